@@ -1,0 +1,85 @@
+"""Writing files so that nothing a user has is lost: temporary name first, then renamed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from seg_vton.errors import UserError
+
+
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Raises `UserError` when `path` exists and may not be replaced."""
+    if path.exists() and not overwrite:
+        raise UserError(f'{path} exists already: pass --overwrite to replace it, or choose another output')
+
+
+@contextmanager
+def atomic_path(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
+    """Yields a temporary path beside `path` that becomes `path` when the body succeeds, and goes when it fails.
+
+    The temporary name keeps the suffix, so that writers which choose a format by suffix work.
+
+    Raises:
+        UserError: `path` exists and `overwrite` is False.
+    """
+    path = Path(path)
+    refuse_existing(path, overwrite)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f'.{path.stem}.{os.getpid()}.tmp{path.suffix}')
+    try:
+        yield temporary
+        _flush(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Pushes the file's content to the disk, so that the rename cannot land before it."""
+    with path.open('rb') as stream:
+        os.fsync(stream.fileno())
+
+
+def write_json(path: str | Path, content: Any, overwrite: bool = False, indent: int | None = None) -> None:
+    """Writes `content` as JSON: keys in the given order, the same content always the same bytes.
+
+    Raises:
+        UserError: `path` exists and `overwrite` is False.
+        ValueError: `content` holds a NaN or an infinity, which JSON has no form for.
+    """
+    separators = (',', ':') if indent is None else None
+    text = json.dumps(content, indent=indent, separators=separators, allow_nan=False, ensure_ascii=False)
+    with atomic_path(path, overwrite) as temporary:
+        temporary.write_text(text + '\n', encoding='utf-8')
+
+
+def read_json(path: str | Path) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        UserError: the file is missing, not UTF-8 or not whole JSON; the message has the place.
+    """
+    path = Path(path)
+    try:
+        return json.loads(path.read_text(encoding='utf-8'))
+    except FileNotFoundError:
+        raise UserError(f'{path} does not exist') from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(
+            f'{path} is not whole JSON ({error}): it may have been cut off; write or download it again'
+        ) from None
+
+
+def sha256(path: str | Path) -> str:
+    """The file's SHA-256 as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with Path(path).open('rb') as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
