@@ -1,0 +1,11 @@
+"""seg-vton: clothing segmentation and virtual try-on on mmengine and mmdet.
+
+Importing the package supplies mmcv's compiled operators where they are missing and registers everything the configs
+name. Configs say `custom_imports = dict(imports=['seg_vton'])`.
+"""
+
+from seg_vton import ops  # isort: skip  # before anything that imports mmdet
+from seg_vton import engine, segmentation
+
+__all__ = ["engine", "ops", "segmentation"]
+__version__ = "0.1.0"

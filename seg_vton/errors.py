@@ -21,4 +21,4 @@ def exit_on_user_error() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        sys.exit(f'error: {error}')
+        sys.exit(f"error: {error}")

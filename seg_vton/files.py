@@ -16,7 +16,7 @@ from seg_vton.errors import UserError
 def refuse_existing(path: Path, overwrite: bool) -> None:
     """Raises `UserError` when `path` exists and may not be replaced."""
     if path.exists() and not overwrite:
-        raise UserError(f'{path} exists already: pass --overwrite to replace it, or choose another output')
+        raise UserError(f"{path} exists already: pass --overwrite to replace it, or choose another output")
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def atomic_path(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     path = Path(path)
     refuse_existing(path, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.stem}.{os.getpid()}.tmp{path.suffix}')
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
         yield temporary
         _flush(temporary)
@@ -42,7 +42,7 @@ def atomic_path(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
 
 def _flush(path: Path) -> None:
     """Pushes the file's content to the disk, so that the rename cannot land before it."""
-    with path.open('rb') as stream:
+    with path.open("rb") as stream:
         os.fsync(stream.fileno())
 
 
@@ -53,10 +53,10 @@ def write_json(path: str | Path, content: Any, overwrite: bool = False, indent: 
         UserError: `path` exists and `overwrite` is False.
         ValueError: `content` holds a NaN or an infinity, which JSON has no form for.
     """
-    separators = (',', ':') if indent is None else None
+    separators = (",", ":") if indent is None else None
     text = json.dumps(content, indent=indent, separators=separators, allow_nan=False, ensure_ascii=False)
     with atomic_path(path, overwrite) as temporary:
-        temporary.write_text(text + '\n', encoding='utf-8')
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def read_json(path: str | Path) -> Any:
@@ -67,19 +67,19 @@ def read_json(path: str | Path) -> Any:
     """
     path = Path(path)
     try:
-        return json.loads(path.read_text(encoding='utf-8'))
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f'{path} does not exist') from None
+        raise UserError(f"{path} does not exist") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise UserError(
-            f'{path} is not whole JSON ({error}): it may have been cut off; write or download it again'
+            f"{path} is not whole JSON ({error}): it may have been cut off; write or download it again"
         ) from None
 
 
 def sha256(path: str | Path) -> str:
     """The file's SHA-256 as 64 hexadecimal digits."""
     digest = hashlib.sha256()
-    with Path(path).open('rb') as stream:
+    with Path(path).open("rb") as stream:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

@@ -1,0 +1,26 @@
+"""Optimiser wrappers that mmengine lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from mmengine.device import get_device
+from mmengine.optim import OptimWrapper
+from mmengine.registry import OPTIM_WRAPPERS
+from torch import nn
+
+
+@OPTIM_WRAPPERS.register_module()
+class BFloat16OptimWrapper(OptimWrapper):
+    """Mixed precision in bfloat16: weights, gradients and optimiser state stay float32, and no loss scale is needed.
+
+    Works on the CPU, where mmengine's `AmpOptimWrapper` refuses to start, and on GPUs that have bfloat16.
+    """
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Runs the forward pass under autocast."""
+        with super().optim_context(model), torch.autocast(get_device(), dtype=torch.bfloat16):
+            yield

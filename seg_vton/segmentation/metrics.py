@@ -1,0 +1,189 @@
+"""COCO average precision of boxes and masks, over all classes and for each."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from faster_coco_eval import COCO, COCOeval_faster
+from mmdet.registry import METRICS
+from mmdet.structures.mask import encode_mask_results
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+from rich.console import Console
+from rich.table import Table
+
+from seg_vton.files import read_json, write_json
+
+SUMMARY_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+IOU_TYPES = ("bbox", "segm")
+
+
+def _mean(precision: np.ndarray) -> float | None:
+    """Mean over the entries that exist; COCO marks the others with -1. None where no ground truth exists."""
+    existing = precision[precision > -1]
+    return float(existing.mean()) if existing.size else None
+
+
+def summarise(precision: np.ndarray) -> dict[str, float | None]:
+    """COCO's six numbers from the precision array.
+
+    Args:
+        precision: (10 IoU thresholds .50:.05:.95, 101 recalls, K classes, 4 areas all/small/medium/large, detection limits).
+    """
+    at_limit = precision[..., -1]
+    values = (
+        at_limit[:, :, :, 0],
+        at_limit[0, :, :, 0],
+        at_limit[5, :, :, 0],
+        at_limit[:, :, :, 1],
+        at_limit[:, :, :, 2],
+        at_limit[:, :, :, 3],
+    )
+    return {name: _mean(value) for name, value in zip(SUMMARY_NAMES, values, strict=True)}
+
+
+@METRICS.register_module()
+class InstanceAP(BaseMetric):
+    """AP, AP50, AP75, small, medium, large, and AP and AP50 for each class, of boxes and masks.
+
+    The arithmetic is pycocotools' (done by faster-coco-eval), with COCO's limits of 1, 10 and 100 detections an image.
+    Classes are matched to the annotation file by name. After `compute_metrics` the attribute `report` has everything as
+    a plain dict and `predictions` has COCO's result list.
+
+    Args:
+        ann_file: COCO JSON with the ground truth.
+        dataset: the data set's name for tables, such as 'ccp'.
+        split: the split's name for tables, such as 'val'.
+        predictions_file: where to write the predictions as COCO results, or None.
+    """
+
+    default_prefix = "coco"
+
+    def __init__(
+        self, ann_file: str, dataset: str, split: str, predictions_file: str | None = None, **kwargs: Any
+    ) -> None:
+        read_json(ann_file)  # names the file when it is missing or cut off, before any image is predicted
+        super().__init__(**kwargs)
+        self.ann_file, self.dataset, self.split = ann_file, dataset, split
+        self.predictions_file = predictions_file
+        self.report: dict[str, Any] = {}
+        self.predictions: list[dict[str, Any]] = []
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Keeps a batch's predictions, masks as RLE.
+
+        Args:
+            data_batch: unused.
+            data_samples: mmdet's samples as dicts, with `img_id` and `pred_instances` of `bboxes` (N, 4) as x1, y1, x2, y2
+                in pixels of the original image, `scores` (N,), `labels` (N,) and `masks` (N, H, W) boolean.
+        """
+        for sample in data_samples:
+            predicted = sample["pred_instances"]
+            self.results.append(
+                {
+                    "img_id": sample["img_id"],
+                    "masks": encode_mask_results(predicted["masks"].cpu().numpy()),
+                    **{key: predicted[key].cpu().numpy() for key in ("bboxes", "scores", "labels")},
+                }
+            )
+
+    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+        """Evaluates all collected predictions.
+
+        Args:
+            results: what `process` kept, one dict an image.
+
+        Returns:
+            `bbox_mAP`, `bbox_mAP_50`, ... as mmdet names them; numbers without ground truth are left out.
+        """
+        ground_truth = COCO(self.ann_file)
+        ids = {category["name"]: category["id"] for category in ground_truth.dataset["categories"]}
+        class_ids = [ids[name] for name in self.dataset_meta["classes"]]
+        self.predictions = [row for prediction in results for row in self._rows(prediction, class_ids)]
+        if self.predictions_file:
+            write_json(self.predictions_file, self.predictions, overwrite=True)
+        precisions = {kind: self._precision(ground_truth, self.predictions, kind, class_ids) for kind in IOU_TYPES}
+        self.report = self._build_report(ground_truth, class_ids, precisions)
+        self._log()
+        return self._scalars()
+
+    @staticmethod
+    def _rows(prediction: dict[str, Any], class_ids: Sequence[int]) -> list[dict[str, Any]]:
+        """One image's predictions as COCO result rows: box as x, y, width, height in pixels, mask as compressed RLE."""
+        columns = (prediction[key].tolist() for key in ("bboxes", "scores", "labels"))
+        return [
+            {
+                "image_id": prediction["img_id"],
+                "category_id": class_ids[label],
+                "bbox": [x1, y1, x2 - x1, y2 - y1],
+                "score": score,
+                "segmentation": {"size": list(mask["size"]), "counts": mask["counts"].decode()},
+            }
+            for (x1, y1, x2, y2), score, label, mask in zip(*columns, prediction["masks"], strict=True)
+        ]
+
+    @staticmethod
+    def _precision(
+        ground_truth: COCO, predictions: list[dict[str, Any]], kind: str, class_ids: Sequence[int]
+    ) -> np.ndarray:
+        """COCO's precision array, classes in the order of `class_ids`."""
+        # For masks COCO must take the area from the mask, which it does only when no box is given.
+        dropped = "segmentation" if kind == "bbox" else "bbox"
+        rows = [{key: value for key, value in row.items() if key != dropped} for row in predictions]
+        evaluation = COCOeval_faster(ground_truth, ground_truth.loadRes(rows), kind, print_function=lambda *_: None)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        order = [sorted(class_ids).index(class_id) for class_id in class_ids]
+        return np.asarray(evaluation.eval["precision"])[:, :, order]
+
+    def _build_report(
+        self, ground_truth: COCO, class_ids: Sequence[int], precisions: dict[str, np.ndarray]
+    ) -> dict[str, Any]:
+        truths = Counter(annotation["category_id"] for annotation in ground_truth.dataset["annotations"])
+        predicted = Counter(row["category_id"] for row in self.predictions)
+        per_class = {}
+        for index, (name, class_id) in enumerate(zip(self.dataset_meta["classes"], class_ids, strict=True)):
+            summaries = {kind: summarise(precision[:, :, [index]]) for kind, precision in precisions.items()}
+            per_class[name] = {
+                "instances": truths[class_id],
+                "predictions": predicted[class_id],
+                **{kind: {key: summary[key] for key in ("AP", "AP50")} for kind, summary in summaries.items()},
+            }
+        return {
+            "dataset": self.dataset,
+            "split": self.split,
+            "annotations": Path(self.ann_file).name,
+            "images": len(ground_truth.dataset["images"]),
+            "instances": sum(truths.values()),
+            "predictions": len(self.predictions),
+            "metrics": {kind: summarise(precision) for kind, precision in precisions.items()},
+            "per_class": per_class,
+        }
+
+    def _scalars(self) -> dict[str, float]:
+        mmdet_names = dict(zip(SUMMARY_NAMES, ("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l"), strict=True))
+        return {
+            f"{kind}_{mmdet_names[name]}": value
+            for kind, values in self.report["metrics"].items()
+            for name, value in values.items()
+            if value is not None
+        }
+
+    def _log(self) -> None:
+        """Writes the table of classes to the log."""
+        table = Table("class", "instances", *(f"{kind} {name}" for kind in IOU_TYPES for name in ("AP", "AP50")))
+        rows = {
+            **self.report["per_class"],
+            "all": {"instances": self.report["instances"], **self.report["metrics"]},
+        }
+        for name, row in rows.items():
+            numbers = (row[kind][key] for kind in IOU_TYPES for key in ("AP", "AP50"))
+            table.add_row(name, str(row["instances"]), *("-" if n is None else f"{n:.3f}" for n in numbers))
+        text = io.StringIO()
+        Console(width=100, file=text).print(table)
+        MMLogger.get_current_instance().info("\n" + text.getvalue())
