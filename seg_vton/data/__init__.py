@@ -1,0 +1,1 @@
+"""Data sets: converters to COCO files, checks, and the paper doll."""

@@ -1,0 +1,515 @@
+"""Label spaces and the conversions between them: the contract between segmentation and try-on.
+
+A label map is an integer array `(H, W)` of ids. What an id means depends on the label space, and nothing in the map
+says which one it is: LIP's 10 is a jumpsuit, CIHP's 10 is the skin of the torso. Each label map therefore travels with
+the *name* of its space, and `convert` is the one way from a space to another. A conversion may merge labels and may
+drop labels to the background; one that would have to invent labels is refused with the reason.
+
+Each space names three unions of labels, which CP-VTON's person representation is made of (Wang et al., ECCV 2018):
+`head` is kept from the photo, `upper` is the garment that try-on replaces, `body` is the silhouette.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from seg_vton.errors import UserError
+from seg_vton.files import atomic_path
+
+Colour = tuple[int, int, int]
+_PNG_KEY = "label_space"
+
+
+class LabelConversionError(UserError):
+    """Two label spaces have no conversion; the message says why."""
+
+
+class Unions(NamedTuple):
+    """The ids that make up CP-VTON's three regions in one label space.
+
+    Attributes:
+        head: reserved from the photo: hair, headwear, eyewear and face.
+        upper: garments that the in-shop garment replaces.
+        body: silhouette of the dressed person; every label but the background.
+    """
+
+    head: tuple[int, ...]
+    upper: tuple[int, ...]
+    body: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """One meaning of the ids in a label map.
+
+    Attributes:
+        name: the name that label maps, configs and files carry.
+        classes: class names by id; id 0 is the background.
+        palette: RGB colour in [0, 255] by id, for palette PNGs and panels.
+        unions: the ids of CP-VTON's head, upper garment and body shape.
+        source: where the labels and their order come from.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    palette: tuple[Colour, ...]
+    unions: Unions
+    source: str
+
+    def id_of(self, class_name: str) -> int:
+        """The id of a class.
+
+        Raises:
+            UserError: the space has no such class; the message lists what it has.
+        """
+        if class_name not in self.classes:
+            raise UserError(f"{self.name} has no label {class_name!r}; it has: {', '.join(self.classes)}")
+        return self.classes.index(class_name)
+
+
+def _bit_palette(length: int) -> tuple[Colour, ...]:
+    """PASCAL VOC's colours: bit 3k + c of the id is bit 7 - k of channel c (VOC devkit, `VOClabelcolormap`)."""
+
+    def channel(index: int, c: int) -> int:
+        return sum((index >> (3 * k + c) & 1) << (7 - k) for k in range(3))
+
+    return tuple((channel(i, 0), channel(i, 1), channel(i, 2)) for i in range(length))
+
+
+def _space(
+    name: str,
+    classes: tuple[str, ...],
+    head: tuple[str, ...],
+    upper: tuple[str, ...],
+    source: str,
+    palette: tuple[Colour, ...] | None = None,
+) -> LabelSpace:
+    """Builds a space whose unions are given by class names; `palette` defaults to PASCAL VOC's colours."""
+    ids = {class_name: index for index, class_name in enumerate(classes)}
+    unions = Unions(
+        head=tuple(sorted(ids[c] for c in head)),
+        upper=tuple(sorted(ids[c] for c in upper)),
+        body=tuple(range(1, len(classes))),
+    )
+    return LabelSpace(name, classes, palette or _bit_palette(len(classes)), unions, source)
+
+
+DEEPFASHION15 = _space(
+    'deepfashion15',
+    (
+        'background', 'top', 'skirt', 'leggings', 'dress', 'outer', 'pants', 'bag', 'neckwear', 'headwear',
+        'eyeglass', 'belt', 'footwear', 'hair', 'skin', 'face',
+    ),
+    head=('headwear', 'eyeglass', 'hair', 'face'),
+    upper=('top', 'dress', 'outer'),
+    source="DeepFashion In-shop segmentation: order and colours of mmdet's DeepFashionDataset, moved up by one for "
+    'the background (category id i in a COCO file is label i here)',
+    palette=(
+        (0, 0, 0), (0, 192, 64), (0, 64, 96), (128, 192, 192), (0, 64, 64), (0, 192, 224), (0, 192, 192),
+        (128, 192, 64), (0, 192, 96), (128, 32, 192), (0, 0, 224), (0, 0, 64), (0, 160, 192), (128, 0, 96),
+        (128, 0, 192), (0, 32, 192),
+    ),
+)  # fmt: skip
+
+CCP59 = _space(
+    'ccp59',
+    (
+        'background', 'accessories', 'bag', 'belt', 'blazer', 'blouse', 'bodysuit', 'boots', 'bra',
+        'bracelet', 'cape', 'cardigan', 'clogs', 'coat', 'dress', 'earrings', 'flats', 'glasses', 'gloves',
+        'hair', 'hat', 'heels', 'hoodie', 'intimate', 'jacket', 'jeans', 'jumper', 'leggings', 'loafers',
+        'necklace', 'panties', 'pants', 'pumps', 'purse', 'ring', 'romper', 'sandals', 'scarf', 'shirt',
+        'shoes', 'shorts', 'skin', 'skirt', 'sneakers', 'socks', 'stockings', 'suit', 'sunglasses',
+        'sweater', 'sweatshirt', 'swimwear', 't-shirt', 'tie', 'tights', 'top', 'vest', 'wallet', 'watch',
+        'wedges',
+    ),
+    # CCP has no face label: the face is skin, so the head union holds what is worn on the head and the hair only.
+    head=('glasses', 'hair', 'hat', 'sunglasses'),
+    upper=(
+        'blazer', 'blouse', 'bodysuit', 'bra', 'cape', 'cardigan', 'coat', 'dress', 'hoodie', 'intimate',
+        'jacket', 'jumper', 'romper', 'shirt', 'suit', 'sweater', 'sweatshirt', 'swimwear', 't-shirt',
+        'top', 'vest',
+    ),
+    source='Clothing Co-Parsing (Yang, Luo and Lin, CVPR 2014), label_list.mat; its `null` is our background',
+)  # fmt: skip
+
+DFMM24 = _space(
+    'dfmm24',
+    (
+        'background', 'top', 'outer', 'skirt', 'dress', 'pants', 'leggings', 'headwear', 'eyeglass',
+        'neckwear', 'belt', 'footwear', 'bag', 'hair', 'face', 'skin', 'ring', 'wrist wearing', 'socks',
+        'gloves', 'necklace', 'rompers', 'earrings', 'tie',
+    ),
+    head=('headwear', 'eyeglass', 'hair', 'face'),
+    upper=('top', 'outer', 'dress', 'rompers'),
+    source='DeepFashion-MultiModal (Jiang et al., Text2Human, SIGGRAPH 2022), parsing labels of its README',
+)  # fmt: skip
+
+# The 20 colours that JPPNet, CIHP_PGN and VITON's `image-parse` files share.
+_LIP_PALETTE = (
+    (0, 0, 0), (128, 0, 0), (255, 0, 0), (0, 85, 0), (170, 0, 51), (255, 85, 0), (0, 0, 85), (0, 119, 221),
+    (85, 85, 0), (0, 85, 85), (85, 51, 0), (52, 86, 128), (0, 128, 0), (0, 0, 255), (51, 170, 221), (0, 255, 255),
+    (85, 255, 170), (170, 255, 85), (255, 255, 0), (255, 170, 0),
+)  # fmt: skip
+
+LIP20 = _space(
+    'lip20',
+    (
+        'background', 'hat', 'hair', 'glove', 'sunglasses', 'upper-clothes', 'dress', 'coat', 'socks',
+        'pants', 'jumpsuits', 'scarf', 'skirt', 'face', 'left-arm', 'right-arm', 'left-leg', 'right-leg',
+        'left-shoe', 'right-shoe',
+    ),
+    head=('hat', 'hair', 'sunglasses', 'face'),
+    upper=('upper-clothes', 'dress', 'coat'),
+    source='Look Into Person (Gong et al., CVPR 2017); unions as CP-VTON has them: head 1 2 4 13, upper 5 6 7',
+    palette=_LIP_PALETTE,
+)  # fmt: skip
+
+CIHP20 = _space(
+    "cihp20",
+    tuple("torso-skin" if name == "jumpsuits" else name for name in LIP20.classes),
+    head=("hat", "hair", "sunglasses", "face"),
+    upper=("upper-clothes", "dress", "coat"),
+    source="Crowd Instance-level Human Parsing (Gong et al., ECCV 2018): LIP's ids, but 10 is the skin of the torso",
+    palette=_LIP_PALETTE,
+)
+
+ATR18 = _space(
+    'atr18',
+    (
+        'background', 'hat', 'hair', 'sunglasses', 'upper-clothes', 'skirt', 'pants', 'dress', 'belt',
+        'left-shoe', 'right-shoe', 'face', 'left-leg', 'right-leg', 'left-arm', 'right-arm', 'bag',
+        'scarf',
+    ),
+    head=('hat', 'hair', 'sunglasses', 'face'),
+    upper=('upper-clothes', 'dress'),
+    source='ATR (Liang et al., Deep Human Parsing with Active Template Regression, TPAMI 2015)',
+)  # fmt: skip
+
+ACGPN14 = _space(
+    'acgpn14',
+    (
+        'background', 'hair', 'unused-2', 'unused-3', 'upper-clothes', 'left-shoe', 'right-shoe', 'noise',
+        'pants', 'left-leg', 'right-leg', 'left-arm', 'face', 'right-arm',
+    ),
+    head=('hair', 'face'),
+    upper=('upper-clothes',),
+    source='ACGPN (Yang et al., CVPR 2020), its authors\' answer in switchablenorms/DeepFashion_Try_On issue 29; they '
+    'give 2 and 3 no meaning, and 7, "noise", is what fits nowhere else',
+)  # fmt: skip
+
+TRYON8 = _space(
+    "tryon8",
+    ("background", "hair+headwear", "face+eyeglass", "skin", "upper", "lower", "footwear", "accessories"),
+    head=("hair+headwear", "face+eyeglass"),
+    upper=("upper",),
+    source="ours: the least that try-on needs, and what every other space can be reduced to",
+)
+
+SPACES = MappingProxyType({s.name: s for s in (DEEPFASHION15, CCP59, DFMM24, LIP20, CIHP20, ATR18, ACGPN14, TRYON8)})
+
+# Each table lists, under a target class, the source classes that become it. Classes of the same name in both spaces
+# need no entry. What stands under 'background' is dropped: the target has no class for it.
+_CCP_UPPER_TOP = (
+    'blouse', 'bodysuit', 'bra', 'hoodie', 'intimate', 'jumper', 'shirt', 'sweater', 'sweatshirt',
+    'swimwear', 't-shirt', 'top',
+)  # fmt: skip
+_CCP_OUTER = ("blazer", "cape", "cardigan", "coat", "jacket", "suit", "vest")
+_CCP_FOOTWEAR = (
+    'boots', 'clogs', 'flats', 'heels', 'loafers', 'pumps', 'sandals', 'shoes', 'sneakers', 'socks',
+    'wedges',
+)  # fmt: skip
+_SIDED_SKIN = ("left-arm", "right-arm", "left-leg", "right-leg")
+_LIP_TO_TRYON8 = {
+    "hair+headwear": ("hat", "hair"),
+    "face+eyeglass": ("sunglasses", "face"),
+    "skin": _SIDED_SKIN,
+    "upper": ("upper-clothes", "dress", "coat"),
+    "lower": ("pants", "skirt"),
+    "footwear": ("socks", "left-shoe", "right-shoe"),
+    "accessories": ("glove", "scarf"),
+}
+_LIP_TO_ACGPN14 = {
+    "hair": ("hat",),
+    "face": ("sunglasses",),
+    "upper-clothes": ("dress", "coat"),
+    "pants": ("skirt",),
+    "noise": ("glove", "socks", "scarf"),
+}
+
+_GROUPS: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
+    # Decided by looking at the photos. `suit` is nearly always the jacket alone (41 of 71 photos of the part we have
+    # label the trousers `pants`); `jumper` is the British word for a sweater; `bodysuit` is more often a top than a
+    # one-piece. Stockings and tights are the coloured leg, as leggings are, and not bare skin; socks go with the
+    # shoe. Jewellery, watches, gloves and `accessories` (hand fans, paper bags, hair bands...) have no home.
+    ('ccp59', 'deepfashion15'): {
+        'top': _CCP_UPPER_TOP,
+        'outer': _CCP_OUTER,
+        'dress': ('romper',),
+        'pants': ('jeans', 'panties', 'shorts'),
+        'leggings': ('stockings', 'tights'),
+        'bag': ('purse', 'wallet'),
+        'neckwear': ('necklace', 'scarf', 'tie'),
+        'headwear': ('hat',),
+        'eyeglass': ('glasses', 'sunglasses'),
+        'footwear': _CCP_FOOTWEAR,
+        'background': ('accessories', 'bracelet', 'earrings', 'gloves', 'ring', 'watch'),
+    },
+    ('ccp59', 'dfmm24'): {
+        'top': _CCP_UPPER_TOP,
+        'outer': _CCP_OUTER,
+        'pants': ('jeans', 'panties', 'shorts'),
+        'leggings': ('stockings', 'tights'),
+        'bag': ('purse', 'wallet'),
+        'neckwear': ('scarf',),
+        'headwear': ('hat',),
+        'eyeglass': ('glasses', 'sunglasses'),
+        'footwear': tuple(name for name in _CCP_FOOTWEAR if name != 'socks'),
+        'wrist wearing': ('bracelet', 'watch'),
+        'rompers': ('romper',),
+        'background': ('accessories',),
+    },
+    ('dfmm24', 'deepfashion15'): {
+        'dress': ('rompers',),
+        'footwear': ('socks',),
+        'neckwear': ('necklace', 'tie'),
+        'background': ('ring', 'wrist wearing', 'gloves', 'earrings'),
+    },
+    ('deepfashion15', 'tryon8'): {
+        'hair+headwear': ('hair', 'headwear'),
+        'face+eyeglass': ('face', 'eyeglass'),
+        'upper': ('top', 'dress', 'outer'),
+        'lower': ('skirt', 'leggings', 'pants'),
+        'accessories': ('bag', 'neckwear', 'belt'),
+    },
+    ('ccp59', 'tryon8'): {
+        'hair+headwear': ('hair', 'hat'),
+        'face+eyeglass': ('glasses', 'sunglasses'),
+        'upper': (*_CCP_UPPER_TOP, *_CCP_OUTER, 'dress', 'romper'),
+        'lower': ('jeans', 'leggings', 'panties', 'pants', 'shorts', 'skirt', 'stockings', 'tights'),
+        'footwear': _CCP_FOOTWEAR,
+        'accessories': ('bag', 'belt', 'bracelet', 'earrings', 'gloves', 'necklace', 'purse', 'ring', 'scarf', 'tie',
+                        'wallet', 'watch'),
+    },
+    ('dfmm24', 'tryon8'): {
+        'hair+headwear': ('hair', 'headwear'),
+        'face+eyeglass': ('face', 'eyeglass'),
+        'upper': ('top', 'outer', 'dress', 'rompers'),
+        'lower': ('skirt', 'pants', 'leggings'),
+        'footwear': ('socks',),
+        'accessories': ('neckwear', 'belt', 'bag', 'ring', 'wrist wearing', 'gloves', 'necklace', 'earrings', 'tie'),
+    },
+    # CP-VTON does not count LIP's jumpsuits as an upper garment (they stay on the person), so neither does this.
+    ('lip20', 'tryon8'): {**_LIP_TO_TRYON8, 'lower': ('pants', 'skirt', 'jumpsuits')},
+    ('cihp20', 'tryon8'): {**_LIP_TO_TRYON8, 'skin': (*_SIDED_SKIN, 'torso-skin')},
+    ('atr18', 'tryon8'): {
+        'hair+headwear': ('hat', 'hair'),
+        'face+eyeglass': ('sunglasses', 'face'),
+        'skin': _SIDED_SKIN,
+        'upper': ('upper-clothes', 'dress'),
+        'lower': ('skirt', 'pants'),
+        'footwear': ('left-shoe', 'right-shoe'),
+        'accessories': ('belt', 'bag', 'scarf'),
+    },
+    ('acgpn14', 'tryon8'): {
+        'hair+headwear': ('hair',),
+        'face+eyeglass': ('face',),
+        'skin': _SIDED_SKIN,
+        'upper': ('upper-clothes',),
+        'lower': ('pants',),
+        'footwear': ('left-shoe', 'right-shoe'),
+        'accessories': ('noise', 'unused-2', 'unused-3'),
+    },
+    ('lip20', 'acgpn14'): {**_LIP_TO_ACGPN14, 'noise': (*_LIP_TO_ACGPN14['noise'], 'jumpsuits')},
+    ('cihp20', 'acgpn14'): {**_LIP_TO_ACGPN14, 'noise': (*_LIP_TO_ACGPN14['noise'], 'torso-skin')},
+    ('atr18', 'acgpn14'): {
+        'hair': ('hat',),
+        'face': ('sunglasses',),
+        'upper-clothes': ('dress',),
+        'pants': ('skirt',),
+        'noise': ('belt', 'bag', 'scarf'),
+    },
+}  # fmt: skip
+
+
+def _table(source: str, target: str) -> np.ndarray:
+    """Lookup table of a listed conversion: uint8 `(len(source classes),)`, target id by source id."""
+    groups, goal = _GROUPS[source, target], SPACES[target]
+    by_name = {name: goal.id_of(name) for name in SPACES[source].classes if name in goal.classes}
+    by_name |= {name: goal.id_of(to) for to, names in groups.items() for name in names}
+    return np.array([by_name[name] for name in SPACES[source].classes], dtype=np.uint8)
+
+
+_TABLES = {pair: _table(*pair) for pair in _GROUPS} | {
+    (name, name): np.arange(len(space.classes), dtype=np.uint8) for name, space in SPACES.items()
+}
+
+_SIDED = ("lip20", "cihp20", "atr18", "acgpn14")
+_LACKS = {
+    "deepfashion15": "merges socks with shoes, ties and necklaces with scarves, and all kinds of top",
+    "ccp59": "labels neither the face nor the sides of the body",
+    "dfmm24": "has one label where CCP has many kinds of top, outer garment, trousers and shoes",
+    "lip20": "labels no bag and no belt, and of the skin only arms and legs",
+    "cihp20": "labels no bag and no belt, and no jumpsuits",
+    "atr18": "labels no coats (they are upper-clothes), no socks and no gloves",
+    "acgpn14": "merges coats and dresses with tops, and skirts with trousers, and calls the rest noise",
+    "tryon8": "merges all upper garments, all lower garments and all accessories",
+}
+
+
+def _refusal(source: str, target: str) -> str:
+    """Why `source` cannot become `target`."""
+    if {source, target} == {"lip20", "cihp20"}:
+        return "label 10 is jumpsuits in LIP and torso-skin in CIHP, and neither has the label of the other"
+    if target in _SIDED and source not in _SIDED:
+        return f"{source} has no left or right arms, legs and shoes, which {target} tells apart"
+    return f"{source} {_LACKS[source]}; {target} needs what is missing, and it cannot be made up"
+
+
+REFUSALS = MappingProxyType(
+    {pair: _refusal(*pair) for pair in itertools.permutations(SPACES, 2) if pair not in _TABLES}
+)
+"""Reason for each ordered pair of spaces that `convert` refuses."""
+
+
+def get_space(name: str) -> LabelSpace:
+    """The label space of that name.
+
+    Raises:
+        UserError: there is none; the message lists those there are.
+    """
+    if name not in SPACES:
+        raise UserError(f"unknown label space {name!r}; known: {', '.join(SPACES)}")
+    return SPACES[name]
+
+
+def unions(name: str) -> Unions:
+    """The ids of CP-VTON's head, upper garment and body shape in the label space of that name."""
+    return get_space(name).unions
+
+
+def check_label_map(label_map: np.ndarray, space: str, where: str = "label map") -> None:
+    """Raises `UserError` unless `label_map` is an integer array whose ids all belong to `space`.
+
+    Args:
+        label_map: array of any shape.
+        space: name of the label space.
+        where: how the message calls the array: a file name, say.
+    """
+    if not np.issubdtype(label_map.dtype, np.integer):
+        raise UserError(f"{where}: a label map holds integer ids, this array holds {label_map.dtype}")
+    count = len(get_space(space).classes)
+    if label_map.size == 0 or (label_map.min() >= 0 and label_map.max() < count):
+        return
+    ids = np.unique(label_map)
+    bad = ids[(ids < 0) | (ids >= count)].tolist()
+    listed = ", ".join(map(str, bad[:20])) + (", ..." if len(bad) > 20 else "")
+    raise UserError(
+        f"{where}: {space} has the ids 0 to {count - 1}, found also {listed}: "
+        "the map is of another label space, or it was resized with interpolation (resize label maps by nearest)"
+    )
+
+
+def conversion_table(source: str, target: str) -> np.ndarray:
+    """Target id by source id, uint8 `(number of source classes,)`; id 0 of both is the background.
+
+    Raises:
+        UserError: a space is unknown.
+        LabelConversionError: the conversion would have to invent labels; the message says which.
+    """
+    pair = (get_space(source).name, get_space(target).name)
+    if pair not in _TABLES:
+        possible = ", ".join(to for (of, to) in _TABLES if of == source and to != source) or "none"
+        raise LabelConversionError(
+            f"{source} cannot become {target}: {REFUSALS[pair]}. Conversions from {source}: {possible}"
+        )
+    return _TABLES[pair].copy()
+
+
+def dropped_classes(source: str, target: str) -> tuple[str, ...]:
+    """Names of the source classes, the background aside, that become background in the target."""
+    table = conversion_table(source, target)
+    return tuple(get_space(source).classes[i] for i in np.flatnonzero(table == 0) if i > 0)
+
+
+def convert(label_map: np.ndarray, source: str, target: str) -> np.ndarray:
+    """Converts a label map from one label space to another.
+
+    Args:
+        label_map: integer ids of `source`, any shape.
+        source: name of the label space of `label_map`.
+        target: name of the label space wanted.
+
+    Returns:
+        uint8 ids of `target`, a new array of the same shape.
+
+    Raises:
+        UserError: a space is unknown, or the map has ids that `source` has not; the message lists them.
+        LabelConversionError: the conversion is refused; the message says why.
+    """
+    table = conversion_table(source, target)
+    check_label_map(label_map, source)
+    return table[label_map]
+
+
+def save_palette_png(path: str | Path, label_map: np.ndarray, space: str, overwrite: bool = False) -> None:
+    """Writes a label map `(H, W)` as a palette PNG: ids as indices, the colours of the space, its name in a text chunk.
+
+    Raises:
+        UserError: the map has ids that the space has not, or `path` exists and `overwrite` is False.
+    """
+    check_label_map(label_map, space)
+    image = Image.fromarray(np.ascontiguousarray(label_map, dtype=np.uint8))
+    image.putpalette([value for colour in get_space(space).palette for value in colour])
+    info = PngImagePlugin.PngInfo()
+    info.add_text(_PNG_KEY, space)
+    with atomic_path(path, overwrite) as temporary:
+        image.save(temporary, format="PNG", pnginfo=info)
+
+
+def load_palette_png(path: str | Path, space: str) -> np.ndarray:
+    """Reads a parsing map: the indices of a palette PNG, or the grey levels of a PNG that stores ids as grey.
+
+    The colours are never looked at: turning a palette image to grey (as `cv2.imread` does) gives luminance, not ids.
+
+    Args:
+        path: PNG of mode P or L.
+        space: name of the label space of the file.
+
+    Returns:
+        uint8 ids `(H, W)`.
+
+    Raises:
+        UserError: the file is missing or broken, is an RGB picture of a parsing map, says that it is of another
+            space, or has ids that the space has not.
+    """
+    image = _open_whole(Path(path))
+    if image.mode not in ("P", "L"):
+        raise UserError(
+            f"{path}: a parsing map is a palette (P) or grey (L) PNG whose values are ids, this one is {image.mode}: "
+            "colours do not name labels; save the map as indices"
+        )
+    said = getattr(image, "text", {}).get(_PNG_KEY, space)
+    if said != space:
+        raise UserError(f"{path}: the file says that its labels are {said}, but {space} was asked for")
+    label_map = np.array(image)
+    check_label_map(label_map, space, where=str(path))
+    return label_map
+
+
+def _open_whole(path: Path) -> Image.Image:
+    """Opens and decodes an image, so that a truncated file shows here."""
+    try:
+        image = Image.open(path)
+        image.load()
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist") from None
+    except (OSError, SyntaxError) as error:  # Pillow raises SyntaxError for a broken PNG chunk
+        raise UserError(f"{path} is not a whole image ({error}): write or download it again") from None
+    return image
