@@ -1,0 +1,96 @@
+"""The CARAFE operator: content-aware reassembly of features (Wang et al., ICCV 2019)."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from .carafe_kernels import composite_forward, rows_backward, rows_forward, shifts_backward, shifts_forward
+from .mmcv_ext import has_compiled_ops
+
+MMCV_DTYPES = (torch.float16, torch.float32, torch.float64)  # what mmcv's CUDA kernels are compiled for
+
+
+def carafe(features: Tensor, masks: Tensor, kernel_size: int, group_size: int = 1, scale_factor: int = 1) -> Tensor:
+    """Upsamples features with weights of their own for every output pixel (equation 4 of the paper).
+
+    The signature and the semantics are those of ``mmcv.ops.carafe``; features outside the map count as zero. Sums
+    are taken in the wider type of features, masks and float32, also under autocast; gradients have the type of what
+    they are the gradient of. The operator can be differentiated once.
+
+    Args:
+        features: (N, C, H, W); N may be 0.
+        masks: (N, group_size * kernel_size**2, H * scale_factor, W * scale_factor): the weights, groups outermost,
+            then kernel rows, then kernel columns; already normalised (CARAFE takes the softmax over each kernel).
+        kernel_size: Side of the reassembly kernel, odd.
+        group_size: Number of groups of channels that have weights of their own; divides C.
+        scale_factor: Upsampling factor, a whole number.
+
+    Returns:
+        (N, C, H * scale_factor, W * scale_factor), of the type and memory format of ``features``.
+
+    Raises:
+        ValueError: The kernel size is even, a factor is below 1 or the shapes do not fit; the message names both.
+    """
+    _check(features, masks, kernel_size, group_size, scale_factor)
+    if torch.onnx.is_in_onnx_export() or torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return composite_forward(features, masks, kernel_size, group_size, scale_factor)
+    if features.is_cuda and has_compiled_ops() and features.dtype in MMCV_DTYPES:
+        from mmcv.ops.carafe import carafe as mmcv_carafe
+
+        return mmcv_carafe(
+            features.contiguous(), masks.to(features).contiguous(), kernel_size, group_size, scale_factor
+        )
+    return _Carafe.apply(features, masks, kernel_size, group_size, scale_factor)
+
+
+def _check(features: Tensor, masks: Tensor, kernel_size: int, group_size: int, scale_factor: int) -> None:
+    if kernel_size < 1 or kernel_size % 2 == 0:
+        raise ValueError(f"carafe: kernel_size must be odd and positive, but is {kernel_size}")
+    if group_size < 1 or scale_factor < 1:
+        raise ValueError(f"carafe: {group_size=} and {scale_factor=} must be at least 1")
+    if features.dim() != 4 or masks.dim() != 4:
+        raise ValueError(_mismatch(features, masks, "both must have four dimensions"))
+    n, c, h, w = features.shape
+    if c % group_size:
+        raise ValueError(_mismatch(features, masks, f"the {c} channels cannot be split into {group_size} groups"))
+    expected = (n, group_size * kernel_size**2, h * scale_factor, w * scale_factor)
+    if tuple(masks.shape) != expected:
+        settings = f"{kernel_size=}, {group_size=}, {scale_factor=}"
+        raise ValueError(_mismatch(features, masks, f"with {settings} the masks must be {expected}"))
+
+
+def _mismatch(features: Tensor, masks: Tensor, fault: str) -> str:
+    return f"carafe: features {tuple(features.shape)} and masks {tuple(masks.shape)} do not fit: {fault}"
+
+
+class _Carafe(torch.autograd.Function):
+    """Keeps features and masks for the backward pass and nothing else."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, masks: Tensor, kernel: int, groups: int, scale: int) -> Tensor:
+        ctx.save_for_backward(features, masks)
+        ctx.settings = kernel, groups, scale
+        form = shifts_forward if features.is_cuda else rows_forward
+        with torch.autocast(features.device.type, enabled=False):
+            return form(features, masks.contiguous(), kernel, groups, scale, _accumulator(features, masks))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        features, masks = ctx.saved_tensors
+        form = shifts_backward if features.is_cuda else rows_backward
+        with torch.autocast(features.device.type, enabled=False):
+            like = _accumulator(features, masks)
+            grads = form(grad, features, masks.contiguous(), *ctx.settings, like)
+        return *grads, None, None, None
+
+
+def _accumulator(features: Tensor, masks: Tensor) -> Tensor:
+    """An empty tensor of the type and device to compute with."""
+    dtype = reduce(torch.promote_types, (features.dtype, masks.dtype, torch.float32))
+    return features.new_empty(0, dtype=dtype)

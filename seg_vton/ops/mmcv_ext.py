@@ -1,0 +1,212 @@
+"""A stand-in for `mmcv._ext`, the compiled operators of mmcv, where mmcv was installed without them.
+
+The models here need three of mmcv's hundred operators: nms and roi_align, which torchvision has, and CARAFE, which is
+in this package. mmcv looks all of them up when `mmcv.ops` is imported, so every other name resolves as well, to a
+function that raises when it is called.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, NoReturn
+
+import torch
+import torchvision
+from mmengine.logging import print_log
+from torch import Tensor
+
+NAME = "mmcv._ext"
+ADVICE = (
+    "Install mmcv with its compiled operators: "
+    "MMCV_WITH_OPS=1 pip install --no-binary onedl-mmcv --no-build-isolation --force-reinstall --no-deps onedl-mmcv"
+)
+
+
+class StandInLoader(Loader):
+    """Marks `mmcv._ext` as ours and fills it; mmcv takes a module without a loader for a missing one."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Puts the operators into ``module``."""
+        vars(module).update(OPERATORS, __doc__=__doc__, __getattr__=_missing_operator)
+
+
+def install() -> None:
+    """Makes `mmcv._ext` importable, once, where mmcv has no compiled operators.
+
+    Raises:
+        ImportError: mmdet's models were imported before; they have then decided to do without the operators.
+    """
+    if importlib.util.find_spec(NAME) is not None:
+        return
+    if "mmdet.models" in sys.modules:
+        raise ImportError("import seg_vton.ops before mmdet.models: mmcv has no compiled operators for them yet")
+    spec = ModuleSpec(NAME, StandInLoader())
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    sys.modules[NAME] = sys.modules["mmcv"]._ext = module
+    print_log(
+        "mmcv has no compiled operators: torchvision stands in for nms and roi_align, seg_vton.ops for carafe",
+        logger="current",
+    )
+
+
+def has_compiled_ops() -> bool:
+    """Whether mmcv's operators are its own, compiled ones."""
+    spec = importlib.util.find_spec(NAME)
+    return spec is not None and not isinstance(spec.loader, StandInLoader)
+
+
+def _missing_operator(name: str) -> Callable[..., NoReturn]:
+    if name.startswith("__"):
+        raise AttributeError(f"module {NAME!r} has no attribute {name!r}")
+
+    def operator(*args: Any, **kwargs: Any) -> NoReturn:
+        raise NotImplementedError(
+            f"mmcv was installed without its compiled operators, and seg_vton.ops stands in for nms, roi_align and "
+            f"carafe only, not for {name!r}. {ADVICE}"
+        )
+
+    return operator
+
+
+def _nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
+    """Indices of the boxes that are kept, by falling score; ``offset`` 1 counts pixels (width x2 - x1 + 1)."""
+    dtype = torch.promote_types(boxes.dtype, torch.float32)
+    boxes, scores = boxes.to(dtype), scores.to(dtype)
+    if offset:
+        boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
+    return torchvision.ops.nms(boxes, scores, iou_threshold)
+
+
+def _roi_align_forward(
+    input: Tensor,
+    rois: Tensor,
+    output: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
+    """Fills ``output`` (K, C, aligned_height, aligned_width); the argmax buffers belong to max pooling."""
+    _require_average(pool_mode)
+    dtype = torch.promote_types(input.dtype, torch.float32)
+    size = aligned_height, aligned_width
+    pooled = torch.ops.torchvision.roi_align(
+        input.to(dtype), rois.to(dtype), spatial_scale, *size, sampling_ratio, aligned
+    )
+    output.copy_(pooled)
+
+
+def _roi_align_backward(
+    grad_output: Tensor,
+    rois: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    grad_input: Tensor,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
+    """Fills ``grad_input`` (N, C, H, W)."""
+    _require_average(pool_mode)
+    dtype = torch.promote_types(grad_output.dtype, torch.float32)
+    size = aligned_height, aligned_width
+    grad = torch.ops.torchvision._roi_align_backward(
+        grad_output.to(dtype), rois.to(dtype), spatial_scale, *size, *grad_input.shape, sampling_ratio, aligned
+    )
+    grad_input.copy_(grad)
+
+
+def _require_average(pool_mode: int) -> None:
+    if pool_mode != 1:
+        raise NotImplementedError(
+            f"roi_align with pool_mode='max' is not in torchvision, which stands in for mmcv's compiled operators; "
+            f"use pool_mode='avg'. {ADVICE}"
+        )
+
+
+def _carafe_forward(
+    features: Tensor,
+    masks: Tensor,
+    rfeatures: Tensor,
+    routput: Tensor,
+    rmasks: Tensor,
+    output: Tensor,
+    kernel_size: int,
+    group_size: int,
+    scale_factor: int,
+) -> None:
+    """Fills ``output``, and ``rfeatures``, mmcv's buffer that its backward pass gets, with the features."""
+    rfeatures.copy_(features)
+    _carafe_naive_forward(features, masks, output, kernel_size, group_size, scale_factor)
+
+
+def _carafe_backward(
+    grad_output: Tensor,
+    rfeatures: Tensor,
+    masks: Tensor,
+    rgrad_output: Tensor,
+    rgrad_input_hs: Tensor,
+    rgrad_input: Tensor,
+    rgrad_masks: Tensor,
+    grad_input: Tensor,
+    grad_masks: Tensor,
+    kernel_size: int,
+    group_size: int,
+    scale_factor: int,
+) -> None:
+    """Fills ``grad_input`` and ``grad_masks``."""
+    settings = kernel_size, group_size, scale_factor
+    _carafe_naive_backward(grad_output, rfeatures, masks, grad_input, grad_masks, *settings)
+
+
+def _carafe_naive_forward(
+    features: Tensor, masks: Tensor, output: Tensor, kernel_size: int, group_size: int, scale_factor: int
+) -> None:
+    """Fills ``output``."""
+    from .carafe_function import carafe
+
+    output.copy_(carafe(features, masks, kernel_size, group_size, scale_factor))
+
+
+def _carafe_naive_backward(
+    grad_output: Tensor,
+    features: Tensor,
+    masks: Tensor,
+    grad_input: Tensor,
+    grad_masks: Tensor,
+    kernel_size: int,
+    group_size: int,
+    scale_factor: int,
+) -> None:
+    """Fills ``grad_input`` and ``grad_masks``."""
+    from .carafe_function import carafe
+
+    with torch.enable_grad():
+        inputs = features.detach().requires_grad_(), masks.detach().requires_grad_()
+        output = carafe(*inputs, kernel_size, group_size, scale_factor)
+    for buffer, grad in zip((grad_input, grad_masks), torch.autograd.grad(output, inputs, grad_output), strict=True):
+        buffer.copy_(grad)
+
+
+OPERATORS = {
+    "nms": _nms,
+    "roi_align_forward": _roi_align_forward,
+    "roi_align_backward": _roi_align_backward,
+    "carafe_forward": _carafe_forward,
+    "carafe_backward": _carafe_backward,
+    "carafe_naive_forward": _carafe_naive_forward,
+    "carafe_naive_backward": _carafe_naive_backward,
+}
