@@ -1,0 +1,147 @@
+"""COCO-format data sets of clothing: categories by name, and faults of the data named before training starts."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmdet.datasets import CocoDataset
+from mmdet.datasets.api_wrappers import COCO
+from mmdet.registry import DATASETS
+
+from seg_vton.errors import UserError
+from seg_vton.files import read_json
+from seg_vton.labels import DEEPFASHION15
+
+CLASSES = DEEPFASHION15.classes[1:]
+
+
+class NamedCategoryCOCO(COCO):
+    """COCO annotations whose category ids come in the order of the names asked for.
+
+    pycocotools filters the categories by name and keeps the file's order, whatever the order of the names; mmdet takes
+    that order for the classes', so a file with another order trains under wrong names without a word.
+
+    Args:
+        annotation_file: path of the JSON.
+
+    Raises:
+        UserError: the file is missing, not whole JSON, or without images, annotations and categories.
+    """
+
+    def __init__(self, annotation_file: str) -> None:
+        super().__init__()
+        self.path = annotation_file
+        self.dataset = read_json(annotation_file)
+        check_sections(self.dataset, annotation_file)
+        self.createIndex()
+        self.img_ann_map, self.cat_img_map = self.imgToAnns, self.catToImgs  # mmdet's names for the new index
+
+    def get_cat_ids(
+        self, cat_names: Sequence[str] = (), sup_names: Sequence[str] = (), cat_ids: Sequence[int] = ()
+    ) -> list[int]:
+        """Category ids in the order of `cat_names`; without names as pycocotools gives them.
+
+        Raises:
+            UserError: the file's categories are not the classes of `cat_names`; see `check_category_names`.
+        """
+        if not cat_names:
+            return super().get_cat_ids(cat_names, sup_names, cat_ids)
+        categories = self.dataset["categories"]
+        check_category_names([category["name"] for category in categories], cat_names, self.path)
+        ids = {category["name"]: category["id"] for category in categories}
+        return [ids[name] for name in cat_names]
+
+
+def check_sections(content: Any, path: str | Path) -> None:
+    """Raises `UserError` unless `content` has COCO's three lists."""
+    keys = ("images", "annotations", "categories")
+    missing = [k for k in keys if not isinstance(content, dict) or not isinstance(content.get(k), list)]
+    if missing:
+        raise UserError(f"{path} is not a COCO annotation file: it has no list of {', '.join(missing)}")
+
+
+def check_category_names(names: Sequence[str], classes: Sequence[str], path: str | Path) -> None:
+    """Checks the category names of a COCO file; their order is free.
+
+    Args:
+        names: the file's category names.
+        classes: the classes wanted. With fewer than the 15, the file's others of the 15 are ignored, as mmdet does.
+        path: the file, for the message.
+
+    Raises:
+        UserError: a name is unknown or comes twice, or one of `classes` is missing.
+    """
+    unknown = [name for name in names if name not in classes and name not in CLASSES]
+    missing = [name for name in classes if name not in names]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    faults = [
+        f"{what}: {', '.join(map(repr, found))}"
+        for what, found in (("unknown", unknown), ("missing", missing), ("twice", twice))
+        if found
+    ]
+    if faults:
+        raise UserError(
+            f"{path}: the categories are not the data set's classes ({'; '.join(faults)}). Expected, in any order: "
+            f"{', '.join(classes)}. Rename the categories in the file or convert it with a tool in tools/data; a class "
+            "without instances must still be listed. For other classes set metainfo=dict(classes=...) in the config"
+        )
+
+
+def missing_files(paths: Iterable[str | Path]) -> list[Path]:
+    """Those of `paths` that do not exist, in order; each folder is listed once, files are not touched."""
+    folders: defaultdict[Path, list[Path]] = defaultdict(list)
+    for path in map(Path, paths):
+        folders[path.parent].append(path)
+    missing = []
+    for folder, wanted in folders.items():
+        present = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+        missing.extend(path for path in wanted if path.name not in present)
+    return missing
+
+
+def refuse_missing_images(paths: Iterable[str | Path], ann_file: str | Path) -> None:
+    """Raises `UserError` with the count and the first ten of the images that are not on disk."""
+    paths = list(paths)
+    missing = missing_files(paths)
+    if missing:
+        listed = "\n  ".join(map(str, missing[:10]))
+        raise UserError(
+            f"{len(missing)} of the {len(paths)} images in {ann_file} are not on disk:\n  {listed}"
+            f"{'' if len(missing) <= 10 else chr(10) + '  ...'}\n"
+            "Put them there, or set data_root and data_prefix=dict(img=...) in the config to where they are"
+        )
+
+
+@DATASETS.register_module()
+class ClothingDataset(CocoDataset):
+    """The 15 DeepFashion classes in COCO format (DeepFashion In-shop, Clothing Co-Parsing, the paper doll).
+
+    It differs from mmdet's `DeepFashionDataset` (same classes, order and colours) in what it refuses: categories are
+    matched by name, whatever their order and ids in the file, and a missing root, annotation file or image and an
+    unknown or missing category raise `UserError` when the data set is built, before any training. Images without
+    instances are kept unless `filter_cfg=dict(filter_empty_gt=True)` leaves them out.
+    """
+
+    METAINFO = {"classes": CLASSES, "palette": list(DEEPFASHION15.palette[1:])}
+    COCOAPI = NamedCategoryCOCO
+
+    def load_data_list(self) -> list[dict]:
+        """Loads the annotations.
+
+        Returns:
+            mmdet's dicts, one an image: `img_path`, `img_id`, `height`, `width`, `instances`.
+
+        Raises:
+            UserError: the data is at fault; see the class.
+        """
+        if self.data_root and not Path(self.data_root).is_dir():
+            raise UserError(
+                f"data root {self.data_root} does not exist: data/README.md says how to get and convert the data sets; "
+                "data_root in the config says where to look"
+            )
+        data_list = super().load_data_list()
+        refuse_missing_images((info["img_path"] for info in data_list), self.ann_file)
+        return data_list

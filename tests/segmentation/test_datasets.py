@@ -1,0 +1,182 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmdet.datasets import DeepFashionDataset
+from mmdet.registry import DATASETS
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+import seg_vton  # noqa: F401  registers the data set
+from seg_vton.errors import UserError
+from seg_vton.segmentation.datasets import CLASSES, ClothingDataset, missing_files
+
+PIPELINE = [
+    {"type": "LoadImageFromFile"},
+    {"type": "mmdet.LoadAnnotations", "with_bbox": True, "with_mask": True},
+    {"type": "mmdet.PackDetInputs"},
+]
+
+
+def boxes(index):
+    """A 6 x 4 box whose place tells the class, so that a wrong name shows."""
+    return [index, 2 * index, 6, 4]
+
+
+def coco(names=CLASSES, first_id=1):
+    """Two 40 x 60 images: 'a.jpg' with one instance of each class, 'b.jpg' with none."""
+    ids = {name: first_id + 3 * i for i, name in enumerate(names)}
+    annotations = []
+    for index, name in enumerate(n for n in CLASSES if n in ids):
+        mask = np.zeros((60, 40), np.uint8, order="F")
+        x, y, w, h = boxes(index)
+        mask[y : y + h, x : x + w] = 1
+        rle = coco_mask.encode(mask)
+        annotations.append(
+            {
+                "id": index + 1,
+                "image_id": 7,
+                "category_id": ids[name],
+                "bbox": [x, y, w, h],
+                "area": w * h,
+                "iscrowd": 0,
+                "segmentation": {"size": rle["size"], "counts": rle["counts"].decode()},
+            }
+        )
+    return {
+        "images": [
+            {"id": 7, "file_name": "a.jpg", "width": 40, "height": 60},
+            {"id": 9, "file_name": "b.jpg", "width": 40, "height": 60},
+        ],
+        "annotations": annotations,
+        "categories": [{"id": i, "name": n} for n, i in ids.items()],
+    }
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "photos").mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        Image.new("RGB", (40, 60), (10, 200, 30)).save(tmp_path / "photos" / name)
+    return tmp_path
+
+
+def build(root, content, **kwargs):
+    (root / "ann.json").write_text(content if isinstance(content, str) else json.dumps(content))
+    config = {
+        "type": "ClothingDataset",
+        "data_root": str(root),
+        "ann_file": "ann.json",
+        "data_prefix": {"img": "photos/"},
+        "pipeline": PIPELINE,
+    }
+    return DATASETS.build(config | kwargs)
+
+
+def found(dataset):
+    """Class name by box place, as the data set would train it."""
+    classes = dataset.metainfo["classes"]
+    info = dataset.get_data_info(0)
+    return {int(i["bbox"][0]): classes[i["bbox_label"]] for i in info["instances"]}
+
+
+def test_classes_and_colours_are_those_of_mmdet():
+    assert ClothingDataset.METAINFO["classes"] == DeepFashionDataset.METAINFO["classes"]
+    assert ClothingDataset.METAINFO["palette"] == DeepFashionDataset.METAINFO["palette"]
+
+
+@pytest.mark.parametrize(
+    "names", [CLASSES, CLASSES[::-1], tuple(sorted(CLASSES))], ids=["ours", "reversed", "alphabetical"]
+)
+def test_instances_keep_their_names_in_any_order_of_the_categories(root, names):
+    dataset = build(root, coco(names, first_id=40))
+    assert found(dataset) == dict(enumerate(CLASSES))
+
+
+def test_the_trap_exists_in_mmdet_and_not_here(root):
+    content = coco(CLASSES[::-1])
+    theirs = build(root, content, type="DeepFashionDataset")
+    assert found(theirs) != dict(enumerate(CLASSES))
+    assert found(build(root, content)) == dict(enumerate(CLASSES))
+
+
+def test_items_have_images_boxes_masks(root):
+    item = build(root, coco())[0]
+    assert tuple(item["inputs"].shape) == (3, 60, 40)
+    instances = item["data_samples"].gt_instances
+    assert instances.labels.tolist() == list(range(15))
+    assert [m.sum() for m in instances.masks.masks] == [24] * 15
+
+
+@pytest.mark.parametrize(
+    ("filter_cfg", "count"), [(None, 2), ({"filter_empty_gt": False}, 2), ({"filter_empty_gt": True}, 1)]
+)
+def test_images_without_instances_stay_unless_filtered(root, filter_cfg, count):
+    assert len(build(root, coco(), filter_cfg=filter_cfg)) == count
+
+
+def test_an_image_without_instances_is_an_item(root):
+    item = build(root, coco())[1]
+    assert len(item["data_samples"].gt_instances) == 0
+    assert item["data_samples"].gt_instances.masks.masks.shape == (0, 60, 40)
+
+
+def test_fewer_classes_ignore_the_others_of_the_fifteen(root):
+    dataset = build(root, coco(CLASSES[::-1]), metainfo={"classes": ("face", "dress")})
+    assert found(dataset) == {CLASSES.index("face"): "face", CLASSES.index("dress"): "dress"}
+
+
+def renamed(content, old, new):
+    for category in content["categories"]:
+        category["name"] = new if category["name"] == old else category["name"]
+    return content
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (renamed(coco(), "dress", "gown"), ["unknown: 'gown'", "missing: 'dress'", "ann.json", "Rename"]),
+        (coco(CLASSES[:-2]), ["missing: 'skin', 'face'"]),
+        (coco((*CLASSES, "cat")), ["unknown: 'cat'"]),
+        (renamed(coco(), "dress", "skirt"), ["twice: 'skirt'"]),
+        (json.dumps(coco())[:200], ["ann.json", "not whole JSON"]),
+        ([], ["ann.json", "not a COCO annotation file"]),
+        ({"images": [], "annotations": {}}, ["no list of annotations, categories"]),
+    ],
+    ids=["unknown", "missing", "superset", "twice", "cut", "list", "sections"],
+)
+def test_bad_annotation_files_are_named_before_training(root, content, expected):
+    with pytest.raises(UserError) as error:
+        build(root, content)
+    assert all(text in str(error.value) for text in expected), str(error.value)
+
+
+def test_a_missing_root_is_named(root):
+    with pytest.raises(UserError, match=r"data root .*nowhere does not exist"):
+        build(root, coco(), data_root=str(root / "nowhere"))
+
+
+def test_a_missing_annotation_file_is_named(root):
+    with pytest.raises(UserError, match=r"other\.json does not exist"):
+        build(root, coco(), ann_file="other.json")
+
+
+def test_missing_images_are_counted_and_the_first_ten_listed(root):
+    content = coco()
+    content["images"] += [
+        {"id": 100 + i, "file_name": f"gone/{i:02}.jpg", "width": 40, "height": 60} for i in range(12)
+    ]
+    with pytest.raises(UserError, match="12 of the 14 images") as error:
+        build(root, content)
+    assert "09.jpg" in str(error.value)
+    assert "10.jpg" not in str(error.value)
+
+
+def test_missing_files_looks_into_each_folder(tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "1.jpg").touch()
+    paths = [tmp_path / "x" / "1.jpg", tmp_path / "x" / "2.jpg", tmp_path / "y" / "1.jpg"]
+    assert missing_files(map(str, paths)) == paths[1:]
+    assert missing_files([]) == []
+    assert isinstance(missing_files([str(Path("none") / "a")])[0], Path)
