@@ -1,5 +1,7 @@
-"""What mmdet lacks for clothing segmentation: data sets, metrics, result files."""
+"""What mmdet lacks for clothing segmentation: data sets, metrics, test-time augmentation with masks."""
 
+from seg_vton.segmentation.datasets import ClothingDataset
 from seg_vton.segmentation.metrics import InstanceAP
+from seg_vton.segmentation.tta import InstanceTTAModel
 
-__all__ = ["InstanceAP"]
+__all__ = ['ClothingDataset', 'InstanceAP', 'InstanceTTAModel']

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from mmdet.datasets import CocoDataset
 from mmdet.datasets.api_wrappers import COCO
 from mmdet.registry import DATASETS
 
+from seg_vton.data.coco import CLASSES, check_category_names, check_sections
 from seg_vton.errors import UserError
 from seg_vton.files import read_json
 from seg_vton.labels import DEEPFASHION15
-
-CLASSES = DEEPFASHION15.classes[1:]
 
 
 class NamedCategoryCOCO(COCO):
@@ -53,41 +51,6 @@ class NamedCategoryCOCO(COCO):
         check_category_names([category["name"] for category in categories], cat_names, self.path)
         ids = {category["name"]: category["id"] for category in categories}
         return [ids[name] for name in cat_names]
-
-
-def check_sections(content: Any, path: str | Path) -> None:
-    """Raises `UserError` unless `content` has COCO's three lists."""
-    keys = ("images", "annotations", "categories")
-    missing = [k for k in keys if not isinstance(content, dict) or not isinstance(content.get(k), list)]
-    if missing:
-        raise UserError(f"{path} is not a COCO annotation file: it has no list of {', '.join(missing)}")
-
-
-def check_category_names(names: Sequence[str], classes: Sequence[str], path: str | Path) -> None:
-    """Checks the category names of a COCO file; their order is free.
-
-    Args:
-        names: the file's category names.
-        classes: the classes wanted. With fewer than the 15, the file's others of the 15 are ignored, as mmdet does.
-        path: the file, for the message.
-
-    Raises:
-        UserError: a name is unknown or comes twice, or one of `classes` is missing.
-    """
-    unknown = [name for name in names if name not in classes and name not in CLASSES]
-    missing = [name for name in classes if name not in names]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    faults = [
-        f"{what}: {', '.join(map(repr, found))}"
-        for what, found in (("unknown", unknown), ("missing", missing), ("twice", twice))
-        if found
-    ]
-    if faults:
-        raise UserError(
-            f"{path}: the categories are not the data set's classes ({'; '.join(faults)}). Expected, in any order: "
-            f"{', '.join(classes)}. Rename the categories in the file or convert it with a tool in tools/data; a class "
-            "without instances must still be listed. For other classes set metainfo=dict(classes=...) in the config"
-        )
 
 
 def missing_files(paths: Iterable[str | Path]) -> list[Path]:

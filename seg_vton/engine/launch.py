@@ -1,0 +1,86 @@
+"""From a config and command-line options to a Runner: mmdet's flags, plus the CPU."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed
+from mmengine.config import Config
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from seg_vton.errors import UserError
+
+
+def load_config(
+    path: str | Path, options: dict[str, Any] | None = None, work_dir: str | None = None, launcher: str = "none"
+) -> Config:
+    """Reads a config and applies what the command line changes.
+
+    Args:
+        path: the config file.
+        options: `--cfg-options` as a flat dict with dotted keys.
+        work_dir: output folder; None takes the config's, and without one `work_dirs/<config name>`.
+        launcher: 'none', 'pytorch', 'slurm' or 'mpi'.
+
+    Raises:
+        UserError: the file does not exist or does not parse.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"config {path} does not exist: configs are under configs/segmentation and configs/tryon")
+    try:
+        config = Config.fromfile(path)
+    except (SyntaxError, NameError, KeyError, AttributeError, FileNotFoundError) as error:
+        raise UserError(f"config {path} cannot be read: {type(error).__name__}: {error}") from error
+    if options:
+        config.merge_from_dict(options)
+    config.launcher = launcher
+    if work_dir is not None:
+        config.work_dir = work_dir
+    elif config.get("work_dir") is None:
+        config.work_dir = str(Path("work_dirs") / path.stem)
+    return config
+
+
+def enable_amp(config: Config) -> None:
+    """Trains in mixed precision: float16 with a loss scale on CUDA, as mmdet does, bfloat16 on the CPU."""
+    if torch.cuda.is_available():
+        config.optim_wrapper.type = "AmpOptimWrapper"
+        config.optim_wrapper.loss_scale = "dynamic"
+    else:
+        config.optim_wrapper.type = "BFloat16OptimWrapper"
+
+
+def enable_auto_scale_lr(config: Config) -> None:
+    """Scales the learning rate with the batch over all processes.
+
+    Raises:
+        UserError: the config does not say which batch size its learning rate is for.
+    """
+    if "base_batch_size" not in config.get("auto_scale_lr", {}):
+        raise UserError(f"{config.filename} has no auto_scale_lr.base_batch_size, so --auto-scale-lr cannot scale")
+    config.auto_scale_lr.enable = True
+
+
+def set_resume(config: Config, resume: str) -> None:
+    """Resumes from a checkpoint file, or with 'auto' from the last one in the work dir."""
+    config.resume = True
+    config.load_from = None if resume == "auto" else resume
+
+
+def build_runner(config: Config) -> Runner:
+    """Builds the Runner, on the CPU also for several processes.
+
+    mmengine's start-up of several processes binds each to a GPU. Without one, processes talk through gloo and the model
+    is wrapped without device ids.
+    """
+    if config.launcher == "pytorch" and not torch.cuda.is_available():
+        if not torch.distributed.is_initialized():
+            torch.distributed.init_process_group("gloo")
+        config.setdefault("model_wrapper_cfg", dict(type="MMDistributedDataParallel", broadcast_buffers=False))
+    os.environ.setdefault("LOCAL_RANK", "0")
+    return RUNNERS.build(config) if "runner_type" in config else Runner.from_cfg(config)

@@ -1,0 +1,81 @@
+"""The JSON that a test run leaves beside its checkpoint; every table in the repo is made from these."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from seg_vton import machine
+from seg_vton.engine.checkpoint import load_checkpoint_file
+from seg_vton.files import sha256, write_json
+
+SCHEMA = 1
+
+
+def config_hash(config: Config) -> str:
+    """SHA-256 of the resolved config without what does not change a result: output folder, launcher, resume."""
+    resolved = {key: value for key, value in config.to_dict().items() if key not in ("work_dir", "launcher", "resume")}
+    return hashlib.sha256(Config(resolved).dump().encode()).hexdigest()
+
+
+def training_facts(checkpoint_path: Path) -> dict[str, Any]:
+    """What the checkpoint knows of its training.
+
+    Returns:
+        `seed`, `epoch`, `iterations`, `train_accuracy` (the box head's, percent, mean over the last 50 iterations;
+        None for a model without one) and `seconds_per_iteration` (median). Empty for a bare state dict.
+    """
+    checkpoint = load_checkpoint_file(checkpoint_path, map_location="cpu")
+    if "message_hub" not in checkpoint:
+        return {}
+    scalars = checkpoint["message_hub"]["log_scalars"]
+    accuracy, time = scalars.get("train/acc"), scalars.get("train/time")
+    meta = checkpoint["meta"]
+    return {
+        "seed": meta.get("seed"),
+        "epoch": meta.get("epoch"),
+        "iterations": meta.get("iter"),
+        "train_accuracy": None if accuracy is None else float(accuracy.mean(50)),
+        "seconds_per_iteration": None if time is None else float(sorted(time.data[0])[len(time.data[0]) // 2]),
+    }
+
+
+def result_path(checkpoint: str | Path, dataset: str, split: str) -> Path:
+    """Where the result of a checkpoint on a split is written: `epoch_2.pth` -> `epoch_2.ccp-val.json`."""
+    checkpoint = Path(checkpoint)
+    return checkpoint.with_name(f"{checkpoint.stem}.{dataset}-{split}.json")
+
+
+def write_result(
+    path: Path, report: dict[str, Any], config_facts: dict[str, str], checkpoint: Path, overwrite: bool
+) -> None:
+    """Writes a metric's report with where it comes from: command, config, checkpoint, seed, machine class, date.
+
+    Args:
+        path: where to, from `result_path`.
+        report: a metric's `report`, with `dataset`, `split` and `metrics`.
+        config_facts: the config's name and hash, taken before the run changed it.
+        checkpoint: the tested file.
+        overwrite: whether an existing result may be replaced.
+
+    Raises:
+        UserError: the file exists and `overwrite` is False.
+    """
+    content = {
+        "schema": SCHEMA,
+        **config_facts,
+        "checkpoint": checkpoint.name,
+        "checkpoint_sha256": sha256(checkpoint),
+        "command": shlex.join(["python", *sys.argv]),
+        "date": datetime.date.today().isoformat(),
+        "machine": machine.describe(),
+        "training": training_facts(checkpoint),
+        **report,
+    }
+    write_json(path, content, overwrite=overwrite, indent=1)

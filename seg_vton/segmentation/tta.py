@@ -1,0 +1,61 @@
+"""Test-time augmentation of instance segmentation; mmdet's own merges boxes only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmcv.ops import batched_nms
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
+from mmdet.structures.bbox import bbox_flip
+from mmengine.model import BaseTTAModel
+from mmengine.structures import InstanceData
+
+
+@MODELS.register_module()
+class InstanceTTAModel(BaseTTAModel):
+    """Pools the instances of all views of an image, in the photograph's frame, and keeps one of each by NMS.
+
+    Args:
+        tta_cfg: `nms` (type and IoU threshold) and `max_per_img`.
+        kwargs: `module`, the detector, and what `BaseTTAModel` takes.
+    """
+
+    def __init__(self, tta_cfg: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.tta_cfg = tta_cfg
+
+    def merge_preds(self, data_samples_list: list[list[DetDataSample]]) -> list[DetDataSample]:
+        """Merges the views of each image.
+
+        Args:
+            data_samples_list: for each image its views, each with `pred_instances` of `bboxes` (N, 4) x1, y1, x2, y2 in
+                pixels, `scores` (N,), `labels` (N,), `masks` (N, H, W) boolean, and `flip`, `flip_direction`, `ori_shape`.
+
+        Returns:
+            One sample an image, instances by falling score.
+        """
+        return [self._merge(views) for views in data_samples_list]
+
+    def _merge(self, views: list[DetDataSample]) -> DetDataSample:
+        pooled = InstanceData.cat([self._unflip(view) for view in views])
+        merged = views[0].clone()
+        if len(pooled):
+            _, keep = batched_nms(pooled.bboxes, pooled.scores, pooled.labels, self.tta_cfg["nms"])
+            pooled = pooled[keep[: self.tta_cfg["max_per_img"]]]
+        merged.pred_instances = pooled
+        return merged
+
+    @staticmethod
+    def _unflip(view: DetDataSample) -> InstanceData:
+        instances = view.pred_instances
+        if not view.flip:
+            return instances
+        axis = {"horizontal": [2], "vertical": [1], "diagonal": [1, 2]}[view.flip_direction]
+        return InstanceData(
+            bboxes=bbox_flip(instances.bboxes, view.ori_shape, view.flip_direction),
+            scores=instances.scores,
+            labels=instances.labels,
+            masks=torch.flip(instances.masks, axis),
+        )

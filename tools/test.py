@@ -1,0 +1,47 @@
+"""Tests a checkpoint: `python tools/test.py configs/segmentation/NAME.py CHECKPOINT`."""
+
+from __future__ import annotations
+
+import argparse
+
+from mmdet.engine.hooks.utils import trigger_visualization_hook
+from mmengine.config import DictAction
+
+from seg_vton.engine import launch, testing
+from seg_vton.errors import exit_on_user_error
+
+
+def parse_args() -> argparse.Namespace:
+    """mmdet's flags, and which split to test."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", help="config file")
+    parser.add_argument("checkpoint", help="checkpoint file; the result is written beside it as JSON")
+    parser.add_argument("--split", choices=["val", "test"], default="test", help="the config's data to test on")
+    parser.add_argument("--work-dir", help="folder for logs (default: work_dirs/CONFIG_NAME)")
+    parser.add_argument("--out", metavar="FILE", help="write the predictions: .json COCO results, .pkl mmdet dump")
+    parser.add_argument("--show", action="store_true", help="show painted images on the screen")
+    parser.add_argument("--show-dir", metavar="DIR", help="write painted images to WORK_DIR/TIMESTAMP/DIR")
+    parser.add_argument("--wait-time", type=float, default=2, help="seconds between shown images")
+    parser.add_argument("--tta", action="store_true", help="average over the horizontal flip")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing result file")
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config")
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Applies the options and tests."""
+    args = parse_args()
+    with exit_on_user_error():
+        config = launch.load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+        testing.select_split(config, args.split)
+        if args.show or args.show_dir:
+            config = trigger_visualization_hook(config, args)
+        if args.tta:
+            testing.enable_tta(config)
+        testing.run(config, args.checkpoint, args.out, args.overwrite)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Trains a model from a config: `python tools/train.py configs/segmentation/NAME.py`."""
+
+from __future__ import annotations
+
+import argparse
+
+from mmengine.config import DictAction
+
+from seg_vton.engine import launch
+from seg_vton.errors import exit_on_user_error
+
+
+def parse_args() -> argparse.Namespace:
+    """mmdet's flags."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", help="config file")
+    parser.add_argument("--work-dir", help="folder for logs and checkpoints (default: work_dirs/CONFIG_NAME)")
+    parser.add_argument("--amp", action="store_true", help="mixed precision: float16 on a GPU, bfloat16 on the CPU")
+    parser.add_argument("--auto-scale-lr", action="store_true", help="scale the learning rate with the batch size")
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="auto",
+        metavar="CHECKPOINT",
+        help="go on from a checkpoint; without a value from the last one in the work dir",
+    )
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config")
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Builds the runner and trains."""
+    args = parse_args()
+    with exit_on_user_error():
+        config = launch.load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+        if args.amp:
+            launch.enable_amp(config)
+        if args.auto_scale_lr:
+            launch.enable_auto_scale_lr(config)
+        if args.resume:
+            launch.set_resume(config, args.resume)
+        launch.build_runner(config).train()
+
+
+if __name__ == "__main__":
+    main()
