@@ -1,0 +1,430 @@
+"""Bodies, poses and the posed figure: where everything is, before anything is drawn.
+
+Units are fractions of the stature. In the upright body, `h` is the height above the hip joints and `x` the distance
+from the middle, positive to the right of the image (the subject's left). `side` is -1 for the subject's right limb
+(left in the image) and +1 for the left one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from seg_vton.data.paper_doll.shapes import arc_length, between, moved, rotation, smooth
+
+CROTCH, HIP, WAIST, CHEST, SHOULDER, NECK, CHIN = -0.038, 0.0, 0.112, 0.235, 0.302, 0.335, 0.372
+"""Heights of the landmarks of every upright body."""
+
+_LEVELS = np.array([CROTCH, HIP, 0.06, WAIST, 0.175, CHEST, SHOULDER])
+THIGH, SHIN, ANKLE = 0.238, 0.225, 0.038
+SIDES = (-1, 1)
+
+KEYPOINTS = (
+    'nose', 'neck', 'right_shoulder', 'right_elbow', 'right_wrist', 'left_shoulder', 'left_elbow', 'left_wrist',
+    'right_hip', 'right_knee', 'right_ankle', 'left_hip', 'left_knee', 'left_ankle',
+    'right_eye', 'left_eye', 'right_ear', 'left_ear',
+)  # fmt: skip
+"""OpenPose's COCO-18 joints in its order; right and left are the subject's."""
+
+
+@dataclass(frozen=True)
+class Body:
+    """Proportions of one person, in fractions of the stature.
+
+    Attributes:
+        widths: half-widths of the torso at the seven levels from crotch to shoulder tip.
+        neck: half-width of the neck.
+        head: height of the head, chin to crown.
+        head_width: half-width of the head.
+        upper_arm: length, shoulder joint to elbow.
+        forearm: length, elbow to wrist.
+        arm: half-widths of the arm at shoulder, elbow and wrist.
+        leg: half-widths of the leg at hip joint, knee, calf and ankle.
+        feminine: 0 to 1; moves waist, shoulders, hair and make-up.
+    """
+
+    widths: tuple[float, ...]
+    neck: float
+    head: float
+    head_width: float
+    upper_arm: float
+    forearm: float
+    arm: tuple[float, float, float]
+    leg: tuple[float, float, float, float]
+    feminine: float
+
+    def half_width(self, h: float) -> float:
+        """Half-width of the torso at height `h`; constant below the crotch and above the shoulder."""
+        return float(np.interp(h, _LEVELS, self.widths))
+
+
+def sample_body(rng: np.random.Generator) -> Body:
+    """Draws one person's proportions."""
+    feminine = float(np.clip(rng.choice([0.15, 0.85], p=[0.35, 0.65]) + rng.normal(0, 0.08), 0, 1))
+    return make_body(feminine, build=rng.normal(0, 1), head=rng.uniform(0.142, 0.152), arms=rng.uniform(0.97, 1.04))
+
+
+def make_body(feminine: float, build: float, head: float, arms: float) -> Body:
+    """Proportions from a few numbers.
+
+    Args:
+        feminine: 0 (broad shoulders) to 1 (narrow waist, wide hips).
+        build: 0 is average, -1 slender, +1 sturdy (a standard deviation).
+        head: height of the head.
+        arms: relative length of the arms.
+    """
+    girth = 1 + 0.075 * float(np.clip(build, -1.8, 1.8))
+    masculine = 1 - feminine
+    widths = (
+        0.092 + 0.006 * feminine,
+        0.089 + 0.008 * feminine,
+        0.081 + 0.004 * feminine,
+        0.069 + 0.013 * masculine,
+        0.077 + 0.014 * masculine,
+        0.086 + 0.013 * masculine,
+        0.107 + 0.015 * masculine,
+    )
+    return Body(
+        widths=tuple(width * girth for width in widths),
+        neck=(0.0275 + 0.006 * masculine) * girth**0.5,
+        head=head,
+        head_width=head * (0.355 + 0.012 * masculine),
+        upper_arm=0.163 * arms,
+        forearm=0.142 * arms,
+        arm=tuple(w * girth for w in (0.029 + 0.005 * masculine, 0.022 + 0.003 * masculine, 0.0155)),
+        leg=tuple(w * girth for w in (0.05, 0.032, 0.031, 0.018)),
+        feminine=feminine,
+    )
+
+
+STANDARD_BODY = make_body(feminine=0.6, build=0.0, head=0.147, arms=1.0)
+"""The body that flat garments are cut for."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One posed arm: joints (2,) in body coordinates (y down, pelvis at the origin).
+
+    Attributes:
+        depth: `front` is drawn over the torso, `back` behind it.
+    """
+
+    shoulder: np.ndarray
+    elbow: np.ndarray
+    wrist: np.ndarray
+    gesture: str
+    depth: Literal["front", "back"]
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One posed leg: joints (2,) in body coordinates; `turn` is the foot's outward angle in radians."""
+
+    hip: np.ndarray
+    knee: np.ndarray
+    ankle: np.ndarray
+    turn: float
+
+
+@dataclass(frozen=True)
+class Posture:
+    """Angles (radians) of the trunk and the head; positive is clockwise on the screen.
+
+    Attributes:
+        lean: of the spine.
+        shoulder_tilt: of the shoulder line.
+        hip_tilt: of the hip line.
+        yaw: turn of the trunk about the vertical; positive shows more of the image's left side.
+        bow: sideways bend of the spine at the waist, in statures.
+        head_tilt: of the head.
+        head_yaw: turn of the face; positive looks to the right of the image.
+    """
+
+    lean: float = 0.0
+    shoulder_tilt: float = 0.0
+    hip_tilt: float = 0.0
+    yaw: float = 0.0
+    bow: float = 0.0
+    head_tilt: float = 0.0
+    head_yaw: float = 0.0
+
+
+def sample_posture(rng: np.random.Generator) -> Posture:
+    """Draws a standing posture: upright, in contrapposto, leaning or slightly turned."""
+    hip_tilt = rng.normal(0, 0.045)
+    yaw = float(np.clip(rng.normal(0, 0.22), -0.5, 0.5))
+    return Posture(
+        lean=float(np.clip(rng.normal(0, 0.035), -0.09, 0.09)),
+        shoulder_tilt=float(np.clip(-0.7 * hip_tilt + rng.normal(0, 0.03), -0.12, 0.12)),
+        hip_tilt=float(np.clip(hip_tilt, -0.1, 0.1)),
+        yaw=yaw,
+        bow=float(np.clip(0.12 * hip_tilt + rng.normal(0, 0.004), -0.016, 0.016)),
+        head_tilt=float(np.clip(rng.normal(0, 0.06), -0.16, 0.16)),
+        head_yaw=float(np.clip(0.8 * yaw + rng.normal(0, 0.22), -0.6, 0.6)),
+    )
+
+
+class Trunk:
+    """The posed spine with its widths: maps garment coordinates of the torso and the skirt to the body plane."""
+
+    def __init__(self, body: Body, posture: Posture, legs: tuple[Leg, Leg] | None = None) -> None:
+        self.body = body
+        self.posture = posture
+        self.legs = legs
+
+    def centre(self, h: float) -> np.ndarray:
+        """Point (2,) of the middle line at height `h`; below the hips it follows the legs."""
+        if h < HIP and self.legs is not None:
+            left, right = (self._leg_at(leg, h) for leg in self.legs)
+            return between((left + right) / 2, (0.0, -h), 0.25)
+        up = rotation(self.posture.lean) @ (0.0, -h)
+        return up + np.array([self.posture.bow * np.sin(np.pi * np.clip(h / SHOULDER, 0, 1)), 0.0])
+
+    def across(self, h: float) -> np.ndarray:
+        """Unit vector (2,) to the right of the image along the body's horizontal at height `h`."""
+        weight = float(np.clip(h / SHOULDER, 0, 1))
+        angle = self.posture.hip_tilt * (1 - weight) + self.posture.shoulder_tilt * weight
+        angle *= float(np.clip(1 + h / 0.25, 0, 1))
+        return np.array([np.cos(angle), np.sin(angle)])
+
+    def half_width(self, h: float) -> float:
+        """Half-width of the posed trunk at `h`; below the crotch it spans both legs."""
+        width = self.body.half_width(h) * np.cos(self.posture.yaw) ** 0.5
+        if h >= CROTCH or self.legs is None:
+            return width
+        spread = abs(self._leg_at(self.legs[1], h)[0] - self._leg_at(self.legs[0], h)[0]) / 2
+        depth = np.clip(-h / (THIGH + SHIN), 0, 1)
+        return max(spread + float(np.interp(depth, [0, 0.5, 1], [0.047, 0.034, 0.02])), 0.055)
+
+    def point(self, x: float, h: float) -> np.ndarray:
+        """Point (2,) of the front surface `x` from the middle at height `h`."""
+        reach = max(self.half_width(h), 1e-6)
+        relief = 0.05 * np.sin(self.posture.yaw) * max(0.0, 1 - (x / reach) ** 2)
+        return self.centre(h) + self.across(h) * (x + relief)
+
+    @staticmethod
+    def _leg_at(leg: Leg, h: float) -> np.ndarray:
+        """The leg's middle line (2,) at `-h` below the hips, measured along the leg."""
+        down = -h
+        if down <= THIGH:
+            return between(leg.hip, leg.knee, down / THIGH)
+        return between(leg.knee, leg.ankle, (down - THIGH) / SHIN)
+
+
+def solve_arm(shoulder: np.ndarray, wrist: np.ndarray, upper: float, lower: float, outward: int) -> np.ndarray:
+    """Elbow (2,) of a two-bone arm from `shoulder` towards `wrist`, bent to the `outward` side (+-1 in x)."""
+    reach = wrist - shoulder
+    distance = float(np.clip(np.linalg.norm(reach), abs(upper - lower) + 1e-4, 0.998 * (upper + lower)))
+    along = (distance**2 + upper**2 - lower**2) / (2 * distance)
+    height = np.sqrt(max(upper**2 - along**2, 0.0))
+    direction = reach / max(float(np.linalg.norm(reach)), 1e-9)
+    normal = np.array([-direction[1], direction[0]])
+    if normal[0] * outward < 0:
+        normal = -normal
+    return shoulder + direction * along + normal * height
+
+
+GESTURES = ("down", "hip", "cross", "bent", "raised", "wave", "out", "back", "head")
+_GESTURE_WEIGHTS = (0.36, 0.13, 0.14, 0.11, 0.05, 0.05, 0.06, 0.06, 0.04)
+
+
+def sample_arm(rng: np.random.Generator, body: Body, trunk: Trunk, side: int, gesture: str | None = None) -> Arm:
+    """Draws a pose of one arm."""
+    gesture = gesture or str(rng.choice(GESTURES, p=_GESTURE_WEIGHTS))
+    lift = 0.022 if gesture in ("raised", "head") else 0.0
+    joint = body.half_width(SHOULDER) - body.arm[0] * 0.85 - 0.4 * lift
+    shoulder = trunk.centre(SHOULDER) + trunk.across(SHOULDER) * side * joint * np.cos(trunk.posture.yaw) ** 0.5
+    shoulder = shoulder + np.array([0.0, 0.012 - lift])
+    if gesture in ("down", "raised", "wave", "out"):
+        return _swing_arm(rng, body, side, shoulder, gesture)
+    return _reach_arm(rng, body, trunk, side, shoulder, gesture)
+
+
+def _swing_arm(rng: np.random.Generator, body: Body, side: int, shoulder: np.ndarray, gesture: str) -> Arm:
+    """An arm given by the angles of its two bones from straight down, outwards positive (degrees)."""
+    upper, lower = {
+        "down": lambda: (rng.uniform(6, 19), rng.uniform(-9, 15)),
+        "raised": lambda: (rng.uniform(128, 158), rng.uniform(165, 205)),
+        "wave": lambda: (rng.uniform(38, 80), rng.uniform(145, 185)),
+        "out": lambda: (rng.uniform(24, 52), rng.uniform(20, 60)),
+    }[gesture]()
+    bones = [np.radians(upper), np.radians(lower)]
+    directions = [np.array([side * np.sin(angle), np.cos(angle)]) for angle in bones]
+    elbow = shoulder + body.upper_arm * directions[0]
+    shorten = rng.uniform(0.9, 1.0)
+    return Arm(shoulder, elbow, elbow + body.forearm * shorten * directions[1], gesture, "front")
+
+
+def _reach_arm(
+    rng: np.random.Generator, body: Body, trunk: Trunk, side: int, shoulder: np.ndarray, gesture: str
+) -> Arm:
+    """An arm given by where its wrist is."""
+    hip = trunk.half_width(0.06)
+    x, h = {
+        "hip": lambda: (side * (hip + rng.uniform(0.0, 0.012)), rng.uniform(0.05, 0.09)),
+        "cross": lambda: (-side * rng.uniform(0.0, 0.06), rng.uniform(0.09, 0.19)),
+        "bent": lambda: (side * rng.uniform(0.015, 0.07), rng.uniform(0.07, 0.15)),
+        "back": lambda: (side * rng.uniform(0.0, 0.04), rng.uniform(0.0, 0.06)),
+        "head": lambda: (side * (body.head_width + rng.uniform(0.01, 0.025)), rng.uniform(0.42, 0.47)),
+    }[gesture]()
+    wrist = trunk.point(x, h)
+    shorten = rng.uniform(0.84, 0.95) if gesture != "hip" else rng.uniform(0.92, 1.0)
+    upper, lower = body.upper_arm * (shorten + 1) / 2, body.forearm * shorten
+    elbow = solve_arm(shoulder, wrist, upper, lower, outward=side)
+    reach = wrist - elbow
+    wrist = elbow + reach * min(1.0, lower / max(float(np.linalg.norm(reach)), 1e-9))
+    return Arm(shoulder, elbow, wrist, gesture, "back" if gesture == "back" else "front")
+
+
+def sample_legs(rng: np.random.Generator, body: Body, posture: Posture) -> tuple[Leg, Leg]:
+    """Draws a stance: (image left, image right) leg."""
+    stance = rng.choice(["stand", "apart", "contrapposto", "walk"], p=[0.4, 0.2, 0.25, 0.15])
+    free = rng.choice(SIDES)
+    legs = []
+    for side in SIDES:
+        thigh, shin, shorten = {
+            "stand": (rng.uniform(0, 4), rng.uniform(-1, 3), 1.0),
+            "apart": (rng.uniform(7, 14), rng.uniform(5, 12), 1.0),
+            "contrapposto": (rng.uniform(7, 15), rng.uniform(-4, 4), 0.97)
+            if side == free
+            else (rng.uniform(-2, 2), rng.uniform(-2, 1), 1.0),
+            "walk": (rng.uniform(-4, 0), rng.uniform(-3, 2), 0.9) if side == free else (rng.uniform(1, 4), 1.0, 1.0),
+        }[stance]
+        joint = body.half_width(HIP) - body.leg[0] * 0.92
+        hip = np.array([np.cos(posture.hip_tilt), np.sin(posture.hip_tilt)]) * side * joint
+        knee = hip + THIGH * np.array([side * np.sin(np.radians(thigh)), np.cos(np.radians(thigh))])
+        ankle = knee + SHIN * shorten * np.array([side * np.sin(np.radians(shin)), np.cos(np.radians(shin))])
+        legs.append(Leg(hip, knee, ankle, turn=side * rng.uniform(0.12, 0.5)))
+    return legs[0], legs[1]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Body coordinates to pixels: `pixels = origin + scale * point`; `scale` is the stature in pixels."""
+
+    scale: float
+    origin: np.ndarray
+
+    def __call__(self, point: np.ndarray) -> np.ndarray:
+        """Pixels (..., 2) of body coordinates (..., 2)."""
+        return self.origin + self.scale * np.asarray(point)
+
+
+class Figure:
+    """One person in one pose, seen by a camera: everything below is in pixels.
+
+    Attributes:
+        body: the proportions.
+        posture: the angles of trunk and head.
+        arms: (image left, image right) arm, body coordinates.
+        legs: the same for the legs.
+        camera: body coordinates to pixels.
+        unit: the stature in pixels.
+    """
+
+    def __init__(
+        self, body: Body, posture: Posture, arms: tuple[Arm, Arm], legs: tuple[Leg, Leg], camera: Camera
+    ) -> None:
+        self.body, self.posture, self.arms, self.legs, self.camera = body, posture, arms, legs, camera
+        self.trunk = Trunk(body, posture, legs)
+        self.unit = camera.scale
+
+    def point(self, x: float, h: float) -> np.ndarray:
+        """Pixel (2,) of the trunk's front surface `x` from the middle at height `h` (both in statures)."""
+        return self.camera(self.trunk.point(x, h))
+
+    def spine(self, x: float, h: float) -> np.ndarray:
+        """Pixel (2,) beside the spine: `x` from it at height `h`, without the front's relief."""
+        return self.camera(self.trunk.centre(h) + self.trunk.across(h) * x)
+
+    def arm_line(self, side: int) -> np.ndarray:
+        """The arm's middle line from shoulder to wrist, rounded at the elbow: (N, 2) pixels."""
+        arm = self.arms[(side + 1) // 2]
+        return self.camera(_rounded(arm.shoulder, arm.elbow, arm.wrist, 0.2))
+
+    def arm_half_widths(self, line: np.ndarray) -> np.ndarray:
+        """Half-width (N,) in pixels of the bare arm along `arm_line`."""
+        along = arc_length(line) / arc_length(line)[-1]
+        shoulder, elbow, wrist = self.body.arm
+        return self.unit * np.interp(
+            along, [0, 0.25, 0.53, 0.66, 1.0], [shoulder, shoulder * 0.9, elbow, elbow * 1.04, wrist]
+        )
+
+    def leg_line(self, side: int) -> np.ndarray:
+        """The leg's middle line from hip joint to ankle: (N, 2) pixels."""
+        leg = self.legs[(side + 1) // 2]
+        return self.camera(_rounded(leg.hip, leg.knee, leg.ankle, 0.2))
+
+    def leg_half_widths(self, line: np.ndarray) -> np.ndarray:
+        """Half-width (N,) in pixels of the bare leg along `leg_line`."""
+        along = arc_length(line) / arc_length(line)[-1]
+        thigh, knee, calf, ankle = self.body.leg
+        return self.unit * np.interp(along, [0, 0.2, 0.5, 0.68, 1.0], [thigh, thigh * 0.93, knee, calf * 1.03, ankle])
+
+    def hand_direction(self, side: int) -> np.ndarray:
+        """Unit vector (2,) from the wrist along the hand: the forearm's, a little relaxed downwards."""
+        arm = self.arms[(side + 1) // 2]
+        forearm = (arm.wrist - arm.elbow) / max(float(np.linalg.norm(arm.wrist - arm.elbow)), 1e-9)
+        relaxed = forearm + np.array([0.0, 0.25 if arm.gesture in ("down", "out") else 0.0])
+        if arm.gesture == "hip":
+            relaxed = forearm * 0.4 + np.array([-0.5 * side, 0.6])
+        return relaxed / max(float(np.linalg.norm(relaxed)), 1e-9)
+
+    @property
+    def head_up(self) -> np.ndarray:
+        """Unit vector (2,) from chin to crown."""
+        angle = self.posture.lean + self.posture.head_tilt
+        return np.array([np.sin(angle), -np.cos(angle)])
+
+    def head_point(self, x: float, y: float, turn: float = 0.0) -> np.ndarray:
+        """Pixel (2,) on the head: `x` in half-widths from its middle, `y` from 0 at the chin to 1 at the crown.
+
+        `turn` is how much the point follows the face when the head turns (1 for the tip of the nose).
+        """
+        up = self.head_up
+        across = np.array([-up[1], up[0]])
+        neck = self.trunk.centre(NECK)
+        chin = neck + up * (CHIN - NECK)
+        shift = turn * 0.55 * np.sin(self.posture.head_yaw)
+        return self.camera(chin + up * y * self.body.head + across * (x + shift) * self.body.head_width)
+
+    def keypoints(self) -> np.ndarray:
+        """The 18 joints, (18, 2) pixels in the order of `KEYPOINTS`."""
+        arms = [[self.camera(joint) for joint in (arm.shoulder, arm.elbow, arm.wrist)] for arm in self.arms]
+        legs = [[self.camera(joint) for joint in (leg.hip, leg.knee, leg.ankle)] for leg in self.legs]
+        neck = (arms[0][0] + arms[1][0]) / 2
+        eyes = [self.head_point(side * 0.42, 0.5, turn=0.85) for side in SIDES]
+        ears = [self.head_point(side * 0.98, 0.46, turn=-0.12) for side in SIDES]
+        return np.stack(
+            [self.head_point(0.0, 0.34, turn=1.0), neck, *arms[0], *arms[1], *legs[0], *legs[1], *eyes, *ears]
+        )
+
+
+def _rounded(start: np.ndarray, joint: np.ndarray, end: np.ndarray, radius: float) -> np.ndarray:
+    """A polyline from `start` over `joint` to `end` with the corner replaced by a parabola of fraction `radius`."""
+    enter, leave = between(joint, start, radius), between(joint, end, radius)
+    t = np.linspace(0, 1, 7)[:, None]
+    corner = (1 - t) ** 2 * enter + 2 * t * (1 - t) * joint + t**2 * leave
+    straight_in = between(start, enter, 0.5)
+    straight_out = between(leave, end, 0.5)
+    return np.concatenate([[start, straight_in], corner, [straight_out, end]])
+
+
+def torso_outline(figure: Figure) -> np.ndarray:
+    """The bare torso from crotch to shoulders as a polygon (N, 2) in pixels."""
+    body = figure.trunk
+    left = [figure.point(-body.half_width(h), h) for h in (HIP, 0.06, WAIST, 0.175, CHEST)]
+    shoulders = [_shoulder_slope(figure, side) for side in (-1, 1)]
+    right = [figure.point(body.half_width(h), h) for h in (CHEST, 0.175, WAIST, 0.06, HIP)]
+    bottom = [figure.point(body.half_width(CROTCH) * x, CROTCH) for x in (0.95, 0.0, -0.95)]
+    return smooth([*left, *shoulders[0], *shoulders[1][::-1], *right, *bottom], steps=4)
+
+
+def _shoulder_slope(figure: Figure, side: int) -> list[np.ndarray]:
+    """Pixels along the shoulder from its tip to the side of the neck."""
+    arm, neck = figure.arms[(side + 1) // 2], side * figure.body.neck
+    radius = figure.body.arm[0]
+    tip = figure.camera(moved(arm.shoulder, side * 0.4 * radius, -0.55 * radius))
+    return [tip, figure.spine(1.75 * neck, NECK - 0.006), figure.spine(0.98 * neck, NECK + 0.012)]

@@ -1,0 +1,182 @@
+"""A canvas that paints shaded, anti-aliased shapes and keeps the label map of what is on top."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+Polygons = list[np.ndarray]
+"""A region as the union of filled polygons, each (N, 2) float x, y in pixels; pixel i covers [i, i + 1)."""
+
+SUPERSAMPLE = 4
+_SHIFT = 3  # sub-pixel bits that cv2.fillPoly gets
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Coverage of a shape in a window of the canvas.
+
+    Attributes:
+        x: left column of the window.
+        y: top row of the window.
+        alpha: (h, w) float32 in [0, 1].
+    """
+
+    x: int
+    y: int
+    alpha: np.ndarray
+
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """Rows and columns of the window, to index an image with."""
+        height, width = self.alpha.shape
+        return slice(self.y, self.y + height), slice(self.x, self.x + width)
+
+    def pixel_centres(self) -> tuple[np.ndarray, np.ndarray]:
+        """x (1, w) and y (h, 1) of the window's pixel centres in canvas coordinates, float32."""
+        height, width = self.alpha.shape
+        x = np.arange(self.x, self.x + width, dtype=np.float32) + np.float32(0.5)
+        y = np.arange(self.y, self.y + height, dtype=np.float32) + np.float32(0.5)
+        return x[None, :], y[:, None]
+
+
+def rasterise(polygons: Polygons, size: tuple[int, int], pad: int = 2) -> Patch | None:
+    """Coverage of the union of `polygons` on a canvas of `size` (width, height); None when nothing is inside."""
+    points = np.concatenate(polygons)
+    left, top = np.floor(points.min(axis=0)).astype(int) - pad
+    right, bottom = np.ceil(points.max(axis=0)).astype(int) + pad
+    left, top = max(left, 0), max(top, 0)
+    right, bottom = min(right, size[0]), min(bottom, size[1])
+    if right <= left or bottom <= top:
+        return None
+    fine = np.zeros(((bottom - top) * SUPERSAMPLE, (right - left) * SUPERSAMPLE), np.uint8)
+    for polygon in polygons:
+        scaled = ((polygon - (left, top)) * SUPERSAMPLE - 0.5) * (1 << _SHIFT)
+        cv2.fillPoly(fine, [np.rint(scaled).astype(np.int32)], 255, shift=_SHIFT)
+    coarse = cv2.resize(fine, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
+    return Patch(int(left), int(top), coarse.astype(np.float32) * np.float32(1 / 255))
+
+
+class Canvas:
+    """An RGB image, painted back to front, with the label of the topmost shape in every pixel.
+
+    Args:
+        background: (H, W, 3) RGB in [0, 255].
+        light: unit x, y vector in the image plane that points to the light (y is down).
+
+    Attributes:
+        image: (H, W, 3) float32 RGB in [0, 255].
+        labels: (H, W) uint8, 0 where only background is.
+    """
+
+    def __init__(self, background: np.ndarray, light: tuple[float, float]) -> None:
+        self.image = background.astype(np.float32)
+        self.labels = np.zeros(background.shape[:2], np.uint8)
+        self.light = light
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.labels.shape[1], self.labels.shape[0]
+
+    def paint(
+        self,
+        polygons: Polygons,
+        colour: np.ndarray,
+        label: int | None = None,
+        *,
+        bulge: float = 0.0,
+        shadow: float = 0.0,
+        opacity: float = 1.0,
+    ) -> None:
+        """Paints a region in one colour; see `blend`."""
+        patch = rasterise(polygons, self.size, pad=2 + int(2 * bulge))
+        if patch is not None:
+            self.blend(patch, colour, label, bulge=bulge, shadow=shadow, opacity=opacity)
+
+    def blend(
+        self,
+        patch: Patch,
+        colour: np.ndarray,
+        label: int | None = None,
+        *,
+        bulge: float = 0.0,
+        shadow: float = 0.0,
+        opacity: float = 1.0,
+    ) -> None:
+        """Puts a covered window on top of the image.
+
+        Args:
+            patch: coverage and place.
+            colour: (3,) or (h, w, 3) RGB in [0, 255].
+            label: id for pixels covered by half or more; None leaves the labels as they are (a detail).
+            bulge: radius in pixels of the rounding that the light shows at the region's edge; 0 is flat.
+            shadow: strength in [0, 1] of the soft shadow on the figure underneath.
+            opacity: of the colour; the label does not depend on it.
+        """
+        if shadow:
+            self._cast_shadow(patch, shadow)
+        if bulge:
+            colour = colour * shade(patch.alpha, bulge, self.light)[..., None]
+        window = self.image[patch.window]
+        window += (colour - window) * (patch.alpha * np.float32(opacity))[..., None]
+        if label is not None:
+            self.labels[patch.window][patch.alpha >= 0.5] = label
+
+    def _cast_shadow(self, patch: Patch, strength: float) -> None:
+        """Darkens the figure (never the background) around and below a patch that is about to be painted."""
+        spread = max(self.size) / 110
+        reach = int(3 * spread) + 1
+        rows, columns = patch.window
+        top, left = max(rows.start - reach, 0), max(columns.start - reach, 0)
+        bottom, right = min(rows.stop + reach, self.size[1]), min(columns.stop + reach, self.size[0])
+        dark = np.zeros((bottom - top, right - left), np.float32)
+        dark[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = patch.alpha
+        dark = cv2.GaussianBlur(dark, (0, 0), spread)
+        move = np.float32([[1, 0, -self.light[0] * spread], [0, 1, -self.light[1] * spread]])
+        dark = cv2.warpAffine(dark, move, dark.shape[::-1])
+        dark *= self.labels[top:bottom, left:right] > 0
+        self.image[top:bottom, left:right] *= 1 - np.float32(strength) * dark[..., None]
+
+    def crease(self, lines: list[np.ndarray], half_width: float, strength: float, label: int) -> None:
+        """Draws fold lines: dark on the side away from the light, bright on the other, only on one label.
+
+        Args:
+            lines: polylines (N, 2) in pixels.
+            half_width: softness in pixels.
+            strength: change of brightness, in [0, 1].
+            label: the id of the cloth that is folded.
+        """
+        points = np.concatenate(lines) if lines else np.zeros((0, 2))
+        reach = int(4 * half_width) + 3
+        left, top = np.maximum(np.floor(points.min(axis=0)).astype(int) - reach, 0) if len(points) else (0, 0)
+        right, bottom = (
+            np.minimum(np.ceil(points.max(axis=0)).astype(int) + reach, self.size) if len(points) else (0, 0)
+        )
+        if right <= left or bottom <= top:
+            return
+        mark = np.zeros((bottom - top, right - left), np.uint8)
+        for line in lines:
+            local = np.rint((line - (left, top) - 0.5) * 8).astype(np.int32)
+            cv2.polylines(mark, [local], False, 255, 1, cv2.LINE_AA, shift=3)
+        spread = max(half_width, 0.6)
+        dark = cv2.GaussianBlur(mark.astype(np.float32), (0, 0), spread) * np.float32(strength * 2 * spread / 255)
+        move = np.float32([[1, 0, self.light[0] * 1.6 * spread], [0, 1, self.light[1] * 1.6 * spread]])
+        bright = cv2.warpAffine(dark, move, dark.shape[::-1])
+        change = (np.float32(0.6) * bright - dark) * (self.labels[top:bottom, left:right] == label)
+        self.image[top:bottom, left:right] *= 1 + np.clip(change, -strength, strength)[..., None]
+
+
+def shade(alpha: np.ndarray, radius: float, light: tuple[float, float], strength: float = 0.55) -> np.ndarray:
+    """Brightness, (h, w) float32 around 1, of a region whose edge is rounded and lit from `light`.
+
+    The blurred coverage is read as a height field: its gradient turns the surface to or from the light, and the
+    rim is darker than the middle. Where the region leaves the image there is no rim.
+    """
+    height = cv2.GaussianBlur(alpha, (0, 0), radius, borderType=cv2.BORDER_REPLICATE)
+    slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, scale=0.125, borderType=cv2.BORDER_REPLICATE)
+    slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, scale=0.125, borderType=cv2.BORDER_REPLICATE)
+    facing = (slope_x * light[0] + slope_y * light[1]) * (-1.6 * radius)
+    return 1 + np.float32(strength) * (facing + 0.45 * (height - 1)) + np.float32(0.06)

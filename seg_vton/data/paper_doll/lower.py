@@ -1,0 +1,323 @@
+"""Below the waist: skirts, pants, leggings, footwear and belts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from seg_vton.data.paper_doll.body import (
+    ANKLE,
+    CROTCH,
+    HIP,
+    SHOULDER,
+    SIDES,
+    WAIST,
+    Figure,
+)
+from seg_vton.data.paper_doll.canvas import Canvas, Patch, Polygons, rasterise
+from seg_vton.data.paper_doll.shapes import arc_length, between, cut, ellipse, moved, ribbon, smooth
+from seg_vton.data.paper_doll.textures import LOWER_MIX, Fabric, contrasting, fashion_colour, sample_fabric
+from seg_vton.data.paper_doll.warp import ThinPlateSpline, along_and_across
+
+RISE = WAIST - 0.02
+"""Height of the waistband of pants and skirts."""
+
+
+@dataclass(frozen=True)
+class Skirt:
+    """A skirt from the waist to `hem`; `flare` is the half-width at the hem beyond the legs."""
+
+    fabric: Fabric
+    hem: float
+    flare: float
+    pleats: int
+
+
+@dataclass(frozen=True)
+class LegWear:
+    """Pants, shorts or leggings: `length` along the leg (1 is the ankle), looseness at thigh and end."""
+
+    class_name: str
+    fabric: Fabric
+    length: float
+    ease: tuple[float, float]
+    denim: bool
+
+
+@dataclass(frozen=True)
+class Shoes:
+    """A pair of shoes: `kind` is sneaker, boot, pump or sandal."""
+
+    kind: str
+    colour: np.ndarray
+    sole: np.ndarray
+    shaft: float
+
+
+@dataclass(frozen=True)
+class Belt:
+    """A belt around the waist at height `h`."""
+
+    colour: np.ndarray
+    buckle: np.ndarray
+    half_height: float
+    h: float
+
+
+def sample_skirt(rng: np.random.Generator) -> Skirt:
+    """Draws a skirt: pencil, straight or flared, mini to below the knee."""
+    fabric = sample_fabric(rng, LOWER_MIX | {"floral": 1.2, "dots": 1.0, "tartan": 1.2})
+    return Skirt(
+        fabric, -rng.uniform(0.11, 0.33), float(rng.choice([0.004, rng.uniform(0.03, 0.085)])), int(rng.integers(0, 9))
+    )
+
+
+def sample_pants(rng: np.random.Generator) -> LegWear:
+    """Draws trousers, jeans or shorts."""
+    denim = bool(rng.random() < 0.45)
+    fabric = sample_fabric(
+        rng, {"plain": 3.0, "heather": 1.0, "checks": 0.2, "stripes": 0.2} if not denim else {"heather": 1.0}
+    )
+    if denim:
+        tone = rng.uniform(0.55, 1.25)
+        blue = tuple(np.array([70.0, 98.0, 140.0]) * tone)
+        fabric = Fabric(
+            "heather", (blue, (215.0, 222.0, 230.0), (180.0, 130.0, 70.0)), fabric.period, 0.0, 0, fabric.seed
+        )
+    length = float(rng.choice([rng.uniform(0.24, 0.42), rng.uniform(0.78, 0.88), 1.02], p=[0.2, 0.15, 0.65]))
+    loose = rng.uniform(0.005, 0.018)
+    return LegWear("pants", fabric, length, (loose, rng.uniform(0.008, 0.03) + (0.006 if length < 0.5 else 0)), denim)
+
+
+def sample_leggings(rng: np.random.Generator) -> LegWear:
+    """Draws leggings: tight, dark more often than not."""
+    fabric = sample_fabric(rng, {"plain": 4.0, "heather": 1.5, "blocks": 0.3, "dots": 0.4, "floral": 0.4})
+    if rng.random() < 0.6:
+        fabric = Fabric(
+            fabric.pattern,
+            (fashion_colour(rng, dark=1.0, light=0.0), *fabric.colours[1:]),
+            fabric.period,
+            fabric.angle,
+            fabric.motif,
+            fabric.seed,
+        )
+    return LegWear("leggings", fabric, rng.uniform(0.8, 0.97), (0.0025, 0.0025), False)
+
+
+def sample_shoes(rng: np.random.Generator, feminine: float) -> Shoes:
+    """Draws footwear."""
+    kind = str(
+        rng.choice(
+            ["sneaker", "boot", "pump", "sandal"],
+            p=[0.45, 0.25, 0.2, 0.1] if feminine > 0.5 else [0.6, 0.35, 0.0, 0.05],
+        )
+    )
+    colour = fashion_colour(rng, dark=0.45, light=0.25)
+    sole = np.float32([232, 230, 225]) if kind == "sneaker" else np.float32(colour) * 0.45
+    return Shoes(kind, np.float32(colour), sole, rng.uniform(0.05, 0.17) if kind == "boot" else 0.0)
+
+
+def sample_belt(rng: np.random.Generator, ground: tuple[float, float, float]) -> Belt:
+    """Draws a belt that stands out from the clothes' colour `ground`."""
+    colour = contrasting(rng, ground, least=90)
+    buckle = np.float32([214, 182, 92]) if rng.random() < 0.6 else np.float32([205, 207, 212])
+    return Belt(np.float32(colour), buckle, rng.uniform(0.0095, 0.0145), WAIST - rng.uniform(0.0, 0.022))
+
+
+def paint_skirt(canvas: Canvas, figure: Figure, skirt: Skirt, label: int) -> None:
+    """Paints a skirt; its fabric follows a thin-plate spline from the upright body."""
+    trunk = figure.trunk
+
+    def reach(h: float) -> float:
+        ease = np.interp(h, [skirt.hem, -0.02, RISE], [skirt.flare, 0.006 + 0.25 * skirt.flare, 0.003])
+        return trunk.half_width(h) + float(ease)
+
+    levels = [h for h in (RISE + 0.02, 0.06, 0.0, -0.06, -0.12, -0.2) if h > skirt.hem + 0.02] + [skirt.hem]
+    side = [figure.point(reach(h), h) for h in levels]
+    other = [figure.point(-reach(h), h) for h in levels]
+    hem = [figure.point(x * reach(skirt.hem), skirt.hem - 0.01 * (1 - x * x)) for x in (0.6, 0.0, -0.6)]
+    outline = np.concatenate([smooth(side, closed=False), hem, smooth(other[::-1], closed=False)])
+    patch = rasterise([outline], canvas.size, pad=2 + int(0.05 * figure.unit))
+    if patch is None:
+        return
+    person = np.array([figure.point(x * reach(h), h) for h in levels for x in (-1, -0.5, 0, 0.5, 1)])
+    flat = np.array(
+        [
+            (x * (0.09 + skirt.flare * (RISE - h) / (RISE - skirt.hem)), SHOULDER - h)
+            for h in levels
+            for x in (-1, -0.5, 0, 0.5, 1)
+        ]
+    )
+    colour = fabric_over(skirt.fabric, ThinPlateSpline(person, flat), patch)
+    canvas.blend(patch, colour, label, bulge=0.03 * figure.unit, shadow=0.35)
+    folds = [
+        np.stack([figure.point(x * reach(h), h) for h in np.linspace(0.04, skirt.hem + 0.006, 6)])
+        for x in np.linspace(-0.8, 0.8, skirt.pleats)
+    ]
+    canvas.crease(folds, 0.004 * figure.unit, 0.22 if skirt.flare > 0.02 else 0.08, label)
+    band = np.stack([figure.point(x * reach(RISE + 0.012), RISE + 0.012) for x in (-1, -0.4, 0.4, 1)])
+    canvas.paint(ribbon(band, 0.008 * figure.unit, round_ends=False), skirt.fabric.ground * 0.8, label)
+
+
+def fabric_over(fabric: Fabric, spline: ThinPlateSpline, patch: Patch) -> np.ndarray:
+    """The fabric's colours (h, w, 3) in a window whose pixels `spline` takes to garment coordinates."""
+    height, width = patch.alpha.shape
+    x, y = spline.over(patch.x, patch.y, width, height)
+    return fabric.colour_at(x, y)
+
+
+def _hip_block(figure: Figure, ease: float) -> np.ndarray:
+    """Waist to crotch as a polygon in pixels."""
+    trunk = figure.trunk
+    levels = (RISE + 0.018, 0.06, 0.02, HIP - 0.01)
+    right = [figure.point(trunk.half_width(h) + ease, h) for h in levels]
+    left = [figure.point(-trunk.half_width(h) - ease, h) for h in levels]
+    fork = [
+        figure.point(x * trunk.half_width(CROTCH), CROTCH + drop)
+        for x, drop in ((0.75, 0.0), (0.0, -0.006), (-0.75, 0.0))
+    ]
+    return np.concatenate([smooth(right, closed=False), fork, smooth(left[::-1], closed=False)])
+
+
+def leg_tube(figure: Figure, side: int, length: float, ease: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Middle line and half-widths in pixels of a trouser leg."""
+    line = figure.leg_line(side)
+    end = float(arc_length(line)[-1]) * length
+    line, bare = cut(line, figure.leg_half_widths(line), end)
+    looseness = np.interp(np.linspace(0, 1, len(line)), [0, 0.3, 1], [ease[0] * 0.4, ease[0], ease[1]])
+    return line, bare + looseness * figure.unit
+
+
+def paint_leg_wear(canvas: Canvas, figure: Figure, wear: LegWear, label: int) -> None:
+    """Paints pants or leggings: both legs, then the hips."""
+    for side in SIDES:
+        line, widths = leg_tube(figure, side, wear.length, wear.ease)
+        patch = rasterise(_tube(line, widths), canvas.size, pad=6)
+        if patch is None:
+            continue
+        along, across = along_and_across(line, patch)
+        x, y = across / figure.unit + 0.05 * side, along / figure.unit + SHOULDER
+        canvas.blend(patch, wear.fabric.colour_at(x, y), label, bulge=0.02 * figure.unit, shadow=0.25)
+        if wear.denim:
+            canvas.paint(ribbon(line[2:-1], widths[2:-1] * 0.35), np.float32([235, 240, 245]), opacity=0.1)
+        if wear.class_name == "pants":
+            fold = np.stack(
+                [line[-1] + (-widths[-1], -0.012 * figure.unit), line[-1] + (widths[-1] * 0.4, -0.02 * figure.unit)]
+            )
+            canvas.crease([fold], 0.003 * figure.unit, 0.25, label)
+    _paint_hips(canvas, figure, wear, label)
+
+
+def _tube(line: np.ndarray, widths: np.ndarray) -> Polygons:
+    return [*ribbon(line, widths, round_ends=False), ellipse(line[0], widths[0], widths[0])]
+
+
+def _paint_hips(canvas: Canvas, figure: Figure, wear: LegWear, label: int) -> None:
+    outline = _hip_block(figure, wear.ease[0] * 0.5)
+    patch = rasterise([outline], canvas.size, pad=8)
+    if patch is None:
+        return
+    levels = (RISE + 0.02, 0.06, 0.0, CROTCH)
+    person = np.array([figure.point(x, h) for h in levels for x in (-0.09, 0.0, 0.09)])
+    flat = np.array([(x, SHOULDER - h) for h in levels for x in (-0.09, 0.0, 0.09)])
+    canvas.blend(
+        patch, fabric_over(wear.fabric, ThinPlateSpline(person, flat), patch), label, bulge=0.014 * figure.unit
+    )
+    dark = wear.fabric.ground * np.float32(0.7)
+    thin = 0.0016 * figure.unit
+    fly = np.stack([figure.point(0.0, h) for h in (RISE + 0.01, 0.02, CROTCH - 0.004)])
+    canvas.crease([fly], 1.5 * thin, 0.35, label)
+    if wear.class_name == "pants":
+        reach = figure.trunk.half_width(RISE)
+        band = np.stack([figure.point(x * reach, RISE + 0.012) for x in (-1.02, -0.4, 0.4, 1.02)])
+        canvas.paint(ribbon(band, 0.009 * figure.unit, round_ends=False), wear.fabric.ground * 0.88, label)
+        for side in SIDES:
+            pocket = np.stack(
+                [figure.point(side * reach * x, h) for x, h in ((0.62, RISE), (0.74, 0.065), (1.05, 0.05))]
+            )
+            canvas.paint(ribbon(smooth(pocket, closed=False), thin), dark)
+
+
+def paint_belt(canvas: Canvas, figure: Figure, belt: Belt, ease: float, label: int) -> None:
+    """Paints a belt with its buckle; `ease` is the looseness of the garment under it."""
+    reach = figure.trunk.half_width(belt.h) + ease
+    line = np.stack([figure.point(x * reach, belt.h - 0.003 * (1 - x * x)) for x in np.linspace(-1, 1, 9)])
+    canvas.paint(
+        ribbon(line, belt.half_height * figure.unit, round_ends=False),
+        belt.colour,
+        label,
+        bulge=0.006 * figure.unit,
+        shadow=0.3,
+    )
+    size = belt.half_height * figure.unit
+    centre = line[4]
+    frame = np.array([[-1.3, -1.15], [1.3, -1.15], [1.3, 1.15], [-1.3, 1.15]]) * size + centre
+    canvas.paint([frame], belt.buckle, label)
+    canvas.paint([(frame - centre) * 0.55 + centre], belt.colour * 0.8)
+
+
+def foot_outline(figure: Figure, side: int, grow: float, heel: float = 0.0) -> np.ndarray:
+    """A foot seen from the front, turned outwards, as a polygon in pixels; `heel` raises it."""
+    leg = figure.legs[(side + 1) // 2]
+    ankle = leg.ankle
+    turn = leg.turn
+    toe = moved(ankle, 0.05 * np.sin(turn), ANKLE + 0.012 - 0.2 * heel)
+    outer = np.array([np.cos(turn * 0.6), 0.25 * np.sin(turn)])
+    width = 0.019 + grow
+    drop = np.array([0.0, 0.008])
+    points = [
+        moved(ankle, -width * 0.9, -0.004), moved(ankle, width * 0.9, -0.004), between(ankle, toe, 0.55) + outer * width * 1.15,
+        toe + outer * width * 1.1 - drop, moved(toe, 0.0, 0.008 + grow * 0.5), toe - outer * width * 1.1 - drop,
+        between(ankle, toe, 0.55) - outer * width * 1.15,
+    ]  # fmt: skip
+    return figure.camera(smooth(points, steps=5))
+
+
+def paint_shoe(canvas: Canvas, figure: Figure, shoes: Shoes, side: int, label: int) -> None:
+    """Paints one shoe over the bare foot."""
+    unit = figure.unit
+    leg = figure.legs[(side + 1) // 2]
+    outline = foot_outline(figure, side, 0.006 if shoes.kind in ("sneaker", "boot") else 0.003)
+    toe = figure.camera(moved(leg.ankle, 0.05 * np.sin(leg.turn), ANKLE + 0.006))
+    if shoes.kind == "sandal":
+        return _paint_sandal(canvas, figure, shoes, side, outline, label)
+    if shoes.kind == "pump":
+        outline = outline[outline[:, 1] > figure.camera(leg.ankle)[1] + 0.018 * unit]
+    parts = [outline]
+    if shoes.kind == "boot":
+        line, widths = leg_tube(figure, side, 1.0, (0.006, 0.008))
+        lengths = arc_length(line)
+        shaft = lengths > lengths[-1] - shoes.shaft * unit
+        shaft[-2:] = True
+        parts += ribbon(line[shaft], widths[shaft])
+    canvas.paint(parts, shoes.colour, label, bulge=0.012 * unit, shadow=0.3)
+    sole = foot_outline(figure, side, 0.007)
+    bottom = sole[:, 1].max()
+    sole = sole[sole[:, 1] > bottom - 0.014 * unit]
+    if len(sole) > 2:
+        canvas.paint([sole], shoes.sole, label)
+    if shoes.kind == "sneaker":
+        top = figure.camera(leg.ankle)
+        for t in (0.35, 0.55, 0.75):
+            middle = between(top, toe, t)
+            lace = np.stack([moved(middle, -0.011 * unit, 0), moved(middle, 0.011 * unit, 0)])
+            canvas.paint(ribbon(lace, 0.0022 * unit), shoes.sole)
+    return None
+
+
+def _paint_sandal(canvas: Canvas, figure: Figure, shoes: Shoes, side: int, outline: np.ndarray, label: int) -> None:
+    """Straps and a sole; the skin between them stays visible."""
+    unit = figure.unit
+    leg = figure.legs[(side + 1) // 2]
+    top = figure.camera(leg.ankle)
+    toe = figure.camera(moved(leg.ankle, 0.05 * np.sin(leg.turn), ANKLE + 0.006))
+    bottom = outline[:, 1].max()
+    canvas.paint([outline[outline[:, 1] > bottom - 0.012 * unit]], shoes.colour * 0.7, label)
+    for t, width in ((0.05, 0.019), (0.4, 0.023), (0.72, 0.025)):
+        middle = between(top, toe, t)
+        canvas.paint(
+            ribbon(np.stack([moved(middle, -width * unit, 0), moved(middle, width * unit, 0)]), 0.0055 * unit),
+            shoes.colour,
+            label,
+        )

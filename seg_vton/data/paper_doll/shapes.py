@@ -1,0 +1,112 @@
+"""Outlines: smooth curves, discs, ellipses and ribbons as polygons, in any unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from seg_vton.data.paper_doll.canvas import Polygons
+
+Point = Sequence[float] | np.ndarray
+
+
+def smooth(points: Sequence[Point], closed: bool = True, steps: int = 6) -> np.ndarray:
+    """A Catmull-Rom curve through `points`: (N, 2), `steps` samples between two points."""
+    knots = np.asarray(points, np.float64)
+    if closed:
+        before, after, end = np.roll(knots, 1, axis=0), np.roll(knots, -1, axis=0), np.roll(knots, -2, axis=0)
+        start = knots
+    else:
+        padded = np.concatenate([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])
+        before, start, after, end = padded[:-3], padded[1:-2], padded[2:-1], padded[3:]
+    t = (np.arange(steps) / steps)[None, :, None]
+    before, start, after, end = (knot[:, None, :] for knot in (before, start, after, end))
+    curve = 0.5 * (
+        2 * start
+        + (after - before) * t
+        + (2 * before - 5 * start + 4 * after - end) * t**2
+        + (3 * start - before - 3 * after + end) * t**3
+    )
+    curve = curve.reshape(-1, 2)
+    return curve if closed else np.concatenate([curve, knots[-1:]])
+
+
+def ellipse(centre: Point, radius_x: float, radius_y: float, angle: float = 0.0, steps: int = 24) -> np.ndarray:
+    """An ellipse turned by `angle` (radians, clockwise on the screen) as a polygon (steps, 2)."""
+    turn = np.linspace(0, 2 * np.pi, steps, endpoint=False)
+    local = np.stack([radius_x * np.cos(turn), radius_y * np.sin(turn)], axis=1)
+    return np.asarray(centre, np.float64) + local @ rotation(angle).T
+
+
+def rotation(angle: float) -> np.ndarray:
+    """The (2, 2) matrix that turns column vectors by `angle` radians, clockwise on the screen (y is down)."""
+    cosine, sine = np.cos(angle), np.sin(angle)
+    return np.array([[cosine, -sine], [sine, cosine]])
+
+
+def normals(line: np.ndarray) -> np.ndarray:
+    """Unit normals (N, 2) of a polyline at its points: the direction turned by -90 degrees on the screen."""
+    direction = np.gradient(line, axis=0)
+    direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-9)
+    return np.stack([direction[:, 1], -direction[:, 0]], axis=1)
+
+
+def ribbon(line: np.ndarray, half_widths: np.ndarray | float, round_ends: bool = True) -> Polygons:
+    """The region within `half_widths` of a polyline: one quadrilateral per segment, discs at the joints.
+
+    Drawn as a union, it has no holes where the line bends sharply. Without `round_ends` the first and the last
+    point are cut straight.
+    """
+    line = np.asarray(line, np.float64)
+    half_widths = np.broadcast_to(np.asarray(half_widths, np.float64), len(line))
+    offset = normals(line) * half_widths[:, None]
+    left, right = line + offset, line - offset
+    quads = np.stack([left[:-1], left[1:], right[1:], right[:-1]], axis=1)
+    joints = range(len(line)) if round_ends else range(1, len(line) - 1)
+    discs = [ellipse(line[i], half_widths[i], half_widths[i], steps=16) for i in joints]
+    return [*quads, *(discs if round_ends else _inside(discs, line))]
+
+
+def _inside(discs: Polygons, line: np.ndarray) -> Polygons:
+    """Drops the discs of joints where the line is nearly straight: there they could stick out of a cut end."""
+    step = np.diff(line, axis=0)
+    cosine = (step[1:] * step[:-1]).sum(1) / np.maximum(
+        np.linalg.norm(step[1:], axis=1) * np.linalg.norm(step[:-1], axis=1), 1e-9
+    )
+    return [disc for disc, straight in zip(discs, cosine > 0.995, strict=True) if not straight]
+
+
+def arc_length(line: np.ndarray) -> np.ndarray:
+    """Cumulative length (N,) along a polyline, 0 at its first point."""
+    return np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
+
+
+def between(a: Point, b: Point, t: float) -> np.ndarray:
+    """The point a fraction `t` of the way from `a` to `b`."""
+    return np.asarray(a, np.float64) * (1 - t) + np.asarray(b, np.float64) * t
+
+
+def cut(line: np.ndarray, values: np.ndarray, end: float, steps: int = 14) -> tuple[np.ndarray, np.ndarray]:
+    """The first part of a polyline, up to the arc length `end`, at `steps` even points.
+
+    Args:
+        line: (N, 2) points.
+        values: (N,) a quantity along it.
+        end: arc length; beyond the line's own it goes on straight.
+        steps: number of points.
+
+    Returns:
+        The points (steps, 2) and the quantity at them (steps,).
+    """
+    lengths = arc_length(line)
+    at = np.linspace(0, end, steps)
+    points = np.stack([np.interp(at, lengths, line[:, axis]) for axis in (0, 1)], axis=1)
+    direction = (line[-1] - line[-2]) / max(float(np.linalg.norm(line[-1] - line[-2])), 1e-9)
+    points += np.maximum(at - lengths[-1], 0)[:, None] * direction
+    return points, np.interp(at, lengths, values)
+
+
+def moved(point: Point, x: float, y: float) -> np.ndarray:
+    """Points (..., 2) moved by (x, y)."""
+    return np.asarray(point, np.float64) + np.array([x, y])

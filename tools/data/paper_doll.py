@@ -1,0 +1,47 @@
+"""Draws a set of paper dolls (dressed figures with known truth) as COCO segmentation and as VITON try-on data."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from seg_vton.data.coco import print_summaries
+from seg_vton.data.paper_doll import DEFAULT_SIZE, Plan, write_paper_dolls
+from seg_vton.errors import exit_on_user_error
+
+
+def main() -> None:
+    """Reads the arguments and writes the set."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder to make; it appears when it is whole")
+    parser.add_argument("--train", type=int, default=0, help="dolls to train on")
+    parser.add_argument("--val", type=int, default=0, help="held-out dolls (COCO layout)")
+    parser.add_argument("--test", type=int, default=0, help="dolls to test on")
+    parser.add_argument("--seed", type=int, default=0, help="of the set: the same seed gives the same bytes")
+    parser.add_argument(
+        "--size",
+        type=int,
+        nargs=2,
+        default=DEFAULT_SIZE,
+        metavar=("W", "H"),
+        help="pixels of every image (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--layout", choices=("coco", "viton", "both"), default="both", help="what to write (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=min(os.cpu_count() or 1, 8), help="processes (default: %(default)s)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier set at OUT")
+    args = parser.parse_args()
+    plan = Plan(args.train, args.val, args.test, args.seed, tuple(args.size), args.layout)
+    with exit_on_user_error():
+        summaries = write_paper_dolls(args.out, plan, args.workers, args.overwrite)
+        if summaries:
+            print_summaries(summaries)
+        print(f"wrote {args.out}")
+
+
+if __name__ == "__main__":
+    main()
