@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 
 import numpy as np
-import scipy.io
-from scipy.io.matlab import MatReadError
 
 from seg_vton.data.coco import CocoBuilder, Summary
-from seg_vton.data.images import image_size
+from seg_vton.data.images import image_size, link_folder
+from seg_vton.data.mat import read_mat
 from seg_vton.errors import UserError
 from seg_vton.files import refuse_existing
 from seg_vton.labels import CCP59, check_label_map, convert, dropped_classes
@@ -18,11 +16,6 @@ from seg_vton.progress import track
 
 TRAIN_LAST_ID = 704
 VAL_LAST_ID = 804
-
-# What scipy raises for MATLAB files whose header, tags or compressed blocks are cut off or garbled.
-_BROKEN_MAT = (
-    MatReadError, ValueError, TypeError, KeyError, IndexError, OSError, MemoryError, NotImplementedError, zlib.error,
-)  # fmt: skip
 
 
 def split_of(image_id: int) -> str:
@@ -77,9 +70,9 @@ def _annotation_files(source: Path) -> dict[int, Path]:
 
 def _add_photo(builder: CocoBuilder, photo: Path, annotation: Path) -> None:
     """Adds one photo with an instance per class, and counts the labels that the 15 classes have no home for."""
-    labels = _read_mat(annotation, "groundtruth")
-    if labels.ndim != 2:
-        raise UserError(f"{annotation}: groundtruth must be H x W, it is {labels.shape}")
+    labels = read_mat(annotation, "groundtruth")
+    if not isinstance(labels, np.ndarray) or labels.ndim != 2:
+        raise UserError(f"{annotation}: groundtruth must be an array of H x W labels, it is {np.shape(labels)}")
     check_label_map(labels, CCP59.name, where=str(annotation))
     width, height = image_size(photo)
     if labels.shape != (height, width):
@@ -95,8 +88,8 @@ def _add_photo(builder: CocoBuilder, photo: Path, annotation: Path) -> None:
 
 def _check_label_list(path: Path) -> None:
     """Raises `UserError` unless the names in `label_list.mat` are those of `ccp59`, in order."""
-    cells = _read_mat(path, "label_list").ravel()
-    found = ["background" if name == "null" else name for name in (str(np.ravel(cell)[0]) for cell in cells)]
+    names = read_mat(path, "label_list")
+    found = ["background" if name == "null" else name for name in (names if isinstance(names, list) else [names])]
     if found != list(CCP59.classes):
         wrong = [
             f"{i} is {f!r}, not {e!r}" for i, (f, e) in enumerate(zip(found, CCP59.classes, strict=False)) if f != e
@@ -105,29 +98,3 @@ def _check_label_list(path: Path) -> None:
             f"{path}: expected the {len(CCP59.classes)} labels of Clothing Co-Parsing, found {len(found)}"
             f"{'; ' if wrong else ''}{', '.join(wrong[:5])}: the ids of this copy would be read as other labels"
         )
-
-
-def _read_mat(path: Path, key: str) -> np.ndarray:
-    """Reads one variable of a MATLAB file.
-
-    Raises:
-        UserError: the file is missing or broken, or has no such variable.
-    """
-    try:
-        content = scipy.io.loadmat(path)
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist") from None
-    except _BROKEN_MAT as error:
-        raise UserError(f"{path} is not a whole MATLAB file ({error}): download it again") from None
-    if key not in content:
-        names = ", ".join(name for name in content if not name.startswith("__")) or "none"
-        raise UserError(f"{path} has no variable {key!r}, it has: {names}")
-    return content[key]
-
-
-def link_folder(target: Path, link: Path) -> None:
-    """Makes `link` a symbolic link to the folder `target`, unless something is there already."""
-    if link.exists() or link.is_symlink():
-        return
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.symlink_to(target.resolve(), target_is_directory=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,108 @@ from seg_vton.errors import UserError
 from seg_vton.files import write_json
 from seg_vton.labels import DEEPFASHION15, check_label_map
 
+CLASSES = DEEPFASHION15.classes[1:]
+"""The 15 classes in mmdet's order."""
+
 CATEGORIES: tuple[dict[str, Any], ...] = tuple(
-    {"id": index, "name": name, "supercategory": "clothing"}
-    for index, name in enumerate(DEEPFASHION15.classes)
-    if index > 0
+    {"id": index, "name": name, "supercategory": "clothing"} for index, name in enumerate(CLASSES, start=1)
 )
 """Categories of every file written here: id i is label i of `deepfashion15`, so 1 to 15 in mmdet's class order."""
+
+
+_ENTRY_KEYS: dict[str, dict[str, Any]] = {
+    "images": {"id": int | str, "file_name": str, "width": int, "height": int},
+    "annotations": {"id": int | str, "image_id": int | str, "category_id": int | str},
+    "categories": {"id": int | str, "name": str},
+}
+
+
+def check_sections(content: Any, path: str | Path) -> None:
+    """Raises `UserError` unless `content` has COCO's three lists, and each entry the keys that tie them together."""
+    missing = [k for k in _ENTRY_KEYS if not isinstance(content, dict) or not isinstance(content.get(k), list)]
+    if missing:
+        raise UserError(f"{path} is not a COCO annotation file: it has no list of {', '.join(missing)}")
+    for section, keys in _ENTRY_KEYS.items():
+        for entry in content[section]:
+            wrong = [k for k, kind in keys.items() if not isinstance(entry, dict) or not isinstance(entry.get(k), kind)]
+            if wrong:
+                raise UserError(f"{path}: an entry of {section} has no {', '.join(wrong)} of the right kind: {entry}")
+
+
+def check_category_names(names: Sequence[str], classes: Sequence[str], path: str | Path) -> None:
+    """Checks the category names of a COCO file; their order is free.
+
+    Args:
+        names: the file's category names.
+        classes: the classes wanted. With fewer than the 15, the file's others of the 15 are ignored, as mmdet does.
+        path: the file, for the message.
+
+    Raises:
+        UserError: a name is unknown or comes twice, or one of `classes` is missing.
+    """
+    unknown = [name for name in names if name not in classes and name not in CLASSES]
+    missing = [name for name in classes if name not in names]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    faults = [
+        f"{what}: {', '.join(map(repr, found))}"
+        for what, found in (("unknown", unknown), ("missing", missing), ("twice", twice))
+        if found
+    ]
+    if faults:
+        raise UserError(
+            f"{path}: the categories are not the data set's classes ({'; '.join(faults)}). Expected, in any order: "
+            f"{', '.join(classes)}. Rename the categories in the file or convert it with a tool in tools/data; a class "
+            "without instances must still be listed. For other classes set metainfo=dict(classes=...) in the config"
+        )
+
+
+def rle_runs(counts: str | bytes) -> np.ndarray:
+    """Run lengths of COCO's compressed RLE: int64, alternating background and mask, in column order.
+
+    Each number is written in base 32, lowest digit first, in characters from '0': bit 5 says that more follow, bit 4 of
+    the last is the sign. From the fourth number on, a number is the difference from the one two before
+    (pycocotools, `rleToString`). pycocotools reads such a string without checks, so broken ones are found here.
+
+    Raises:
+        ValueError: a character that the code has not, or a number cut off.
+    """
+    code = np.frombuffer(counts.encode("ascii") if isinstance(counts, str) else counts, np.uint8).astype(np.int64) - 48
+    if code.size == 0:
+        return code
+    if code.min() < 0 or code.max() > 63 or code[-1] & 32:
+        raise ValueError("the run lengths are cut off or not COCO's code")
+    last = np.flatnonzero(code & 32 == 0)
+    first = np.concatenate(([0], last[:-1] + 1))
+    if (last - first).max() > 7:
+        raise ValueError("a run length is longer than any image")
+    shift = 5 * (np.arange(code.size) - np.repeat(first, last - first + 1))
+    runs = np.add.reduceat((code & 31) << shift, first)
+    runs -= np.where(code[last] & 16, 1 << (shift[last] + 5), 0)
+    runs[1::2] = np.cumsum(runs[1::2])
+    runs[2::2] = np.cumsum(runs[2::2])
+    return runs
+
+
+def rle_area(rle: Mapping[str, Any], width: int, height: int) -> int:
+    """Checks a compressed RLE and returns the number of pixels in its mask.
+
+    Args:
+        rle: `size` (height, width) and `counts`, str or bytes.
+        width: of the image, in pixels.
+        height: of the image, in pixels.
+
+    Raises:
+        ValueError: the size is not the image's, or the run lengths are broken or do not fill it.
+    """
+    if list(rle["size"]) != [height, width]:
+        raise ValueError(
+            f"the mask is {rle['size'][1]}x{rle['size'][0]} and the image {width}x{height} (width x height): "
+            "the annotation belongs to another image"
+        )
+    runs = rle_runs(rle["counts"])
+    if runs.size == 0 or runs.min() < 0 or runs.sum() != width * height:
+        raise ValueError(f"the run lengths of the mask do not fill the image's {width}x{height} pixels")
+    return int(runs[1::2].sum())
 
 
 @dataclass
@@ -41,7 +137,7 @@ class Summary:
     name: str
     images: int = 0
     empty_images: int = 0
-    instances: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(DEEPFASHION15.classes[1:], 0)))
+    instances: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CLASSES, 0)))
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
 
@@ -103,18 +199,16 @@ class CocoBuilder:
             iscrowd: 1 where the mask is a region to be ignored.
 
         Raises:
-            UserError: the mask's size is not the image's, or the category is none of the 15.
+            UserError: the mask is broken or not of the image's size, or the category is none of the 15.
         """
         image = self._images[image_id - 1]
         if not 1 <= category_id <= len(CATEGORIES):
             raise UserError(f"{image['file_name']}: category id {category_id} is none of 1 to {len(CATEGORIES)}")
-        if list(rle["size"]) != [image["height"], image["width"]]:
-            raise UserError(
-                f"{image['file_name']}: the mask is {rle['size'][1]}x{rle['size'][0]} and the image "
-                f"{image['width']}x{image['height']} (width x height): the annotation belongs to another image"
-            )
+        try:
+            area = rle_area(rle, image["width"], image["height"])
+        except ValueError as error:
+            raise UserError(f"{image['file_name']}: {error}") from None
         class_name = DEEPFASHION15.classes[category_id]
-        area = int(coco_mask.area(rle))
         if area == 0:
             self.summary.dropped[f"{class_name}: empty mask"] += 1
             return
@@ -185,7 +279,7 @@ def print_summaries(summaries: list[Summary], console: Console | None = None) ->
     table.add_column("class")
     for summary in summaries:
         table.add_column(summary.name, justify="right")
-    for class_name in DEEPFASHION15.classes[1:]:
+    for class_name in CLASSES:
         table.add_row(class_name, *(str(s.instances[class_name]) for s in summaries))
     table.add_section()
     table.add_row("all instances", *(str(s.instances.total()) for s in summaries))

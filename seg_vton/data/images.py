@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
@@ -24,3 +25,45 @@ def image_size(path: str | Path) -> tuple[int, int]:
         raise UserError(f"{path} is not an image: its header is of no known format") from None
     except (OSError, SyntaxError) as error:  # Pillow raises SyntaxError for a broken PNG chunk
         raise UserError(f"{path}: broken image header ({error})") from None
+
+
+def check_pixels(path: str | Path) -> None:
+    """Decodes an image to see that it is whole; JPEG at an eighth of its size, which reads all of the file's data.
+
+    Raises:
+        UserError: the file is missing, or cut off or otherwise broken.
+    """
+    try:
+        with Image.open(path) as image:
+            image.draft("L", (image.width // 8, image.height // 8))
+            image.load()
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"{path} is not a whole image ({error}): download it again") from None
+
+
+def find_folder(root: str | Path, names: Sequence[str]) -> Path:
+    """The first of the folders `names` that is in `root`.
+
+    Raises:
+        UserError: none is there.
+    """
+    for name in names:
+        if (Path(root) / name).is_dir():
+            return Path(root) / name
+    raise UserError(f"{root} has no folder {' or '.join(names)}: is it the root of the data set?")
+
+
+def link_folder(target: Path, link: Path) -> None:
+    """Makes `link` a symbolic link to the folder `target`, unless a folder is there already.
+
+    Raises:
+        UserError: a link that points nowhere is there.
+    """
+    if link.is_dir():
+        return
+    if link.is_symlink():
+        raise UserError(f"{link} is a link to {link.readlink()}, which is not there: remove the link and run again")
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(target.resolve(), target_is_directory=True)
