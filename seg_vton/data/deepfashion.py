@@ -1,0 +1,156 @@
+"""DeepFashion In-shop (Liu et al., CVPR 2016), as mmdet lays it out, to checked COCO files with one kind of mask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pycocotools import mask as coco_mask
+
+from seg_vton.data.coco import CLASSES, CocoBuilder, Summary, check_category_names, check_sections
+from seg_vton.data.images import find_folder, link_folder
+from seg_vton.errors import UserError
+from seg_vton.files import read_json, refuse_existing
+from seg_vton.progress import track
+
+SPLITS = ("train", "query", "gallery")
+
+
+def in_shop_root(source: str | Path) -> Path:
+    """The folder with `Img/` and the annotations: `source` or `source/In-shop`."""
+    source = Path(source)
+    return source / "In-shop" if (source / "In-shop").is_dir() else source
+
+
+def annotation_folder(root: Path) -> Path:
+    """`Anno/segmentation` (mmdet), `Anno` or `annotations` in the root of In-shop, the first that has the files.
+
+    Raises:
+        UserError: none has them.
+    """
+    names = ("Anno/segmentation", "Anno", "annotations")
+    for name in names:
+        if any((root / name).glob("DeepFashion_segmentation_*.json")):
+            return root / name
+    raise UserError(
+        f"{root}: no DeepFashion_segmentation_{{{','.join(SPLITS)}}}.json in {', '.join(names)}. The masks are a "
+        "download of their own: mmfashion's page on the In-shop data set says where"
+    )
+
+
+def convert_deepfashion(source: str | Path, out: str | Path, overwrite: bool = False) -> list[Summary]:
+    """Writes `out/annotations/instances_{train,query,gallery}.json` and makes `out/Img` point to the images.
+
+    Categories are matched by name and written in class order; polygons and uncompressed RLE become compressed RLE;
+    boxes and areas are taken from the masks. mmdet's convention is to train on train, validate on query and test on
+    gallery. Image files are not read here: `check_data` does that.
+
+    Args:
+        source: `DeepFashion` or `DeepFashion/In-shop`.
+        out: folder of the result.
+        overwrite: replace annotation files that exist.
+
+    Returns:
+        A summary for each split that was found.
+
+    Raises:
+        UserError: a file is missing or broken, categories are not the 15, or an output exists.
+    """
+    root, out = in_shop_root(source), Path(out)
+    folder = annotation_folder(root)
+    inputs = {split: folder / f"DeepFashion_segmentation_{split}.json" for split in SPLITS}
+    inputs = {split: path for split, path in inputs.items() if path.is_file()}
+    targets = {split: out / "annotations" / f"instances_{split}.json" for split in inputs}
+    for target in targets.values():
+        refuse_existing(target, overwrite)
+    images = find_folder(root, ("Img",))
+    builders = {split: convert_annotations(path, split) for split, path in inputs.items()}
+    link_folder(images, out / "Img")
+    return [builder.write(targets[split], overwrite) for split, builder in builders.items()]
+
+
+def convert_annotations(path: str | Path, name: str) -> CocoBuilder:
+    """Reads one COCO file of the 15 classes, whatever the order of its categories and the form of its masks.
+
+    Args:
+        path: the COCO file.
+        name: the split, for the summary.
+
+    Raises:
+        UserError: the file is broken; the message has the image and the annotation.
+    """
+    content = read_json(path)
+    check_sections(content, path)
+    check_category_names([category["name"] for category in content["categories"]], CLASSES, path)
+    category_ids = {c["id"]: CLASSES.index(c["name"]) + 1 for c in content["categories"]}
+    by_image: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in content["images"]}
+    for annotation in content["annotations"]:
+        _check_references(annotation, by_image, category_ids, path)
+        by_image[annotation["image_id"]].append(annotation)
+    builder = CocoBuilder(name)
+    for image in track(content["images"], f"{name}: masks"):
+        image_id = builder.add_image(image["file_name"], image["width"], image["height"])
+        for annotation in by_image[image["id"]]:
+            _add_annotation(builder, image_id, image, annotation, category_ids[annotation["category_id"]])
+    return builder
+
+
+def _check_references(annotation: dict[str, Any], images: dict, categories: dict, path: str | Path) -> None:
+    """Raises `UserError` unless the annotation's image and category are in the file."""
+    for key, known in (("image_id", images), ("category_id", categories)):
+        if annotation.get(key) not in known:
+            raise UserError(
+                f"{path}: annotation {annotation.get('id')} has {key} {annotation.get(key)}, which the file does not "
+                "list: it is cut down or damaged; download it again"
+            )
+
+
+def _add_annotation(
+    builder: CocoBuilder, image_id: int, image: dict[str, Any], annotation: dict[str, Any], category_id: int
+) -> None:
+    """Adds one annotation with its mask as compressed RLE, or counts it as left out when it has no mask."""
+    try:
+        rle = to_rle(annotation.get("segmentation"), image["width"], image["height"])
+    except ValueError as error:
+        raise UserError(f"{image['file_name']}, annotation {annotation['id']}: {error}") from None
+    if rle is None:
+        builder.count_dropped(f"{CLASSES[category_id - 1]}: no mask")
+        return
+    builder.add_rle(image_id, category_id, rle, annotation.get("iscrowd", 0))
+
+
+def to_rle(segmentation: Any, width: int, height: int) -> dict[str, Any] | None:
+    """Any of COCO's three forms of a mask as compressed RLE.
+
+    Args:
+        segmentation: polygons `[[x0, y0, x1, y1, ...], ...]` in pixels, or RLE with `counts` as a list, str or bytes.
+        width: of the image, in pixels.
+        height: of the image, in pixels.
+
+    Returns:
+        `size` and `counts`, or None where there is no mask: nothing given, or polygons of fewer than three points.
+
+    Raises:
+        ValueError: the segmentation has none of the three forms, or its run lengths do not fill its size.
+    """
+    if not segmentation:
+        return None
+    if isinstance(segmentation, list):
+        return _polygons_to_rle(segmentation, width, height)
+    if not isinstance(segmentation, dict) or not {"size", "counts"} <= segmentation.keys():
+        raise ValueError("the segmentation is neither polygons nor RLE with size and counts")
+    if not isinstance(segmentation["counts"], list):
+        return segmentation
+    rows, columns = segmentation["size"]
+    if sum(segmentation["counts"]) != rows * columns or min(segmentation["counts"], default=0) < 0:
+        raise ValueError(f"the run lengths of the mask do not fill its {columns}x{rows} pixels")
+    return coco_mask.frPyObjects(segmentation, rows, columns)
+
+
+def _polygons_to_rle(polygons: list[Any], width: int, height: int) -> dict[str, Any] | None:
+    """The union of polygons as compressed RLE; those of fewer than three points have no area and go."""
+    for polygon in polygons:
+        if not isinstance(polygon, list) or len(polygon) % 2 or not all(isinstance(v, int | float) for v in polygon):
+            raise ValueError("a polygon is not a list of x, y, x, y, ...")
+    whole = [polygon for polygon in polygons if len(polygon) >= 6]
+    return coco_mask.merge(coco_mask.frPyObjects(whole, height, width)) if whole else None

@@ -1,0 +1,27 @@
+"""Checks DeepFashion In-shop, as mmdet lays it out, and writes COCO files of the 15 classes with compressed RLE."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from seg_vton.data.coco import print_summaries
+from seg_vton.data.deepfashion import convert_deepfashion
+from seg_vton.errors import exit_on_user_error
+
+
+def main() -> None:
+    """Reads the arguments and converts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "source", type=Path, help="DeepFashion or DeepFashion/In-shop, with Img/ and Anno/segmentation/"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="writes OUT/annotations/instances_SPLIT.json")
+    parser.add_argument("--overwrite", action="store_true", help="replace annotation files that exist")
+    args = parser.parse_args()
+    with exit_on_user_error():
+        print_summaries(convert_deepfashion(args.source, args.out, args.overwrite))
+
+
+if __name__ == "__main__":
+    main()
