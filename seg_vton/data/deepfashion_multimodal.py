@@ -1,0 +1,96 @@
+"""DeepFashion-MultiModal (Jiang et al., Text2Human, SIGGRAPH 2022) to COCO files of the 15 DeepFashion classes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import numpy as np
+
+from seg_vton.data.coco import CocoBuilder, Summary
+from seg_vton.data.images import find_folder, image_size, link_folder
+from seg_vton.errors import UserError
+from seg_vton.files import refuse_existing
+from seg_vton.labels import DFMM24, convert, dropped_classes, load_palette_png
+from seg_vton.progress import track
+
+SPLITS = ("train", "val", "test")
+SPLIT_OF_TENTH = ("train",) * 8 + ("val", "test")
+_SUFFIX = "_segm.png"
+_ITEM_ID = re.compile(r"id_?(\d{8})")
+
+
+def item_of(file_name: str) -> str:
+    """The eight digits of the item in a file name such as `WOMEN-Dresses-id_00000002-02_1_front_segm.png`.
+
+    Raises:
+        UserError: the name has no such id.
+    """
+    found = _ITEM_ID.search(file_name)
+    if not found:
+        raise UserError(f"{file_name}: the name has no item id (id_NNNNNNNN), which the split is made by")
+    return found.group(1)
+
+
+def split_of(file_name: str, seed: int) -> str:
+    """The split of an image: train, val or test with shares .8, .1 and .1.
+
+    All photos of one item (its views and colours, worn by one model as a rule) have one id and go to one split, so that
+    no garment is seen in training and in validation. The split is a hash of the seed and the id: it is the same on
+    every machine, whatever files are there, and a file more moves none. The data set publishes no split for parsing.
+    """
+    digest = hashlib.sha256(f"{seed}:{item_of(file_name)}".encode()).digest()
+    return SPLIT_OF_TENTH[int.from_bytes(digest[:8], "big") % 10]
+
+
+def convert_deepfashion_multimodal(
+    source: str | Path, out: str | Path, seed: int = 0, overwrite: bool = False
+) -> list[Summary]:
+    """Writes `out/annotations/instances_{train,val,test}.json` and makes `out/images` point to the photos.
+
+    The 24 labels become the 15 classes as `seg_vton.labels` has it (rompers to dress, socks to footwear, necklaces and
+    ties to neckwear; rings, wrist wear, gloves and earrings have no class), one instance per class and image.
+
+    Args:
+        source: folder with `segm/` (or `parsing/`) of `NAME_segm.png` and `images/` (or `image/`) of `NAME.jpg`.
+        out: folder of the result; may be `source`.
+        seed: of the split.
+        overwrite: replace annotation files that exist.
+
+    Returns:
+        A summary for each split that has images; the others get no file.
+
+    Raises:
+        UserError: a file is missing or broken, sizes differ, or an output exists.
+    """
+    out = Path(out)
+    parsing, images = find_folder(source, ("segm", "parsing")), find_folder(source, ("images", "image"))
+    paths = sorted(parsing.glob(f"*{_SUFFIX}"))
+    if not paths:
+        raise UserError(f"{parsing} has no *{_SUFFIX} files")
+    builders = {split: CocoBuilder(split) for split in SPLITS}
+    targets = {split: out / "annotations" / f"instances_{split}.json" for split in builders}
+    for split in sorted({split_of(path.name, seed) for path in paths}):
+        refuse_existing(targets[split], overwrite)
+    for path in track(paths, "DeepFashion-MultiModal"):
+        photo = images / f"{path.name.removesuffix(_SUFFIX)}.jpg"
+        _add_photo(builders[split_of(path.name, seed)], photo, path)
+    link_folder(images, out / "images")
+    return [builder.write(targets[split], overwrite) for split, builder in builders.items() if builder.summary.images]
+
+
+def _add_photo(builder: CocoBuilder, photo: Path, parsing: Path) -> None:
+    """Adds one photo with an instance per class, and counts the labels that the 15 classes have no home for."""
+    labels = load_palette_png(parsing, DFMM24.name)
+    width, height = image_size(photo)
+    if labels.shape != (height, width):
+        raise UserError(
+            f"{parsing} is {labels.shape[1]}x{labels.shape[0]} and {photo} is {width}x{height} (width x height): the "
+            "parsing maps belong to the images of 750x1101"
+        )
+    present = np.unique(labels)
+    for name in dropped_classes(DFMM24.name, "deepfashion15"):
+        if DFMM24.id_of(name) in present:
+            builder.count_dropped(f"{name}: no such class")
+    builder.add_label_map(photo.name, convert(labels, DFMM24.name, "deepfashion15"))
