@@ -1,0 +1,298 @@
+import json
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
+from rich.console import Console
+
+from seg_vton.data.check import Report, check_data, print_report
+from seg_vton.data.coco import CLASSES, CocoBuilder
+from seg_vton.errors import UserError
+
+TOOL = Path(__file__).parents[2] / "tools" / "data" / "check.py"
+WIDTH, HEIGHT = 48, 64
+
+
+def write_photo(path, size=(WIDTH, HEIGHT), seed=0, **save):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path, **save)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A sound data set: a.jpg with three classes, b/c.jpg with none."""
+    builder = CocoBuilder("train")
+    labels = np.zeros((HEIGHT, WIDTH), int)
+    labels[3:20, 5:30], labels[30:50, 5:40], labels[0:3, 0:3] = 1, 6, 15
+    builder.add_label_map("a.jpg", labels)
+    builder.add_label_map("b/c.jpg", labels * 0)
+    builder.write(tmp_path / "annotations" / "instances_train.json")
+    write_photo(tmp_path / "photos" / "a.jpg")
+    write_photo(tmp_path / "photos" / "b" / "c.jpg")
+    return tmp_path
+
+
+def ann_file(root):
+    return root / "annotations" / "instances_train.json"
+
+
+def edit(root, change):
+    content = json.loads(ann_file(root).read_text())
+    change(content)
+    ann_file(root).write_text(json.dumps(content))
+
+
+def errors(path, images=None):
+    """The one kind of error found, and its messages."""
+    report = check_data(path, images)
+    assert len(report.errors) == 1, report.errors
+    ((kind, messages),) = report.errors.items()
+    return kind, messages
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_sound_data_has_no_findings_and_true_counts(root, as_file):
+    report = check_data(ann_file(root) if as_file else root)
+    assert not report.errors
+    assert not report.warnings
+    (summary,) = report.summaries
+    assert (summary.name, summary.images, summary.empty_images) == ("instances_train", 2, 1)
+    assert {name for name, count in summary.instances.items() if count} == {"top", "pants", "face"}
+    assert summary.sizes == {(WIDTH, HEIGHT): 2}
+
+
+def test_no_such_root(tmp_path):
+    with pytest.raises(UserError, match=r"nowhere does not exist: pass the root of a data set or a COCO file"):
+        check_data(tmp_path / "nowhere")
+
+
+def test_root_without_a_data_set(tmp_path):
+    with pytest.raises(UserError, match=r"found no data set here. Known layouts: .*annotations/\*\.json"):
+        check_data(tmp_path)
+
+
+def test_truncated_jpeg(root):
+    photo = root / "photos" / "a.jpg"
+    photo.write_bytes(photo.read_bytes()[:-200])
+    kind, (message,) = errors(root)
+    assert kind == "broken image"
+    assert "a.jpg is not a whole image" in message
+    assert "truncated" in message
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>"])
+def test_file_that_is_no_image(root, content):
+    (root / "photos" / "a.jpg").write_bytes(content)
+    kind, (message,) = errors(root)
+    assert kind == "broken image"
+    assert "a.jpg is not an image" in message
+
+
+def test_truncated_png(root):
+    photo = root / "photos" / "a.jpg"
+    write_photo(photo.with_suffix(".png"))
+    whole = photo.with_suffix(".png").read_bytes()
+    photo.write_bytes(whole[: len(whole) // 2])
+    assert errors(root)[0] == "broken image"
+
+
+def test_json_cut_in_half(root):
+    text = ann_file(root).read_text()
+    ann_file(root).write_text(text[: len(text) // 2])
+    kind, (message,) = errors(root)
+    assert kind == "broken annotation file"
+    assert "instances_train.json is not whole JSON" in message
+
+
+def test_one_broken_file_does_not_hide_the_next(root):
+    (root / "annotations" / "instances_val.json").write_text(ann_file(root).read_text())
+    ann_file(root).write_text("{")
+    report = check_data(root)
+    assert list(report.errors) == ["broken annotation file"]
+    assert [s.name for s in report.summaries] == ["instances_val"]
+
+
+def test_image_not_on_disk(root):
+    (root / "photos" / "b" / "c.jpg").unlink()
+    kind, (message,) = errors(root)
+    assert kind == "image not on disk"
+    assert "c.jpg, in" in message
+
+
+def test_images_elsewhere(root, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "jpg"
+    (root / "photos").rename(elsewhere)
+    kind, messages = errors(root)
+    assert (kind, len(messages)) == ("image not on disk", 2)
+    assert not check_data(root, elsewhere).errors
+
+
+def reorder(content):
+    content["categories"].reverse()
+
+
+def rename(content):
+    content["categories"][3]["name"] = "gown"
+
+
+def test_categories_in_another_order(root):
+    edit(root, reorder)
+    kind, (message,) = errors(root)
+    assert kind == "categories in another order"
+    assert "found face, skin, hair" in message
+    assert "expected top, skirt" in message
+
+
+def test_unknown_category(root):
+    edit(root, rename)
+    report = check_data(root)
+    assert set(report.errors) == {"unknown category", "missing category"}
+    assert "gown; expected: top" in report.errors["unknown category"][0]
+    assert "dress; expected: top" in report.errors["missing category"][0]
+
+
+def test_category_twice(root):
+    edit(root, lambda c: c["categories"].append({"id": 16, "name": "top"}))
+    assert "category name twice" in check_data(root).errors
+
+
+def other_size(content):
+    mask = np.ones((WIDTH, HEIGHT), np.uint8, order="F")
+    rle = coco_mask.encode(mask)
+    content["annotations"][0]["segmentation"] = {"size": rle["size"], "counts": rle["counts"].decode()}
+
+
+def test_rle_of_another_size(root):
+    edit(root, other_size)
+    kind, (message,) = errors(root)
+    assert kind == "broken mask"
+    assert "annotation 1 (top in a.jpg): the mask is 64x48 and the image 48x64" in message
+
+
+def test_image_of_another_size(root):
+    write_photo(root / "photos" / "b" / "c.jpg", (50, 60))
+    kind, (message,) = errors(root)
+    assert kind == "image of another size"
+    assert "c.jpg is 50x60" in message
+    assert "says 48x64" in message
+
+
+def of_first(key, value):
+    def change(content):
+        content["annotations"][0][key] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "text"),
+    [
+        (of_first("image_id", 99), "annotation of an image that is not listed", "image 99"),
+        (of_first("image_id", [1]), "annotation of an image that is not listed", r"image \[1\]"),
+        (of_first("category_id", 99), "annotation of a category that is not listed", "category 99"),
+        (of_first("id", 2), "annotation id twice", "2"),
+        (of_first("bbox", [40, 3, 25, 17]), "box outside the image", "image 48x64"),
+        (of_first("bbox", [5, 3, 0, 17]), "empty box", "mmdet leaves such instances out"),
+        (of_first("bbox", [5, 3]), "broken box", r"\[5, 3\] is not \[x, y"),
+        (of_first("bbox", None), "broken box", "None is not"),
+        (of_first("segmentation", []), "empty mask", "top in a.jpg"),
+        (of_first("segmentation", {"size": [HEIGHT, WIDTH], "counts": "PPP"}), "broken mask", "run lengths"),
+        (of_first("segmentation", {"size": [HEIGHT, WIDTH], "counts": [5, 5]}), "broken mask", "do not fill"),
+        (of_first("segmentation", [[0, 1, 2]]), "broken mask", "not a list of x, y"),
+        (of_first("area", None), "no area", "area None"),
+        (lambda c: c["images"].append(c["images"][0]), "image id twice", "1"),
+        (lambda c: c["images"][1].pop("width"), "image entry without file name or size", "image 2"),
+        (lambda c: c.pop("categories"), "not a COCO file", "categories is not a list"),
+        (lambda c: c["annotations"].append(7), "not a COCO file", "annotations is not a list of objects"),
+    ],
+)
+def test_faults_of_annotations(root, change, kind, text):
+    edit(root, change)
+    report = check_data(root)
+    assert kind in report.errors, dict(report.errors)
+    assert re.search(text, report.errors[kind][0])
+    assert str(ann_file(root)) in report.errors[kind][0]
+
+
+def test_empty_mask_with_size(root):
+    empty = coco_mask.encode(np.zeros((HEIGHT, WIDTH), np.uint8, order="F"))
+    edit(root, of_first("segmentation", {"size": empty["size"], "counts": empty["counts"].decode()}))
+    assert errors(root)[0] == "empty mask"
+
+
+def test_polygons_are_fine(root):
+    edit(root, of_first("segmentation", [[5, 3, 30, 3, 30, 20, 5, 20]]))
+    assert not check_data(root).errors
+
+
+def test_oddities_are_warnings(root):
+    edit(root, of_first("area", 3))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    write_photo(root / "photos" / "a.jpg", exif=exif)
+    report = check_data(root)
+    assert not report.errors
+    assert set(report.warnings) == {"area other than the mask's", "image turned by EXIF"}
+
+
+@pytest.mark.parametrize("top", ["DeepFashion", "."])
+def test_deepfashion_layout(root, tmp_path_factory, top):
+    base = tmp_path_factory.mktemp("df") / "DeepFashion"
+    folder = base / "In-shop" / "Anno" / "segmentation"
+    folder.mkdir(parents=True)
+    for split in ("train", "query"):
+        (folder / f"DeepFashion_segmentation_{split}.json").write_text(ann_file(root).read_text())
+    (root / "photos").rename(base / "In-shop" / "Img")
+    report = check_data(base if top == "DeepFashion" else base / "In-shop")
+    assert not report.errors
+    assert [s.name for s in report.summaries] == ["DeepFashion_segmentation_query", "DeepFashion_segmentation_train"]
+
+
+def test_report_names_each_kind_with_count_and_ten_examples(root, tmp_path):
+    def change(content):
+        for i in range(12):
+            content["images"].append({"id": 10 + i, "file_name": f"gone{i:02}.jpg", "width": 4, "height": 4})
+
+    edit(root, change)
+    console = Console(record=True, width=300, file=(tmp_path / "log").open("w"))
+    print_report(check_data(root), console)
+    text = console.export_text()
+    assert "error: image not on disk (12)" in text
+    assert "gone09.jpg" in text
+    assert "gone10.jpg" not in text
+    assert "no errors" not in text
+    assert all(name in text for name in CLASSES)
+
+
+def test_reports_merge():
+    first, second = Report(), Report()
+    first.errors["a"].append("1")
+    second.errors["a"].append("2")
+    second.warnings["b"].append("3")
+    first.merge(second)
+    assert first.errors == {"a": ["1", "2"]}
+    assert first.warnings == {"b": ["3"]}
+
+
+def run_tool(monkeypatch, *args):
+    monkeypatch.setattr(sys, "argv", [str(TOOL), *map(str, args)])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(TOOL), run_name="__main__")
+    return ended.value.code
+
+
+def test_tool_exit_codes(root, monkeypatch, capsys):
+    assert not run_tool(monkeypatch, root, ann_file(root), "--images", root / "photos")
+    assert "no errors" in capsys.readouterr().out
+    edit(root, of_first("area", 3))
+    assert not run_tool(monkeypatch, root)
+    (root / "photos" / "a.jpg").unlink()
+    assert run_tool(monkeypatch, root) == 1
+    assert "image not on disk (1)" in capsys.readouterr().out
+    assert "does not exist" in run_tool(monkeypatch, root / "nowhere")
