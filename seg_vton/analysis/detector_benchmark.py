@@ -1,0 +1,171 @@
+"""The detector benchmark behind `tools/analysis/benchmark_detector.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
+from mmdet.structures.mask import BitmapMasks
+from mmdet.utils import register_all_modules
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.structures import InstanceData
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from seg_vton import machine
+from seg_vton.analysis.timing import interleave, matmul_peak, spread
+from seg_vton.engine import launch
+from seg_vton.files import refuse_existing, write_json
+
+INSTANCES = 128  # as many as a step's positive RoIs
+
+
+def make_sample(size: tuple[int, int], seed: int = 0) -> DetDataSample:
+    """One image's ground truth: `INSTANCES` random boxes, each filled by its mask.
+
+    Args:
+        size: width and height in pixels.
+        seed: of the boxes.
+    """
+    width, height = size
+    rng = np.random.default_rng(seed)
+    corner = rng.uniform(0, 0.6, (INSTANCES, 2)) * (width, height)
+    boxes = np.concatenate([corner, corner + rng.uniform(0.1, 0.4, (INSTANCES, 2)) * (width, height)], axis=1)
+    masks = np.zeros((INSTANCES, height, width), np.uint8)
+    for mask, (x1, y1, x2, y2) in zip(masks, boxes.astype(int), strict=True):
+        mask[y1:y2, x1:x2] = 1
+    sample = DetDataSample(
+        metainfo={
+            "img_shape": (height, width),
+            "ori_shape": (height, width),
+            "scale_factor": (1.0, 1.0),
+            "img_id": 0,
+            "batch_input_shape": (height, width),
+        }
+    )
+    sample.gt_instances = InstanceData(
+        bboxes=torch.tensor(boxes, dtype=torch.float32),
+        labels=torch.tensor(rng.integers(0, 15, INSTANCES)),
+        masks=BitmapMasks(masks, height, width),
+    )
+    return sample
+
+
+def build(config: Config, channels_last: bool) -> nn.Module:
+    """The config's model with random weights, on the GPU where there is one."""
+    torch.manual_seed(0)
+    config.model.backbone.init_cfg = None
+    model = MODELS.build(config.model)
+    model.init_weights()
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu")
+    return model.to(memory_format=torch.channels_last) if channels_last else model
+
+
+class Candidate:
+    """A model with its optimiser, ready to step and to predict."""
+
+    def __init__(self, config: Config, image: torch.Tensor, sample: DetDataSample, channels_last: bool) -> None:
+        self.model = build(config, channels_last)
+        self.optimiser = build_optim_wrapper(self.model, config.optim_wrapper)
+        # Random weights diverge at any rate worth the name; the rate does not change the work.
+        self.optimiser.param_groups[0]["lr"] = 0.0
+        self.data = {"inputs": [image], "data_samples": [sample]}
+
+    def step(self) -> None:
+        """One training step: forward, backward, update."""
+        self.model.train()
+        torch.manual_seed(1)
+        self.model.train_step(self._copy(), self.optimiser)
+
+    def predict(self) -> None:
+        """One inference, from the image to masks at its size."""
+        self.model.eval()
+        with torch.no_grad():
+            self.model.test_step(self._copy())
+
+    def _copy(self) -> dict[str, Any]:
+        return {"inputs": list(self.data["inputs"]), "data_samples": [s.clone() for s in self.data["data_samples"]]}
+
+    def gigaflop(self) -> dict[str, float]:
+        """Floating-point operations of a step and of an inference, in 10^9; a multiply-add counts as two."""
+        counts = {}
+        for name, job in (("train", self.step), ("inference", self.predict)):
+            with FlopCounterMode(display=False) as counter:
+                job()
+            counts[name] = counter.get_total_flops() / 1e9
+        return counts
+
+
+def run(
+    plain: str, ours: str, size: tuple[int, int], rounds: int, out: str | None = None, overwrite: bool = False
+) -> dict[str, Any]:
+    """Times both, prints the table and writes the JSON.
+
+    Args:
+        plain: config of the reference, run in mmdet's plain settings (NCHW memory).
+        ours: config of our model, run as the config says (channels-last when its hooks do).
+        size: image width and height in pixels.
+        rounds: counted rounds.
+        out: JSON file, or None.
+        overwrite: whether `out` may be replaced.
+
+    Raises:
+        UserError: a config is missing or `out` exists.
+    """
+    if out:
+        refuse_existing(Path(out), overwrite)
+    register_all_modules(init_default_scope=True)
+    image = torch.randint(0, 255, (3, size[1], size[0]), dtype=torch.uint8)
+    configs = {"plain": launch.load_config(plain), "ours": launch.load_config(ours)}
+    candidates = {
+        name: Candidate(config, image, make_sample(size), name == "ours" and _wants_channels_last(config))
+        for name, config in configs.items()
+    }
+    flop = {name: candidate.gigaflop() for name, candidate in candidates.items()}
+    jobs = {(name, "train"): candidate.step for name, candidate in candidates.items()}
+    jobs |= {(name, "inference"): candidate.predict for name, candidate in candidates.items()}
+    peak = matmul_peak()
+    seconds = interleave(jobs, rounds)
+    peak = max(peak, matmul_peak())
+    report = _report(seconds, flop, peak)
+    report |= {"size": list(size), "configs": {"plain": plain, "ours": ours}, "machine": machine.describe()}
+    _print(report)
+    if out:
+        write_json(out, report, overwrite=overwrite, indent=1)
+    return report
+
+
+def _wants_channels_last(config: Config) -> bool:
+    return any(hook["type"] == "ChannelsLastHook" for hook in config.get("custom_hooks", []))
+
+
+def _report(
+    seconds: dict[tuple[str, str], list[float]], flop: dict[str, dict[str, float]], peak: float
+) -> dict[str, Any]:
+    rows = {}
+    for mode in ("train", "inference"):
+        for name in ("plain", "ours"):
+            times = spread(seconds[name, mode])
+            rate = flop[name][mode] / times["median"]
+            rows[f"{name} {mode}"] = {**times, "gigaflop": flop[name][mode], "share_of_peak": rate / peak}
+        pairs = zip(seconds["ours", mode], seconds["plain", mode], strict=True)
+        rows[f"ours {mode}"]["ratio"] = float(np.median([ours / plain for ours, plain in pairs]))
+    return {"rows": rows, "matmul_peak_gflops": peak}
+
+
+def _print(report: dict[str, Any]) -> None:
+    table = Table("", "median s", "min", "max", "GFLOP", "of peak", "ours / plain")
+    for name, row in report["rows"].items():
+        numbers = (f"{row[key]:.3f}" for key in ("median", "min", "max"))
+        ratio = f"{row['ratio']:.2f}" if "ratio" in row else ""
+        table.add_row(name, *numbers, f"{row['gigaflop']:.0f}", f"{row['share_of_peak']:.0%}", ratio)
+    console = Console()
+    console.print(table)
+    console.print(f"matrix-product peak {report['matmul_peak_gflops']:.0f} GFLOP/s, float32")
