@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from logging import WARNING
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from seg_vton import machine
 from seg_vton.errors import UserError
 
 
@@ -53,6 +56,8 @@ def enable_amp(config: Config) -> None:
         config.optim_wrapper.loss_scale = "dynamic"
     else:
         config.optim_wrapper.type = "BFloat16OptimWrapper"
+        if not machine.has_bfloat16():
+            print_log("this CPU has no bfloat16 units: --amp will be slower than float32 here", "current", WARNING)
 
 
 def enable_auto_scale_lr(config: Config) -> None:
