@@ -243,8 +243,10 @@ class CocoBuilder:
         """
         check_label_map(label_map, DEEPFASHION15.name, where=file_name)
         height, width = label_map.shape
+        label_map = label_map.astype(np.uint8, order="F")  # RLE's order, turned once and not for each class
         image_id = self.add_image(file_name, width, height)
-        for category_id in np.unique(label_map[label_map > 0]).tolist():
+        present = np.flatnonzero(np.bincount(label_map.ravel(order="K")))  # np.unique would sort all pixels
+        for category_id in present[present > 0].tolist():
             self.add_mask(image_id, category_id, label_map == category_id)
         return image_id
 

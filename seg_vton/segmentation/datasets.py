@@ -70,12 +70,10 @@ def refuse_missing_images(paths: Iterable[str | Path], ann_file: str | Path) -> 
     paths = list(paths)
     missing = missing_files(paths)
     if missing:
-        listed = "\n  ".join(map(str, missing[:10]))
-        raise UserError(
-            f"{len(missing)} of the {len(paths)} images in {ann_file} are not on disk:\n  {listed}"
-            f"{'' if len(missing) <= 10 else chr(10) + '  ...'}\n"
-            "Put them there, or set data_root and data_prefix=dict(img=...) in the config to where they are"
-        )
+        lines = [f"{len(missing)} of the {len(paths)} images in {ann_file} are not on disk:"]
+        lines += [f"  {path}" for path in missing[:10]] + (["  ..."] if len(missing) > 10 else [])
+        lines += ["Put them there, or set data_root and data_prefix=dict(img=...) in the config to where they are"]
+        raise UserError("\n".join(lines))
 
 
 @DATASETS.register_module()
