@@ -17,6 +17,8 @@ from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.table import Table
 
+from seg_vton.data.coco import check_category_names, check_sections
+from seg_vton.errors import UserError
 from seg_vton.files import read_json, write_json
 
 SUMMARY_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
@@ -33,7 +35,8 @@ def summarise(precision: np.ndarray) -> dict[str, float | None]:
     """COCO's six numbers from the precision array.
 
     Args:
-        precision: (10 IoU thresholds .50:.05:.95, 101 recalls, K classes, 4 areas all/small/medium/large, detection limits).
+        precision: (10 IoU thresholds .50:.05:.95, 101 recalls, K classes, 4 areas all/small/medium/large, 3 limits of
+            1, 10 and 100 detections).
     """
     at_limit = precision[..., -1]
     values = (
@@ -52,14 +55,18 @@ class InstanceAP(BaseMetric):
     """AP, AP50, AP75, small, medium, large, and AP and AP50 for each class, of boxes and masks.
 
     The arithmetic is pycocotools' (done by faster-coco-eval), with COCO's limits of 1, 10 and 100 detections an image.
-    Classes are matched to the annotation file by name. After `compute_metrics` the attribute `report` has everything as
-    a plain dict and `predictions` has COCO's result list.
+    Classes are matched to the annotation file by name, and only the images that were predicted are judged: with
+    `dataset.indices` the others are not misses. After `compute_metrics` the attribute `report` has everything as a
+    plain dict and `predictions` has COCO's result list.
 
     Args:
         ann_file: COCO JSON with the ground truth.
         dataset: the data set's name for tables, such as 'ccp'.
         split: the split's name for tables, such as 'val'.
         predictions_file: where to write the predictions as COCO results, or None.
+
+    Raises:
+        UserError: `ann_file` is missing or broken, or, later, its categories or images are not the data set's.
     """
 
     default_prefix = "coco"
@@ -67,22 +74,39 @@ class InstanceAP(BaseMetric):
     def __init__(
         self, ann_file: str, dataset: str, split: str, predictions_file: str | None = None, **kwargs: Any
     ) -> None:
-        read_json(ann_file)  # names the file when it is missing or cut off, before any image is predicted
         super().__init__(**kwargs)
+        content = read_json(ann_file)
+        check_sections(content, ann_file)
+        self._categories = [category["name"] for category in content["categories"]]
+        self._image_ids = {image["id"] for image in content["images"]}
         self.ann_file, self.dataset, self.split = ann_file, dataset, split
         self.predictions_file = predictions_file
         self.report: dict[str, Any] = {}
         self.predictions: list[dict[str, Any]] = []
+
+    @BaseMetric.dataset_meta.setter
+    def dataset_meta(self, dataset_meta: dict[str, Any]) -> None:
+        """Takes the data set's classes, and raises `UserError` where the annotation file's are others."""
+        check_category_names(self._categories, dataset_meta["classes"], self.ann_file)
+        self._dataset_meta = dataset_meta
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Keeps a batch's predictions, masks as RLE.
 
         Args:
             data_batch: unused.
-            data_samples: mmdet's samples as dicts, with `img_id` and `pred_instances` of `bboxes` (N, 4) as x1, y1, x2, y2
-                in pixels of the original image, `scores` (N,), `labels` (N,) and `masks` (N, H, W) boolean.
+            data_samples: mmdet's samples as dicts, with `img_id` and `pred_instances` of `bboxes` (N, 4) as x1, y1,
+                x2, y2 in pixels of the original image, `scores` (N,), `labels` (N,) and `masks` (N, H, W) boolean.
+
+        Raises:
+            UserError: an image is not in the annotation file.
         """
         for sample in data_samples:
+            if sample["img_id"] not in self._image_ids:
+                raise UserError(
+                    f"image {sample['img_id']} ({sample.get('img_path', 'no path')}) is not in {self.ann_file}: the "
+                    "evaluator's ann_file must be that of the data set it evaluates; set both in the config"
+                )
             predicted = sample["pred_instances"]
             self.results.append(
                 {
@@ -104,11 +128,14 @@ class InstanceAP(BaseMetric):
         ground_truth = COCO(self.ann_file)
         ids = {category["name"]: category["id"] for category in ground_truth.dataset["categories"]}
         class_ids = [ids[name] for name in self.dataset_meta["classes"]]
+        image_ids = [prediction["img_id"] for prediction in results]
         self.predictions = [row for prediction in results for row in self._rows(prediction, class_ids)]
         if self.predictions_file:
             write_json(self.predictions_file, self.predictions, overwrite=True)
-        precisions = {kind: self._precision(ground_truth, self.predictions, kind, class_ids) for kind in IOU_TYPES}
-        self.report = self._build_report(ground_truth, class_ids, precisions)
+        precisions = {
+            kind: self._precision(ground_truth, self.predictions, kind, class_ids, image_ids) for kind in IOU_TYPES
+        }
+        self.report = self._build_report(ground_truth, class_ids, image_ids, precisions)
         self._log()
         return self._scalars()
 
@@ -129,22 +156,32 @@ class InstanceAP(BaseMetric):
 
     @staticmethod
     def _precision(
-        ground_truth: COCO, predictions: list[dict[str, Any]], kind: str, class_ids: Sequence[int]
+        ground_truth: COCO,
+        predictions: list[dict[str, Any]],
+        kind: str,
+        class_ids: Sequence[int],
+        image_ids: Sequence[int],
     ) -> np.ndarray:
-        """COCO's precision array, classes in the order of `class_ids`."""
+        """COCO's precision array over `image_ids`, classes in the order of `class_ids`."""
         # For masks COCO must take the area from the mask, which it does only when no box is given.
         dropped = "segmentation" if kind == "bbox" else "bbox"
         rows = [{key: value for key, value in row.items() if key != dropped} for row in predictions]
         evaluation = COCOeval_faster(ground_truth, ground_truth.loadRes(rows), kind, print_function=lambda *_: None)
+        evaluation.params.catIds, evaluation.params.imgIds = list(class_ids), list(image_ids)
         evaluation.evaluate()
         evaluation.accumulate()
         order = [sorted(class_ids).index(class_id) for class_id in class_ids]
         return np.asarray(evaluation.eval["precision"])[:, :, order]
 
     def _build_report(
-        self, ground_truth: COCO, class_ids: Sequence[int], precisions: dict[str, np.ndarray]
+        self,
+        ground_truth: COCO,
+        class_ids: Sequence[int],
+        image_ids: Sequence[int],
+        precisions: dict[str, np.ndarray],
     ) -> dict[str, Any]:
-        truths = Counter(annotation["category_id"] for annotation in ground_truth.dataset["annotations"])
+        annotations = ground_truth.loadAnns(ground_truth.getAnnIds(image_ids, class_ids, iscrowd=False))
+        truths = Counter(annotation["category_id"] for annotation in annotations)
         predicted = Counter(row["category_id"] for row in self.predictions)
         per_class = {}
         for index, (name, class_id) in enumerate(zip(self.dataset_meta["classes"], class_ids, strict=True)):
@@ -158,8 +195,8 @@ class InstanceAP(BaseMetric):
             "dataset": self.dataset,
             "split": self.split,
             "annotations": Path(self.ann_file).name,
-            "images": len(ground_truth.dataset["images"]),
-            "instances": sum(truths.values()),
+            "images": len(image_ids),
+            "instances": len(annotations),
             "predictions": len(self.predictions),
             "metrics": {kind: summarise(precision) for kind, precision in precisions.items()},
             "per_class": per_class,
