@@ -6,10 +6,18 @@ from functools import reduce
 from typing import Any
 
 import torch
+from mmcv.ops.carafe import carafe as mmcv_carafe
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .carafe_kernels import composite_forward, rows_backward, rows_forward, shifts_backward, shifts_forward
+from .carafe_kernels import (
+    blocks_backward,
+    blocks_forward,
+    composite_forward,
+    memory_format_of,
+    shifts_backward,
+    shifts_forward,
+)
 from .mmcv_ext import has_compiled_ops
 
 MMCV_DTYPES = (torch.float16, torch.float32, torch.float64)  # what mmcv's CUDA kernels are compiled for
@@ -36,15 +44,16 @@ def carafe(features: Tensor, masks: Tensor, kernel_size: int, group_size: int = 
     Raises:
         ValueError: The kernel size is even, a factor is below 1 or the shapes do not fit; the message names both.
     """
-    _check(features, masks, kernel_size, group_size, scale_factor)
+    if not torch.jit.is_tracing():  # sizes are symbols there
+        _check(features, masks, kernel_size, group_size, scale_factor)
     if torch.onnx.is_in_onnx_export() or torch.compiler.is_compiling() or torch.jit.is_tracing():
-        return composite_forward(features, masks, kernel_size, group_size, scale_factor)
-    if features.is_cuda and has_compiled_ops() and features.dtype in MMCV_DTYPES:
-        from mmcv.ops.carafe import carafe as mmcv_carafe
-
-        return mmcv_carafe(
-            features.contiguous(), masks.to(features).contiguous(), kernel_size, group_size, scale_factor
-        )
+        dtype = _sum_dtype(features, masks)
+        output = composite_forward(features.to(dtype), masks.to(dtype), kernel_size, group_size, scale_factor)
+        return output.to(features.dtype)
+    if features.is_cuda and features.numel() and features.dtype in MMCV_DTYPES and has_compiled_ops():
+        inputs = features.contiguous(), masks.to(features.dtype).contiguous()
+        output = mmcv_carafe(*inputs, kernel_size, group_size, scale_factor)
+        return output.contiguous(memory_format=memory_format_of(features))
     return _Carafe.apply(features, masks, kernel_size, group_size, scale_factor)
 
 
@@ -69,28 +78,35 @@ def _mismatch(features: Tensor, masks: Tensor, fault: str) -> str:
 
 
 class _Carafe(torch.autograd.Function):
-    """Keeps features and masks for the backward pass and nothing else."""
+    """Keeps features and masks for the backward pass, and no sum or window."""
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, masks: Tensor, kernel: int, groups: int, scale: int) -> Tensor:
         ctx.save_for_backward(features, masks)
         ctx.settings = kernel, groups, scale
-        form = shifts_forward if features.is_cuda else rows_forward
+        if not features.numel():
+            n, c, h, w = features.shape
+            return features.new_empty(n, c, h * scale, w * scale)
+        form = shifts_forward if features.is_cuda else blocks_forward
         with torch.autocast(features.device.type, enabled=False):
-            return form(features, masks.contiguous(), kernel, groups, scale, _accumulator(features, masks))
+            return form(features, masks, kernel, groups, scale, _sum_like(features, masks))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         features, masks = ctx.saved_tensors
-        form = shifts_backward if features.is_cuda else rows_backward
+        if not features.numel():
+            return torch.zeros_like(features), torch.zeros_like(masks), None, None, None
+        form = shifts_backward if features.is_cuda else blocks_backward
         with torch.autocast(features.device.type, enabled=False):
-            like = _accumulator(features, masks)
-            grads = form(grad, features, masks.contiguous(), *ctx.settings, like)
+            grads = form(grad, features, masks, *ctx.settings, _sum_like(features, masks))
         return *grads, None, None, None
 
 
-def _accumulator(features: Tensor, masks: Tensor) -> Tensor:
-    """An empty tensor of the type and device to compute with."""
-    dtype = reduce(torch.promote_types, (features.dtype, masks.dtype, torch.float32))
-    return features.new_empty(0, dtype=dtype)
+def _sum_like(features: Tensor, masks: Tensor) -> Tensor:
+    """An empty tensor of the type and device to take sums in."""
+    return features.new_empty(0, dtype=_sum_dtype(features, masks))
+
+
+def _sum_dtype(features: Tensor, masks: Tensor) -> torch.dtype:
+    return reduce(torch.promote_types, (features.dtype, masks.dtype, torch.float32))

@@ -1,73 +1,64 @@
-"""How CARAFE's sums are computed: row by row on the CPU, kernel position by kernel position elsewhere.
+"""How CARAFE's sums are computed: block by block on the CPU, kernel position by kernel position on a GPU.
 
 CARAFE (Wang et al., ICCV 2019, equation 4) gives every output pixel the sum of the k x k features around its source
-pixel, weighted by the k x k weights that are predicted for it::
+pixel, weighted by k x k weights of its own::
 
     output[c, s*i + dy, s*j + dx] = sum over ky, kx of
         masks[group(c), ky, kx, s*i + dy, s*j + dx] * features[c, i + ky - k//2, j + kx - k//2]
 
-Neither form here ever holds the k*k-fold unfolded features. Shapes below: n images, c channels in g groups, h x w
-source pixels, scale s, kernel size k; ``masks`` is (n, g*k*k, h*s, w*s) with the group outermost.
+No form here ever holds the k*k-fold unfolded features. Shapes below: n images, c channels in g groups, h x w source
+pixels, scale s, kernel size k; ``masks`` is (n, g*k*k, h*s, w*s) with the group outermost.
 
-The row form (`rows_forward`, `rows_backward`). The s*s output pixels of one source pixel share one k x k window, so
-they are a matrix product (s*s x k*k) by (k*k x c), and a row of source pixels is one batched product. A window is a
-single matrix in memory, without a copy, because features are kept in a line of c-vectors in which padded row y of
-column x has the position ``x*k + y``:
+The block form (`blocks_forward`, `blocks_backward`) takes a few rows of source pixels at a time, few enough for what
+it works on to stay in cache. The s*s output pixels of a source pixel share one k x k window, so they are a matrix
+product (s*s x k*k) by (k*k x c), and a block is one batched product. A window is a matrix in memory without a copy of
+its own, because the block is laid out as columns: each source pixel with the k vectors (c features each) above, at and
+below it. The k columns from a window's left edge on are its k*k vectors, and the next window starts one column later.
+Between the rows of a block lie k//2 columns of zeros, which are the right margin of one row and the left margin of the
+next one; the windows on them belong to no pixel, and their sums are dropped.
 
-* the window of column x at row y, taken column by column, is the k*k consecutive positions from ``x*k + y`` on;
-* going down one row moves all windows by one position, and each new vector lands where the row that has just left
-  the window of the next column was.
-
-So a row is read once, written once and used k*k times from cache. The gradient of the features is accumulated in such a
-line too. Small images lie side by side in one line, with k//2 columns of zeros between them that serve both neighbours.
+Backward, the gradient of the masks is a product on the same windows. The gradient of a column is the product of the
+weights and output gradients of the k pixels whose windows hold it, which is again a window, over output gradients; the
+k vectors of a column are then added to the rows they came from.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-PIXELS_PER_PRODUCT = 512  # source pixels that one batched product should have at least, if there are as many
+BLOCK_BYTES = 4 * 2**20  # size of a block's columns; measured: half and double of it are slower on a 1 MiB L2 cache
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Sizes of one CARAFE call; ``n`` is how many images lie side by side in a line."""
+    """Sizes of one CARAFE call."""
 
     kernel: int
     groups: int
     scale: int
-    n: int
-    c: int
-    h: int
-    w: int
+    channels: int
+    height: int
+    width: int
 
     @property
     def radius(self) -> int:
-        """Zeros on each side of an image."""
+        """Rows or columns of zeros on each side of an image."""
         return self.kernel // 2
 
     @property
     def pitch(self) -> int:
-        """Columns from the left edge of one image to the left edge of the next one."""
-        return self.w + self.radius
-
-    @property
-    def pixels(self) -> int:
-        """Windows in a row of the line; of each pitch the last ``radius`` belong to no image."""
-        return self.n * self.pitch
-
-    @property
-    def columns(self) -> int:
-        """Columns in the line, the zeros at both ends included."""
-        return self.pixels + 2 * self.radius
+        """Columns from one row of a block to the next one."""
+        return self.width + self.radius
 
     @property
     def taps(self) -> int:
-        """Weights of one output pixel."""
+        """Weights of one output pixel in one group."""
         return self.kernel**2
 
     @property
@@ -78,136 +69,152 @@ class Geometry:
     @property
     def group_channels(self) -> int:
         """Channels that share their weights."""
-        return self.c // self.groups
+        return self.channels // self.groups
+
+    def group(self, index: int) -> slice:
+        """The channels of a group."""
+        return slice(index * self.group_channels, (index + 1) * self.group_channels)
 
 
-class _Line:
-    """The line of c-vectors of the module's docstring."""
+@dataclass(frozen=True)
+class Block:
+    """Some rows of one image, or all rows of some images."""
 
-    def __init__(self, geometry: Geometry, like: Tensor) -> None:
-        self.geometry = geometry
-        length = geometry.columns * geometry.kernel + geometry.h + 2 * geometry.radius
-        self.vectors = like.new_zeros(length, geometry.c)
+    images: slice
+    rows: slice
 
-    def _row(self, y: int) -> Tensor:
-        """The vectors of padded row ``y``, (columns, c)."""
-        k = self.geometry.kernel
-        return self.vectors[y : y + self.geometry.columns * k : k]
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of images and of rows."""
+        return self.images.stop - self.images.start, self.rows.stop - self.rows.start
 
-    def _images(self, row: Tensor) -> Tensor:
-        return row[: self.geometry.pixels].unflatten(0, (self.geometry.n, self.geometry.pitch))
+    def length(self, g: Geometry) -> int:
+        """Columns of the block, the zeros after each row included."""
+        images, rows = self.shape
+        return images * rows * g.pitch
 
-    def load(self, y: int, features: Tensor) -> None:
-        """Puts padded row ``y`` of ``features`` (n, h, w, c) into the line."""
-        row, radius = self._row(y), self.geometry.radius
-        if not radius <= y < self.geometry.h + radius:
-            row.zero_()
-            return
-        images = self._images(row)
-        images[:, :radius].zero_()
-        images[:, radius:].copy_(features[:, y - radius])
-        row[self.geometry.pixels :].zero_()
 
-    def unload(self, y: int, features: Tensor) -> None:
-        """Moves padded row ``y`` out of the line into ``features`` (n, h, w, c)."""
-        row, radius = self._row(y), self.geometry.radius
-        if radius <= y < self.geometry.h + radius:
-            features[:, y - radius].copy_(self._images(row)[:, radius:])
-        row.zero_()
+def _spans(size: int, step: int) -> list[slice]:
+    return [slice(start, min(start + step, size)) for start in range(0, size, step)]
 
-    def windows(self, y: int, group: int) -> Tensor:
-        """The windows of row ``y``, (pixels, k*k, c/g), kernel columns outermost."""
+
+def _blocks(n: int, g: Geometry, like: Tensor) -> list[Block]:
+    """Splits n images into blocks of about `BLOCK_BYTES`; the first one is the largest."""
+    row_bytes = g.pitch * g.kernel * g.channels * like.element_size()
+    rows = max(1, BLOCK_BYTES // row_bytes)
+    images = _spans(n, max(1, rows // g.height))
+    return [Block(some, lines) for some in images for lines in _spans(g.height, rows)]
+
+
+class _Columns:
+    """The columns of a block of features: for each source pixel the k vectors around its row, (columns, k, c)."""
+
+    def __init__(self, features: Tensor, g: Geometry, length: int, like: Tensor) -> None:
+        self.geometry = g
+        self._source = _pad_rows(features, g).unfold(1, g.kernel, 1).transpose(3, 4)  # (n, h, w, k, c)
+        self._buffer = like.new_zeros(length + 2 * g.radius, g.kernel, g.channels)
+
+    def load(self, block: Block) -> None:
+        """Fills the columns of ``block``; those between the rows stay zero."""
         g = self.geometry
-        return self._view(y, group, (g.pixels, g.taps, g.group_channels))
+        inner = self._buffer[g.radius : g.radius + block.length(g)]
+        inner.unflatten(0, (*block.shape, g.pitch))[:, :, : g.width].copy_(self._source[block.images, block.rows])
 
-    def columns(self, y: int, group: int) -> Tensor:
-        """The k rows under the windows of row ``y``, column by column, (columns, k, c/g)."""
+    def windows(self, group: int, length: int) -> Tensor:
+        """The windows of one group, (length, k*k, c/g), kernel columns outermost."""
         g = self.geometry
-        return self._view(y, group, (g.columns, g.kernel, g.group_channels))
+        strides = (g.kernel * g.channels, g.channels, 1)
+        return self._buffer.as_strided((length, g.taps, g.group_channels), strides, g.group(group).start)
 
-    def _view(self, y: int, group: int, size: tuple[int, int, int]) -> Tensor:
-        g = self.geometry
-        return self.vectors.as_strided(size, (g.kernel * g.c, g.c, 1), y * g.c + group * g.group_channels)
+
+def _pad_rows(features: Tensor, g: Geometry) -> Tensor:
+    """(n, c, h, w) as (n, h + 2*(k//2), w, c) with rows of zeros above and below."""
+    n, c, h, w = features.shape
+    padded = features.new_empty(n, h + 2 * g.radius, w, c)
+    padded[:, : g.radius].zero_()
+    padded[:, g.radius : g.radius + h].copy_(features.permute(0, 2, 3, 1))
+    padded[:, g.radius + h :].zero_()
+    return padded
 
 
 class _Weights:
-    """One row of masks, (g, pixels, s*s, k*k), with k - 1 pixels of zeros at both ends."""
+    """The masks of a block, (g, pixels, s*s, k*k), with k//2 pixels of zeros at both ends."""
 
-    def __init__(self, geometry: Geometry, like: Tensor) -> None:
-        g = self.geometry = geometry
-        margin = g.kernel - 1
-        self.padded = like.new_zeros(g.groups, g.pixels + 2 * margin, g.fan, g.taps)
-        self.pixels = self.padded[:, margin : margin + g.pixels]
-        split = self.pixels.view(g.groups, g.n, g.pitch, g.scale, g.scale, g.kernel, g.kernel)
-        self.images = split[:, :, : g.w]
-        self.by_column = like.new_empty(g.columns, g.kernel, g.kernel, g.fan)
+    def __init__(self, masks: Tensor, g: Geometry, length: int, like: Tensor) -> None:
+        self.geometry = g
+        self._source = _split_masks(masks, g).permute(1, 0, 4, 6, 5, 7, 3, 2)  # (g, n, h, w, dy, dx, kx, ky)
+        self._buffer = like.new_zeros(g.groups, length + 2 * g.radius, g.fan, g.taps)
+        self._transposed = like.new_empty(length, g.kernel, g.kernel, g.fan)
 
-    def load(self, row: Tensor) -> None:
-        """Takes one row (n, g, ky, kx, dy, w, dx) of the masks."""
-        self.images.copy_(row.permute(1, 0, 5, 4, 6, 3, 2))
+    def load(self, block: Block) -> None:
+        """Fills the weights of ``block``; those between the rows stay zero."""
+        g, end = self.geometry, self.geometry.radius + block.length(self.geometry)
+        inner = self._buffer[:, g.radius : end].unflatten(1, (*block.shape, g.pitch))[:, :, :, : g.width]
+        inner.copy_(self._source[:, block.images, block.rows].flatten(4, 5).flatten(5, 6))
+        self._buffer[:, end:].zero_()
 
-    def to_columns(self, group: int) -> Tensor:
-        """The same weights as seen from a column of features, (columns, k, k*s*s).
+    def by_pixel(self, group: int, length: int) -> Tensor:
+        """(length, s*s, k*k)."""
+        radius = self.geometry.radius
+        return self._buffer[group, radius : radius + length]
 
-        A column lies in the windows of the k pixels around it: as kernel column k - 1 of the first, 0 of the last.
+    def by_column(self, group: int, length: int) -> Tensor:
+        """The same weights as seen from a column of features, (length, k, k*s*s).
+
+        A column lies in the windows of the k pixels around it: as column k - 1 of the first one's kernel, as column 0
+        of the last one's.
         """
         g, k = self.geometry, self.geometry.kernel
         strides = (g.fan * g.taps, 1, g.fan * g.taps - k, g.taps)
-        start = self.padded[group].storage_offset() + (k - 1) * k
-        self.by_column.copy_(self.padded.as_strided((g.columns, k, k, g.fan), strides, start))
-        return self.by_column.flatten(2)
+        start = self._buffer[group].storage_offset() + (k - 1) * k
+        transposed = self._transposed[:length]
+        transposed.copy_(self._buffer.as_strided(transposed.shape, strides, start))
+        return transposed.flatten(2)
 
 
-class _Gradients:
-    """One row of output gradients, (pixels, s*s, c), with k - 1 pixels of zeros at both ends."""
+class _OutputGradients:
+    """The output's gradient for a block, (pixels, s*s, c), with k//2 pixels of zeros at both ends."""
 
-    def __init__(self, geometry: Geometry, like: Tensor) -> None:
-        g = self.geometry = geometry
-        margin = g.kernel - 1
-        self.padded = like.new_zeros(g.pixels + 2 * margin, g.fan, g.c)
-        self._inner = self.padded[margin : margin + g.pixels]
-        self._images = self._inner.view(g.n, g.pitch, g.scale, g.scale, g.c)[:, : g.w]
+    def __init__(self, grad: Tensor, g: Geometry, length: int, like: Tensor) -> None:
+        self.geometry = g
+        self._source = _split_output(grad, g).transpose(2, 3)  # (n, h, w, dy, dx, c)
+        self._buffer = like.new_zeros(length + 2 * g.radius, g.fan, g.channels)
 
-    def load(self, row: Tensor) -> None:
-        """Takes one row (n, dy, w, dx, c) of the gradient."""
-        self._images.copy_(row.permute(0, 2, 1, 3, 4))
+    def load(self, block: Block) -> None:
+        """Fills the gradients of ``block``; those between the rows stay zero."""
+        g, end = self.geometry, self.geometry.radius + block.length(self.geometry)
+        inner = self._buffer[g.radius : end].unflatten(0, (*block.shape, g.pitch))[:, :, : g.width]
+        inner.unflatten(3, (g.scale, g.scale)).copy_(self._source[block.images, block.rows])
+        self._buffer[end:].zero_()
 
-    def pixels(self, group: int) -> Tensor:
-        """(pixels, s*s, c/g)."""
-        width = self.geometry.group_channels
-        return self._inner[:, :, group * width : (group + 1) * width]
-
-    def columns(self, group: int) -> Tensor:
-        """The gradients of the k pixels whose windows hold a column, (columns, k*s*s, c/g)."""
+    def by_pixel(self, group: int, length: int) -> Tensor:
+        """(length, s*s, c/g)."""
         g = self.geometry
-        size = (g.columns, g.kernel * g.fan, g.group_channels)
-        return self.padded.as_strided(size, (g.fan * g.c, g.c, 1), group * g.group_channels)
+        return self._buffer[g.radius : g.radius + length, :, g.group(group)]
+
+    def by_column(self, group: int, length: int) -> Tensor:
+        """The gradients of the k pixels whose windows hold a column, (length, k*s*s, c/g)."""
+        g = self.geometry
+        size, strides = (length, g.kernel * g.fan, g.group_channels), (g.fan * g.channels, g.channels, 1)
+        return self._buffer.as_strided(size, strides, g.group(group).start)
 
 
 def _split_masks(masks: Tensor, g: Geometry) -> Tensor:
     """(n, g*k*k, h*s, w*s) as (n, g, ky, kx, h, dy, w, dx)."""
-    return masks.view(-1, g.groups, g.kernel, g.kernel, g.h, g.scale, g.w, g.scale)
+    split = masks.unflatten(1, (g.groups, g.kernel, g.kernel))
+    return split.unflatten(4, (g.height, g.scale)).unflatten(6, (g.width, g.scale))
 
 
 def _split_output(output: Tensor, g: Geometry) -> Tensor:
     """(n, c, h*s, w*s) as (n, h, dy, w, dx, c)."""
-    return output.permute(0, 2, 3, 1).unflatten(1, (g.h, g.scale)).unflatten(3, (g.w, g.scale))
+    return output.permute(0, 2, 3, 1).unflatten(1, (g.height, g.scale)).unflatten(3, (g.width, g.scale))
 
 
-def _lines(features: Tensor, kernel: int, groups: int, scale: int) -> list[tuple[slice, Geometry]]:
-    """Which images share a line."""
-    n, c, h, w = features.shape
-    side_by_side = max(1, PIXELS_PER_PRODUCT // (w + kernel // 2))
-    starts = range(0, n, side_by_side)
-    parts = [slice(start, min(n, start + side_by_side)) for start in starts]
-    return [(part, Geometry(kernel, groups, scale, part.stop - part.start, c, h, w)) for part in parts]
-
-
-def rows_forward(features: Tensor, masks: Tensor, kernel: int, groups: int, scale: int, like: Tensor) -> Tensor:
-    """The row form.
+def blocks_forward(features: Tensor, masks: Tensor, kernel: int, groups: int, scale: int, like: Tensor) -> Tensor:
+    """The block form.
 
     Args:
-        features: (n, c, h, w).
+        features: (n, c, h, w), not empty.
         masks: (n, g*k*k, h*s, w*s).
         kernel: Kernel size k, odd.
         groups: Groups g.
@@ -217,118 +224,161 @@ def rows_forward(features: Tensor, masks: Tensor, kernel: int, groups: int, scal
     Returns:
         (n, c, h*s, w*s) of the type and memory format of ``features``.
     """
-    n, c, h, w = features.shape
-    size, like_features = (n, c, h * scale, w * scale), {"dtype": features.dtype, "device": features.device}
-    output = torch.empty(size, **like_features, memory_format=memory_format_of(features))
-    pixels = features.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
-    for part, geometry in _lines(features, kernel, groups, scale):
-        _line_forward(pixels[part], masks[part], output[part], geometry, like)
+    g = Geometry(kernel, groups, scale, *features.shape[1:])
+    blocks = _blocks(len(features), g, like)
+    length = blocks[0].length(g)
+    columns, weights = _Columns(features, g, length, like), _Weights(masks, g, length, like)
+    products = like.new_empty(groups, length, g.fan, g.group_channels)
+    output = _empty_output(features, scale)
+    for block in blocks:
+        length = block.length(g)
+        columns.load(block)
+        weights.load(block)
+        for group in range(groups):
+            torch.bmm(weights.by_pixel(group, length), columns.windows(group, length), out=products[group, :length])
+        _store(products[:, :length], block, output, g)
     return output
 
 
-def _line_forward(features: Tensor, masks: Tensor, output: Tensor, g: Geometry, like: Tensor) -> None:
-    line, weights = _Line(g, like), _Weights(g, like)
-    products = like.new_empty(g.groups, g.pixels, g.fan, g.group_channels)
-    sums = products.view(g.groups, g.n, g.pitch, g.scale, g.scale, g.group_channels)[:, :, : g.w]
-    sums = sums.permute(1, 3, 2, 4, 0, 5)
-    mask_rows = _split_masks(masks, g)
-    output_rows = _split_output(output, g).unflatten(5, (g.groups, g.group_channels))
-    for y in range(g.radius, 2 * g.radius):
-        line.load(y, features)
-    for y in range(g.h):
-        line.load(y + g.kernel - 1, features)
-        weights.load(mask_rows[:, :, :, :, y])
-        for group in range(g.groups):
-            torch.bmm(weights.pixels[group], line.windows(y, group), out=products[group])
-        output_rows[:, y].copy_(sums)
+def _empty_output(features: Tensor, scale: int) -> Tensor:
+    n, c, h, w = features.shape
+    kind = {"dtype": features.dtype, "device": features.device, "memory_format": memory_format_of(features)}
+    return torch.empty((n, c, h * scale, w * scale), **kind)
 
 
-def rows_backward(
+def _store(products: Tensor, block: Block, output: Tensor, g: Geometry) -> None:
+    """Writes a block's sums (g, length, s*s, c/g) to ``output`` (n, c, h*s, w*s)."""
+    sums = products.unflatten(1, (*block.shape, g.pitch))[:, :, :, : g.width].unflatten(4, (g.scale, g.scale))
+    sums = sums.permute(1, 2, 4, 3, 5, 0, 6)  # (images, rows, dy, w, dx, g, c/g)
+    target = _split_output(output, g)[block.images, block.rows].unflatten(5, (g.groups, g.group_channels))
+    if output.is_contiguous() and g.channels > 1:
+        # PyTorch transposes fast where both sides are matrices in one piece, and slowly anywhere else.
+        sums = sums.reshape(-1, g.channels)
+        sums = torch.empty_like(sums.t(), memory_format=torch.contiguous_format).copy_(sums.t()).t()
+        sums = sums.view(target.shape)
+    target.copy_(sums)
+
+
+def blocks_backward(
     grad: Tensor, features: Tensor, masks: Tensor, kernel: int, groups: int, scale: int, like: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The gradients of the row form with respect to features and masks; ``grad`` is the output's."""
-    grad_features = torch.empty_like(features, memory_format=memory_format_of(features))
-    grad_masks = torch.empty_like(masks, memory_format=torch.contiguous_format)
-    pixels = features.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
-    for part, geometry in _lines(features, kernel, groups, scale):
-        grads = (grad_features[part].permute(0, 2, 3, 1), grad_masks[part])
-        _line_backward(grad[part], pixels[part], masks[part], grads, geometry, like)
-    return grad_features, grad_masks
+    """The gradients of `blocks_forward` with respect to features and masks; ``grad`` is the output's."""
+    g = Geometry(kernel, groups, scale, *features.shape[1:])
+    blocks = _blocks(len(features), g, like)
+    length = blocks[0].length(g)
+    columns, weights = _Columns(features, g, length, like), _Weights(masks, g, length, like)
+    output_grads = _OutputGradients(grad, g, length, like)
+    grad_columns = like.new_empty(length, kernel, g.channels)
+    grad_windows = like.new_empty(length, g.fan, g.taps)
+    grad_masks = torch.empty_like(masks)
+    grad_rows = like.new_zeros(len(features), g.height + 2 * g.radius, g.width, g.channels)
+    for block in blocks:
+        length = block.length(g)
+        for part in (columns, weights, output_grads):
+            part.load(block)
+        for group in range(groups):
+            by_column = weights.by_column(group, length), output_grads.by_column(group, length)
+            torch.bmm(*by_column, out=grad_columns[:length, :, g.group(group)])
+            windows = columns.windows(group, length).transpose(1, 2)
+            torch.bmm(output_grads.by_pixel(group, length), windows, out=grad_windows[:length])
+            _store_mask_gradients(grad_windows[:length], block, group, grad_masks, g)
+        _add_columns(grad_columns[:length], block, grad_rows, g)
+    return _crop_rows(grad_rows, features, g), grad_masks
 
 
-def _line_backward(
-    grad: Tensor, features: Tensor, masks: Tensor, results: tuple[Tensor, Tensor], g: Geometry, like: Tensor
-) -> None:
-    line, sums, weights, gradients = _Line(g, like), _Line(g, like), _Weights(g, like), _Gradients(g, like)
-    products = like.new_empty(g.pixels, g.fan, g.taps)
-    split = products.view(g.n, g.pitch, g.scale, g.scale, g.kernel, g.kernel)[:, : g.w].permute(0, 5, 4, 2, 1, 3)
-    mask_rows, grad_rows, grad_mask_rows = _split_masks(masks, g), _split_output(grad, g), _split_masks(results[1], g)
-    for y in range(g.radius, 2 * g.radius):
-        line.load(y, features)
-    for y in range(g.h):
-        line.load(y + g.kernel - 1, features)
-        weights.load(mask_rows[:, :, :, :, y])
-        gradients.load(grad_rows[:, y])
-        for group in range(g.groups):
-            sums.columns(y, group).baddbmm_(weights.to_columns(group), gradients.columns(group))
-            torch.bmm(gradients.pixels(group), line.windows(y, group).transpose(1, 2), out=products)
-            grad_mask_rows[:, group, :, :, y].copy_(split)
-        sums.unload(y, results[0])
-    for y in range(g.h, g.h + g.radius):
-        sums.unload(y, results[0])
+def _store_mask_gradients(grad_windows: Tensor, block: Block, group: int, grad_masks: Tensor, g: Geometry) -> None:
+    """Writes (length, s*s, k*k) to one group of ``grad_masks`` (n, g*k*k, h*s, w*s)."""
+    pixels = grad_windows.unflatten(0, (*block.shape, g.pitch))[:, :, : g.width]
+    pixels = pixels.unflatten(4, (g.kernel, g.kernel)).unflatten(3, (g.scale, g.scale))
+    target = _split_masks(grad_masks, g)[block.images, group, :, :, block.rows]
+    target.copy_(pixels.permute(0, 6, 5, 1, 3, 2, 4))
+
+
+def _add_columns(grad_columns: Tensor, block: Block, grad_rows: Tensor, g: Geometry) -> None:
+    """Adds the gradients of a block's columns (length, k, c) to the padded rows (n, h + 2*(k//2), w, c)."""
+    pixels = grad_columns.unflatten(0, (*block.shape, g.pitch))[:, :, : g.width]
+    for y in range(g.kernel):
+        grad_rows[block.images, block.rows.start + y : block.rows.stop + y].add_(pixels[:, :, :, y])
+
+
+def _crop_rows(rows: Tensor, features: Tensor, g: Geometry) -> Tensor:
+    """(n, h + 2*(k//2), w, c) as (n, c, h, w) of the type and memory format of ``features``."""
+    result = _empty_output(features, 1)
+    inner = rows[:, g.radius : g.radius + g.height].to(features.dtype)
+    if not result.is_contiguous():
+        return result.copy_(inner.permute(0, 3, 1, 2))
+    for image, pixels in zip(result, inner, strict=True):  # matrices, which PyTorch transposes fast
+        image.flatten(1).copy_(pixels.flatten(0, 1).t())
+    return result
 
 
 def shifts_forward(features: Tensor, masks: Tensor, kernel: int, groups: int, scale: int, like: Tensor) -> Tensor:
-    """The same sum, accumulated over the k*k shifted views of the features; arguments as `rows_forward`'s."""
-    n, c, h, w = features.shape
-    padded = _shifted_source(features.to(like.dtype), kernel, groups)
-    weights = masks.view(n, groups, 1, kernel * kernel, h, scale, w, scale)
-    output = features.new_zeros((n, c, h * scale, w * scale), dtype=like.dtype)
-    sums = output.view(n, groups, c // groups, h, scale, w, scale)
-    for tap in range(kernel * kernel):
-        y, x = divmod(tap, kernel)
-        sums.addcmul_(padded[..., y : y + h, :, x : x + w, :], weights[:, :, :, tap].to(like.dtype))
+    """The same sum, accumulated over the k*k shifted views of the features: few and large steps, for a GPU.
+
+    Arguments and result are those of `blocks_forward`.
+    """
+    g = Geometry(kernel, groups, scale, *features.shape[1:])
+    source, weights = _shiftable(features, g, like), _split_masks(masks, g)
+    output = like.new_zeros(len(features), g.channels, g.height * scale, g.width * scale)
+    sums = _split_shifted(output, g)
+    for y, x in _taps(kernel):
+        sums.addcmul_(_shifted(source, y, x, g), weights[:, :, y, x].unsqueeze(2).to(like.dtype))
     return output.to(features.dtype, memory_format=memory_format_of(features))
 
 
 def shifts_backward(
     grad: Tensor, features: Tensor, masks: Tensor, kernel: int, groups: int, scale: int, like: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The gradients of `shifts_forward`; arguments as `rows_backward`'s."""
-    n, c, h, w = features.shape
-    padded = _shifted_source(features.to(like.dtype), kernel, groups)
-    grad_padded = torch.zeros_like(padded)
-    weights = masks.view(n, groups, 1, kernel * kernel, h, scale, w, scale)
-    grad_masks = torch.empty_like(masks, memory_format=torch.contiguous_format)
-    grad_weights = grad_masks.view(n, groups, kernel * kernel, h, scale, w, scale)
-    grad = grad.to(like.dtype).contiguous().view(n, groups, c // groups, h, scale, w, scale)
-    for tap in range(kernel * kernel):
-        y, x = divmod(tap, kernel)
-        window = (..., slice(y, y + h), slice(None), slice(x, x + w), slice(None))
-        grad_weights[:, :, tap] = (grad * padded[window]).sum(2)
-        grad_padded[window] += (grad * weights[:, :, :, tap].to(like.dtype)).sum((4, 6), keepdim=True)
-    radius = kernel // 2
-    grad_features = grad_padded[..., radius : radius + h, 0, radius : radius + w, 0].reshape(n, c, h, w)
+    """The gradients of `shifts_forward`; arguments and result are those of `blocks_backward`."""
+    g = Geometry(kernel, groups, scale, *features.shape[1:])
+    source, weights = _shiftable(features, g, like), _split_masks(masks, g)
+    grad_source, grad_masks = torch.zeros_like(source), torch.empty_like(masks)
+    grad_weights = _split_masks(grad_masks, g)
+    grad = _split_shifted(grad.to(like.dtype), g)
+    for y, x in _taps(kernel):
+        weight = weights[:, :, y, x].unsqueeze(2).to(like.dtype)
+        _shifted(grad_source, y, x, g).add_((grad * weight).sum((4, 6), keepdim=True))
+        grad_weights[:, :, y, x].copy_((grad * _shifted(source, y, x, g)).sum(2))
+    grad_features = _shifted(grad_source, g.radius, g.radius, g).reshape(features.shape)
     return grad_features.to(features.dtype, memory_format=memory_format_of(features)), grad_masks
 
 
-def _shifted_source(features: Tensor, kernel: int, groups: int) -> Tensor:
-    """Padded features (n, g, c/g, h + k - 1, 1, w + k - 1, 1), ready to be broadcast over the s x s output pixels."""
-    padded = F.pad(features.contiguous(), [kernel // 2] * 4)
-    return padded.unflatten(1, (groups, -1)).unsqueeze(-2).unsqueeze(-1)
+def _taps(kernel: int) -> Iterator[tuple[int, int]]:
+    return product(range(kernel), repeat=2)
+
+
+def _shiftable(features: Tensor, g: Geometry, like: Tensor) -> Tensor:
+    """Features with zeros around them, (n, g, c/g, h + k - 1, 1, w + k - 1, 1): broadcast over the s x s outputs."""
+    padded = F.pad(features.to(like.dtype), [g.radius] * 4)
+    return padded.unflatten(1, (g.groups, g.group_channels)).unsqueeze(4).unsqueeze(6)
+
+
+def _shifted(source: Tensor, y: int, x: int, g: Geometry) -> Tensor:
+    """The features under one kernel position, (n, g, c/g, h, 1, w, 1)."""
+    return source[:, :, :, y : y + g.height, :, x : x + g.width]
+
+
+def _split_shifted(output: Tensor, g: Geometry) -> Tensor:
+    """(n, c, h*s, w*s) as (n, g, c/g, h, dy, w, dx)."""
+    split = output.unflatten(1, (g.groups, g.group_channels))
+    return split.unflatten(3, (g.height, g.scale)).unflatten(5, (g.width, g.scale))
 
 
 def composite_forward(features: Tensor, masks: Tensor, kernel: int, groups: int, scale: int) -> Tensor:
-    """The same sum from plain differentiable operators that every exporter and compiler knows; arguments as above."""
-    n, c, h, w = features.shape
+    """The same sum from plain differentiable operators that every exporter and compiler knows.
+
+    Arguments and result are those of `seg_vton.ops.carafe`; sizes may be symbolic.
+    """
+    c, h, w = features.shape[1:]
+    height, width = h * scale, w * scale
     source = F.interpolate(F.pad(features, [kernel // 2] * 4), scale_factor=float(scale), mode="nearest")
-    source = source.reshape(n, groups, c // groups, (h + kernel - 1) * scale, (w + kernel - 1) * scale)
-    weights = masks.reshape(n, groups, 1, kernel * kernel, h * scale, w * scale)
-    output = torch.zeros_like(source[..., : h * scale, : w * scale])
-    for tap in range(kernel * kernel):
-        y, x = (scale * shift for shift in divmod(tap, kernel))
-        output = output + source[..., y : y + h * scale, x : x + w * scale] * weights[:, :, :, tap]
-    return output.reshape(n, c, h * scale, w * scale).to(features.dtype)
+    source = source.unflatten(1, (groups, c // groups))
+    weights = masks.unflatten(1, (groups, kernel * kernel)).unsqueeze(2)
+    output = torch.zeros_like(source[..., :height, :width])
+    for tap, (y, x) in enumerate(_taps(kernel)):
+        shifted = source[..., y * scale : y * scale + height, x * scale : x * scale + width]
+        output = output + shifted * weights[:, :, :, tap]
+    return output.flatten(1, 2)
 
 
 def memory_format_of(tensor: Tensor) -> torch.memory_format:

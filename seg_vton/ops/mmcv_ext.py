@@ -7,6 +7,7 @@ function that raises when it is called.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import sys
 from collections.abc import Callable
@@ -22,8 +23,9 @@ from torch import Tensor
 
 NAME = "mmcv._ext"
 ADVICE = (
-    "Install mmcv with its compiled operators: "
-    "MMCV_WITH_OPS=1 pip install --no-binary onedl-mmcv --no-build-isolation --force-reinstall --no-deps onedl-mmcv"
+    "To install mmcv with its compiled operators (needs a C++ compiler and, for a GPU, FORCE_CUDA=1 and the CUDA "
+    "toolkit; takes up to an hour): pip install --no-deps --force-reinstall --no-cache-dir --no-binary onedl-mmcv "
+    "--no-build-isolation onedl-mmcv"
 )
 
 
@@ -36,15 +38,20 @@ class StandInLoader(Loader):
 
 
 def install() -> None:
-    """Makes `mmcv._ext` importable, once, where mmcv has no compiled operators.
+    """Makes `mmcv._ext` importable where mmcv has no compiled operators; where it has some, makes roi_align safe.
 
     Raises:
         ImportError: mmdet's models were imported before; they have then decided to do without the operators.
     """
-    if importlib.util.find_spec(NAME) is not None:
-        return
-    if "mmdet.models" in sys.modules:
-        raise ImportError("import seg_vton.ops before mmdet.models: mmcv has no compiled operators for them yet")
+    if has_compiled_ops():
+        accept_any_layout(importlib.import_module(NAME))
+    elif importlib.util.find_spec(NAME) is None:
+        _install_stand_in()
+
+
+def _install_stand_in() -> None:
+    if any(name.startswith("mmdet.models") for name in sys.modules):
+        raise ImportError("mmdet.models was imported without operators; import seg_vton.ops before it")
     spec = ModuleSpec(NAME, StandInLoader())
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -53,6 +60,24 @@ def install() -> None:
         "mmcv has no compiled operators: torchvision stands in for nms and roi_align, seg_vton.ops for carafe",
         logger="current",
     )
+
+
+def accept_any_layout(compiled: ModuleType) -> None:
+    """Makes the compiled roi_align read features of any memory format.
+
+    It takes every memory for (N, C, H, W) in that order: from channels-last features it silently pools garbage, and a
+    training diverges within some forty iterations.
+
+    Args:
+        compiled: mmcv's extension module; its ``roi_align_forward`` is replaced.
+    """
+    forward = compiled.roi_align_forward
+
+    @functools.wraps(forward)
+    def roi_align_forward(input: Tensor, *args: Any, **kwargs: Any) -> None:
+        forward(input.contiguous(), *args, **kwargs)
+
+    compiled.roi_align_forward = roi_align_forward
 
 
 def has_compiled_ops() -> bool:
