@@ -1,6 +1,6 @@
 """Checkpoints as untrusted input: weights only, an explicit allow-list, no other way in.
 
-mmengine's loaders end in `torch.load`, and one of its releases unpickles everything when the weights-only attempt fails.
+mmengine's loaders end in `torch.load`, and one release unpickles everything when the weights-only attempt fails.
 `install` replaces the loaders that mmengine's `CheckpointLoader` finds by address, so that `load_from`, `--resume`,
 `init_cfg` and the inference APIs all read through `load_checkpoint_file`.
 """
