@@ -35,9 +35,9 @@ class Neckwear:
     side: int
 
 
-def sample_bag(rng: np.random.Generator, figure_gestures: tuple[str, str]) -> Bag:
+def sample_bag(rng: np.random.Generator, gestures: tuple[str, str]) -> Bag:
     """Draws a bag that the arms' gestures can hold."""
-    free = [side for side, gesture in zip((-1, 1), figure_gestures, strict=True) if gesture in ("down", "out")]
+    free = [side for side, gesture in zip((-1, 1), gestures, strict=True) if gesture in ("down", "out")]
     kind = str(rng.choice(["hand", "cross", "shoulder"], p=[0.5, 0.3, 0.2])) if free else "cross"
     side = int(rng.choice(free)) if free else int(rng.choice([-1, 1]))
     width = rng.uniform(0.055, 0.085)
@@ -51,14 +51,12 @@ def sample_bag(rng: np.random.Generator, figure_gestures: tuple[str, str]) -> Ba
     )
 
 
-def sample_neckwear(rng: np.random.Generator, neckline: str, ground: tuple[float, float, float]) -> Neckwear:
-    """Draws neckwear that suits the neckline and stands out from the garment's colour."""
-    if neckline == "collar":
-        kind = str(rng.choice(["tie", "scarf", "bandana"], p=[0.6, 0.25, 0.15]))
-    else:
-        kind = str(rng.choice(["scarf", "necklace", "bandana"], p=[0.62, 0.14, 0.24]))
-    colour = contrasting(rng, ground, least=90)
+def sample_neckwear(rng: np.random.Generator, feminine: float) -> Neckwear:
+    """Draws neckwear."""
+    shares = [0.5, 0.08, 0.2, 0.22] if feminine > 0.5 else [0.4, 0.36, 0.06, 0.18]
+    colour = fashion_colour(rng, dark=0.15, light=0.15)
     accent = contrasting(rng, colour)
+    kind = str(rng.choice(["scarf", "tie", "necklace", "bandana"], p=shares))
     return Neckwear(kind, np.float32(colour), np.float32(accent), rng.uniform(0.1, 0.2), int(rng.choice([-1, 1])))
 
 

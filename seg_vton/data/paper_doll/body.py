@@ -8,13 +8,13 @@ from the middle, positive to the right of the image (the subject's left). `side`
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
 
 import numpy as np
 
 from seg_vton.data.paper_doll.shapes import arc_length, between, moved, rotation, smooth
 
-CROTCH, HIP, WAIST, CHEST, SHOULDER, NECK, CHIN = -0.038, 0.0, 0.112, 0.235, 0.302, 0.335, 0.372
+CROTCH, HIP, WAIST, CHEST, SHOULDER, NECK, CHIN = -0.038, 0.0, 0.112, 0.235, 0.302, 0.335, 0.366
 """Heights of the landmarks of every upright body."""
 
 _LEVELS = np.array([CROTCH, HIP, 0.06, WAIST, 0.175, CHEST, SHOULDER])
@@ -27,6 +27,11 @@ KEYPOINTS = (
     'right_eye', 'left_eye', 'right_ear', 'left_ear',
 )  # fmt: skip
 """OpenPose's COCO-18 joints in its order; right and left are the subject's."""
+
+
+def _unit(value: float) -> float:
+    """`value` kept in [0, 1]; np.clip is slow for single numbers."""
+    return min(max(value, 0.0), 1.0)
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ def make_body(feminine: float, build: float, head: float, arms: float) -> Body:
         upper_arm=0.163 * arms,
         forearm=0.142 * arms,
         arm=tuple(w * girth for w in (0.029 + 0.005 * masculine, 0.022 + 0.003 * masculine, 0.0155)),
-        leg=tuple(w * girth for w in (0.05, 0.032, 0.031, 0.018)),
+        leg=tuple(w * girth for w in (0.05, 0.031, 0.0325, 0.016)),
         feminine=feminine,
     )
 
@@ -105,17 +110,12 @@ STANDARD_BODY = make_body(feminine=0.6, build=0.0, head=0.147, arms=1.0)
 
 @dataclass(frozen=True)
 class Arm:
-    """One posed arm: joints (2,) in body coordinates (y down, pelvis at the origin).
-
-    Attributes:
-        depth: `front` is drawn over the torso, `back` behind it.
-    """
+    """One posed arm: joints (2,) in body coordinates (y down, pelvis at the origin); `gesture` is one of `GESTURES`."""
 
     shoulder: np.ndarray
     elbow: np.ndarray
     wrist: np.ndarray
     gesture: str
-    depth: Literal["front", "back"]
 
 
 @dataclass(frozen=True)
@@ -180,13 +180,13 @@ class Trunk:
             left, right = (self._leg_at(leg, h) for leg in self.legs)
             return between((left + right) / 2, (0.0, -h), 0.25)
         up = rotation(self.posture.lean) @ (0.0, -h)
-        return up + np.array([self.posture.bow * np.sin(np.pi * np.clip(h / SHOULDER, 0, 1)), 0.0])
+        return up + np.array([self.posture.bow * np.sin(np.pi * _unit(h / SHOULDER)), 0.0])
 
     def across(self, h: float) -> np.ndarray:
         """Unit vector (2,) to the right of the image along the body's horizontal at height `h`."""
-        weight = float(np.clip(h / SHOULDER, 0, 1))
+        weight = _unit(h / SHOULDER)
         angle = self.posture.hip_tilt * (1 - weight) + self.posture.shoulder_tilt * weight
-        angle *= float(np.clip(1 + h / 0.25, 0, 1))
+        angle *= _unit(1 + h / 0.25)
         return np.array([np.cos(angle), np.sin(angle)])
 
     def half_width(self, h: float) -> float:
@@ -195,7 +195,7 @@ class Trunk:
         if h >= CROTCH or self.legs is None:
             return width
         spread = abs(self._leg_at(self.legs[1], h)[0] - self._leg_at(self.legs[0], h)[0]) / 2
-        depth = np.clip(-h / (THIGH + SHIN), 0, 1)
+        depth = _unit(-h / (THIGH + SHIN))
         return max(spread + float(np.interp(depth, [0, 0.5, 1], [0.047, 0.034, 0.02])), 0.055)
 
     def point(self, x: float, h: float) -> np.ndarray:
@@ -227,6 +227,7 @@ def solve_arm(shoulder: np.ndarray, wrist: np.ndarray, upper: float, lower: floa
 
 
 GESTURES = ("down", "hip", "cross", "bent", "raised", "wave", "out", "back", "head")
+_JOINT_DROP = 0.02  # of the shoulder joint below the shoulder line
 _GESTURE_WEIGHTS = (0.36, 0.13, 0.14, 0.11, 0.05, 0.05, 0.06, 0.06, 0.04)
 
 
@@ -236,7 +237,7 @@ def sample_arm(rng: np.random.Generator, body: Body, trunk: Trunk, side: int, ge
     lift = 0.022 if gesture in ("raised", "head") else 0.0
     joint = body.half_width(SHOULDER) - body.arm[0] * 0.85 - 0.4 * lift
     shoulder = trunk.centre(SHOULDER) + trunk.across(SHOULDER) * side * joint * np.cos(trunk.posture.yaw) ** 0.5
-    shoulder = shoulder + np.array([0.0, 0.012 - lift])
+    shoulder = shoulder + np.array([0.0, _JOINT_DROP - lift])
     if gesture in ("down", "raised", "wave", "out"):
         return _swing_arm(rng, body, side, shoulder, gesture)
     return _reach_arm(rng, body, trunk, side, shoulder, gesture)
@@ -254,7 +255,7 @@ def _swing_arm(rng: np.random.Generator, body: Body, side: int, shoulder: np.nda
     directions = [np.array([side * np.sin(angle), np.cos(angle)]) for angle in bones]
     elbow = shoulder + body.upper_arm * directions[0]
     shorten = rng.uniform(0.9, 1.0)
-    return Arm(shoulder, elbow, elbow + body.forearm * shorten * directions[1], gesture, "front")
+    return Arm(shoulder, elbow, elbow + body.forearm * shorten * directions[1], gesture)
 
 
 def _reach_arm(
@@ -275,7 +276,7 @@ def _reach_arm(
     elbow = solve_arm(shoulder, wrist, upper, lower, outward=side)
     reach = wrist - elbow
     wrist = elbow + reach * min(1.0, lower / max(float(np.linalg.norm(reach)), 1e-9))
-    return Arm(shoulder, elbow, wrist, gesture, "back" if gesture == "back" else "front")
+    return Arm(shoulder, elbow, wrist, gesture)
 
 
 def sample_legs(rng: np.random.Generator, body: Body, posture: Posture) -> tuple[Leg, Leg]:
@@ -339,9 +340,17 @@ class Figure:
         """Pixel (2,) beside the spine: `x` from it at height `h`, without the front's relief."""
         return self.camera(self.trunk.centre(h) + self.trunk.across(h) * x)
 
+    def arm(self, side: int) -> Arm:
+        """The arm on the image's left (-1) or right (1)."""
+        return self.arms[(side + 1) // 2]
+
+    def leg(self, side: int) -> Leg:
+        """The leg on the image's left (-1) or right (1)."""
+        return self.legs[(side + 1) // 2]
+
     def arm_line(self, side: int) -> np.ndarray:
         """The arm's middle line from shoulder to wrist, rounded at the elbow: (N, 2) pixels."""
-        arm = self.arms[(side + 1) // 2]
+        arm = self.arm(side)
         return self.camera(_rounded(arm.shoulder, arm.elbow, arm.wrist, 0.2))
 
     def arm_half_widths(self, line: np.ndarray) -> np.ndarray:
@@ -354,7 +363,7 @@ class Figure:
 
     def leg_line(self, side: int) -> np.ndarray:
         """The leg's middle line from hip joint to ankle: (N, 2) pixels."""
-        leg = self.legs[(side + 1) // 2]
+        leg = self.leg(side)
         return self.camera(_rounded(leg.hip, leg.knee, leg.ankle, 0.2))
 
     def leg_half_widths(self, line: np.ndarray) -> np.ndarray:
@@ -365,14 +374,14 @@ class Figure:
 
     def hand_direction(self, side: int) -> np.ndarray:
         """Unit vector (2,) from the wrist along the hand: the forearm's, a little relaxed downwards."""
-        arm = self.arms[(side + 1) // 2]
+        arm = self.arm(side)
         forearm = (arm.wrist - arm.elbow) / max(float(np.linalg.norm(arm.wrist - arm.elbow)), 1e-9)
         relaxed = forearm + np.array([0.0, 0.25 if arm.gesture in ("down", "out") else 0.0])
         if arm.gesture == "hip":
             relaxed = forearm * 0.4 + np.array([-0.5 * side, 0.6])
         return relaxed / max(float(np.linalg.norm(relaxed)), 1e-9)
 
-    @property
+    @cached_property
     def head_up(self) -> np.ndarray:
         """Unit vector (2,) from chin to crown."""
         angle = self.posture.lean + self.posture.head_tilt
@@ -383,12 +392,42 @@ class Figure:
 
         `turn` is how much the point follows the face when the head turns (1 for the tip of the nose).
         """
-        up = self.head_up
-        across = np.array([-up[1], up[0]])
-        neck = self.trunk.centre(NECK)
-        chin = neck + up * (CHIN - NECK)
+        across = np.array([-self.head_up[1], self.head_up[0]])
         shift = turn * 0.55 * np.sin(self.posture.head_yaw)
-        return self.camera(chin + up * y * self.body.head + across * (x + shift) * self.body.head_width)
+        return self._chin + self.unit * (
+            y * self.body.head * self.head_up + (x + shift) * self.body.head_width * across
+        )
+
+    @cached_property
+    def _chin(self) -> np.ndarray:
+        return self.camera(self.trunk.centre(NECK) + self.head_up * (CHIN - NECK))
+
+    def foot_outline(self, side: int, grow: float = 0.0) -> np.ndarray:
+        """A foot seen from the front, turned outwards, as a polygon (N, 2) in pixels; `grow` widens it for shoes."""
+        ankle, turn = self.leg(side).ankle, self.leg(side).turn
+        toe = moved(ankle, 0.05 * np.sin(turn), ANKLE + 0.012)
+        width = 0.019 + grow
+        outer = np.array([np.cos(turn * 0.6), 0.25 * np.sin(turn)]) * width
+        middle, up = between(ankle, toe, 0.55), np.array([0.0, -0.008])
+        top = [moved(ankle, x * width, -0.004) for x in (-0.9, 0.9)]
+        front = [toe + 1.1 * outer + up, moved(toe, 0.0, 0.008 + grow * 0.5), toe - 1.1 * outer + up]
+        return self.camera(smooth([*top, middle + 1.15 * outer, *front, middle - 1.15 * outer], steps=5))
+
+    @property
+    def far_ear(self) -> str | None:
+        """Name of the ear that a turned head hides."""
+        if abs(self.posture.head_yaw) < 0.3:
+            return None
+        return "left_ear" if self.posture.head_yaw > 0 else "right_ear"
+
+    @property
+    def hidden_joints(self) -> set[str]:
+        """Names of the joints behind the back or behind the head."""
+        return {
+            f"{side}_wrist"
+            for side, arm in zip(("right", "left"), self.arms, strict=True)
+            if arm.gesture in ("back", "head")
+        }
 
     def keypoints(self) -> np.ndarray:
         """The 18 joints, (18, 2) pixels in the order of `KEYPOINTS`."""
@@ -410,21 +449,3 @@ def _rounded(start: np.ndarray, joint: np.ndarray, end: np.ndarray, radius: floa
     straight_in = between(start, enter, 0.5)
     straight_out = between(leave, end, 0.5)
     return np.concatenate([[start, straight_in], corner, [straight_out, end]])
-
-
-def torso_outline(figure: Figure) -> np.ndarray:
-    """The bare torso from crotch to shoulders as a polygon (N, 2) in pixels."""
-    body = figure.trunk
-    left = [figure.point(-body.half_width(h), h) for h in (HIP, 0.06, WAIST, 0.175, CHEST)]
-    shoulders = [_shoulder_slope(figure, side) for side in (-1, 1)]
-    right = [figure.point(body.half_width(h), h) for h in (CHEST, 0.175, WAIST, 0.06, HIP)]
-    bottom = [figure.point(body.half_width(CROTCH) * x, CROTCH) for x in (0.95, 0.0, -0.95)]
-    return smooth([*left, *shoulders[0], *shoulders[1][::-1], *right, *bottom], steps=4)
-
-
-def _shoulder_slope(figure: Figure, side: int) -> list[np.ndarray]:
-    """Pixels along the shoulder from its tip to the side of the neck."""
-    arm, neck = figure.arms[(side + 1) // 2], side * figure.body.neck
-    radius = figure.body.arm[0]
-    tip = figure.camera(moved(arm.shoulder, side * 0.4 * radius, -0.55 * radius))
-    return [tip, figure.spine(1.75 * neck, NECK - 0.006), figure.spine(0.98 * neck, NECK + 0.012)]

@@ -11,6 +11,7 @@ Polygons = list[np.ndarray]
 """A region as the union of filled polygons, each (N, 2) float x, y in pixels; pixel i covers [i, i + 1)."""
 
 SUPERSAMPLE = 4
+_LIT = np.float32(1.06)  # brightness of a surface that faces the viewer
 _SHIFT = 3  # sub-pixel bits that cv2.fillPoly gets
 
 
@@ -52,9 +53,11 @@ def rasterise(polygons: Polygons, size: tuple[int, int], pad: int = 2) -> Patch 
     if right <= left or bottom <= top:
         return None
     fine = np.zeros(((bottom - top) * SUPERSAMPLE, (right - left) * SUPERSAMPLE), np.uint8)
+    scaled = ((points - (left, top)) * SUPERSAMPLE - 0.5) * (1 << _SHIFT)
+    corners, start = np.rint(scaled).astype(np.int32), 0
     for polygon in polygons:
-        scaled = ((polygon - (left, top)) * SUPERSAMPLE - 0.5) * (1 << _SHIFT)
-        cv2.fillPoly(fine, [np.rint(scaled).astype(np.int32)], 255, shift=_SHIFT)
+        cv2.fillPoly(fine, [corners[start : start + len(polygon)]], 255, shift=_SHIFT)
+        start += len(polygon)
     coarse = cv2.resize(fine, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
     return Patch(int(left), int(top), coarse.astype(np.float32) * np.float32(1 / 255))
 
@@ -90,11 +93,12 @@ class Canvas:
         bulge: float = 0.0,
         shadow: float = 0.0,
         opacity: float = 1.0,
+        root: tuple[np.ndarray, float] | None = None,
     ) -> None:
         """Paints a region in one colour; see `blend`."""
         patch = rasterise(polygons, self.size, pad=2 + int(2 * bulge))
         if patch is not None:
-            self.blend(patch, colour, label, bulge=bulge, shadow=shadow, opacity=opacity)
+            self.blend(patch, colour, label, bulge=bulge, shadow=shadow, opacity=opacity, root=root)
 
     def blend(
         self,
@@ -105,6 +109,7 @@ class Canvas:
         bulge: float = 0.0,
         shadow: float = 0.0,
         opacity: float = 1.0,
+        root: tuple[np.ndarray, float] | None = None,
     ) -> None:
         """Puts a covered window on top of the image.
 
@@ -115,11 +120,15 @@ class Canvas:
             bulge: radius in pixels of the rounding that the light shows at the region's edge; 0 is flat.
             shadow: strength in [0, 1] of the soft shadow on the figure underneath.
             opacity: of the colour; the label does not depend on it.
+            root: pixel and radius around which light and shadow fade out, where the shape grows out of the one
+                underneath (an arm out of the shoulder).
         """
+        fade = 1.0 if root is None else _fade(patch, *root)
         if shadow:
-            self._cast_shadow(patch, shadow)
+            self._cast_shadow(Patch(patch.x, patch.y, patch.alpha * fade), shadow)
         if bulge:
-            colour = colour * shade(patch.alpha, bulge, self.light)[..., None]
+            light = shade(patch.alpha, bulge, self.light)
+            colour = colour * (_LIT + (light - _LIT) * fade)[..., None]
         window = self.image[patch.window]
         window += (colour - window) * (patch.alpha * np.float32(opacity))[..., None]
         if label is not None:
@@ -134,9 +143,7 @@ class Canvas:
         bottom, right = min(rows.stop + reach, self.size[1]), min(columns.stop + reach, self.size[0])
         dark = np.zeros((bottom - top, right - left), np.float32)
         dark[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = patch.alpha
-        dark = cv2.GaussianBlur(dark, (0, 0), spread)
-        move = np.float32([[1, 0, -self.light[0] * spread], [0, 1, -self.light[1] * spread]])
-        dark = cv2.warpAffine(dark, move, dark.shape[::-1])
+        dark = _shifted(soften(dark, spread), round(-self.light[0] * spread), round(-self.light[1] * spread))
         dark *= self.labels[top:bottom, left:right] > 0
         self.image[top:bottom, left:right] *= 1 - np.float32(strength) * dark[..., None]
 
@@ -162,11 +169,34 @@ class Canvas:
             local = np.rint((line - (left, top) - 0.5) * 8).astype(np.int32)
             cv2.polylines(mark, [local], False, 255, 1, cv2.LINE_AA, shift=3)
         spread = max(half_width, 0.6)
-        dark = cv2.GaussianBlur(mark.astype(np.float32), (0, 0), spread) * np.float32(strength * 2 * spread / 255)
-        move = np.float32([[1, 0, self.light[0] * 1.6 * spread], [0, 1, self.light[1] * 1.6 * spread]])
-        bright = cv2.warpAffine(dark, move, dark.shape[::-1])
+        dark = soften(mark.astype(np.float32), spread) * np.float32(strength * 2 * spread / 255)
+        bright = _shifted(dark, round(self.light[0] * 1.6 * spread), round(self.light[1] * 1.6 * spread))
         change = (np.float32(0.6) * bright - dark) * (self.labels[top:bottom, left:right] == label)
         self.image[top:bottom, left:right] *= 1 + np.clip(change, -strength, strength)[..., None]
+
+
+def _fade(patch: Patch, centre: np.ndarray, radius: float) -> np.ndarray:
+    """0 within half of `radius` around a pixel, 1 beyond it: (h, w) float32."""
+    x, y = patch.pixel_centres()
+    distance = np.hypot(x - np.float32(centre[0]), y - np.float32(centre[1]))
+    return np.clip(distance * np.float32(2 / radius) - 1, 0, 1)
+
+
+def _shifted(array: np.ndarray, x: int, y: int) -> np.ndarray:
+    """`array` (h, w) moved by whole pixels; zeros come in."""
+    height, width = array.shape
+    moved = np.zeros_like(array)
+    moved[max(y, 0) : height + min(y, 0), max(x, 0) : width + min(x, 0)] = array[
+        max(-y, 0) : height - max(y, 0), max(-x, 0) : width - max(x, 0)
+    ]
+    return moved
+
+
+def soften(alpha: np.ndarray, radius: float) -> np.ndarray:
+    """A nearly Gaussian blur of standard deviation `radius` pixels: two box filters, as fast for any radius."""
+    width = 2 * int(np.sqrt(6 * radius**2 + 1) / 2) + 1
+    once = cv2.blur(alpha, (width, width), borderType=cv2.BORDER_REPLICATE)
+    return cv2.blur(once, (width, width), borderType=cv2.BORDER_REPLICATE)
 
 
 def shade(alpha: np.ndarray, radius: float, light: tuple[float, float], strength: float = 0.55) -> np.ndarray:
@@ -175,8 +205,8 @@ def shade(alpha: np.ndarray, radius: float, light: tuple[float, float], strength
     The blurred coverage is read as a height field: its gradient turns the surface to or from the light, and the
     rim is darker than the middle. Where the region leaves the image there is no rim.
     """
-    height = cv2.GaussianBlur(alpha, (0, 0), radius, borderType=cv2.BORDER_REPLICATE)
+    height = soften(alpha, radius)
     slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, scale=0.125, borderType=cv2.BORDER_REPLICATE)
     slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, scale=0.125, borderType=cv2.BORDER_REPLICATE)
     facing = (slope_x * light[0] + slope_y * light[1]) * (-1.6 * radius)
-    return 1 + np.float32(strength) * (facing + 0.45 * (height - 1)) + np.float32(0.06)
+    return _LIT + np.float32(strength) * (facing + 0.45 * (height - 1))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from seg_vton.data.paper_doll.body import NECK, SIDES, Body, Figure
+from seg_vton.data.paper_doll.body import SIDES, Body, Figure
 from seg_vton.data.paper_doll.canvas import Canvas, Patch, rasterise
 from seg_vton.data.paper_doll.shapes import Point, ellipse, moved, ribbon, smooth
 from seg_vton.data.paper_doll.textures import fashion_colour
@@ -167,23 +167,12 @@ def face_outline(figure: Figure, grow: float = 0.0) -> np.ndarray:
     return _on_head(figure, points)
 
 
-def paint_neck(canvas: Canvas, figure: Figure, looks: Looks, label: int) -> None:
-    """Paints the neck from under the chin to between the shoulders."""
-    base = figure.camera(figure.trunk.centre(NECK - 0.03))
-    top = figure.head_point(0.0, 0.22)
-    radius = figure.body.neck * figure.unit
-    line = np.stack([base, figure.camera(figure.trunk.centre(NECK + 0.01)), top])
-    canvas.paint(
-        ribbon(line, np.array([1.1, 0.98, 0.98]) * radius), looks.skin * 0.97, label, bulge=0.014 * figure.unit
-    )
-
-
 def paint_face(canvas: Canvas, figure: Figure, looks: Looks, label: int) -> None:
     """Paints the head with ears, eyes, brows, nose and mouth."""
     unit = figure.body.head_width * figure.unit
     ears = []
     for side in SIDES:
-        if side * figure.posture.head_yaw < 0.3:
+        if figure.far_ear != ("left_ear" if side > 0 else "right_ear"):
             ears.append(
                 ellipse(figure.head_point(side * 0.98, 0.46, -0.12), 0.15 * unit, 0.25 * unit, figure.posture.head_tilt)
             )

@@ -15,8 +15,8 @@ from seg_vton.data.paper_doll.body import (
     WAIST,
     Figure,
 )
-from seg_vton.data.paper_doll.canvas import Canvas, Patch, Polygons, rasterise
-from seg_vton.data.paper_doll.shapes import arc_length, between, cut, ellipse, moved, ribbon, smooth
+from seg_vton.data.paper_doll.canvas import Canvas, Patch, rasterise
+from seg_vton.data.paper_doll.shapes import arc_length, between, cut, moved, ribbon, smooth
 from seg_vton.data.paper_doll.textures import LOWER_MIX, Fabric, contrasting, fashion_colour, sample_fabric
 from seg_vton.data.paper_doll.warp import ThinPlateSpline, along_and_across
 
@@ -167,19 +167,6 @@ def fabric_over(fabric: Fabric, spline: ThinPlateSpline, patch: Patch) -> np.nda
     return fabric.colour_at(x, y)
 
 
-def _hip_block(figure: Figure, ease: float) -> np.ndarray:
-    """Waist to crotch as a polygon in pixels."""
-    trunk = figure.trunk
-    levels = (RISE + 0.018, 0.06, 0.02, HIP - 0.01)
-    right = [figure.point(trunk.half_width(h) + ease, h) for h in levels]
-    left = [figure.point(-trunk.half_width(h) - ease, h) for h in levels]
-    fork = [
-        figure.point(x * trunk.half_width(CROTCH), CROTCH + drop)
-        for x, drop in ((0.75, 0.0), (0.0, -0.006), (-0.75, 0.0))
-    ]
-    return np.concatenate([smooth(right, closed=False), fork, smooth(left[::-1], closed=False)])
-
-
 def leg_tube(figure: Figure, side: int, length: float, ease: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     """Middle line and half-widths in pixels of a trouser leg."""
     line = figure.leg_line(side)
@@ -189,54 +176,87 @@ def leg_tube(figure: Figure, side: int, length: float, ease: tuple[float, float]
     return line, bare + looseness * figure.unit
 
 
-def paint_leg_wear(canvas: Canvas, figure: Figure, wear: LegWear, label: int) -> None:
-    """Paints pants or leggings: both legs, then the hips."""
-    for side in SIDES:
-        line, widths = leg_tube(figure, side, wear.length, wear.ease)
-        patch = rasterise(_tube(line, widths), canvas.size, pad=6)
-        if patch is None:
-            continue
-        along, across = along_and_across(line, patch)
-        x, y = across / figure.unit + 0.05 * side, along / figure.unit + SHOULDER
-        canvas.blend(patch, wear.fabric.colour_at(x, y), label, bulge=0.02 * figure.unit, shadow=0.25)
-        if wear.denim:
-            canvas.paint(ribbon(line[2:-1], widths[2:-1] * 0.35), np.float32([235, 240, 245]), opacity=0.1)
-        if wear.class_name == "pants":
-            fold = np.stack(
-                [line[-1] + (-widths[-1], -0.012 * figure.unit), line[-1] + (widths[-1] * 0.4, -0.02 * figure.unit)]
-            )
-            canvas.crease([fold], 0.003 * figure.unit, 0.25, label)
-    _paint_hips(canvas, figure, wear, label)
-
-
-def _tube(line: np.ndarray, widths: np.ndarray) -> Polygons:
-    return [*ribbon(line, widths, round_ends=False), ellipse(line[0], widths[0], widths[0])]
-
-
-def _paint_hips(canvas: Canvas, figure: Figure, wear: LegWear, label: int) -> None:
-    outline = _hip_block(figure, wear.ease[0] * 0.5)
-    patch = rasterise([outline], canvas.size, pad=8)
+def paint_leg_wear(canvas: Canvas, figure: Figure, wear: LegWear, label: int, hips_only: bool = False) -> None:
+    """Paints pants or leggings; `hips_only` leaves the legs out, to cover the hem of a top that is tucked in."""
+    hips = _hip_block(figure, wear.ease[0] * 0.5)
+    tubes = [leg_tube(figure, side, wear.length, wear.ease) for side in SIDES]
+    legs = [] if hips_only else [part for line, widths in tubes for part in ribbon(line, widths, round_ends=False)]
+    patch = rasterise([hips, *legs], canvas.size, pad=6)
     if patch is None:
         return
-    levels = (RISE + 0.02, 0.06, 0.0, CROTCH)
-    person = np.array([figure.point(x, h) for h in levels for x in (-0.09, 0.0, 0.09)])
-    flat = np.array([(x, SHOULDER - h) for h in levels for x in (-0.09, 0.0, 0.09)])
-    canvas.blend(
-        patch, fabric_over(wear.fabric, ThinPlateSpline(person, flat), patch), label, bulge=0.014 * figure.unit
+    edge = {} if hips_only else {"bulge": 0.009 * figure.unit, "shadow": 0.25}
+    colours = _leg_colours(canvas, figure, wear, tubes, patch)
+    canvas.blend(patch, colours, label, **edge)
+    _paint_leg_details(canvas, figure, wear, tubes, label)
+
+
+def _hip_block(figure: Figure, ease: float) -> np.ndarray:
+    """Waist to the top of the thighs as a polygon in pixels."""
+    trunk = figure.trunk
+    levels = (RISE + 0.018, 0.06, 0.02, HIP - 0.01)
+    right = [figure.point(trunk.half_width(h) + ease, h) for h in levels]
+    left = [figure.point(-trunk.half_width(h) - ease, h) for h in levels]
+    thighs = [figure.camera(moved(figure.leg(side).hip, -side * 0.02, 0.06)) for side in (1, -1)]
+    fork = figure.point(0.0, CROTCH - 0.012)
+    return np.concatenate(
+        [smooth(right, closed=False), thighs[:1], [fork], thighs[1:], smooth(left[::-1], closed=False)]
     )
-    dark = wear.fabric.ground * np.float32(0.7)
-    thin = 0.0016 * figure.unit
+
+
+def _leg_colours(
+    canvas: Canvas, figure: Figure, wear: LegWear, tubes: list[tuple[np.ndarray, np.ndarray]], patch: Patch
+) -> np.ndarray:
+    """Lit colours (h, w, 3) of pants: each pixel takes the fabric along the leg that it is deeper inside of."""
+    unit = np.float32(figure.unit)
+    nearest = np.full(patch.alpha.shape, np.inf, np.float32)
+    x, y, light = (np.zeros_like(nearest) for _ in range(3))
+    for side, (line, widths) in zip(SIDES, tubes, strict=True):
+        along, across = along_and_across(line, patch)
+        depth = across / np.interp(along, arc_length(line), widths).astype(np.float32)
+        mine = np.abs(depth) < nearest
+        nearest = np.where(mine, np.abs(depth), nearest)
+        x = np.where(mine, across / unit + np.float32(0.05 * side), x)
+        y = np.where(mine, along / unit + np.float32(SHOULDER), y)
+        round_part = np.clip((along / unit - np.float32(0.03)) * 10, 0, 1)
+        lit = -0.3 * depth * depth + np.float32(0.14 * canvas.light[0]) * depth
+        light = np.where(mine, lit * round_part, light)
+    colour = wear.fabric.colour_at(x, y)
+    if wear.denim:
+        faded = np.clip(1 - 2.2 * nearest, 0, 1) * np.clip((y - SHOULDER - 0.05) * 12, 0, 1) * np.float32(0.16)
+        colour += (np.float32([228, 234, 240]) - colour) * faded[..., None]
+    return colour * (1.04 + np.clip(light, -0.42, 0.2))[..., None]
+
+
+def _paint_leg_details(
+    canvas: Canvas, figure: Figure, wear: LegWear, tubes: list[tuple[np.ndarray, np.ndarray]], label: int
+) -> None:
+    """Fly, folds, waistband and pockets."""
+    unit = figure.unit
     fly = np.stack([figure.point(0.0, h) for h in (RISE + 0.01, 0.02, CROTCH - 0.004)])
-    canvas.crease([fly], 1.5 * thin, 0.35, label)
+    creases = [fly]
+    for side, (line, widths) in zip(SIDES, tubes, strict=True):
+        crotch = figure.point(0.0, CROTCH - 0.004)
+        creases.append(np.stack([crotch, moved(crotch, side * 0.045 * unit, -0.028 * unit)]))
+        if wear.class_name == "pants" and wear.length > 0.7:
+            for back, reach in ((1, 0.4), (3, -0.3), (7, 0.2)):
+                creases.append(
+                    np.stack(
+                        [
+                            moved(line[-back], -widths[-back], 0.0),
+                            moved(line[-back], widths[-back] * reach, -0.012 * unit),
+                        ]
+                    )
+                )
+    canvas.crease(creases, 0.003 * unit, 0.18, label)
     if wear.class_name == "pants":
         reach = figure.trunk.half_width(RISE)
         band = np.stack([figure.point(x * reach, RISE + 0.012) for x in (-1.02, -0.4, 0.4, 1.02)])
-        canvas.paint(ribbon(band, 0.009 * figure.unit, round_ends=False), wear.fabric.ground * 0.88, label)
+        canvas.paint(ribbon(band, 0.009 * unit, round_ends=False), wear.fabric.ground * 0.86, label)
         for side in SIDES:
             pocket = np.stack(
                 [figure.point(side * reach * x, h) for x, h in ((0.62, RISE), (0.74, 0.065), (1.05, 0.05))]
             )
-            canvas.paint(ribbon(smooth(pocket, closed=False), thin), dark)
+            canvas.paint(ribbon(smooth(pocket, closed=False), 0.0016 * unit), wear.fabric.ground * np.float32(0.7))
 
 
 def paint_belt(canvas: Canvas, figure: Figure, belt: Belt, ease: float, label: int) -> None:
@@ -257,28 +277,11 @@ def paint_belt(canvas: Canvas, figure: Figure, belt: Belt, ease: float, label: i
     canvas.paint([(frame - centre) * 0.55 + centre], belt.colour * 0.8)
 
 
-def foot_outline(figure: Figure, side: int, grow: float, heel: float = 0.0) -> np.ndarray:
-    """A foot seen from the front, turned outwards, as a polygon in pixels; `heel` raises it."""
-    leg = figure.legs[(side + 1) // 2]
-    ankle = leg.ankle
-    turn = leg.turn
-    toe = moved(ankle, 0.05 * np.sin(turn), ANKLE + 0.012 - 0.2 * heel)
-    outer = np.array([np.cos(turn * 0.6), 0.25 * np.sin(turn)])
-    width = 0.019 + grow
-    drop = np.array([0.0, 0.008])
-    points = [
-        moved(ankle, -width * 0.9, -0.004), moved(ankle, width * 0.9, -0.004), between(ankle, toe, 0.55) + outer * width * 1.15,
-        toe + outer * width * 1.1 - drop, moved(toe, 0.0, 0.008 + grow * 0.5), toe - outer * width * 1.1 - drop,
-        between(ankle, toe, 0.55) - outer * width * 1.15,
-    ]  # fmt: skip
-    return figure.camera(smooth(points, steps=5))
-
-
 def paint_shoe(canvas: Canvas, figure: Figure, shoes: Shoes, side: int, label: int) -> None:
     """Paints one shoe over the bare foot."""
     unit = figure.unit
-    leg = figure.legs[(side + 1) // 2]
-    outline = foot_outline(figure, side, 0.006 if shoes.kind in ("sneaker", "boot") else 0.003)
+    leg = figure.leg(side)
+    outline = figure.foot_outline(side, 0.006 if shoes.kind in ("sneaker", "boot") else 0.003)
     toe = figure.camera(moved(leg.ankle, 0.05 * np.sin(leg.turn), ANKLE + 0.006))
     if shoes.kind == "sandal":
         return _paint_sandal(canvas, figure, shoes, side, outline, label)
@@ -292,7 +295,7 @@ def paint_shoe(canvas: Canvas, figure: Figure, shoes: Shoes, side: int, label: i
         shaft[-2:] = True
         parts += ribbon(line[shaft], widths[shaft])
     canvas.paint(parts, shoes.colour, label, bulge=0.012 * unit, shadow=0.3)
-    sole = foot_outline(figure, side, 0.007)
+    sole = figure.foot_outline(side, 0.007)
     bottom = sole[:, 1].max()
     sole = sole[sole[:, 1] > bottom - 0.014 * unit]
     if len(sole) > 2:
@@ -309,7 +312,7 @@ def paint_shoe(canvas: Canvas, figure: Figure, shoes: Shoes, side: int, label: i
 def _paint_sandal(canvas: Canvas, figure: Figure, shoes: Shoes, side: int, outline: np.ndarray, label: int) -> None:
     """Straps and a sole; the skin between them stays visible."""
     unit = figure.unit
-    leg = figure.legs[(side + 1) // 2]
+    leg = figure.leg(side)
     top = figure.camera(leg.ankle)
     toe = figure.camera(moved(leg.ankle, 0.05 * np.sin(leg.turn), ANKLE + 0.006))
     bottom = outline[:, 1].max()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -34,9 +35,14 @@ def smooth(points: Sequence[Point], closed: bool = True, steps: int = 6) -> np.n
 
 def ellipse(centre: Point, radius_x: float, radius_y: float, angle: float = 0.0, steps: int = 24) -> np.ndarray:
     """An ellipse turned by `angle` (radians, clockwise on the screen) as a polygon (steps, 2)."""
+    local = _unit_circle(steps) * (radius_x, radius_y)
+    return np.asarray(centre, np.float64) + (local @ rotation(angle).T if angle else local)
+
+
+@cache
+def _unit_circle(steps: int) -> np.ndarray:
     turn = np.linspace(0, 2 * np.pi, steps, endpoint=False)
-    local = np.stack([radius_x * np.cos(turn), radius_y * np.sin(turn)], axis=1)
-    return np.asarray(centre, np.float64) + local @ rotation(angle).T
+    return np.stack([np.cos(turn), np.sin(turn)], axis=1)
 
 
 def rotation(angle: float) -> np.ndarray:
@@ -47,9 +53,10 @@ def rotation(angle: float) -> np.ndarray:
 
 def normals(line: np.ndarray) -> np.ndarray:
     """Unit normals (N, 2) of a polyline at its points: the direction turned by -90 degrees on the screen."""
-    direction = np.gradient(line, axis=0)
-    direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-9)
-    return np.stack([direction[:, 1], -direction[:, 0]], axis=1)
+    step = line[1:] - line[:-1]
+    direction = np.concatenate([step[:1], step[1:] + step[:-1], step[-1:]])
+    direction /= np.maximum(np.hypot(direction[:, :1], direction[:, 1:]), 1e-9)
+    return direction[:, ::-1] * (1, -1)
 
 
 def ribbon(line: np.ndarray, half_widths: np.ndarray | float, round_ends: bool = True) -> Polygons:
@@ -63,23 +70,22 @@ def ribbon(line: np.ndarray, half_widths: np.ndarray | float, round_ends: bool =
     offset = normals(line) * half_widths[:, None]
     left, right = line + offset, line - offset
     quads = np.stack([left[:-1], left[1:], right[1:], right[:-1]], axis=1)
-    joints = range(len(line)) if round_ends else range(1, len(line) - 1)
-    discs = [ellipse(line[i], half_widths[i], half_widths[i], steps=16) for i in joints]
-    return [*quads, *(discs if round_ends else _inside(discs, line))]
+    joints = [*np.flatnonzero(_bends(line)) + 1, *((0, len(line) - 1) if round_ends else ())]
+    return [*quads, *(ellipse(line[i], half_widths[i], half_widths[i], steps=16) for i in joints)]
 
 
-def _inside(discs: Polygons, line: np.ndarray) -> Polygons:
-    """Drops the discs of joints where the line is nearly straight: there they could stick out of a cut end."""
-    step = np.diff(line, axis=0)
-    cosine = (step[1:] * step[:-1]).sum(1) / np.maximum(
-        np.linalg.norm(step[1:], axis=1) * np.linalg.norm(step[:-1], axis=1), 1e-9
-    )
-    return [disc for disc, straight in zip(discs, cosine > 0.995, strict=True) if not straight]
+def _bends(line: np.ndarray) -> np.ndarray:
+    """Which inner points (N - 2,) of a polyline turn by three degrees or more: there the quadrilaterals leave gaps."""
+    step = line[1:] - line[:-1]
+    turn = step[1:, 0] * step[:-1, 1] - step[1:, 1] * step[:-1, 0]
+    along = step[1:, 0] * step[:-1, 0] + step[1:, 1] * step[:-1, 1]
+    return np.abs(turn) > 0.052 * along
 
 
 def arc_length(line: np.ndarray) -> np.ndarray:
     """Cumulative length (N,) along a polyline, 0 at its first point."""
-    return np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
+    step = line[1:] - line[:-1]
+    return np.concatenate([[0.0], np.cumsum(np.hypot(step[:, 0], step[:, 1]))])
 
 
 def between(a: Point, b: Point, t: float) -> np.ndarray:

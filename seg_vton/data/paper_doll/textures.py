@@ -218,7 +218,7 @@ def _blocks(fabric: Fabric, x: np.ndarray, y: np.ndarray) -> _Weights:
 
 def _heather(fabric: Fabric, x: np.ndarray, y: np.ndarray) -> _Weights:
     fine = _noise_at(fabric.seed, x, y * np.float32(0.35), 0.004)
-    return np.clip(np.float32(0.12) + np.float32(0.09) * fine, 0, 0.4), None
+    return np.clip(np.float32(0.1) + np.float32(0.055) * fine, 0, 0.3), None
 
 
 def _band(fabric: Fabric, x: np.ndarray, y: np.ndarray) -> _Weights:

@@ -61,7 +61,7 @@ class Plan:
 
     def check(self) -> None:
         """Raises `UserError` when a number is out of range."""
-        check_arguments(self.seed, 0, self.size, None)
+        check_arguments(self.seed, 0, 0, self.size)
         for split in SPLITS:
             if not 0 <= self.count(split) <= SPLIT_STRIDE:
                 raise UserError(f"--{split} is {self.count(split)}: it must be from 0 to {SPLIT_STRIDE}")

@@ -1,0 +1,349 @@
+"""The flat in-shop picture of an upper garment, cut for the standard body."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from seg_vton.data.paper_doll.body import (
+    CHEST,
+    NECK,
+    SHIN,
+    SHOULDER,
+    SIDES,
+    STANDARD_BODY,
+    THIGH,
+    WAIST,
+    Leg,
+    Posture,
+    Trunk,
+)
+from seg_vton.data.paper_doll.canvas import Canvas, Polygons, rasterise, shade
+from seg_vton.data.paper_doll.garments import UpperGarment
+from seg_vton.data.paper_doll.shapes import between, ellipse, moved, ribbon, smooth
+from seg_vton.data.paper_doll.warp import along_and_across
+
+
+def _standard_trunk() -> Trunk:
+    legs = []
+    for side in SIDES:
+        hip = np.array([side * 0.045, 0.0])
+        legs.append(Leg(hip, moved(hip, side * 0.005, THIGH), moved(hip, side * 0.006, THIGH + SHIN), 0.0))
+    return Trunk(STANDARD_BODY, Posture(), (legs[0], legs[1]))
+
+
+_FLAT_TRUNK = _standard_trunk()
+_TOP = NECK + 0.006  # height of the side of the neck opening
+TURTLE = 0.03  # height of a turtleneck above it
+FINER = 1.5
+_FLAT_LIGHT = (-0.6, -0.8)
+_SLEEVE_ANGLES = {"short": 0.75, "long": 0.3}  # of the flat sleeve from straight down, radians
+ARM_LENGTH = STANDARD_BODY.upper_arm + STANDARD_BODY.forearm
+
+
+class GarmentPattern:
+    """The cut pieces of a garment in flat coordinates: (x, y) in statures, y down, shoulders at y = 0."""
+
+    def __init__(self, garment: UpperGarment) -> None:
+        self.garment = garment
+
+    def half_width(self, h: float) -> float:
+        """Half-width of the flat garment at height `h`."""
+        return _FLAT_TRUNK.half_width(h) + self.garment.ease_at(h)
+
+    @property
+    def armpit(self) -> np.ndarray:
+        """(x, y) of the right armpit."""
+        h = CHEST - 0.012 - 0.5 * self.garment.ease[0]
+        return np.array([self.half_width(h), SHOULDER - h])
+
+    @property
+    def tip(self) -> np.ndarray:
+        """(x, y) of the right end of the shoulder seam."""
+        x = _FLAT_TRUNK.half_width(SHOULDER) * self.garment.strap + 0.002
+        return np.array([x, 0.004 - 0.022 * (1 - min(self.garment.strap, 1))])
+
+    @property
+    def neck(self) -> np.ndarray:
+        """(x, y) of the right side of the neck opening."""
+        width = STANDARD_BODY.neck * self.garment.neck_width
+        return np.array([width, SHOULDER - _TOP + 0.35 * (width - STANDARD_BODY.neck)])
+
+    def side_seam(self) -> np.ndarray:
+        """Right outline from the end of the shoulder over armhole and waist to the hem, (N, 2)."""
+        hem = self.garment.hem
+        levels = [h for h in (0.175, WAIST, 0.05, -0.02, -0.12, -0.2) if h > hem + 0.025]
+        points = [self.armpit, *([self.half_width(h), SHOULDER - h] for h in levels)]
+        points.append([self.half_width(hem), SHOULDER - hem])
+        inset = 0.0 if self.garment.sleeve else 0.012
+        hole = between(self.tip, self.armpit, 0.5) - (inset, -0.6 * inset)
+        return np.concatenate([smooth([self.tip, hole, self.armpit], closed=False), smooth(points, closed=False)[1:]])
+
+    def neckline(self) -> np.ndarray:
+        """Front neckline from the left to the right side of the neck, (N, 2)."""
+        x, y = self.neck
+        depth = self.garment.neck_depth
+        t = np.linspace(-1, 1, 17)
+        power = {"v": 1.15, "lapel": 1.1, "hood": 1.4, "collar": 1.3}.get(self.garment.neckline, 2.4)
+        return np.stack([x * t, y + depth * (1 - np.abs(t) ** power)], axis=1)
+
+    def front(self) -> Polygons:
+        """The front without sleeves; two panels where it is open."""
+        seam = self.side_seam()
+        mirrored = seam * (-1, 1)
+        opening = self.neckline()
+        if self.garment.closure == "open":
+            return [self._panel(seam, opening[8:], 1), self._panel(mirrored, opening[8::-1], -1)]
+        hem_y = SHOULDER - self.garment.hem
+        hem = [[x * seam[-1, 0], hem_y + 0.008 * (1 - x * x)] for x in (0.6, 0.0, -0.6)]
+        outline = np.concatenate([opening, seam, hem, mirrored[::-1]])
+        return [outline, *self.collar_parts()]
+
+    def _panel(self, seam: np.ndarray, opening: np.ndarray, side: int) -> np.ndarray:
+        """One front panel of an open garment: the edge runs from the neck outwards to the hem."""
+        hem_y = SHOULDER - self.garment.hem
+        gap = [[side * x, y] for x, y in ((0.05, hem_y + 0.006), (0.043, SHOULDER - WAIST), (0.036, 0.1))]
+        return np.concatenate([opening[-1:], seam, gap])
+
+    def collar_parts(self) -> Polygons:
+        """Parts that stand above the neckline: the turtleneck."""
+        if self.garment.neckline != "turtle":
+            return []
+        x, y = self.neck
+        top = STANDARD_BODY.neck * 1.12
+        depth = self.garment.neck_depth
+        return [
+            np.array([[-x, y], [-top, y - TURTLE], [0, y - TURTLE + 0.004], [top, y - TURTLE], [x, y], [0, y + depth]])
+        ]
+
+    def back(self) -> Polygons:
+        """The inside of the back that shows in the neck opening; a hood lies around it."""
+        x, y = self.neck
+        opening = self.neckline()
+        rise = 0.012 if self.garment.neckline in ("collar", "lapel") else -0.004
+        edge = np.stack([opening[::-1, 0], y - rise * (1 - (opening[::-1, 0] / x) ** 2)], axis=1)
+        parts = [np.concatenate([opening, edge])]
+        if self.garment.neckline == "hood":
+            parts.append(ellipse((0.0, y - 0.002), x * 1.5, 0.034))
+        return parts
+
+    def sleeve(self, side: int) -> np.ndarray:
+        """One sleeve, (4, 2): end of the shoulder seam, cuff outside, cuff inside, armpit."""
+        length = self.garment.sleeve * ARM_LENGTH
+        angle = float(np.interp(self.garment.sleeve, [0.3, 0.8], [_SLEEVE_ANGLES["short"], _SLEEVE_ANGLES["long"]]))
+        down, out = np.array([np.sin(angle), np.cos(angle)]), np.array([np.cos(angle), -np.sin(angle)])
+        middle = between(self.tip, self.armpit, 0.5) + length * down
+        cuff = self.cuff_half_width()
+        quad = np.stack([self.tip, middle + out * cuff, middle - out * cuff, self.armpit])
+        return quad * (side, 1)
+
+    def cuff_half_width(self) -> float:
+        """Half-width of the sleeve's end."""
+        shoulder, elbow, wrist = STANDARD_BODY.arm
+        bare = float(np.interp(self.garment.sleeve, [0, 0.53, 1], [shoulder, elbow, wrist]))
+        return bare + self.garment.sleeve_ease
+
+    def outline_points(self) -> np.ndarray:
+        """All corners, for fitting the picture."""
+        sleeves = [self.sleeve(side) for side in SIDES] if self.garment.sleeve else []
+        return np.concatenate([*self.front(), *self.back(), *sleeves])
+
+
+class FlatGarment:
+    """The flat picture of a garment, drawn at `FINER` times the size of the in-shop image.
+
+    Args:
+        garment: what to draw.
+        size: (width, height) of the in-shop image in pixels.
+
+    Attributes:
+        albedo: (h, w, 3) float32 RGB: the cloth without shading; also coloured outside the garment.
+        front: (h, w) float32 coverage of the front without sleeves.
+        back: (h, w) float32 coverage of the inside of the back.
+        scale: pixels per stature.
+        origin: (2,) pixel of the middle of the shoulders.
+    """
+
+    def __init__(self, garment: UpperGarment, size: tuple[int, int]) -> None:
+        self.garment = garment
+        self.pattern = GarmentPattern(garment)
+        self.size = size
+        self.canvas_size = (round(FINER * size[0]), round(FINER * size[1]))
+        self._fit()
+        self.front = self._cover(self.pattern.front())
+        self.back = self._cover(self.pattern.back())
+        self.albedo = self._draw()
+
+    def _fit(self) -> None:
+        points = self.pattern.outline_points()
+        low, high = points.min(axis=0), points.max(axis=0)
+        self.scale = float(np.min(0.88 * np.array(self.canvas_size) / (high - low)))
+        self.origin = np.array(self.canvas_size) / 2 - self.scale * (low + high) / 2
+
+    def pixels(self, points: np.ndarray) -> np.ndarray:
+        """Pixels (..., 2) of flat coordinates (..., 2)."""
+        return self.origin + self.scale * np.asarray(points)
+
+    def _cover(self, polygons: Polygons) -> np.ndarray:
+        cover = np.zeros(self.canvas_size[::-1], np.float32)
+        patch = rasterise([self.pixels(polygon) for polygon in polygons], self.canvas_size)
+        if patch is not None:
+            cover[patch.window] = patch.alpha
+        return cover
+
+    def sleeve_pixels(self, side: int) -> np.ndarray:
+        """The sleeve's corners (4, 2) in pixels of `albedo`."""
+        return self.pixels(self.pattern.sleeve(side))
+
+    @cached_property
+    def sleeves(self) -> np.ndarray:
+        """(h, w) float32 coverage of both sleeves."""
+        if not self.garment.sleeve:
+            return np.zeros_like(self.front)
+        return self._cover([self.pattern.sleeve(side) for side in SIDES])
+
+    def _draw(self) -> np.ndarray:
+        width, height = self.canvas_size
+        x = (np.arange(width, dtype=np.float32) + 0.5 - np.float32(self.origin[0])) / np.float32(self.scale)
+        y = (np.arange(height, dtype=np.float32) + 0.5 - np.float32(self.origin[1])) / np.float32(self.scale)
+        canvas = Canvas(self.garment.fabric.colour_at(x[None], y[:, None]), light=_FLAT_LIGHT)
+        if self.garment.sleeve:
+            for side in SIDES:
+                self._draw_sleeve(canvas, side)
+        self._draw_details(canvas)
+        return np.clip(canvas.image, 8, 236)
+
+    def _draw_sleeve(self, canvas: Canvas, side: int) -> None:
+        """Covers the sleeve with the fabric turned along it, with a margin for interpolation, and adds the cuff."""
+        quad = self.sleeve_pixels(side)
+        start, end = (quad[0] + quad[3]) / 2, (quad[1] + quad[2]) / 2
+        axis = (end - start) / np.linalg.norm(end - start)
+        line = np.stack([start - 4 * axis, end + 6 * axis])
+        radius = max(np.linalg.norm(quad[0] - quad[3]), np.linalg.norm(quad[1] - quad[2])) / 2 + 6
+        patch = rasterise([_grown(quad, 4.0)], self.canvas_size)
+        if patch is None or radius <= 0:
+            return
+        along, across = along_and_across(line, patch)
+        plain_offset = 1.0 if self.garment.fabric.pattern in ("logo", "word") else 0.0
+        fabric = self.garment.fabric
+        colour = fabric.colour_at(across / self.scale + plain_offset, along / self.scale)
+        canvas.blend(patch, colour)
+        cuff = [between(quad[0], quad[1], t) for t in (0.94, 1.02)] + [
+            between(quad[3], quad[2], t) for t in (1.02, 0.94)
+        ]
+        if self.garment.sleeve > 0.8 or self.garment.trim:
+            canvas.paint([np.array(cuff)], self._trim_colour())
+
+    def _trim_colour(self) -> np.ndarray:
+        fabric = self.garment.fabric
+        return fabric.accent if self.garment.trim else fabric.ground * np.float32(0.86)
+
+    def _draw_details(self, canvas: Canvas) -> None:
+        """Seams, neckband, collar, closure, pocket and hem."""
+        self._draw_hem(canvas)
+        self._draw_neckband(canvas)
+        if self.garment.closure in ("buttons", "zip"):
+            self._draw_closure(canvas)
+        if self.garment.pocket:
+            self._draw_pocket(canvas)
+        if self.garment.neckline in ("collar", "lapel"):
+            self._draw_collar(canvas)
+
+    def _draw_hem(self, canvas: Canvas) -> None:
+        pattern, hem = self.pattern, SHOULDER - self.garment.hem
+        band = 0.012 if self.garment.class_name != "dress" else 0.008
+        x = pattern.half_width(self.garment.hem) + 0.02
+        strip = np.array(
+            [[-x, hem - band], [0, hem - band + 0.008], [x, hem - band], [x, hem + 0.03], [-x, hem + 0.03]]
+        )
+        canvas.paint([self.pixels(strip)], self._trim_colour(), opacity=0.85 if self.garment.trim else 0.5)
+        if self.garment.class_name == "dress":
+            y = SHOULDER - WAIST
+            seam = np.array([[-0.2, y], [0.0, y + 0.004], [0.2, y]])
+            canvas.paint(ribbon(self.pixels(seam), 0.002 * self.scale), self.garment.fabric.ground * 0.7, opacity=0.7)
+
+    def _draw_neckband(self, canvas: Canvas) -> None:
+        if self.garment.neckline in ("collar", "lapel"):
+            return
+        width = {"turtle": 0.003, "hood": 0.012}.get(self.garment.neckline, 0.0065)
+        band = ribbon(self.pixels(self.pattern.neckline()), width * self.scale)
+        canvas.paint(band, self._trim_colour())
+        if self.garment.sleeve == 0:
+            for side in (1, -1):
+                seam = self.pattern.side_seam()[:13] * (side, 1)
+                canvas.paint(ribbon(self.pixels(seam), 0.004 * self.scale), self._trim_colour())
+
+    def _draw_closure(self, canvas: Canvas) -> None:
+        top = self.pattern.neck[1] + self.garment.neck_depth
+        bottom = SHOULDER - self.garment.hem + 0.02
+        dark = self.garment.fabric.ground * np.float32(0.72)
+        line = self.pixels(np.array([[0.0, top], [0.0, bottom]]))
+        if self.garment.closure == "zip":
+            canvas.paint(ribbon(line, 0.0045 * self.scale), dark)
+            canvas.paint(ribbon(line, 0.0016 * self.scale), np.float32([190, 190, 195]))
+            return
+        for x in (-0.009, 0.009):
+            canvas.paint(ribbon(moved(line, x * self.scale, 0), 0.0011 * self.scale), dark, opacity=0.8)
+        for y in np.arange(top + 0.014, bottom - 0.03, 0.036):
+            canvas.paint(
+                [ellipse(self.pixels((0.0, y)), 0.0042 * self.scale, 0.0042 * self.scale)], self._button_colour()
+            )
+
+    def _button_colour(self) -> np.ndarray:
+        ground = self.garment.fabric.ground
+        return np.float32([225, 222, 215]) if ground.mean() < 140 else ground * np.float32(0.4)
+
+    def _draw_pocket(self, canvas: Canvas) -> None:
+        dark = self.garment.fabric.ground * np.float32(0.75)
+        if self.garment.class_name == "top":
+            square = np.array(
+                [[0.028, 0.085], [0.062, 0.085], [0.062, 0.12], [0.045, 0.127], [0.028, 0.12], [0.028, 0.085]]
+            )
+            canvas.paint(ribbon(self.pixels(square), 0.0014 * self.scale), dark)
+            return
+        y = min(SHOULDER - self.garment.hem - 0.07, 0.27)
+        for side in SIDES:
+            slit = np.array([[side * 0.04, y], [side * 0.068, y + 0.045]])
+            canvas.paint(ribbon(self.pixels(slit), 0.0028 * self.scale), dark)
+
+    def _draw_collar(self, canvas: Canvas) -> None:
+        """Two flaps from the side of the neck to the closure; a lapel is longer and has a notch."""
+        x, y = self.pattern.neck
+        depth = self.garment.neck_depth
+        fabric = self.garment.fabric
+        for side in SIDES:
+            flap = [
+                [x * 0.96, y - 0.003],
+                [x + 0.012, y + 0.006],
+                [0.03, y + depth + 0.022],
+                [0.001, y + depth - 0.002],
+            ]
+            if self.garment.neckline == "lapel":
+                notch = [[0.052, y + 0.04], [0.043, y + 0.046], [0.056, y + 0.052]]
+                flap = [[x * 0.96, y], [x + 0.016, y + 0.008], *notch, [0.001, y + depth + 0.004]]
+            polygon = self.pixels(np.array(flap) * (side, 1))
+            canvas.paint([moved(polygon, 0.0, 0.003 * self.scale)], fabric.ground * 0.55, opacity=0.6)
+            canvas.paint([polygon], fabric.ground * 0.94 + 8 if not self.garment.trim else fabric.accent)
+
+    def picture(self) -> tuple[np.ndarray, np.ndarray]:
+        """The in-shop image and its mask: (H, W, 3) uint8 RGB on white, (H, W) bool."""
+        back, sleeves, front, albedo = (
+            cv2.resize(layer, self.size, interpolation=cv2.INTER_AREA)
+            for layer in (self.back, self.sleeves, self.front, self.albedo)
+        )
+        image = np.full(albedo.shape, 255, np.float32)
+        radius = 0.018 * self.scale / FINER
+        for cover, colour in ((back, albedo * np.float32(0.62)), (sleeves, albedo), (front, albedo)):
+            shaded = colour * shade(cover, radius, _FLAT_LIGHT, strength=0.35)[..., None]
+            image += (np.minimum(shaded, 238) - image) * cover[..., None]
+        mask = np.maximum(np.maximum(front, back), sleeves) >= 0.5
+        return np.clip(np.rint(image), 0, 255).astype(np.uint8), mask
+
+
+def _grown(polygon: np.ndarray, margin: float) -> np.ndarray:
+    """A polygon pushed outwards from its middle by about `margin`."""
+    middle = polygon.mean(axis=0)
+    offset = polygon - middle
+    return polygon + margin * offset / np.maximum(np.linalg.norm(offset, axis=1, keepdims=True), 1e-9)

@@ -1,0 +1,132 @@
+"""Who a doll is and what it wears: everything that is drawn by lot before anything is painted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from seg_vton.data.paper_doll import accessories, head, lower
+from seg_vton.data.paper_doll.body import (
+    ANKLE,
+    CHIN,
+    Body,
+    Camera,
+    Figure,
+    Leg,
+    Trunk,
+    sample_arm,
+    sample_body,
+    sample_legs,
+    sample_posture,
+)
+from seg_vton.data.paper_doll.garments import UpperGarment, opened, sample_upper
+
+T = TypeVar("T")
+
+_UPPER_SHARES = {"top": 0.66, "dress": 0.26, "outer": 0.08}
+_TRY_ON_SHARES = {"top": 0.84, "outer": 0.16}
+_CHANCES = {
+    "tights": 0.16, "tucked": 0.35, "jacket": 0.3, "shoes": 0.96, "belt": 0.38, "bag": 0.42, "neckwear": 0.36,
+    "eyewear": 0.34, "headwear": 0.32,
+}  # fmt: skip
+_TRY_ON_CHANCES = _CHANCES | {"jacket": 0.0, "belt": 0.08, "bag": 0.1, "neckwear": 0.05}
+"""Shop pictures seldom have accessories over the garment."""
+
+
+@dataclass(frozen=True)
+class Outfit:
+    """Everything but the upper garment that a person wears; None for what is missing.
+
+    Attributes:
+        lower: a skirt, pants or leggings; a dress replaces it.
+        tights: leggings under a skirt or a dress.
+        tucked: whether a top's hem is under `lower`.
+        jacket: an outer garment worn open over a top or a dress.
+    """
+
+    lower: lower.Skirt | lower.LegWear
+    tights: lower.LegWear | None
+    tucked: bool
+    jacket: UpperGarment | None
+    shoes: lower.Shoes | None
+    belt: lower.Belt | None
+    bag: accessories.Bag | None
+    neckwear: accessories.Neckwear | None
+    eyewear: head.Eyewear | None
+    headwear: head.Headwear | None
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person in one pose, framed, with their looks and outfit."""
+
+    figure: Figure
+    looks: head.Looks
+    outfit: Outfit
+
+
+def sample_garment(rng: np.random.Generator, try_on: bool) -> UpperGarment:
+    """Draws the upper garment: it has its own stream, so that another person can wear it."""
+    shares = _TRY_ON_SHARES if try_on else _UPPER_SHARES
+    return sample_upper(rng, str(rng.choice(list(shares), p=list(shares.values()))))
+
+
+def sample_person(rng: np.random.Generator, size: tuple[int, int], try_on: bool) -> Person:
+    """Draws body, pose, framing, looks and outfit."""
+    body = sample_body(rng)
+    posture = sample_posture(rng)
+    legs = sample_legs(rng, body, posture)
+    trunk = Trunk(body, posture, legs)
+    arms = (sample_arm(rng, body, trunk, -1), sample_arm(rng, body, trunk, 1))
+    cropped = rng.random() < 0.22 or try_on
+    figure = Figure(body, posture, arms, legs, _aim(rng, size, cropped, legs))
+    looks = head.sample_looks(rng, body)
+    return Person(figure, looks, _sample_outfit(rng, body, (arms[0].gesture, arms[1].gesture), try_on))
+
+
+def _aim(rng: np.random.Generator, size: tuple[int, int], cropped: bool, legs: tuple[Leg, Leg]) -> Camera:
+    """Frames the whole figure, or (cropped) head to thighs."""
+    width, height = size
+    reference = min(height, width * 4 / 3)
+    sole = max(legs[0].ankle[1], legs[1].ankle[1]) + ANKLE
+    crown = CHIN + 0.155
+    zoom, place = rng.random(), rng.random()
+    if cropped:
+        scale = reference * (1.35 + 0.35 * zoom)
+        top = height * (0.06 + 0.04 * place)
+    else:
+        scale = reference * (0.86 + 0.07 * zoom) / (sole + crown)
+        top = (height - scale * (sole + crown)) * (0.4 + 0.35 * place)
+    x = width * (0.5 + rng.uniform(-0.05, 0.05))
+    return Camera(scale, np.array([x, top + scale * crown]))
+
+
+def _sample_outfit(rng: np.random.Generator, body: Body, gestures: tuple[str, str], try_on: bool) -> Outfit:
+    """Draws the clothes below and the accessories.
+
+    Every draw is made whether its result is worn or not, so that one chance does not shift the draws after it.
+    """
+    chances = _TRY_ON_CHANCES if try_on else _CHANCES
+
+    def maybe(name: str, value: T) -> T | None:
+        return value if rng.random() < chances[name] else None
+
+    shares = [0.36, 0.34, 0.3] if body.feminine > 0.5 else [0.0, 0.88, 0.12]
+    kind = int(rng.choice(3, p=shares))
+    leggings = lower.sample_leggings(rng)
+    bottom = (lower.sample_skirt(rng), lower.sample_pants(rng), leggings)[kind]
+    ground = bottom.fabric.colours[0]
+    return Outfit(
+        lower=bottom,
+        tights=maybe("tights", leggings),
+        tucked=maybe("tucked", True) is not None,
+        jacket=maybe("jacket", opened(sample_upper(rng, "outer"))),
+        shoes=maybe("shoes", lower.sample_shoes(rng, body.feminine)),
+        belt=maybe("belt", lower.sample_belt(rng, ground)),
+        bag=maybe("bag", accessories.sample_bag(rng, gestures)),
+        neckwear=maybe("neckwear", accessories.sample_neckwear(rng, body.feminine)),
+        eyewear=maybe("eyewear", head.sample_eyewear(rng)),
+        headwear=maybe("headwear", head.sample_headwear(rng)),
+    )
