@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import datetime
 import hashlib
 import shlex
@@ -22,6 +23,45 @@ def config_hash(config: Config) -> str:
     """SHA-256 of the resolved config without what does not change a result: output folder, launcher, resume."""
     resolved = {key: value for key, value in config.to_dict().items() if key not in ("work_dir", "launcher", "resume")}
     return hashlib.sha256(Config(resolved).dump().encode()).hexdigest()
+
+
+class _DictCalls(ast.NodeTransformer):
+    """Turns `dict(a=1)` and `dict({'a': 1})` into `{'a': 1}`, so that a config's text is made of literals alone."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if not isinstance(node.func, ast.Name) or node.func.id != "dict":
+            return node
+        if node.args:
+            return node.args[0] if len(node.args) == 1 and not node.keywords else node
+        keys = [keyword.arg and ast.Constant(keyword.arg) for keyword in node.keywords]
+        return ast.Dict(keys=keys, values=[keyword.value for keyword in node.keywords])
+
+
+def parse_config_text(text: str) -> Config | None:
+    """Reads mmengine's `pretty_text` of a config without running it.
+
+    Returns:
+        The config, or None where the text is not literals all through (a config in Python syntax, or of another
+        library).
+    """
+    try:
+        statements = ast.parse(text).body
+        return Config({s.targets[0].id: ast.literal_eval(_DictCalls().visit(s.value)) for s in statements})
+    except (SyntaxError, ValueError, AttributeError):
+        return None
+
+
+def trained_config(checkpoint_path: Path) -> Config | None:
+    """The resolved config that a checkpoint was trained with, `--cfg-options` and `--amp` included.
+
+    Returns:
+        None for a checkpoint that has none, such as a bare state dict.
+    """
+    meta = load_checkpoint_file(checkpoint_path, map_location="cpu").get("meta", {})
+    config = parse_config_text(meta["cfg"]) if isinstance(meta.get("cfg"), str) else None
+    complete = config is not None and {"model", "optim_wrapper", "train_cfg", "train_dataloader"} <= set(config)
+    return config if complete else None
 
 
 def training_facts(checkpoint_path: Path) -> dict[str, Any]:
@@ -53,14 +93,14 @@ def result_path(checkpoint: str | Path, dataset: str, split: str) -> Path:
 
 
 def write_result(
-    path: Path, report: dict[str, Any], config_facts: dict[str, str], checkpoint: Path, overwrite: bool
+    path: Path, report: dict[str, Any], config_facts: dict[str, Any], checkpoint: Path, overwrite: bool
 ) -> None:
     """Writes a metric's report with where it comes from: command, config, checkpoint, seed, machine class, date.
 
     Args:
         path: where to, from `result_path`.
         report: a metric's `report`, with `dataset`, `split` and `metrics`.
-        config_facts: the config's name and hash, taken before the run changed it.
+        config_facts: the config's name and hash and the row it stands for, taken before the run changed it.
         checkpoint: the tested file.
         overwrite: whether an existing result may be replaced.
 

@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from seg_vton.engine import launch, results
 from seg_vton.errors import UserError
 from seg_vton.files import refuse_existing
+from seg_vton.segmentation.rows import describe_row
 
 # Flip test-time augmentation; a config may bring its own `tta_model` and `tta_pipeline`.
 _TTA_MODEL = dict(type="InstanceTTAModel", tta_cfg=dict(nms=dict(type="nms", iou_threshold=0.5), max_per_img=100))
@@ -59,7 +60,11 @@ def run(config: Config, checkpoint: str | Path, out: str | None = None, overwrit
     evaluator = config.test_evaluator
     path = results.result_path(checkpoint, evaluator.dataset, evaluator.split)
     refuse_existing(path, overwrite)
-    facts = {"config": Path(config.filename).stem, "config_sha256": results.config_hash(config)}
+    facts = {
+        "config": Path(config.filename).stem,
+        "config_sha256": results.config_hash(config),
+        "row": describe_row(config, results.trained_config(checkpoint)),
+    }
     config.load_from = str(checkpoint)
     suffix = Path(out).suffix if out else None
     if suffix not in (None, ".json", ".pkl", ".pickle"):

@@ -1,0 +1,78 @@
+"""What an ablation table says about a row, read from its resolved config."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.config import Config
+
+# (neck class, neck's upsampler, mask head's upsampler) -> how Sarda & Sun's Table 1 and its controls call it.
+_NECK_NAMES = {
+    ("FPN", "nearest", "deconv"): "FPN",
+    ("FPN_CARAFE", "nearest", "deconv"): "FPN + conv P6 (nearest)",
+    ("FPN_CARAFE", "carafe", "carafe"): "CARAFE-FPN",
+    ("FPN_CARAFE", "carafe", "deconv"): "CARAFE, neck only",
+    ("FPN", "nearest", "carafe"): "CARAFE, mask head only",
+}
+_PRECISIONS = {"AmpOptimWrapper": "float16", "BFloat16OptimWrapper": "bfloat16"}
+
+
+def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any]:
+    """The facts that tell one row of an ablation from another.
+
+    Args:
+        config: the resolved config of the test, also one whose model `enable_tta` has wrapped.
+        trained: the resolved config of the training, where the checkpoint has it: `--cfg-options` may have changed it.
+
+    Returns:
+        A dict that JSON can hold. Of the training: `optimiser`, `learning_rate`, `epochs` (None for a run counted in
+        iterations), `iterations` (None for one counted in epochs), `batch_size` (of one process), `precision` and
+        `detector_weights` (file name of what the whole model started from, or None). Of the test: `image_scale` (what
+        images are resized to, in pixels, or None) and `test_time_augmentation`. For a detector with RoI heads also
+        `neck` (the table's name), `neck_type`, `neck_upsampling`, `mask_head_upsampling`, `backbone` and
+        `backbone_weights`.
+    """
+    training = trained or config
+    # A resumed training no longer says what it had started from.
+    origin = config if training.get("resume") else training
+    facts = {
+        "optimiser": training.optim_wrapper.optimizer.type,
+        "learning_rate": training.optim_wrapper.optimizer.lr,
+        "epochs": training.train_cfg.get("max_epochs"),
+        "iterations": training.train_cfg.get("max_iters"),
+        "batch_size": training.train_dataloader.batch_size,
+        "precision": _PRECISIONS.get(training.optim_wrapper.get("type"), "float32"),
+        "detector_weights": _file_name(origin.get("load_from")),
+        "image_scale": _image_scale(config),
+        "test_time_augmentation": "module" in config.model,
+    }
+    model = training.model.get("module", training.model)
+    return facts | _detector_facts(model) if "roi_head" in model else facts
+
+
+def _detector_facts(model: dict[str, Any]) -> dict[str, Any]:
+    neck, mask_head = model["neck"], model["roi_head"].get("mask_head", {})
+    # The defaults are those of mmdet's FPN_CARAFE, FPN and FCNMaskHead.
+    upsampler = neck.get("upsample_cfg", {"type": "carafe"} if neck["type"] == "FPN_CARAFE" else {})
+    neck_upsampling = upsampler.get("type") or upsampler.get("mode", "nearest")
+    mask_upsampling = mask_head.get("upsample_cfg", {}).get("type", "deconv")
+    plain = f"{neck['type']} ({neck_upsampling}), mask head {mask_upsampling}"
+    backbone = model["backbone"]
+    return {
+        "neck": _NECK_NAMES.get((neck["type"], neck_upsampling, mask_upsampling), plain),
+        "neck_type": neck["type"],
+        "neck_upsampling": neck_upsampling,
+        "mask_head_upsampling": mask_upsampling,
+        "backbone": f"{backbone['type']}-{backbone['depth']}" if "depth" in backbone else backbone["type"],
+        "backbone_weights": _file_name((backbone.get("init_cfg") or {}).get("checkpoint")),
+    }
+
+
+def _image_scale(config: Config) -> list[int] | None:
+    resizes = [step for step in config.test_dataloader.dataset.pipeline if step["type"] == "Resize"]
+    return list(resizes[0]["scale"]) if resizes and "scale" in resizes[0] else None
+
+
+def _file_name(address: str | None) -> str | None:
+    """The last part of a path or address: folders are of no use to a reader and may name a machine."""
+    return address.rstrip("/").rsplit("/", 1)[-1] if address else None

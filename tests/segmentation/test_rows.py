@@ -1,0 +1,78 @@
+import re
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+import seg_vton  # noqa: F401  before mmdet
+from seg_vton.engine.testing import enable_tta
+from seg_vton.segmentation.rows import describe_row
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "segmentation").glob("mask-rcnn_r50_*.py"))
+NECKS = {
+    "fpn": "FPN",
+    "fpn_coco-pretrained": "FPN",
+    "carafe-fpn": "CARAFE-FPN",
+    "fpn-carafe-nearest": "FPN + conv P6 (nearest)",
+    "carafe-neck-only": "CARAFE, neck only",
+    "carafe-mask-head-only": "CARAFE, mask head only",
+}
+
+
+def read(path):
+    return Config.fromfile(path, import_custom_modules=False)
+
+
+def named(word):
+    return read(next(path for path in CONFIGS if word in path.stem))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_facts_are_those_of_the_file_name(path):
+    neck, optimiser, rate, epochs = re.fullmatch(
+        r"mask-rcnn_r50_(.+)_(sgd|adam)-lr([\d.]+)(?:_half-res)?_(\d+)e_\w+", path.stem
+    ).groups()
+    row = describe_row(read(path))
+    assert row["neck"] == NECKS[neck]
+    assert row["optimiser"].lower() == optimiser
+    assert (row["learning_rate"], row["epochs"]) == (float(rate), int(epochs))
+    assert row["image_scale"] == ([550, 550] if "half-res" in path.stem else [750, 1101])
+    assert bool(row["detector_weights"]) == ("coco-pretrained" in path.stem)
+    assert (row["backbone"], row["precision"], row["test_time_augmentation"]) == ("ResNet-50", "float32", False)
+
+
+def test_what_the_training_changed_counts():
+    config, trained = named("sgd-lr0.02"), named("sgd-lr0.02")
+    trained.merge_from_dict({"optim_wrapper.type": "BFloat16OptimWrapper", "optim_wrapper.optimizer.lr": 0.03})
+    row = describe_row(config, trained)
+    assert (row["precision"], row["learning_rate"]) == ("bfloat16", 0.03)
+    config.test_dataloader.dataset.pipeline[1].scale = (100, 200)
+    assert describe_row(config, trained)["image_scale"] == [100, 200]
+
+
+def test_a_resumed_training_keeps_where_it_started_from():
+    config, resumed = named("coco-pretrained"), named("coco-pretrained")
+    resumed.merge_from_dict({"load_from": "work_dirs/row/epoch_1.pth", "resume": True})
+    row = describe_row(config, resumed)
+    assert row["detector_weights"] == "mask_rcnn_r50_fpn_1x_coco_20200205-d4b0c5d6.pth"
+
+
+def test_test_time_augmentation_is_a_fact_of_the_row():
+    config = named("sgd-lr0.02")
+    plain = describe_row(config)
+    enable_tta(config)
+    assert describe_row(config) == plain | {"test_time_augmentation": True}
+
+
+def test_an_unknown_architecture_is_spelled_out():
+    config = named("carafe-neck-only")
+    config.model.neck.upsample_cfg.type = "bilinear"
+    assert describe_row(config)["neck"] == "FPN_CARAFE (bilinear), mask head deconv"
+
+
+def test_a_model_without_roi_heads_has_the_training_only():
+    config = named("sgd-lr0.02")
+    config.model = {"type": "GMM"}
+    row = describe_row(config)
+    assert row["learning_rate"] == 0.02
+    assert "neck" not in row
