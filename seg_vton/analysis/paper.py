@@ -1,0 +1,82 @@
+"""The published numbers that the tables put beside ours.
+
+Source: Sarda and Sun, *Clothing Segmentation for Virtual Try-On*, Table 1 and the text on its last row. All are of
+DeepFashion In-shop: validation (3111 images) and, for the last row, test (3809 images).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+DATASET = "deepfashion"
+IMAGES = {"val": 3111, "test": 3809}
+IMAGE_SCALE = [750, 1101]
+
+
+@dataclass(frozen=True)
+class PaperRow:
+    """One row of the paper's Table 1.
+
+    Attributes:
+        neck: the table's name of the architecture, as in `seg_vton.segmentation.rows`.
+        optimiser: 'SGD' or 'Adam'.
+        learning_rate: its learning rate.
+        epochs: number of epochs.
+        bbox_ap50: AP50 of the boxes.
+        segm_ap50: AP50 of the masks, or None where the paper gives none.
+        bbox_ap: AP of the boxes where the paper gives it.
+        bbox_ap75: AP75 of the boxes where the paper gives it.
+        split: 'val' or 'test'.
+    """
+
+    neck: str
+    optimiser: str
+    learning_rate: float
+    epochs: int
+    bbox_ap50: float
+    segm_ap50: float | None
+    bbox_ap: float | None = None
+    bbox_ap75: float | None = None
+    split: str = "val"
+
+    @property
+    def recipe(self) -> tuple[str, str, float, int]:
+        """What a run must share with the row to stand beside it."""
+        return self.neck, self.optimiser, self.learning_rate, self.epochs
+
+
+SEGMENTATION_ROWS = (
+    PaperRow("FPN", "Adam", 0.0164, 2, 0.238, 0.205),
+    PaperRow("FPN", "SGD", 0.02, 2, 0.595, 0.568),
+    PaperRow("FPN", "SGD", 0.01, 2, 0.599, 0.574),
+    PaperRow("FPN", "SGD", 0.009, 2, 0.602, 0.570),
+    PaperRow("CARAFE-FPN", "SGD", 0.009, 2, 0.647, 0.603),
+    PaperRow("CARAFE-FPN", "SGD", 0.009, 5, 0.802, 0.752, bbox_ap=0.566, bbox_ap75=0.644),
+    PaperRow("CARAFE-FPN", "SGD", 0.009, 5, 0.741, None, bbox_ap=0.504, bbox_ap75=0.566, split="test"),
+)
+
+
+def find_row(row: Mapping[str, Any], dataset: str, split: str) -> PaperRow | None:
+    """The paper's row of the same recipe.
+
+    Args:
+        row: facts of our row, from `describe_row`.
+        dataset: our data set; on another than DeepFashion the paper's validation numbers are taken.
+        split: our split.
+
+    Returns:
+        None where the paper has no such row: another architecture, optimiser, learning rate, number of epochs or image
+        size, another start than ImageNet weights, or test-time augmentation.
+    """
+    if row["detector_weights"] or row["test_time_augmentation"] or row["image_scale"] != IMAGE_SCALE:
+        return None
+    recipe = tuple(row[key] for key in ("neck", "optimiser", "learning_rate", "epochs"))
+    split = split if dataset == DATASET else "val"
+    return next((paper for paper in SEGMENTATION_ROWS if (paper.recipe, paper.split) == (recipe, split)), None)
+
+
+def is_comparable(dataset: str, split: str, images: int) -> bool:
+    """Whether a number was measured on the very images that the paper measured on."""
+    return dataset == DATASET and images == IMAGES.get(split)

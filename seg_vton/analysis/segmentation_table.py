@@ -1,0 +1,239 @@
+"""The table of half 1: the paper's Table 1 with our rows, their classes and where each number comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from seg_vton.analysis import markdown, paper
+
+Content = dict[str, Any]
+
+IOU_TYPES = ("bbox", "segm")
+NOT_RUN = "not run here"
+REQUIRED_KEYS = (
+    *("config", "config_sha256", "checkpoint", "checkpoint_sha256", "command", "date", "machine", "training"),
+    *("dataset", "split", "images", "metrics", "per_class"),
+)
+"""What a result file must have to be a row."""
+
+_NECK_ORDER = ("FPN", "FPN + conv P6 (nearest)", "CARAFE, neck only", "CARAFE, mask head only", "CARAFE-FPN")
+
+
+@dataclass(frozen=True)
+class Row:
+    """Runs of one row of a table: they differ in the seed alone.
+
+    Attributes:
+        runs: contents of result files, by seed.
+    """
+
+    runs: tuple[Content, ...]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What `describe_row` says of the row."""
+        return self.runs[0]["row"]
+
+    def __getitem__(self, key: str) -> Any:
+        """A fact that all runs share: `config`, `dataset`, `split`, `images`."""
+        return self.runs[0][key]
+
+    def number(self, get: Callable[[Content], float | None], form: Callable[[float], str]) -> str:
+        """A cell: the number of the one run, or mean [min, max] over the runs; '-' where a run has none."""
+        values = [get(run) for run in self.runs]
+        numbers = [value for value in values if value is not None]
+        if len(numbers) < len(values):
+            return "-"
+        text = form(fmean(numbers))
+        return text if len(numbers) == 1 else f"{text} [{form(min(numbers))}, {form(max(numbers))}]"
+
+    def metric(self, kind: str, name: str) -> str:
+        """A cell with an AP, over all classes."""
+        return self.number(lambda run: run["metrics"][kind][name], _ap)
+
+    def unique(self, get: Callable[[Content], Any]) -> str:
+        """A cell with what the runs have, each once."""
+        return ", ".join(dict.fromkeys(str(get(run)) for run in self.runs))
+
+
+def _ap(value: float) -> str:
+    """AP as papers write it: .602."""
+    return f"{value:.3f}".removeprefix("0") if value < 1 else f"{value:.3f}"
+
+
+def group(results: Iterable[Content]) -> list[Row]:
+    """Puts runs of one config that differ in the training's seed alone into one row; rows in the paper's order."""
+    groups: dict[str, list[Content]] = {}
+    for result in results:
+        same = [result[key] for key in ("config", "config_sha256", "dataset", "split", "images", "row")]
+        groups.setdefault(repr([*same, result["training"].get("epoch")]), []).append(result)
+    rows = [Row(tuple(sorted(runs, key=lambda run: run["training"].get("seed") or 0))) for runs in groups.values()]
+    return sorted(rows, key=lambda row: _order(row.facts, row["dataset"], row["split"]))
+
+
+def _order(facts: dict[str, Any], dataset: str, split: str) -> tuple[Any, ...]:
+    """Sorts as the paper's table does: data, architecture, optimiser, falling learning rate, epochs."""
+    neck = facts["neck"]
+    rank = _NECK_ORDER.index(neck) if neck in _NECK_ORDER else len(_NECK_ORDER)
+    return dataset, split != "val", split, rank, facts["optimiser"], -facts["learning_rate"], facts["epochs"] or 0
+
+
+def _neck_cell(facts: dict[str, Any]) -> str:
+    origin = f", from {facts['detector_weights']}" if facts["detector_weights"] else ""
+    return facts["neck"] + origin + (", flip TTA" if facts["test_time_augmentation"] else "")
+
+
+def _epochs_cell(row: Row) -> str:
+    """Epochs trained, and of how many where a checkpoint of an unfinished run was tested."""
+    planned, done = row.facts["epochs"], row["training"].get("epoch")
+    if planned is None:
+        return f"{row.facts['iterations']} iterations"
+    return str(planned) if done in (None, planned) else f"{done} of {planned}"
+
+
+def _paper_row(row: Row) -> paper.PaperRow | None:
+    """The paper's row of the same recipe, once our training has come to its end."""
+    finished = row["training"].get("epoch") in (None, row.facts["epochs"])
+    return paper.find_row(row.facts, row["dataset"], row["split"]) if finished else None
+
+
+def _paper_cell(found: paper.PaperRow, comparable: bool) -> str:
+    """The paper's AP50 of boxes and masks; where our row is of other images, the cell itself says so."""
+    cell = f"{_ap(found.bbox_ap50)} / {'-' if found.segm_ap50 is None else _ap(found.segm_ap50)}"
+    if found.bbox_ap is not None and found.bbox_ap75 is not None:
+        cell += f" (bbox AP {_ap(found.bbox_ap)}, AP75 {_ap(found.bbox_ap75)})"
+    return cell if comparable else f"{cell} on DeepFashion {found.split}: other images, not comparable"
+
+
+def _seed_cell(row: Row) -> str:
+    seeds = row.unique(lambda run: run["training"].get("seed", "unknown"))
+    return seeds if len(row.runs) == 1 else f"{seeds} (n = {len(row.runs)})"
+
+
+def _machine(run: Content) -> str:
+    machine = run["machine"]
+    cpu = machine["cpu"].replace("(R)", "").replace("(TM)", "")
+    return machine["gpu"] or f"{machine['cores']} cores, {cpu}"
+
+
+def _data_cell(row: Row) -> str:
+    scale = row.facts["image_scale"]
+    return f"{row['dataset']} {row['split']}, {row['images']} images" + (f" at {scale[0]}x{scale[1]}" if scale else "")
+
+
+_HEADER = (
+    *("#", "neck", "optimiser", "lr", "epochs"),
+    *(f"{kind} {name}" for kind in IOU_TYPES for name in ("AP", "AP50", "AP75")),
+    *("box-head train accuracy", "paper: bbox AP50 / segm AP50", "data", "seed", "trained in", "tested on", "date"),
+)
+_LEFT = ("neck", "optimiser", "paper: bbox AP50 / segm AP50", "data", "seed", "trained in", "tested on", "date")
+
+
+def _cells(number: int, row: Row) -> list[str]:
+    facts, found = row.facts, _paper_row(row)
+    comparable = paper.is_comparable(row["dataset"], row["split"], row["images"])
+    return [
+        str(number),
+        _neck_cell(facts),
+        facts["optimiser"],
+        f"{facts['learning_rate']:g}",
+        _epochs_cell(row),
+        *(row.metric(kind, name) for kind in IOU_TYPES for name in ("AP", "AP50", "AP75")),
+        row.number(lambda run: run["training"].get("train_accuracy"), "{:.1f} %".format),
+        "-" if found is None else _paper_cell(found, comparable),
+        _data_cell(row),
+        _seed_cell(row),
+        facts["precision"],
+        row.unique(_machine),
+        row.unique(lambda run: run["date"]),
+    ]
+
+
+def _not_run_cells(row: paper.PaperRow) -> list[str]:
+    measured = [NOT_RUN, *["-"] * 6]
+    data = f"{paper.DATASET} {row.split}, {paper.IMAGES[row.split]} images"
+    recipe = [row.neck, row.optimiser, f"{row.learning_rate:g}", str(row.epochs)]
+    return ["-", *recipe, *measured, _paper_cell(row, comparable=True), data, *["-"] * 4]
+
+
+def _with_not_run(rows: Sequence[Row]) -> list[tuple[tuple[Any, ...], list[str]]]:
+    """Sort keys and cells of the paper's validation rows that `rows` lack."""
+    run = [_paper_row(row) for row in rows if paper.is_comparable(row["dataset"], row["split"], row["images"])]
+    left = [row for row in paper.SEGMENTATION_ROWS if row not in run and row.split == "val"]
+    return [(_order(vars(row), paper.DATASET, row.split), _not_run_cells(row)) for row in left]
+
+
+def _notes(rows: Sequence[Row]) -> str:
+    notes = [
+        "AP is COCO's, of 0 to 1, on the data of its row; the box head's accuracy is of the training's last 50 "
+        "iterations.",
+        f"Paper: Sarda & Sun, Table 1, measured on DeepFashion's {paper.IMAGES['val']} validation images. A number on "
+        "other images, such as those of Clothing Co-Parsing, cannot be compared with it.",
+    ]
+    if any(len(row.runs) > 1 for row in rows):
+        notes.append("Several seeds: mean [min, max] over n runs.")
+    return " ".join(notes)
+
+
+def _sources(rows: Sequence[Row]) -> str:
+    """Config, checkpoint and command of every run, numbered as the table's rows."""
+    lines = [
+        f"- #{number}, seed {run['training'].get('seed', 'unknown')}: `{run['config']}` "
+        f"(sha256 {run['config_sha256'][:12]}), `{run['checkpoint']}` (sha256 {run['checkpoint_sha256'][:12]}): "
+        f"`{run['command']}`"
+        for number, row in enumerate(rows, 1)
+        for run in row.runs
+    ]
+    return "\n".join(["<details><summary>Where each number comes from</summary>", "", *lines, "", "</details>"])
+
+
+def _class_table(rows: Sequence[tuple[int, Row]]) -> str:
+    """Classes by rows of one data set: instances, then four AP for each row of the main table."""
+    first = rows[0][1]["per_class"]
+    columns = [(kind, name) for kind in IOU_TYPES for name in ("AP", "AP50")]
+    header = ["class", "instances", *(f"#{n} {kind} {name}" for n, _ in rows for kind, name in columns)]
+
+    def cell(row: Row, class_name: str, kind: str, name: str) -> str:
+        return row.number(lambda run: run["per_class"][class_name][kind][name], _ap)
+
+    body = [
+        [
+            class_name,
+            str(entry["instances"]),
+            *(cell(row, class_name, *column) for _, row in rows for column in columns),
+        ]
+        for class_name, entry in first.items()
+    ]
+    return markdown.table(header, body, left=("class",))
+
+
+def _class_tables(rows: Sequence[Row]) -> list[str]:
+    """A table for each set of ground truth: rows with the same data, classes and instance counts."""
+    same: dict[tuple[Any, ...], list[tuple[int, Row]]] = {}
+    for number, row in enumerate(rows, 1):
+        counts = tuple((name, entry["instances"]) for name, entry in row["per_class"].items())
+        same.setdefault((row["dataset"], row["split"], counts), []).append((number, row))
+    return [
+        f"AP by class, {dataset} {split} (# as above)\n\n{_class_table(numbered)}"
+        for (dataset, split, _), numbered in same.items()
+    ]
+
+
+def render(results: Sequence[Content], all_rows: bool = False, per_class: bool = False) -> str:
+    """The paper's Table 1 with our rows, in Markdown.
+
+    Args:
+        results: contents of result files, each with its `row`.
+        all_rows: also list the paper's rows that were not run.
+        per_class: add a table of AP by class.
+    """
+    rows = group(results)
+    ours = [
+        (_order(row.facts, row["dataset"], row["split"]), _cells(number, row)) for number, row in enumerate(rows, 1)
+    ]
+    lines = sorted([*ours, *(_with_not_run(rows) if all_rows else [])], key=lambda line: line[0])
+    parts = [markdown.table(_HEADER, [cells for _, cells in lines], _LEFT), _notes(rows)]
+    return "\n\n".join([*parts, *(_class_tables(rows) if per_class else []), _sources(rows)])
