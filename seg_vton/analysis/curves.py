@@ -1,0 +1,135 @@
+"""Training curves: losses and accuracy of runs side by side, from the scalars that mmengine logs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.ndimage import gaussian_filter1d
+
+from seg_vton.errors import UserError
+from seg_vton.files import atomic_path
+
+Curves = dict[str, tuple[np.ndarray, np.ndarray]]
+
+_COLUMNS = 3
+
+
+def _records(path: Path) -> list[dict]:
+    """The log's lines; the last may be in the middle of being written by a run that goes on."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    records = []
+    for number, line in enumerate(lines, 1):
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if number < len(lines):
+                raise UserError(f"{path}, line {number}: not JSON ({error}): the log is broken there") from None
+    return records
+
+
+def read_curves(work_dir: str | Path) -> Curves:
+    """Reads what a run logged while it trained.
+
+    Args:
+        work_dir: the run's folder. Where it was resumed, a later log takes over from the iteration it starts at.
+
+    Returns:
+        By name, `loss...` and accuracies (`acc`, percent): iterations, int64 `(N,)`, and values, float64 `(N,)`.
+
+    Raises:
+        UserError: there is no log, it is broken, or it has no training iteration yet.
+    """
+    # The folders between are named by the time of the start, so that their order is the order of the runs.
+    logs = sorted(Path(work_dir).rglob("vis_data/scalars.json"))
+    if not logs:
+        raise UserError(f"{work_dir} has no */vis_data/scalars.json: is it the work dir of a training run?")
+    by_iteration: dict[int, dict[str, float]] = {}
+    for log in logs:
+        training = [record for record in _records(log) if "loss" in record]
+        start = min((record["step"] for record in training), default=0)
+        by_iteration = {step: record for step, record in by_iteration.items() if step < start or not training}
+        by_iteration.update((record["step"], record) for record in training)
+    if not by_iteration:
+        raise UserError(f"{work_dir}: no training iteration is logged yet in {', '.join(map(str, logs))}")
+    names = dict.fromkeys(
+        name for record in by_iteration.values() for name in record if name.startswith("loss") or name.endswith("acc")
+    )
+    return {name: _curve(by_iteration, name) for name in names}
+
+
+def _curve(by_iteration: dict[int, dict[str, float]], name: str) -> tuple[np.ndarray, np.ndarray]:
+    steps = sorted(step for step, record in by_iteration.items() if name in record)
+    return np.array(steps), np.array([by_iteration[step][name] for step in steps], dtype=np.float64)
+
+
+def smooth(values: np.ndarray) -> np.ndarray:
+    """Gaussian average over neighbours to both sides: unlike a running average it does not lag behind a falling loss.
+
+    Args:
+        values: `(N,)`, evenly spaced.
+
+    Returns:
+        float64 `(N,)`; the Gaussian's sigma is a fiftieth of the run, and one entry at least.
+    """
+    return gaussian_filter1d(values.astype(np.float64), sigma=max(1.0, len(values) / 50), mode="nearest")
+
+
+def run_names(work_dirs: Sequence[str | Path]) -> list[str]:
+    """Folder names, with as many parents as it takes to tell them apart.
+
+    Raises:
+        UserError: a folder is given twice.
+    """
+    parts = [Path(work_dir).resolve().parts for work_dir in work_dirs]
+    if len(set(parts)) < len(parts):
+        raise UserError("a work dir is given twice")
+    depth = next(d for d in range(1, max(map(len, parts)) + 1) if len({p[-d:] for p in parts}) == len(parts))
+    return ["/".join(part[-depth:]) for part in parts]
+
+
+def _draw(axes: Axes, name: str, runs: dict[str, Curves]) -> None:
+    """One scalar of all runs: as logged thin and pale, smoothed on top."""
+    for index, curves in enumerate(runs.values()):
+        if name not in curves:
+            continue
+        steps, values = curves[name]
+        axes.plot(steps, values, color=f"C{index}", alpha=0.3, linewidth=0.8)
+        axes.plot(steps, smooth(values), color=f"C{index}", linewidth=1.4)
+    axes.set_title(f"{name} (%)" if name.endswith("acc") else name, fontsize=10)
+    axes.set_xlabel("iteration", fontsize=8)
+    axes.tick_params(labelsize=8)
+    axes.grid(alpha=0.25)
+
+
+def draw_curves(work_dirs: Sequence[str | Path], out: str | Path, overwrite: bool = False) -> None:
+    """Draws a panel for each scalar with a line for each run.
+
+    Args:
+        work_dirs: folders of training runs.
+        out: the image to write; matplotlib takes the format from the suffix (.png, .pdf, .svg).
+        overwrite: whether `out` may be replaced.
+
+    Raises:
+        UserError: see `read_curves`; or `out` exists, or its suffix is no image format.
+    """
+    runs = dict(zip(run_names(work_dirs), map(read_curves, work_dirs), strict=True))
+    names = list(dict.fromkeys(name for curves in runs.values() for name in curves))
+    rows = -(-len(names) // _COLUMNS)
+    legend_height = 0.22 * len(runs) + 0.1  # inches
+    figure = Figure(figsize=(3.6 * _COLUMNS, 2.6 * rows + legend_height), layout="constrained")
+    if Path(out).suffix.removeprefix(".") not in figure.canvas.get_supported_filetypes():
+        raise UserError(f"{out}: the name must end in an image format such as .png, .pdf or .svg")
+    grid = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
+    for axes, name in zip(grid, names, strict=False):
+        _draw(axes, name, runs)
+    for axes in grid[len(names) :]:
+        axes.set_axis_off()
+    handles = [grid[0].plot([], [], color=f"C{index}", label=name)[0] for index, name in enumerate(runs)]
+    figure.legend(handles=handles, loc="outside lower left", fontsize=8, frameon=False)
+    with atomic_path(out, overwrite) as temporary:
+        figure.savefig(temporary, dpi=150)
