@@ -1,0 +1,213 @@
+"""Instances painted on a photograph, and panels put together to a figure.
+
+mmdet's `DetLocalVisualizer` writes a name at the corner of every box, where the names of a dressed person's garments
+cover one another and the garments. Here names stand at the photograph's edges, each tied to its mask by a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import cv2
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+Colour = tuple[int, int, int]
+
+_MASK_OPACITY = 0.5
+_GAP = 8  # pixels between panels
+_INK: Colour = (20, 20, 20)
+_GREY: Colour = (90, 90, 90)
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One mask to paint.
+
+    Attributes:
+        name: its class.
+        colour: the class's RGB colour in [0, 255].
+        mask: bool `(H, W)` in the photograph's frame.
+        score: of a prediction, in [0, 1]; None for ground truth.
+    """
+
+    name: str
+    colour: Colour
+    mask: np.ndarray
+    score: float | None = None
+
+    @property
+    def tag(self) -> str:
+        """Name and score as they are written: `dress .93`."""
+        return self.name if self.score is None else f"{self.name} {self.score:.2f}".replace(" 0.", " .")
+
+
+@cache
+def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which matplotlib carries, so that figures look the same everywhere."""
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, size)
+
+
+def _fitting_font(text: str, size: int, width: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """The font at `size` pixels, or smaller where `text` would be wider than `width` pixels."""
+    length = _font(size, bold).getlength(text)
+    return _font(max(7, min(size, int(size * width / length))) if length else size, bold)
+
+
+def anchor(mask: np.ndarray) -> tuple[int, int]:
+    """x and y of the pixel that is deepest inside a mask, bool `(H, W)` with at least one pixel."""
+    padded = np.pad(mask, 1).astype(np.uint8)  # the photograph's edge is an edge of the mask too
+    depth = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    return int(x), int(y)
+
+
+def spread(wanted: Sequence[float], pitch: float, low: float, high: float) -> list[float]:
+    """Moves positions apart to a distance of at least `pitch`, inside [low, high], as little as need be.
+
+    Args:
+        wanted: rising positions; `(len(wanted) - 1) * pitch <= high - low`.
+        pitch: the least distance.
+        low: the least position.
+        high: the greatest position.
+
+    Returns:
+        Rising positions.
+    """
+    placed: list[float] = []
+    for position in wanted:
+        placed.append(max(position, placed[-1] + pitch if placed else low))
+    ceiling = high
+    for index in reversed(range(len(placed))):
+        placed[index] = min(placed[index], ceiling)
+        ceiling = placed[index] - pitch
+    return placed
+
+
+def _split_sides(anchors: Sequence[tuple[int, int]], capacity: int) -> tuple[list[int], list[int]]:
+    """Indices of the tags for the left and the right edge, from top to bottom, as evenly as can be."""
+    by_x = sorted(range(len(anchors)), key=lambda index: anchors[index][0])[: 2 * capacity]
+    half = (len(by_x) + 1) // 2
+    left, right = (sorted(side, key=lambda index: anchors[index][1]) for side in (by_x[:half], by_x[half:]))
+    return left, right
+
+
+def _paint_masks(photo: np.ndarray, instances: Sequence[Instance]) -> np.ndarray:
+    """Fills the masks with their colours, large ones first, and draws thin outlines; `photo` is RGB `(H, W, 3)`."""
+    painted = photo.copy()
+    size = photo.shape[1::-1]
+    for instance in sorted(instances, key=lambda one: -int(one.mask.sum())):
+        soft = cv2.resize(instance.mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+        opacity = _MASK_OPACITY * soft[..., None]
+        painted = (painted * (1 - opacity) + np.array(instance.colour) * opacity).round().astype(np.uint8)
+        outline, _ = cv2.findContours((soft >= 0.5).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(painted, outline, -1, (255, 255, 255), 1, cv2.LINE_AA)
+    return painted
+
+
+def draw_instances(photo: np.ndarray, instances: Sequence[Instance], height: int) -> np.ndarray:
+    """Paints instances and writes their names and scores.
+
+    Args:
+        photo: RGB uint8 `(H, W, 3)`.
+        instances: masks in the photograph's frame; empty masks are left out.
+        height: of the panel in pixels; the width follows. Where there are more names than fit at the edges, those of
+            the lowest scores are left out, and their number is written.
+
+    Returns:
+        RGB uint8 `(height, W * height / H, 3)`.
+    """
+    scale = height / photo.shape[0]
+    size = (max(1, round(photo.shape[1] * scale)), height)
+    photo = cv2.resize(photo, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    shown = sorted((one for one in instances if one.mask.any()), key=lambda one: -(one.score or 0))
+    painted = _paint_masks(photo, shown)
+    anchors = [tuple(round((v + 0.5) * scale) for v in anchor(one.mask)) for one in shown]
+    return _write_tags(painted, [(one.tag, one.colour, at) for one, at in zip(shown, anchors, strict=True)])
+
+
+def _write_tags(panel: np.ndarray, tags: Sequence[tuple[str, Colour, tuple[int, int]]]) -> np.ndarray:
+    """Writes (text, colour, (x, y)) at the panel's left and right edges, with a line to each (x, y)."""
+    height, width = panel.shape[:2]
+    font = _font(max(9, height // 42))
+    pitch = round(1.7 * font.size)
+    capacity = max(1, (height - 8) // pitch)
+    left_out = max(0, len(tags) - 2 * capacity)
+    tags = list(tags[: 2 * capacity])
+    places = []
+    for side, indices in enumerate(_split_sides([at for _, _, at in tags], capacity)):
+        middles = spread([tags[i][2][1] for i in indices], pitch, 4 + pitch / 2, height - 4 - pitch / 2)
+        places += [(tags[i], side, round(middle)) for i, middle in zip(indices, middles, strict=True)]
+    for (text, colour, at), side, middle in places:
+        tag_width = _tag_width(text, font)
+        start = (width - 4 - tag_width if side else 4 + tag_width, middle)
+        for ink, thickness in (((255, 255, 255), 3), (colour, 1)):
+            cv2.line(panel, start, at, ink, thickness, cv2.LINE_AA)
+        cv2.circle(panel, at, 3, (255, 255, 255), -1, cv2.LINE_AA)
+        cv2.circle(panel, at, 2, colour, -1, cv2.LINE_AA)
+    image = Image.fromarray(panel)
+    draw = ImageDraw.Draw(image)
+    for (text, colour, _), side, middle in places:
+        x = width - 4 - _tag_width(text, font) if side else 4
+        _write_tag(draw, x, middle, text, colour, font)
+    if left_out:
+        draw.text(
+            (width // 2, height - 4), f"{left_out} more", "white", font, "mb", stroke_width=2, stroke_fill="black"
+        )
+    return np.array(image)
+
+
+def _tag_width(text: str, font: ImageFont.FreeTypeFont) -> int:
+    return round(font.getlength(text) + 2.1 * font.size)
+
+
+def _write_tag(
+    draw: ImageDraw.ImageDraw, x: int, middle: int, text: str, colour: Colour, font: ImageFont.FreeTypeFont
+) -> None:
+    """One tag: a white plate, a swatch of the class's colour, the text."""
+    size = font.size
+    half = round(0.75 * size)
+    draw.rounded_rectangle((x, middle - half, x + _tag_width(text, font), middle + half), size // 4, "white", colour)
+    swatch = round(0.4 * size)
+    left = x + round(0.4 * size)
+    draw.rectangle((left, middle - swatch, left + 2 * swatch, middle + swatch), colour)
+    draw.text((left + 2 * swatch + round(0.4 * size), middle), text, _INK, font, "lm")
+
+
+def sheet(titles: Sequence[str], rows: Sequence[tuple[str, Sequence[np.ndarray]]], footer: str) -> np.ndarray:
+    """Puts panels together: a column for each title, a row for each photograph.
+
+    Args:
+        titles: what stands above the columns.
+        rows: caption and panels, RGB uint8 of one height, as many as titles.
+        footer: what stands below.
+
+    Returns:
+        RGB uint8 `(H, W, 3)`, white where nothing is.
+    """
+    height = max(panel.shape[0] for _, panels in rows for panel in panels)
+    cell = max(panel.shape[1] for _, panels in rows for panel in panels)
+    title_size, caption_size = max(12, height // 28), max(10, height // 44)
+    top, caption_height = 2 * title_size, 2 * caption_size
+    width = len(titles) * (cell + _GAP) + _GAP
+    total = top + len(rows) * (height + caption_height) + (2 * caption_size if footer else 0)
+    image = Image.new("RGB", (width, total), "white")
+    draw = ImageDraw.Draw(image)
+    for column, title in enumerate(titles):
+        middle = _GAP + column * (cell + _GAP) + cell // 2
+        draw.text((middle, top // 2), title, _INK, _fitting_font(title, title_size, cell, bold=True), "mm")
+    for index, (caption, panels) in enumerate(rows):
+        y = top + index * (height + caption_height)
+        for column, panel in enumerate(panels):
+            x = _GAP + column * (cell + _GAP) + (cell - panel.shape[1]) // 2
+            image.paste(Image.fromarray(panel), (x, y))
+        draw.text((_GAP, y + height + caption_height // 2), caption, _GREY, _font(caption_size), "lm")
+    if footer:
+        font = _fitting_font(footer, caption_size, width - 2 * _GAP)
+        draw.text((width - _GAP, total - caption_size), footer, _GREY, font, "rm")
+    return np.array(image)

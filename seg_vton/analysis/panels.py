@@ -1,0 +1,303 @@
+"""The figure of the paper: photograph, ground truth and the masks of several models, a row for each photograph."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmdet.apis import inference_detector
+from mmdet.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from mmengine.device import get_device
+from mmengine.registry import init_default_scope
+from mmengine.runner import load_checkpoint
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from seg_vton.analysis.drawing import Instance, draw_instances, sheet
+from seg_vton.data.coco import rle_area
+from seg_vton.engine.launch import load_config
+from seg_vton.errors import UserError
+from seg_vton.files import atomic_path, read_json, refuse_existing
+from seg_vton.progress import track
+
+RAW, GROUND_TRUTH = "image", "ground truth"
+SHEET = "panels.png"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the masks of a column come from.
+
+    Attributes:
+        name: the column's title.
+        predictions: COCO results that `tools/test.py --out` wrote, or None.
+        config: the model's config where there are no predictions.
+        checkpoint: the model's weights where there are no predictions.
+    """
+
+    name: str
+    predictions: Path | None = None
+    config: Path | None = None
+    checkpoint: Path | None = None
+
+
+def parse_source(text: str) -> Source:
+    """Reads `NAME=CONFIG,CHECKPOINT` or `NAME=PREDICTIONS.json`.
+
+    Raises:
+        UserError: the text is neither.
+    """
+    name, _, value = text.partition("=")
+    config, comma, checkpoint = value.rpartition(",")
+    if name and value.endswith(".json"):
+        return Source(name, predictions=Path(value))
+    if not (name and comma and config and checkpoint):
+        raise UserError(f"model {text!r}: write NAME=CONFIG,CHECKPOINT or NAME=PREDICTIONS.json")
+    return Source(name, config=Path(config), checkpoint=Path(checkpoint))
+
+
+class Photographs:
+    """The photographs of a split with their ground truth.
+
+    Args:
+        config: a config with `<split>_dataloader`.
+        split: 'val' or 'test'.
+
+    Raises:
+        UserError: the data is missing or at fault.
+    """
+
+    def __init__(self, config: Config, split: str) -> None:
+        init_default_scope(config.get("default_scope", "mmdet"))
+        load = [{"type": "LoadImageFromFile"}, {"type": "LoadAnnotations", "with_bbox": True, "with_mask": True}]
+        self.dataset: BaseDataset = DATASETS.build(dict(config[f"{split}_dataloader"].dataset, pipeline=load))
+        self.classes: tuple[str, ...] = self.dataset.metainfo["classes"]
+        self.palette: list[tuple[int, int, int]] = self.dataset.metainfo["palette"]
+        infos = [self.dataset.get_data_info(index) for index in range(len(self.dataset))]
+        self.index_of = {info["img_id"]: index for index, info in enumerate(infos)}
+        self.path_of = {info["img_id"]: Path(info["img_path"]) for info in infos}
+        self.size_of = {info["img_id"]: (info["width"], info["height"]) for info in infos}
+
+    def find(self, wanted: Sequence[str]) -> list[Any]:
+        """Ids of the photographs that are called by id or by file name.
+
+        Raises:
+            UserError: there is no such photograph, or several files of that name.
+        """
+        by_text = {str(image_id): image_id for image_id in self.path_of}
+        found = []
+        for text in wanted:
+            matches = (
+                [by_text[text]] if text in by_text else [i for i, path in self.path_of.items() if path.match(text)]
+            )
+            if len(matches) != 1:
+                some = ", ".join(f"{i} ({self.path_of[i].name})" for i in (matches or list(self.path_of))[:5])
+                what = f"{len(matches)} images are called" if matches else "no image has the id or file name"
+                raise UserError(
+                    f"{what} {text!r} among the {len(self.path_of)} of {self.dataset.ann_file}: {some}, ..."
+                )
+            found += matches
+        return list(dict.fromkeys(found))
+
+    def draw(self, count: int, seed: int) -> list[Any]:
+        """Ids of `count` photographs, drawn at random, in the data set's order.
+
+        Raises:
+            UserError: there are not that many.
+        """
+        if not 1 <= count <= len(self.path_of):
+            raise UserError(f"--random {count}: {self.dataset.ann_file} has {len(self.path_of)} images")
+        chosen = np.random.default_rng(seed).choice(len(self.path_of), count, replace=False)
+        ids = list(self.path_of)
+        return [ids[index] for index in sorted(chosen)]
+
+    def instance(self, label: int, mask: np.ndarray, score: float | None = None) -> Instance:
+        """An instance to paint: class `label`, bool mask `(H, W)`."""
+        return Instance(self.classes[label], self.palette[label], mask, score)
+
+    def load(self, image_id: Any) -> tuple[np.ndarray, list[Instance]]:
+        """A photograph, RGB uint8 `(H, W, 3)`, and its ground truth without what is to be ignored."""
+        item = self.dataset[self.index_of[image_id]]
+        entries = zip(item["gt_bboxes_labels"], item["gt_masks"].masks, item["gt_ignore_flags"], strict=True)
+        truth = [self.instance(int(label), mask.astype(bool)) for label, mask, ignored in entries if not ignored]
+        return item["img"][..., ::-1].copy(), truth
+
+
+def read_predictions(path: Path, photographs: Photographs, ids: Sequence[Any], score_thr: float) -> dict[Any, list]:
+    """Instances by image id from COCO results.
+
+    Args:
+        path: JSON list of `image_id`, `category_id`, `score` and `segmentation` as compressed RLE.
+        photographs: the data set that was predicted.
+        ids: the photographs wanted.
+        score_thr: instances below this score are left out.
+
+    Raises:
+        UserError: the file is missing or broken, has no masks, or is of other images or categories.
+    """
+    rows = read_json(path)
+    keys = ("image_id", "category_id", "score", "segmentation")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and all(k in row for k in keys) for row in rows):
+        raise UserError(f"{path} is not a list of COCO results with masks: `tools/test.py --out FILE.json` writes one")
+    found: dict[Any, list[Instance]] = {image_id: [] for image_id in ids}
+    for row in rows:
+        if row["image_id"] not in photographs.path_of or row["category_id"] not in photographs.dataset.cat2label:
+            raise UserError(
+                f"{path}: image {row['image_id']} or category {row['category_id']} is not in "
+                f"{photographs.dataset.ann_file}: these are predictions on other data; choose the --split they are of"
+            )
+        if row["image_id"] in found and row["score"] >= score_thr:
+            mask = _decode(row["segmentation"], photographs.size_of[row["image_id"]], path)
+            label = photographs.dataset.cat2label[row["category_id"]]
+            found[row["image_id"]].append(photographs.instance(label, mask, row["score"]))
+    return found
+
+
+def _decode(rle: dict[str, Any], size: tuple[int, int], path: Path) -> np.ndarray:
+    """A mask, bool `(H, W)`; `size` is the photograph's (width, height)."""
+    try:
+        rle_area(rle, *size)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: a mask is broken or of another image ({error}); is the --split right?") from None
+    return coco_mask.decode(rle).astype(bool)
+
+
+def load_detector(config_path: Path, checkpoint: Path, classes: Sequence[str], device: str) -> torch.nn.Module:
+    """Builds a detector for `inference_detector`.
+
+    mmdet's `init_detector` goes on without a word when the checkpoint is of another architecture; this does not.
+
+    Args:
+        config_path: the model's config.
+        checkpoint: its weights; read without running anything in the file.
+        classes: the data set's classes, which the checkpoint's must be.
+        device: a torch device.
+
+    Raises:
+        UserError: a file is missing or broken, or the weights do not fit the config or the classes.
+    """
+    config = load_config(config_path)
+    if config.model.backbone.get("init_cfg"):
+        config.model.backbone.init_cfg = None  # the checkpoint has the backbone too
+    init_default_scope(config.get("default_scope", "mmdet"))
+    model = MODELS.build(config.model)
+    try:
+        content = load_checkpoint(model, str(checkpoint), map_location="cpu", strict=True)
+    except RuntimeError as error:
+        first = next((line.strip() for line in str(error).splitlines()[1:] if line.strip()), str(error))
+        raise UserError(f"checkpoint {checkpoint} is not of the model in {config_path}: {first[:200]}") from None
+    trained = content.get("meta", {}).get("dataset_meta", {}).get("classes", classes)
+    if tuple(trained) != tuple(classes):
+        raise UserError(f"checkpoint {checkpoint} knows the classes {', '.join(trained)}, not {', '.join(classes)}")
+    model.cfg = config
+    return model.to(device).eval()
+
+
+def predict(
+    source: Source, photographs: Photographs, ids: Sequence[Any], score_thr: float
+) -> dict[Any, list[Instance]]:
+    """Runs a model on photographs, as its config's test pipeline has it.
+
+    Args:
+        source: config and checkpoint.
+        photographs: the data set.
+        ids: the photographs wanted.
+        score_thr: instances below this score are left out.
+
+    Returns:
+        Instances by image id.
+
+    Raises:
+        UserError: see `load_detector`.
+    """
+    model = load_detector(source.config, source.checkpoint, photographs.classes, get_device())
+    found = {}
+    for image_id in track(ids, source.name):
+        predicted = inference_detector(model, str(photographs.path_of[image_id])).pred_instances.cpu()
+        kept = predicted[predicted.scores >= score_thr]
+        entries = zip(kept.labels.tolist(), kept.masks.numpy(), kept.scores.tolist(), strict=True)
+        found[image_id] = [photographs.instance(label, mask.astype(bool), score) for label, mask, score in entries]
+    return found
+
+
+def _slug(text: str) -> str:
+    """A name that is a file name everywhere."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "unnamed"
+
+
+def panel_paths(out: Path, titles: Sequence[str], ids: Sequence[Any], overwrite: bool) -> dict[tuple[Any, str], Path]:
+    """`OUT/IMAGE_ID/COLUMN.png` by image id and title, before anything is computed.
+
+    Raises:
+        UserError: two columns would have one file name, or a file exists and `overwrite` is False.
+    """
+    slugs = [_slug(title) for title in titles]
+    if len(set(slugs)) < len(slugs):
+        raise UserError(f"the columns {', '.join(titles)} need names that differ in letters and digits")
+    paths = {
+        (image_id, title): out / _slug(str(image_id)) / f"{slug}.png"
+        for image_id in ids
+        for title, slug in zip(titles, slugs, strict=True)
+    }
+    for path in (out / SHEET, *paths.values()):
+        refuse_existing(path, overwrite)
+    return paths
+
+
+def _save(path: Path, panel: np.ndarray, overwrite: bool) -> None:
+    with atomic_path(path, overwrite) as temporary:
+        Image.fromarray(panel).save(temporary)
+
+
+def draw_panels(
+    photographs: Photographs,
+    sources: Sequence[Source],
+    ids: Sequence[Any],
+    out: str | Path,
+    score_thr: float = 0.5,
+    height: int = 720,
+    overwrite: bool = False,
+) -> Path:
+    """Draws the figure: `OUT/panels.png`, and each panel as `OUT/IMAGE_ID/COLUMN.png`.
+
+    Args:
+        photographs: the data set.
+        sources: a column each, in this order, after the photograph and the ground truth.
+        ids: a row each.
+        out: folder.
+        score_thr: predictions below this score are left out.
+        height: of a panel in pixels.
+        overwrite: whether existing panels may be replaced.
+
+    Returns:
+        The figure's path.
+
+    Raises:
+        UserError: a panel exists, a name comes twice, or a source is at fault.
+    """
+    out = Path(out)
+    titles = [RAW, GROUND_TRUTH, *(source.name for source in sources)]
+    paths = panel_paths(out, titles, ids, overwrite)
+    predicted = [
+        predict(source, photographs, ids, score_thr)
+        if source.predictions is None
+        else read_predictions(source.predictions, photographs, ids, score_thr)
+        for source in sources
+    ]
+    rows = []
+    for image_id in track(ids, "panels"):
+        photo, truth = photographs.load(image_id)
+        columns = [[], truth, *(instances[image_id] for instances in predicted)]
+        panels = [draw_instances(photo, instances, height) for instances in columns]
+        for title, panel in zip(titles, panels, strict=True):
+            _save(paths[image_id, title], panel, overwrite)
+        rows.append((f"{photographs.path_of[image_id].name}, id {image_id}", panels))
+    _save(out / SHEET, sheet(titles, rows, f"predictions with a score of {score_thr:g} or more"), overwrite)
+    return out / SHEET
