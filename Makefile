@@ -37,7 +37,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PY) tools/check_env.py
 	@touch $@
 
-demo: $(DEMO)/panels/sheet.png
+demo: $(DEMO)/panels/panels.png
 	@echo "the demo's result is $(DEMO_RESULT), its panels are in $(DEMO)/panels"
 
 $(DOLLS)/annotations/instances_val.json: | $(VENV)/.installed
@@ -49,7 +49,7 @@ $(DEMO_CHECKPOINT): $(DOLLS)/annotations/instances_val.json
 $(DEMO_RESULT): $(DEMO_CHECKPOINT)
 	$(PY) tools/test.py $(DEMO_CONFIG) $(DEMO_CHECKPOINT) --work-dir $(DEMO) --out $(DEMO)/predictions.json --overwrite
 
-$(DEMO)/panels/sheet.png: $(DEMO_RESULT)
+$(DEMO)/panels/panels.png: $(DEMO_RESULT)
 	$(PY) tools/analysis/ablation_table.py $(DEMO_RESULT) --per-class
 	$(PY) tools/analysis/panels.py $(DEMO_CONFIG) --models CARAFE-FPN=$(DEMO)/predictions.json --random 8 --out $(DEMO)/panels --overwrite
 
