@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmengine.registry import DefaultScope
 from PIL import Image, ImageDraw
 
 from seg_vton.data.coco import CocoBuilder
@@ -13,6 +14,13 @@ REPO = Path(__file__).resolve().parents[1]
 def repo():
     """Root of the repository."""
     return REPO
+
+
+@pytest.fixture(autouse=True)
+def no_scope_left():
+    """A Runner leaves its default scope behind, in which the next test would look up names."""
+    yield
+    DefaultScope._instance_dict.clear()
 
 
 def draw_shapes(rng, size, categories):
@@ -55,3 +63,61 @@ def tiny_coco(tmp_path_factory):
             builder.add_mask(image_id, category, mask)
     builder.write(root / "annotations" / "instances.json")
     return root
+
+
+TINY_CONFIG = """
+_base_ = [
+    "{base}/models/mask-rcnn_r50_fpn.py",
+    "{base}/datasets/ccp.py",
+    "{base}/schedules/sgd_2e.py",
+    "{base}/default_runtime.py",
+]
+carafe = dict(type="carafe", up_kernel=5, up_group=1, encoder_kernel=3, encoder_dilation=1, compressed_channels=8)
+model = dict(
+    backbone=dict(depth=18, base_channels=8, init_cfg=None),
+    neck=dict(type="FPN_CARAFE", in_channels=[8, 16, 32, 64], out_channels=16, upsample_cfg=carafe),
+    rpn_head=dict(in_channels=16, feat_channels=16, anchor_generator=dict(scales=[4])),
+    roi_head=dict(
+        bbox_roi_extractor=dict(out_channels=16, finest_scale=14),
+        bbox_head=dict(in_channels=16, fc_out_channels=32),
+        mask_roi_extractor=dict(out_channels=16, finest_scale=14),
+        mask_head=dict(num_convs=1, in_channels=16, conv_out_channels=16, upsample_cfg=dict(carafe, scale_factor=2)),
+    ),
+    train_cfg=dict(
+        rpn=dict(sampler=dict(num=32)),
+        rpn_proposal=dict(nms_pre=50, max_per_img=30),
+        rcnn=dict(sampler=dict(num=16)),
+    ),
+    test_cfg=dict(rpn=dict(nms_pre=50, max_per_img=30), rcnn=dict(score_thr=0.001, max_per_img=20)),
+)
+image_scale = (96, 128)
+train_pipeline = _base_.train_pipeline
+train_pipeline[2].scale = image_scale
+test_pipeline = _base_.test_pipeline
+test_pipeline[1].scale = image_scale
+data_root = "{data}/"
+paths = dict(data_root=data_root, ann_file="annotations/instances.json", data_prefix=dict(img="images/"))
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline, **paths))
+val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline, **paths))
+test_dataloader = val_dataloader
+val_evaluator = dict(ann_file=data_root + "annotations/instances.json", dataset="tiny")
+test_evaluator = val_evaluator
+train_cfg = dict(max_epochs=3)
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.1, by_epoch=False, begin=0, end=4),
+    dict(type="MultiStepLR", by_epoch=True, begin=0, end=3, milestones=[2], gamma=0.1),
+]
+default_hooks = dict(logger=dict(interval=1))
+log_processor = dict(window_size=1)
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_config_file(tiny_coco, tmp_path_factory):
+    """A config of a tiny Mask R-CNN (ResNet-18 and CARAFE-FPN with few channels), 3 epochs of `tiny_coco`.
+
+    All else is the repository's: losses, pipelines, schedule, hooks. Every iteration is logged unsmoothed.
+    """
+    path = tmp_path_factory.mktemp("configs") / "mask-rcnn_tiny.py"
+    path.write_text(TINY_CONFIG.format(base=REPO / "configs" / "_base_", data=tiny_coco))
+    return path

@@ -1,61 +1,30 @@
 """Checkpoints as untrusted input: weights only, an explicit allow-list, no other way in.
 
-mmengine's loaders end in `torch.load`, and one release unpickles everything when the weights-only attempt fails.
-`install` replaces the loaders that mmengine's `CheckpointLoader` finds by address, so that `load_from`, `--resume`,
-`init_cfg` and the inference APIs all read through `load_checkpoint_file`.
+mmengine's loaders end in `torch.load`, and one of its releases unpickles everything when the weights-only attempt
+fails. `install` replaces the loaders that mmengine's `CheckpointLoader` finds by address, so that `load_from`,
+`--resume`, `init_cfg` and the inference APIs all read through `load_checkpoint_file`.
 """
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+import re
+import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer
+from mmengine.dist import barrier, get_rank
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import checkpoint as mmengine_checkpoint
+from torch import nn
 
+from seg_vton.engine.pickled import allowed_globals
 from seg_vton.errors import UserError
 
-_LOG_STATISTICS = ("min", "max", "current", "mean")
 
-
-def _history_buffer_statistic(owner: type, name: str) -> Callable[..., float]:
-    """Stands in for `getattr` while a checkpoint is read: only mmengine's four log statistics can be reached.
-
-    `HistoryBuffer` pickles its class's functions as `getattr(HistoryBuffer, 'mean')`; the real `getattr` would let a
-    file walk from any allowed object to any other.
-    """
-    if owner is not HistoryBuffer or name not in _LOG_STATISTICS:
-        raise pickle.UnpicklingError(f"the file asks for getattr({owner!r}, {name!r}), which is not allowed")
-    return getattr(HistoryBuffer, name)
-
-
-# torch's unpickler finds allowed globals by module and name (which of the two names depends on its version).
-_history_buffer_statistic.__module__ = "builtins"
-_history_buffer_statistic.__name__ = _history_buffer_statistic.__qualname__ = "getattr"
-
-
-def allowed_globals() -> list[Any]:
-    """What a checkpoint may hold beside tensors and plain containers: numpy numbers, slices, mmengine's log history."""
-    reconstruct, reconstruct_args = np.empty(0).__reduce__()[:2]
-    scalar = np.float64(0).__reduce__()[0]
-    dtypes = {type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.int32, np.uint32, np.bool_)}
-    return [
-        HistoryBuffer,
-        _history_buffer_statistic,
-        reconstruct,
-        reconstruct_args[0],
-        scalar,
-        np.dtype,
-        slice,
-        *dtypes,
-    ]
-
-
-def load_checkpoint_file(path: str | Path, map_location: Any = None) -> Any:
+def load_checkpoint_file(path: str | Path, map_location: Any = None) -> dict[str, Any]:
     """Reads a local checkpoint without running anything it holds.
 
     Args:
@@ -63,38 +32,160 @@ def load_checkpoint_file(path: str | Path, map_location: Any = None) -> Any:
         map_location: as in `torch.load`.
 
     Returns:
-        The unpickled object.
+        The file's dict.
 
     Raises:
-        UserError: the file is missing, cut off, or asks for a global outside the allow-list; the message names it.
+        UserError: the file is missing, cut off, holds no dict, or asks for a global outside the allow-list; the message
+            names it.
     """
     path = Path(path).expanduser()
     if not path.is_file():
         raise UserError(f"checkpoint {path} does not exist or is not a file")
     try:
-        return torch.load(path, map_location=map_location, weights_only=True)
+        content = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
-        reason = str(error).split("\n")[0].removeprefix("Weights only load failed. ")
-        offender = next((line for line in str(error).split("\n") if "GLOBAL" in line or "getattr" in line), reason)
+        raise UserError(_explain_refusal(path, str(error))) from error
+    except _DAMAGED as error:
+        raise UserError(_explain_damage(path, str(error) or type(error).__name__)) from error
+    if not isinstance(content, dict):
+        raise UserError(f"checkpoint {path} has no state dict: expected a dict, found {type(content).__name__}")
+    if isinstance(content.get("meta"), dict):
+        # mmengine's `Runner.resume` runs this field of mmcv 1's checkpoints as Python; nothing reads it since.
+        content["meta"].pop("config", None)
+    return content
+
+
+# What torch and its unpickler raise on bytes that are no checkpoint, or not all of one.
+_DAMAGED = (
+    RuntimeError,
+    EOFError,
+    OSError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    AssertionError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+)
+
+
+def _explain_refusal(path: Path, message: str) -> str:
+    """Names what a file asks for, out of torch's long message; or says that it is no checkpoint at all."""
+    named = re.search(r"GLOBAL ([\w.]+)|asks for (.*), which", message)
+    if named is None:
+        return _explain_damage(path, message.partition("WeightsUnpickler error:")[2] or message)
+    return (
+        f"checkpoint {path} was refused: it asks for {named[1] or named[2]}, and a checkpoint may hold tensors and "
+        "plain data only. Loading it would run code from the file; ask its author for a plain state dict"
+    )
+
+
+def _explain_damage(path: Path, message: str) -> str:
+    reason = message.strip().split("\n")[0].split(". ")[0].rstrip(".")
+    return f"{path} cannot be read as a checkpoint ({reason}): it may be cut off or another kind of file; get it again"
+
+
+def check_fits(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path) -> None:
+    """Refuses a checkpoint that is not this model's; mmengine would load what fits and go on with the rest at random.
+
+    Args:
+        model: the model, also one wrapped for several processes or for test-time augmentation.
+        checkpoint: what `load_checkpoint_file` returned: a state dict, or a dict with `state_dict`.
+        path: where it came from, for the message.
+
+    Raises:
+        UserError: tensors are missing, left over or of another shape. `num_batches_tracked` of batch norms may be
+            missing: checkpoints of other libraries lack it, and it has no use at a fixed momentum.
+    """
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    state = checkpoint.get("state_dict", checkpoint)
+    if not isinstance(state, Mapping):
+        raise UserError(f"checkpoint {path} has no state dict: expected a dict, found {type(state).__name__}")
+    found = {key.removeprefix("module."): getattr(value, "shape", None) for key, value in state.items()}
+    wanted = {key: value.shape for key, value in model.state_dict().items()}
+    faults = {
+        "missing": [key for key in wanted if key not in found and not key.endswith("num_batches_tracked")],
+        "unexpected": [key for key in found if key not in wanted],
+        "of another shape": [
+            f"{key} {_shape(found[key])} instead of {_shape(wanted[key])}"
+            for key in wanted
+            if key in found and found[key] != wanted[key]
+        ],
+    }
+    if any(faults.values()):
+        listed = "; ".join(f"{len(keys)} {kind}: {_first(keys)}" for kind, keys in faults.items() if keys)
         raise UserError(
-            f"checkpoint {path} was refused: it holds more than tensors and plain data ({offender.strip()}). "
-            "Loading it would run code from the file; ask its author for a plain state dict"
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+            f"checkpoint {path} does not fit the model of the config ({listed}). Use the config it was trained with"
+        )
+
+
+def _first(keys: list[str], count: int = 3) -> str:
+    return ", ".join(keys[:count]) + (", ..." if len(keys) > count else "")
+
+
+def _shape(shape: torch.Size | None) -> str:
+    return "no tensor" if shape is None else "x".join(map(str, shape)) or "scalar"
+
+
+def _download(address: str, target: Path) -> None:
+    """Downloads unless the file is there; it gets its name only when it is whole and its name's hash is right."""
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    found = torch.hub.HASH_REGEX.search(target.name)
+    try:
+        torch.hub.download_url_to_file(address, str(target), found.group(1) if found else None)
+    except (OSError, RuntimeError) as error:
         raise UserError(
-            f"checkpoint {path} cannot be read ({error}): it may be cut off; copy or download it again"
+            f"{address} could not be downloaded ({error}): try again, or get it elsewhere and put it at {target}"
         ) from error
 
 
-def _load_from_http(filename: str, map_location: Any = None, model_dir: str | None = None, **_: Any) -> Any:
-    """Downloads once into torch's hub folder (the name's hash is checked), then reads as any local file."""
+# The names of the three loaders show in mmengine's log, less their first ten letters.
+def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
+    """`load_checkpoint_file` under the name and signature that mmengine's log and callers expect."""
+    return load_checkpoint_file(filename, map_location)
+
+
+def load_from_http(filename: str, map_location: Any = None, model_dir: str | None = None, **_: Any) -> dict[str, Any]:
+    """Downloads once into torch's hub folder, the first process before the others, then reads as any local file.
+
+    Raises:
+        UserError: the download failed, or the file is refused.
+    """
     folder = Path(model_dir or Path(torch.hub.get_dir()) / "checkpoints")
-    folder.mkdir(parents=True, exist_ok=True)
     target = folder / Path(filename.split("?")[0]).name
-    if not target.exists():
-        found = torch.hub.HASH_REGEX.search(target.name)
-        torch.hub.download_url_to_file(filename, str(target), found.group(1) if found else None)
+    if get_rank() == 0:
+        _download(filename, target)
+    barrier()
+    _download(filename, target)  # on machines that do not see the first one's disk
     return load_checkpoint_file(target, map_location)
+
+
+def load_from_openmmlab(filename: str, map_location: Any = None) -> dict[str, Any]:
+    """Reads `open-mmlab://NAME`: mmengine's list of names has an address or a file under `MMENGINE_HOME` for each.
+
+    Raises:
+        UserError: the name is unknown, the download failed, or the file is refused.
+    """
+    name = filename.split("://", 1)[1]
+    name = mmengine_checkpoint.get_deprecated_model_names().get(name, name)
+    addresses = mmengine_checkpoint.get_external_models()
+    if name not in addresses:
+        raise UserError(f"{filename}: OpenMMLab has no weights of this name; it has {', '.join(sorted(addresses))}")
+    if re.match("https?://", addresses[name]):
+        return load_from_http(addresses[name], map_location)
+    return load_checkpoint_file(Path(mmengine_checkpoint._get_mmengine_home()) / addresses[name], map_location)
+
+
+_LOADERS = {
+    load_from_local: [""],
+    load_from_http: ["http://", "https://"],
+    load_from_openmmlab: ["open-mmlab://", "openmmlab://"],
+}
 
 
 def install() -> None:
@@ -105,8 +196,7 @@ def install() -> None:
     loader = mmengine_checkpoint.CheckpointLoader
     for scheme in [name for name in loader._schemes if any(word in name for word in ("pavi", "s3", "petrel"))]:
         del loader._schemes[scheme]
-    torch.serialization.add_safe_globals(allowed_globals())
-    mmengine_checkpoint.load_from_local = load_checkpoint_file
-    mmengine_checkpoint.load_from_http = _load_from_http
-    loader.register_scheme("", load_checkpoint_file, force=True)
-    loader.register_scheme(["http://", "https://"], _load_from_http, force=True)
+    torch.serialization.add_safe_globals(list(allowed_globals()))
+    for function, schemes in _LOADERS.items():
+        setattr(mmengine_checkpoint, function.__name__, function)
+        loader.register_scheme(schemes, function, force=True)
