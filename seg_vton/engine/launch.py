@@ -12,10 +12,24 @@ import torch.distributed
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 
 from seg_vton import machine
+from seg_vton.engine.hooks import CheckpointFitHook
 from seg_vton.errors import UserError
+
+# A config is Python: what running a faulty one raises, mmengine's own ConfigParsingError (a RuntimeError) included.
+_CONFIG_FAULTS = (
+    SyntaxError,
+    NameError,
+    ImportError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    ValueError,
+    OSError,
+    RuntimeError,
+)
 
 
 def load_config(
@@ -30,17 +44,19 @@ def load_config(
         launcher: 'none', 'pytorch', 'slurm' or 'mpi'.
 
     Raises:
-        UserError: the file does not exist or does not parse.
+        UserError: the file does not exist or does not parse, or an option does not fit it.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"config {path} does not exist: configs are under configs/segmentation and configs/tryon")
     try:
         config = Config.fromfile(path)
-    except (SyntaxError, NameError, KeyError, AttributeError, FileNotFoundError) as error:
+    except _CONFIG_FAULTS as error:
         raise UserError(f"config {path} cannot be read: {type(error).__name__}: {error}") from error
-    if options:
-        config.merge_from_dict(options)
+    try:
+        config.merge_from_dict(options or {})
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"--cfg-options do not fit {path}: {type(error).__name__}: {error}") from error
     config.launcher = launcher
     if work_dir is not None:
         config.work_dir = work_dir
@@ -66,26 +82,37 @@ def enable_auto_scale_lr(config: Config) -> None:
     Raises:
         UserError: the config does not say which batch size its learning rate is for.
     """
-    if "base_batch_size" not in config.get("auto_scale_lr", {}):
+    if "base_batch_size" not in (config.get("auto_scale_lr") or {}):
         raise UserError(f"{config.filename} has no auto_scale_lr.base_batch_size, so --auto-scale-lr cannot scale")
     config.auto_scale_lr.enable = True
 
 
 def set_resume(config: Config, resume: str) -> None:
-    """Resumes from a checkpoint file, or with 'auto' from the last one in the work dir."""
-    config.resume = True
-    config.load_from = None if resume == "auto" else resume
+    """Resumes from a checkpoint file, or with 'auto' from the last one in the work dir.
+
+    'auto' starts the training as the config says where there is none yet, from its `load_from` if it has one, so that
+    the same command starts a training and goes on with it.
+    """
+    last = find_latest_checkpoint(config.work_dir) if resume == "auto" else resume
+    config.resume = bool(last)
+    if last:
+        config.load_from = last
+    else:
+        print_log(f"no checkpoint in {config.work_dir} to resume from: the training starts anew", "current")
 
 
 def build_runner(config: Config) -> Runner:
     """Builds the Runner, on the CPU also for several processes.
 
     mmengine's start-up of several processes binds each to a GPU. Without one, processes talk through gloo and the model
-    is wrapped without device ids.
+    is wrapped without device ids. A checkpoint to resume from must be the model's own and hold the training's state.
     """
     if config.launcher == "pytorch" and not torch.cuda.is_available():
         if not torch.distributed.is_initialized():
             torch.distributed.init_process_group("gloo")
         config.setdefault("model_wrapper_cfg", dict(type="MMDistributedDataParallel", broadcast_buffers=False))
     os.environ.setdefault("LOCAL_RANK", "0")
-    return RUNNERS.build(config) if "runner_type" in config else Runner.from_cfg(config)
+    runner = RUNNERS.build(config) if "runner_type" in config else Runner.from_cfg(config)
+    if config.get("resume"):
+        runner.register_hook(CheckpointFitHook(config.load_from or f"in {config.work_dir}", resume=True))
+    return runner

@@ -11,6 +11,7 @@ from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 
 from seg_vton.engine import launch, results
+from seg_vton.engine.hooks import CheckpointFitHook
 from seg_vton.errors import UserError
 from seg_vton.files import refuse_existing
 from seg_vton.segmentation.rows import describe_row
@@ -46,32 +47,33 @@ def run(config: Config, checkpoint: str | Path, out: str | None = None, overwrit
         config: the resolved config; its test loader and evaluator decide what is tested.
         checkpoint: a file that `tools/train.py` wrote, or any state dict of the model.
         out: file for the predictions: `.json` for COCO results, `.pkl` for mmdet's dump; None writes none.
-        overwrite: whether an existing result file may be replaced.
+        overwrite: whether existing files may be replaced.
 
     Returns:
         The result file's path.
 
     Raises:
-        UserError: the checkpoint is missing or refused, the result exists, or `out` has another suffix.
+        UserError: the checkpoint is missing, refused or another model's, a file to write exists, or `out` has another
+            suffix.
     """
     checkpoint = Path(checkpoint)
     if not checkpoint.is_file():
         raise UserError(f"checkpoint {checkpoint} does not exist or is not a file")
     evaluator = config.test_evaluator
-    path = results.result_path(checkpoint, evaluator.dataset, evaluator.split)
+    split = f"{evaluator.split}-tta" if "module" in config.model else evaluator.split
+    path = results.result_path(checkpoint, evaluator.dataset, split)
     refuse_existing(path, overwrite)
+    suffix = _suffix(out, overwrite)
     facts = {
         "config": Path(config.filename).stem,
         "config_sha256": results.config_hash(config),
         "row": describe_row(config, results.trained_config(checkpoint)),
     }
     config.load_from = str(checkpoint)
-    suffix = Path(out).suffix if out else None
-    if suffix not in (None, ".json", ".pkl", ".pickle"):
-        raise UserError(f"--out {out}: the name must end in .json (COCO results) or .pkl (mmdet dump)")
     if suffix == ".json":
         evaluator.predictions_file = out
     runner = launch.build_runner(config)
+    runner.register_hook(CheckpointFitHook(str(checkpoint)))
     if suffix in (".pkl", ".pickle"):
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=out))
     runner.test()
@@ -79,3 +81,14 @@ def run(config: Config, checkpoint: str | Path, out: str | None = None, overwrit
         results.write_result(path, runner.test_evaluator.metrics[0].report, facts, checkpoint, overwrite)
         print_log(f"result written to {path}", logger="current")
     return path
+
+
+def _suffix(out: str | None, overwrite: bool) -> str | None:
+    """The suffix of the file for the predictions, after checking that it may be written."""
+    if out is None:
+        return None
+    refuse_existing(Path(out), overwrite)
+    suffix = Path(out).suffix
+    if suffix not in (".json", ".pkl", ".pickle"):
+        raise UserError(f"--out {out}: the name must end in .json (COCO results) or .pkl (mmdet dump)")
+    return suffix

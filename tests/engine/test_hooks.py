@@ -1,0 +1,138 @@
+import random
+from copy import deepcopy
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from mmdet.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import HOOKS, init_default_scope
+from mmengine.runner import set_random_seed
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+import seg_vton  # noqa: F401  registers the hooks
+from seg_vton.engine.hooks import ChannelsLastHook, CheckpointFitHook, EpochSeedHook
+from seg_vton.errors import UserError
+
+
+@pytest.fixture
+def tiny(tiny_config_file):
+    """The tiny detector and a batch of two images for it."""
+    init_default_scope("mmdet")
+    config = Config.fromfile(tiny_config_file)
+    set_random_seed(0)
+    model = MODELS.build(config.model)
+    model.init_weights()
+    dataset = DATASETS.build(config.train_dataloader.dataset)
+    return model, pseudo_collate([dataset[0], dataset[1]])
+
+
+def loss_and_gradients(model, batch):
+    """One training step's losses and gradients; RoIs are sampled with the same random numbers each time."""
+    model = deepcopy(model).train()
+    set_random_seed(1)
+    data = model.data_preprocessor(deepcopy(batch), training=True)
+    losses = model(**data, mode="loss")
+    total, _ = model.parse_losses(losses)
+    total.backward()
+    return total.item(), {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+
+
+def test_channels_last_changes_the_memory_and_not_the_training(tiny):
+    model, batch = tiny
+    plain_loss, plain = loss_and_gradients(model, batch)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    ChannelsLastHook().before_run(SimpleNamespace(model=model))
+    weights = [p for p in model.parameters() if p.dim() == 4]
+    assert len(weights) > 30
+    assert all(p.is_contiguous(memory_format=torch.channels_last) for p in weights)
+    assert not all(p.is_contiguous() for p in weights)  # else there was nothing to change
+    loss, gradients = loss_and_gradients(model, batch)
+    assert loss == pytest.approx(plain_loss, rel=1e-5)
+    assert gradients.keys() == plain.keys()
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(gradient, plain[name], rtol=1e-3, atol=1e-5, msg=name)
+    # A checkpoint has the same numbers with the hook or without.
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_a_checkpoint_of_either_memory_loads_into_the_other(tmp_path):
+    first, second = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)
+    ChannelsLastHook().before_run(SimpleNamespace(model=first))
+    torch.save(first.state_dict(), tmp_path / "a.pth")
+    second.load_state_dict(torch.load(tmp_path / "a.pth", weights_only=True))
+    assert second.weight.is_contiguous()
+    assert torch.equal(first.weight, second.weight)
+    torch.save(nn.Conv2d(3, 4, 3).state_dict(), tmp_path / "b.pth")
+    first.load_state_dict(torch.load(tmp_path / "b.pth", weights_only=True))
+    assert first.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+class Draws(Dataset):
+    """Items are random numbers of numpy, torch and Python, as data transforms draw them."""
+
+    def __len__(self):
+        """Eight items."""
+        return 8
+
+    def __getitem__(self, index):
+        """Three numbers."""
+        return np.random.rand(), torch.rand(()).item(), random.random()  # noqa: NPY002  what transforms use
+
+
+def epoch(number, loader, seed=0):
+    """What the hook makes the given epoch draw: in the main process, and through the loader."""
+    EpochSeedHook().before_train_epoch(SimpleNamespace(train_dataloader=loader, epoch=number, seed=seed))
+    own = (random.random(), np.random.rand(), torch.rand(()).item())  # noqa: NPY002
+    return own, tuple(number.item() for item in loader for number in item)
+
+
+def loader(workers, **settings):
+    return DataLoader(Draws(), num_workers=workers, **settings)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_epoch_draws_the_same_whatever_came_before(workers):
+    one = loader(workers)
+    first, second = epoch(0, one), epoch(1, one)
+    torch.rand(100)
+    assert epoch(1, loader(workers)) == second
+    assert epoch(0, one) == first
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_epochs_seeds_and_workers_draw_different_numbers(workers):
+    drawn = [epoch(number, loader(workers), seed) for number, seed in ((0, 0), (1, 0), (2, 0), (0, 1))]
+    assert len({own for own, _ in drawn}) == 4
+    numbers = [number for _, items in drawn for number in items]
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_kept_workers_are_refused():
+    with pytest.raises(UserError, match="persistent_workers=False"):
+        epoch(0, loader(2, persistent_workers=True))
+
+
+def test_hooks_are_built_by_name():
+    assert isinstance(HOOKS.build({"type": "ChannelsLastHook"}), ChannelsLastHook)
+    assert isinstance(HOOKS.build({"type": "EpochSeedHook"}), EpochSeedHook)
+
+
+def load(content, resume):
+    runner = SimpleNamespace(model=nn.Linear(2, 1))
+    CheckpointFitHook("epoch_1.pth", resume).after_load_checkpoint(runner, content)
+
+
+def test_a_resumed_training_needs_the_models_weights_and_its_state():
+    whole = {"state_dict": nn.Linear(2, 1).state_dict(), "meta": {}, "optimizer": {}}
+    load(whole, resume=True)
+    load(whole["state_dict"], resume=False)
+    with pytest.raises(UserError, match=r"epoch_1\.pth has no meta and no optimizer: .*load_from"):
+        load(whole["state_dict"], resume=True)
+    with pytest.raises(UserError, match=r"epoch_1\.pth has no optimizer"):
+        load({"state_dict": whole["state_dict"], "meta": {}}, resume=True)
+    with pytest.raises(UserError, match=r"epoch_1\.pth does not fit .*weight 1x3 instead of 1x2"):
+        load({"state_dict": nn.Linear(3, 1).state_dict()}, resume=False)
