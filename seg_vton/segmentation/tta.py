@@ -31,16 +31,18 @@ class InstanceTTAModel(BaseTTAModel):
 
         Args:
             data_samples_list: for each image its views, each with `pred_instances` of `bboxes` (N, 4) x1, y1, x2, y2 in
-                pixels, `scores` (N,), `labels` (N,), `masks` (N, H, W) boolean, and `flip`, `flip_direction`, `ori_shape`.
+                pixels, `scores` (N,), `labels` (N,), `masks` (N, H, W) boolean, and `flip`, `flip_direction`,
+                `ori_shape`.
 
         Returns:
-            One sample an image, instances by falling score.
+            One sample an image, instances by falling score; all else in it is that of a view that is not flipped.
         """
         return [self._merge(views) for views in data_samples_list]
 
     def _merge(self, views: list[DetDataSample]) -> DetDataSample:
         pooled = InstanceData.cat([self._unflip(view) for view in views])
-        merged = views[0].clone()
+        # The ground truth of a flipped view is flipped too, and would be painted so.
+        merged = next((view for view in views if not view.flip), views[0]).clone()
         if len(pooled):
             _, keep = batched_nms(pooled.bboxes, pooled.scores, pooled.labels, self.tta_cfg["nms"])
             pooled = pooled[keep[: self.tta_cfg["max_per_img"]]]
