@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import datetime
 import hashlib
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -20,9 +21,12 @@ SCHEMA = 1
 
 
 def config_hash(config: Config) -> str:
-    """SHA-256 of the resolved config without what does not change a result: output folder, launcher, resume."""
+    """SHA-256 of the resolved config without what does not change a result: output folder, launcher, resume.
+
+    It is taken of sorted JSON: mmengine's own text of a config is set by yapf, whose versions differ.
+    """
     resolved = {key: value for key, value in config.to_dict().items() if key not in ("work_dir", "launcher", "resume")}
-    return hashlib.sha256(Config(resolved).dump().encode()).hexdigest()
+    return hashlib.sha256(json.dumps(resolved, sort_keys=True, default=repr).encode()).hexdigest()
 
 
 class _DictCalls(ast.NodeTransformer):
