@@ -1,0 +1,95 @@
+import hashlib
+import json
+import math
+
+import pytest
+
+from seg_vton.errors import UserError
+from seg_vton.files import atomic_path, read_json, refuse_existing, sha256, write_json
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_atomic_path_makes_folders_and_leaves_the_file_alone(tmp_path):
+    target = tmp_path / "new" / "folder" / "a.png"
+    with atomic_path(target) as temporary:
+        assert temporary.parent == target.parent
+        assert temporary.suffix == ".png"
+        temporary.write_bytes(b"whole")
+        assert not target.exists()
+    assert target.read_bytes() == b"whole"
+    assert names(target.parent) == ["a.png"]
+
+
+def test_a_failed_write_keeps_what_was_there(tmp_path):
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(RuntimeError, match="full disk"), atomic_path(target, overwrite=True) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("full disk")
+    assert target.read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_an_existing_file_is_replaced_only_on_request(tmp_path):
+    target = tmp_path / "a.json"
+    write_json(target, {"old": 1})
+    with pytest.raises(UserError, match=r"a\.json exists already: pass --overwrite"):
+        write_json(target, {"new": 1})
+    assert read_json(target) == {"old": 1}
+    write_json(target, {"new": 1}, overwrite=True)
+    assert read_json(target) == {"new": 1}
+
+
+def test_existing_is_refused_before_the_body_runs(tmp_path):
+    (tmp_path / "a").touch()
+    ran = []
+    with pytest.raises(UserError), atomic_path(tmp_path / "a"):
+        ran.append(True)
+    assert not ran
+    with pytest.raises(UserError):
+        refuse_existing(tmp_path / "a", overwrite=False)
+    refuse_existing(tmp_path / "a", overwrite=True)
+    refuse_existing(tmp_path / "b", overwrite=False)
+
+
+def test_json_keeps_order_and_letters_and_ends_in_a_newline(tmp_path):
+    content = {"b": [1, 2.5, None], "a": "Kleid ä"}
+    write_json(tmp_path / "compact.json", content)
+    write_json(tmp_path / "indented.json", content, indent=1)
+    assert (tmp_path / "compact.json").read_text("utf-8") == '{"b":[1,2.5,null],"a":"Kleid ä"}\n'
+    assert read_json(tmp_path / "indented.json") == content
+    assert list(read_json(tmp_path / "indented.json")) == ["b", "a"]
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_numbers_that_json_lacks_are_refused_and_nothing_is_written(tmp_path, number):
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "a.json", [number])
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [(None, "does not exist"), (b'{"a": [1, 2', "not whole JSON"), (b"\xff\xfe", "not whole JSON"), (b"", "not whole")],
+)
+def test_bad_json_is_named(tmp_path, content, expected):
+    path = tmp_path / "a.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=expected) as error:
+        read_json(path)
+    assert str(path) in str(error.value)
+
+
+def test_sha256_of_a_file_longer_than_a_block(tmp_path):
+    content = bytes(range(256)) * 5000  # 1.28 MB; blocks are of 1 MiB
+    (tmp_path / "a").write_bytes(content)
+    assert sha256(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+
+
+def test_written_json_is_json(tmp_path):
+    write_json(str(tmp_path / "a.json"), (1, "x"))
+    assert json.loads((tmp_path / "a.json").read_bytes()) == [1, "x"]

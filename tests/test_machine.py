@@ -1,0 +1,50 @@
+import json
+import os
+import platform
+import socket
+from pathlib import Path
+
+import pytest
+import torch
+
+from seg_vton import machine
+
+
+def test_description_has_the_class_of_the_machine_and_not_its_name():
+    described = machine.describe()
+    assert set(described) == {"cpu", "cores", "instructions", "gpu", "python", "torch"}
+    assert described["cpu"]
+    assert 1 <= described["cores"] <= os.cpu_count()
+    assert described["torch"] == torch.__version__
+    assert described["python"] == platform.python_version()
+    assert (described["gpu"] is None) == (not torch.cuda.is_available())
+    assert socket.gethostname() not in json.dumps(described)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux lets a process give up cores")
+def test_cores_are_those_this_process_may_use():
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert machine.describe()["cores"] == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("fpu avx2 avx512_bf16 fma", True), ("fpu amx_bf16", True), ("fpu avx512f", False), ("", False)],
+)
+def test_bfloat16_is_read_from_the_flags(monkeypatch, flags, expected):
+    text = f"processor\t: 0\nmodel name\t: A CPU @ 2 GHz\nflags\t\t: {flags}\n"
+    monkeypatch.setattr(Path, "read_text", lambda self: text)
+    monkeypatch.setattr(Path, "exists", lambda self: True)
+    assert machine.has_bfloat16() is expected
+    assert machine.describe()["cpu"] == "A CPU @ 2 GHz"
+    assert ("bfloat16" in machine.describe()["instructions"]) is expected
+
+
+def test_without_a_list_of_processors_the_platform_is_asked(monkeypatch):
+    monkeypatch.setattr(Path, "exists", lambda self: False)
+    assert machine.has_bfloat16() is False
+    assert machine.describe()["cpu"] == (platform.processor() or platform.machine())

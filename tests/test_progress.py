@@ -1,0 +1,33 @@
+import pytest
+
+from seg_vton.progress import track
+
+
+def test_items_come_through_in_order_and_the_bar_goes_to_stderr(capsys):
+    assert list(track(range(5), "drawing dolls")) == [0, 1, 2, 3, 4]
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "drawing dolls" in shown.err
+    assert "5/5" in shown.err
+
+
+def test_an_iterator_without_length_needs_a_total(capsys):
+    assert list(track((i * i for i in range(3)), "squares", total=3)) == [0, 1, 4]
+    assert "3/3" in capsys.readouterr().err
+
+
+def test_items_are_made_one_by_one(capsys):
+    made = []
+    for item in track((made.append(i) or i for i in range(10)), "lazy", total=10):
+        if item == 2:
+            break
+    assert made == [0, 1, 2]
+
+
+def test_errors_of_the_source_come_through(capsys):
+    def broken():
+        yield 1
+        raise OSError("disk")
+
+    with pytest.raises(OSError, match="disk"):
+        list(track(broken(), "reading", total=2))
