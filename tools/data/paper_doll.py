@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from seg_vton.data.coco import print_summaries
@@ -30,9 +29,7 @@ def main() -> None:
     parser.add_argument(
         "--layout", choices=("coco", "viton", "both"), default="both", help="what to write (default: %(default)s)"
     )
-    parser.add_argument(
-        "--workers", type=int, default=min(os.cpu_count() or 1, 8), help="processes (default: %(default)s)"
-    )
+    parser.add_argument("--workers", type=int, help="processes (default: as many as pay off)")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier set at OUT")
     args = parser.parse_args()
     plan = Plan(args.train, args.val, args.test, args.seed, tuple(args.size), args.layout)

@@ -59,6 +59,7 @@ class Dresser:
         """Legs, feet and what is on them, and the bare trunk."""
         for side in SIDES:
             limbs.paint_leg(self.canvas, self.figure, side, self.looks.skin, LABELS["skin"])
+        self.worn.paint_back(self.canvas)
         limbs.paint_trunk(self.canvas, self.figure, self.looks.skin, LABELS["skin"])
         legs = self._leg_wear()
         if legs is not None and legs.class_name == "leggings":
@@ -90,10 +91,8 @@ class Dresser:
             lower.paint_skirt(self.canvas, self.figure, self.outfit.lower, LABELS["skirt"])
 
     def _paint_trunk(self) -> None:
-        """Neck, upper garments, and what lies over them."""
+        """Upper garments and what lies over them."""
         canvas, figure, outfit = self.canvas, self.figure, self.outfit
-        self.worn.paint_back(canvas)
-        limbs.paint_neck(canvas, figure, self.looks.skin, LABELS["skin"])
         self.worn.paint_front(canvas, self._tucked)
         if self._tucked:
             self._paint_skirt()

@@ -342,8 +342,11 @@ class FlatGarment:
         return np.clip(np.rint(image), 0, 255).astype(np.uint8), mask
 
 
-def _grown(polygon: np.ndarray, margin: float) -> np.ndarray:
-    """A polygon pushed outwards from its middle by about `margin`."""
-    middle = polygon.mean(axis=0)
-    offset = polygon - middle
-    return polygon + margin * offset / np.maximum(np.linalg.norm(offset, axis=1, keepdims=True), 1e-9)
+def _grown(quad: np.ndarray, margin: float) -> np.ndarray:
+    """A sleeve's quadrilateral with every edge pushed outwards by `margin`."""
+    tip, outer, inner, armpit = quad
+    along = (outer + inner - tip - armpit) / np.linalg.norm(outer + inner - tip - armpit)
+    out = np.array([along[1], -along[0]])
+    out *= np.sign(out @ (tip - armpit))
+    sides, ends = (1, 1, -1, -1), (-1, 1, 1, -1)
+    return quad + margin * (np.outer(sides, out) + np.outer(ends, along))

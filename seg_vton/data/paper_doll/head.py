@@ -223,8 +223,8 @@ def _paint_nose_and_mouth(canvas: Canvas, figure: Figure, looks: Looks, unit: fl
         figure.head_point(-0.02, 0.325, 1.0),
     ]
     canvas.paint(ribbon(smooth(nose, closed=False), 0.035 * unit), looks.skin * 0.74, opacity=0.7)
-    upper = [(-0.27, 0.2), (-0.1, 0.225), (0.0, 0.214), (0.1, 0.225), (0.27, 0.2), (0.0, 0.185)]
-    lower = [(-0.25, 0.199), (0.0, 0.19), (0.25, 0.199), (0.13, 0.158), (0.0, 0.15), (-0.13, 0.158)]
+    upper = [(-0.27, 0.211), (-0.1, 0.225), (0.0, 0.214), (0.1, 0.225), (0.27, 0.211), (0.0, 0.183)]
+    lower = [(-0.25, 0.209), (0.0, 0.188), (0.25, 0.209), (0.13, 0.162), (0.0, 0.15), (-0.13, 0.162)]
     canvas.paint([_on_head(figure, lower, 0.95)], looks.lips)
     canvas.paint([_on_head(figure, upper, 0.95)], looks.lips * 0.86)
 

@@ -16,8 +16,11 @@ _FINGERS = ((-0.0135, 0.03, -0.1), (-0.0045, 0.036, -0.03), (0.0045, 0.034, 0.03
 
 
 def paint_trunk(canvas: Canvas, figure: Figure, skin: np.ndarray, label: int) -> None:
-    """Paints the torso from shoulders to crotch."""
-    canvas.paint([_torso_outline(figure)], skin, label, bulge=0.02 * figure.unit)
+    """Paints the torso from the crotch to the shoulders, and the neck."""
+    radius = figure.body.neck * figure.unit
+    line = np.stack([figure.spine(0, NECK - 0.03), figure.spine(0, NECK + 0.01), figure.head_point(0.0, 0.22)])
+    neck = ribbon(line, np.array([1.1, 0.98, 0.98]) * radius)
+    canvas.paint([_torso_outline(figure), *neck], skin, label, bulge=0.011 * figure.unit)
 
 
 def _torso_outline(figure: Figure) -> np.ndarray:
@@ -35,13 +38,6 @@ def _shoulder_slope(figure: Figure, side: int) -> list[np.ndarray]:
     radius = figure.body.arm[0]
     tip = figure.camera(moved(shoulder, side * 0.4 * radius, -0.75 * radius))
     return [tip, figure.spine(1.75 * neck, NECK - 0.006), figure.spine(0.98 * neck, NECK + 0.012)]
-
-
-def paint_neck(canvas: Canvas, figure: Figure, skin: np.ndarray, label: int) -> None:
-    """Paints the neck from under the chin to between the shoulders."""
-    radius = figure.body.neck * figure.unit
-    line = np.stack([figure.spine(0, NECK - 0.03), figure.spine(0, NECK + 0.01), figure.head_point(0.0, 0.22)])
-    canvas.paint(ribbon(line, np.array([1.1, 0.98, 0.98]) * radius), skin * 0.97, label, bulge=0.014 * figure.unit)
 
 
 def paint_leg(canvas: Canvas, figure: Figure, side: int, skin: np.ndarray, label: int) -> None:

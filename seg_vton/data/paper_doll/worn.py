@@ -97,7 +97,7 @@ class WornGarment:
         return Patch(left, top, sample(cover, x, y)), sample(self._albedo, x, y)
 
     def paint_back(self, canvas: Canvas) -> None:
-        """Paints the inside of the back, which the neck then covers."""
+        """Paints the inside of the back, which shoulders and neck then cover."""
         torso = self._torso(self._back)
         if torso is not None:
             canvas.blend(torso[0], torso[1] * np.float32(0.6), self.label)

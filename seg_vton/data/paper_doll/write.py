@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -32,6 +32,7 @@ SPLIT_STRIDE = 10_000_000
 MARKER = "dataset.json"
 """The file that says that a folder is a paper-doll set; without it `overwrite` replaces nothing."""
 
+_DOLLS_PER_PROCESS = 150  # below that, starting one costs more than it saves
 _JPEG = {"format": "JPEG", "quality": 95, "subsampling": 0}
 
 
@@ -70,7 +71,9 @@ class Plan:
             raise UserError(f"nothing to write: layout {self.layout} needs {' or '.join('--' + s for s in used)}")
 
 
-def write_paper_dolls(out: str | Path, plan: Plan, workers: int = 1, overwrite: bool = False) -> list[Summary]:
+def write_paper_dolls(
+    out: str | Path, plan: Plan, workers: int | None = None, overwrite: bool = False
+) -> list[Summary]:
     """Draws a set of paper dolls and writes it to the folder `out`, which appears when it is whole.
 
     COCO: `annotations/instances_SPLIT.json` and `images/SPLIT/000001.jpg`. VITON: see `write_viton`. Images are JPEG
@@ -80,7 +83,7 @@ def write_paper_dolls(out: str | Path, plan: Plan, workers: int = 1, overwrite: 
     Args:
         out: the folder to make.
         plan: what to write.
-        workers: number of processes that draw.
+        workers: number of processes that draw; as many as pay off where None.
         overwrite: replace an earlier set of paper dolls at `out`.
 
     Returns:
@@ -90,6 +93,8 @@ def write_paper_dolls(out: str | Path, plan: Plan, workers: int = 1, overwrite: 
         UserError: a number is out of range, or `out` exists or cannot be written.
     """
     plan.check()
+    if workers is None:
+        workers = min(os.cpu_count() or 1, 1 + (plan.train + plan.val + plan.test) // _DOLLS_PER_PROCESS)
     if workers < 1:
         raise UserError(f"--workers is {workers}: it must be 1 or more")
     summaries = []
@@ -125,7 +130,12 @@ def _new_folder(out: Path, overwrite: bool) -> Iterator[Path]:
         old = out.with_name(f".{out.name}.{os.getpid()}.old")
         if out.exists():
             out.replace(old)
-        temporary.replace(out)
+        try:
+            temporary.replace(out)
+        except OSError:
+            if old.exists():
+                old.replace(out)
+            raise
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -150,8 +160,16 @@ def _mapper(workers: int) -> Iterator[Mapper]:
     if workers == 1:
         yield lambda function, numbers, text: track(map(function, numbers), text, total=len(numbers))
         return
-    with multiprocessing.Pool(workers, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        yield lambda function, numbers, text: track(pool.imap(function, numbers, chunksize=4), text, total=len(numbers))
+    # One thread per process; and OpenCV's threads must be gone before a fork, or the child waits for them for ever.
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with ProcessPoolExecutor(workers) as pool:
+            yield lambda function, numbers, text: track(
+                pool.map(function, numbers, chunksize=4), text, total=len(numbers)
+            )
+    finally:
+        cv2.setNumThreads(threads)
 
 
 def _write_coco_split(folder: Path, plan: Plan, split: str, mapper: Mapper) -> Summary:
