@@ -1,0 +1,214 @@
+"""The operator benchmark behind `tools/analysis/benchmark_ops.py`."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+from torch.nn import functional as F
+from torch.profiler import ProfilerActivity, profile
+
+from seg_vton import machine
+from seg_vton.analysis.timing import copy_peak, interleave, matmul_peak, spread
+from seg_vton.files import refuse_existing, write_json
+from seg_vton.ops import carafe
+from seg_vton.ops.carafe_kernels import shifts_backward, shifts_forward
+
+KERNEL, GROUPS, SCALE = 5, 1, 2  # of the paper and of mmdet's configs
+SHAPES = {
+    "neck": (1, 256, 138, 94),  # level P3 of a 750 x 1101 image, upsampled for P2
+    "mask head": (64, 256, 14, 14),  # 64 regions of interest
+}
+QUICK_SHAPES = {"neck": (1, 16, 12, 10), "mask head": (4, 16, 7, 7)}
+BASELINE = "unfold, multiply, sum"
+OURS = "seg_vton"
+COLUMNS = ("ms", "min", "faster", "MB", "/ output", "matmul", "copy")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What one call gets: features (N, C, H, W), masks (N, 25, 2H, 2W) and the output's gradient."""
+
+    features: Tensor
+    masks: Tensor
+    grad: Tensor
+
+    @classmethod
+    def random(cls, shape: tuple[int, int, int, int]) -> Inputs:
+        """Normal features and gradients, masks that sum to one over each kernel."""
+        n, c, h, w = shape
+        masks = torch.randn(n, KERNEL**2, h * SCALE, w * SCALE).softmax(1).requires_grad_()
+        return cls(torch.randn(shape).requires_grad_(), masks, torch.randn(n, c, h * SCALE, w * SCALE))
+
+    def channels_last(self) -> Inputs:
+        """The same features and gradient in channels-last memory; the masks stay as a softmax leaves them."""
+        features = self.features.detach().to(memory_format=torch.channels_last).requires_grad_()
+        return Inputs(features, self.masks, self.grad.to(memory_format=torch.channels_last))
+
+    def work(self) -> dict[str, dict[str, float]]:
+        """What the operation itself needs: 10^9 operations, and 10^9 bytes of inputs read and results written once."""
+        sizes = [t.numel() * t.element_size() / 1e9 for t in (self.features, self.masks, self.grad)]
+        forward = {"gigaflop": 2 * KERNEL**2 * self.grad.numel() / 1e9, "gigabyte": sum(sizes)}
+        backward = {"gigaflop": 2 * forward["gigaflop"], "gigabyte": 2 * sum(sizes) - sizes[2]}
+        return {"forward": forward, "both": {key: forward[key] + backward[key] for key in forward}}
+
+
+def _unfolded(features: Tensor) -> Tensor:
+    """(N, C, 25, H, 1, W, 1)."""
+    n, c, h, w = features.shape
+    return F.unfold(features, KERNEL, padding=KERNEL // 2).view(n, c, KERNEL**2, h, 1, w, 1)
+
+
+def _split(masks: Tensor) -> Tensor:
+    """(N, 25, H, 2, W, 2)."""
+    return masks.unflatten(2, (-1, SCALE)).unflatten(4, (-1, SCALE))
+
+
+def unfold_multiply(features: Tensor, masks: Tensor) -> Tensor:
+    """The textbook form: unfolded features times broadcast masks, summed over the kernel."""
+    n, c, h, w = features.shape
+    products = _unfolded(features) * _split(masks).unsqueeze(1)
+    return products.sum(2).view(n, c, h * SCALE, w * SCALE)
+
+
+def unfold_matmul(features: Tensor, masks: Tensor) -> Tensor:
+    """The same as one batched matrix product over all source pixels, (4 x 25) by (25 x C) each."""
+    n, c, h, w = features.shape
+    windows = _unfolded(features).view(n, c, KERNEL**2, h * w).permute(0, 3, 2, 1).flatten(0, 1)
+    weights = _split(masks).permute(0, 2, 4, 3, 5, 1).reshape(n * h * w, SCALE**2, KERNEL**2)
+    sums = torch.bmm(weights, windows).view(n, h, w, SCALE, SCALE, c)
+    return sums.permute(0, 5, 1, 3, 2, 4).reshape(n, c, h * SCALE, w * SCALE)
+
+
+def _differentiated(form: Callable[[Tensor, Tensor], Tensor], inputs: Inputs) -> None:
+    torch.autograd.grad(form(inputs.features, inputs.masks), (inputs.features, inputs.masks), inputs.grad)
+
+
+def _only_forward(form: Callable[[Tensor, Tensor], Tensor], inputs: Inputs) -> None:
+    with torch.no_grad():
+        form(inputs.features, inputs.masks)
+
+
+def _shifts(inputs: Inputs, backward: bool) -> None:
+    settings = KERNEL, GROUPS, SCALE, inputs.features.new_empty(0)
+    with torch.no_grad():
+        shifts_forward(inputs.features, inputs.masks, *settings)
+        if backward:
+            shifts_backward(inputs.grad, inputs.features, inputs.masks, *settings)
+
+
+def _jobs(inputs: Inputs) -> dict[tuple[str, str], Callable[[], None]]:
+    """(form, pass) -> what to time."""
+    ours = partial(carafe, kernel_size=KERNEL, group_size=GROUPS, scale_factor=SCALE)
+    forms = {
+        BASELINE: (unfold_multiply, inputs),
+        "unfold, matrix products": (unfold_matmul, inputs),
+        OURS: (ours, inputs),
+        f"{OURS}, channels-last": (ours, inputs.channels_last()),
+    }
+    jobs: dict[tuple[str, str], Callable[[], None]] = {}
+    for name, (form, given) in forms.items():
+        jobs[name, "forward"] = partial(_only_forward, form, given)
+        jobs[name, "both"] = partial(_differentiated, form, given)
+    jobs["25 shifted adds", "forward"] = partial(_shifts, inputs, backward=False)
+    jobs["25 shifted adds", "both"] = partial(_shifts, inputs, backward=True)
+    return jobs
+
+
+def peak_bytes(job: Callable[[], Any]) -> int:
+    """The most that PyTorch's CPU allocator holds at a time during ``job``, beyond what it held before.
+
+    It is the allocator's own account, so it is the same in every run.
+    """
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        job()
+    with tempfile.TemporaryDirectory() as folder:
+        trace = Path(folder) / "trace.json"
+        profiler.export_chrome_trace(str(trace))
+        events = json.loads(trace.read_text())["traceEvents"]
+    events = sorted((event for event in events if event["name"] == "[memory]"), key=lambda event: event["ts"])
+    return max(accumulate((event["args"]["Bytes"] for event in events), initial=0))
+
+
+def run(rounds: int, quick: bool, out: str | None = None, overwrite: bool = False) -> dict[str, Any]:
+    """Times all forms in turn, prints the tables and writes the JSON.
+
+    Args:
+        rounds: counted rounds.
+        quick: tiny maps, to see that everything runs.
+        out: JSON file, or None.
+        overwrite: whether ``out`` may be replaced.
+
+    Returns:
+        The report: a list of rows, the peaks of the machine, the machine.
+
+    Raises:
+        UserError: ``out`` exists.
+    """
+    if out:
+        refuse_existing(Path(out), overwrite)
+    torch.manual_seed(0)
+    peaks = {"matmul_gflops": matmul_peak(256 if quick else 2048), "copy_gbytes": copy_peak(1 if quick else 256)}
+    shapes = QUICK_SHAPES if quick else SHAPES
+    rows = [row for place, shape in shapes.items() for row in _measure(place, shape, rounds, peaks)]
+    report = {"kernel": KERNEL, "scale": SCALE, "rows": rows, "peaks": peaks, "machine": machine.describe()}
+    _print(report)
+    if out:
+        write_json(out, report, overwrite=overwrite, indent=1)
+    return report
+
+
+def _measure(place: str, shape: tuple[int, ...], rounds: int, peaks: dict[str, float]) -> list[dict[str, Any]]:
+    inputs = Inputs.random(shape)
+    work, jobs = inputs.work(), _jobs(inputs)
+    memory = {key: peak_bytes(job) for key, job in jobs.items()}
+    seconds = interleave(jobs, rounds)
+    output_bytes = inputs.grad.numel() * inputs.grad.element_size()
+    rows = []
+    for (form, passes), taken in seconds.items():
+        pairs = zip(seconds[BASELINE, passes], taken, strict=True)
+        median = spread(taken)["median"]
+        rows.append({
+            "place": place,
+            "shape": list(shape),
+            "form": form,
+            "pass": passes,
+            **spread(taken),
+            "speedup": float(np.median([baseline / own for baseline, own in pairs])),
+            "peak_bytes": memory[form, passes],
+            "peak_over_output": memory[form, passes] / output_bytes,
+            "share_of_matmul": work[passes]["gigaflop"] / median / peaks["matmul_gflops"],
+            "share_of_copy": work[passes]["gigabyte"] / median / peaks["copy_gbytes"],
+        })  # fmt: skip
+    return rows
+
+
+def _print(report: dict[str, Any]) -> None:
+    console = Console()
+    titles = {"forward": "forward", "both": "forward and backward"}
+    for place, passes in dict.fromkeys((row["place"], row["pass"]) for row in report["rows"]):
+        rows = [row for row in report["rows"] if (row["place"], row["pass"]) == (place, passes)]
+        size = " x ".join(str(side) for side in rows[0]["shape"])
+        table = Table("", *COLUMNS, title=f"{place}, {size}, {titles[passes]}", box=box.SIMPLE)
+        table.columns[0].no_wrap = True
+        for row in rows:
+            times = (f"{1e3 * row[key]:.1f}" for key in ("median", "min"))
+            memory = f"{row['peak_bytes'] / 1e6:.0f}", f"{row['peak_over_output']:.1f}"
+            shares = (f"{row[key]:.0%}" for key in ("share_of_matmul", "share_of_copy"))
+            table.add_row(row["form"], *times, f"{row['speedup']:.1f}", *memory, *shares)
+        console.print(table)
+    peaks = report["peaks"]
+    console.print(f"matrix-product peak {peaks['matmul_gflops']:.0f} GFLOP/s, float32")
+    console.print(f"copy peak {peaks['copy_gbytes']:.0f} GB/s, read and written")

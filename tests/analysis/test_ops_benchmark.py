@@ -1,0 +1,58 @@
+"""The operator benchmark: the forms agree, memory is counted right, the tool writes its report."""
+
+import json
+import runpy
+import sys
+
+import pytest
+import torch
+
+from seg_vton.analysis.ops_benchmark import BASELINE, OURS, Inputs, peak_bytes, unfold_matmul, unfold_multiply
+from seg_vton.ops import carafe
+
+
+def test_all_forms_compute_the_same():
+    inputs = Inputs.random((2, 6, 5, 4))
+    outputs = [unfold_multiply(inputs.features, inputs.masks), unfold_matmul(inputs.features, inputs.masks)]
+    expected = carafe(inputs.features, inputs.masks, 5, 1, 2)
+    grads = [torch.autograd.grad(one, (inputs.features, inputs.masks), inputs.grad) for one in (expected, *outputs)]
+    for output, grad in zip(outputs, grads[1:], strict=True):
+        torch.testing.assert_close(output, expected)
+        torch.testing.assert_close(grad, grads[0])
+
+
+def test_work_counts_a_multiply_add_as_two_and_every_tensor_once():
+    work = Inputs.random((1, 8, 3, 2)).work()
+    features, masks, output = (4 * count for count in (8 * 6, 25 * 24, 8 * 24))
+    assert work["forward"]["gigaflop"] * 1e9 == pytest.approx(2 * 25 * 8 * 24)
+    assert work["forward"]["gigabyte"] * 1e9 == pytest.approx(features + masks + output)
+    assert work["both"]["gigaflop"] == pytest.approx(3 * work["forward"]["gigaflop"])
+    # Backward reads features, masks and the output's gradient and writes the gradients of features and masks.
+    assert work["both"]["gigabyte"] * 1e9 == pytest.approx(3 * (features + masks) + 2 * output)
+
+
+def test_peak_bytes_counts_what_lives_at_the_same_time():
+    def job():
+        a = torch.empty(1 << 18)
+        del a
+        b, c = torch.empty(1 << 18), torch.empty(1 << 18)
+        return b, c
+
+    assert peak_bytes(job) == pytest.approx(2 * (1 << 20), rel=0.01)
+    assert peak_bytes(lambda: None) == 0
+
+
+def test_the_tool_writes_its_report_and_keeps_an_old_one(repo, tmp_path, monkeypatch, capsys):
+    out, path = tmp_path / "ops.json", repo / "tools/analysis/benchmark_ops.py"
+    monkeypatch.setattr(sys, "argv", [str(path), "--quick", "--rounds", "2", "--out", str(out)])
+    runpy.run_path(str(path), run_name="__main__")
+    assert OURS in capsys.readouterr().out
+    report = json.loads(out.read_text())
+    rows = {(row["place"], row["form"], row["pass"]): row for row in report["rows"]}
+    assert len(rows) == 2 * 5 * 2
+    for (place, _, passes), row in rows.items():
+        assert 0 < row["min"] <= row["median"] <= row["max"]
+        assert row["peak_bytes"] > 0
+        assert rows[place, BASELINE, passes]["speedup"] == 1
+    with pytest.raises(SystemExit, match="--overwrite"):
+        runpy.run_path(str(path), run_name="__main__")
