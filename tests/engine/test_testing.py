@@ -1,0 +1,89 @@
+import pickle
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from seg_vton.engine import launch, testing
+from seg_vton.errors import UserError
+
+
+@pytest.fixture
+def config(tiny_config_file, tmp_path):
+    return launch.load_config(tiny_config_file, work_dir=str(tmp_path / "logs"))
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    torch.save({"weight": torch.ones(1)}, tmp_path / "epoch_1.pth")
+    return tmp_path / "epoch_1.pth"
+
+
+def test_the_split_chooses_data_and_evaluator():
+    parts = {
+        f"{split}_{what}": {"name": f"{split} {what}"}
+        for split in ("val", "test")
+        for what in ("dataloader", "evaluator")
+    }
+    config = Config(parts)
+    testing.select_split(config, "test")
+    assert (config.test_dataloader.name, config.test_evaluator.name) == ("test dataloader", "test evaluator")
+    testing.select_split(config, "val")
+    assert (config.test_dataloader.name, config.test_evaluator.name) == ("val dataloader", "val evaluator")
+
+
+def test_tta_flips_after_all_of_the_pipeline_but_packing(config):
+    model = config.model.to_dict()
+    testing.enable_tta(config)
+    assert config.model.type == "InstanceTTAModel"
+    assert config.model.module.to_dict() == model
+    steps = config.test_dataloader.dataset.pipeline
+    assert [step.type for step in steps] == ["LoadImageFromFile", "Resize", "LoadAnnotations", "TestTimeAug"]
+    flips, pack = steps[-1].transforms
+    assert sorted(flip.prob for flip in flips) == [0.0, 1.0]
+    assert {"flip", "flip_direction", "img_id", "ori_shape"} <= set(pack[0].meta_keys)
+    assert config.val_dataloader.dataset.pipeline[-1].type == "PackDetInputs"
+
+
+def test_a_configs_own_tta_is_taken(config):
+    config.tta_model = {"type": "InstanceTTAModel", "tta_cfg": {"max_per_img": 7}}
+    config.tta_pipeline = [{"type": "LoadImageFromFile"}]
+    testing.enable_tta(config)
+    assert config.model.tta_cfg.max_per_img == 7
+    assert [step.type for step in config.test_dataloader.dataset.pipeline] == ["LoadImageFromFile"]
+
+
+def refused(config, match, *args, **kwargs):
+    with pytest.raises(UserError, match=match):
+        testing.run(config, *args, **kwargs)
+
+
+def test_files_are_checked_before_anything_is_built(config, checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "build_runner", lambda _: pytest.fail("a runner was built"))
+    refused(config, r"none\.pth does not exist", tmp_path / "none.pth")
+    refused(config, r"must end in \.json .* or \.pkl", checkpoint, out=str(tmp_path / "out.txt"))
+    (tmp_path / "out.json").write_text("[]")
+    refused(config, r"out\.json exists already", checkpoint, out=str(tmp_path / "out.json"))
+    (tmp_path / "epoch_1.tiny-val.json").write_text("{}")
+    refused(config, r"epoch_1\.tiny-val\.json exists already", checkpoint)
+    assert (tmp_path / "out.json").read_text() == "[]"
+    assert (tmp_path / "epoch_1.tiny-val.json").read_text() == "{}"
+
+
+def test_a_result_with_tta_has_a_name_of_its_own(config, checkpoint, tmp_path):
+    (tmp_path / "epoch_1.tiny-val-tta.json").write_text("{}")
+    testing.enable_tta(config)
+    refused(config, r"epoch_1\.tiny-val-tta\.json exists already", checkpoint)
+
+
+def test_another_models_checkpoint_is_refused_before_any_image(config, checkpoint, tmp_path):
+    refused(
+        config, r"epoch_1\.pth does not fit .* missing: backbone\.conv1\.weight, .*1 unexpected: weight", checkpoint
+    )
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_a_checkpoint_with_code_is_refused(config, tmp_path):
+    with (tmp_path / "epoch_1.pth").open("wb") as stream:
+        pickle.dump({}, stream)
+    refused(config, r"epoch_1\.pth cannot be read as a checkpoint", tmp_path / "epoch_1.pth")
