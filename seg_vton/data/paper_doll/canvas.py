@@ -208,5 +208,6 @@ def shade(alpha: np.ndarray, radius: float, light: tuple[float, float], strength
     height = soften(alpha, radius)
     slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, scale=0.125, borderType=cv2.BORDER_REPLICATE)
     slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, scale=0.125, borderType=cv2.BORDER_REPLICATE)
-    facing = (slope_x * light[0] + slope_y * light[1]) * (-1.6 * radius)
+    facing = (slope_x * light[0] + slope_y * light[1]) * np.float32(-1.6 * radius)
+    facing = np.minimum(facing, np.float32(0.45) * facing)  # highlights are weaker than shadows
     return _LIT + np.float32(strength) * (facing + 0.45 * (height - 1))

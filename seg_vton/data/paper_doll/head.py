@@ -410,6 +410,17 @@ def _lens(kind: str, centre: np.ndarray, width: float, height: float, tilt: floa
     return smooth(centre + points @ np.array([[cosine, sine], [-sine, cosine]]), steps=4)
 
 
+_HAT_CROWNS = {
+    "beanie": [
+        (-1.14, 0.62), (-1.16, 0.85), (-0.85, 1.16), (0, 1.27), (0.85, 1.16), (1.16, 0.85), (1.14, 0.62), (0, 0.7),
+    ],
+    "cap": [(-1.1, 0.66), (-1.12, 0.85), (-0.8, 1.1), (0, 1.18), (0.8, 1.1), (1.12, 0.85), (1.1, 0.66), (0, 0.74)],
+    "fedora": [
+        (-1, 0.72), (-1, 1), (-0.72, 1.3), (-0.25, 1.24), (0.2, 1.25), (0.72, 1.3), (1, 1), (1, 0.72), (0, 0.76),
+    ],
+}  # fmt: skip
+
+
 def paint_headwear(canvas: Canvas, figure: Figure, hat: Headwear, label: int) -> None:
     """Paints a hat over the hair."""
     bulge = 0.03 * figure.unit
@@ -423,40 +434,9 @@ def paint_headwear(canvas: Canvas, figure: Figure, hat: Headwear, label: int) ->
             closed=False,
         )
         return canvas.paint(ribbon(band, 0.14 * unit), hat.colour, label, bulge=bulge * 0.3, shadow=0.3)
-    crown = {
-        "beanie": [
-            (-1.14, 0.62),
-            (-1.16, 0.85),
-            (-0.85, 1.16),
-            (0.0, 1.27),
-            (0.85, 1.16),
-            (1.16, 0.85),
-            (1.14, 0.62),
-            (0.0, 0.7),
-        ],
-        "cap": [
-            (-1.1, 0.66),
-            (-1.12, 0.85),
-            (-0.8, 1.1),
-            (0.0, 1.18),
-            (0.8, 1.1),
-            (1.12, 0.85),
-            (1.1, 0.66),
-            (0.0, 0.74),
-        ],
-        "fedora": [
-            (-1.0, 0.72),
-            (-1.0, 1.0),
-            (-0.72, 1.3),
-            (-0.25, 1.24),
-            (0.2, 1.25),
-            (0.72, 1.3),
-            (1.0, 1.0),
-            (1.0, 0.72),
-            (0.0, 0.76),
-        ],
-    }[hat.kind]
-    canvas.paint([smooth(_on_head(figure, crown), steps=4)], hat.colour, label, bulge=bulge, shadow=0.35)
+    canvas.paint(
+        [smooth(_on_head(figure, _HAT_CROWNS[hat.kind]), steps=4)], hat.colour, label, bulge=bulge, shadow=0.35
+    )
     {"beanie": _beanie_fold, "cap": _cap_visor, "fedora": _fedora_brim}[hat.kind](canvas, figure, hat, label, unit)
     return None
 

@@ -15,8 +15,8 @@ from seg_vton.data.paper_doll.body import (
     WAIST,
     Figure,
 )
-from seg_vton.data.paper_doll.canvas import Canvas, Patch, rasterise
-from seg_vton.data.paper_doll.shapes import arc_length, between, cut, moved, ribbon, smooth
+from seg_vton.data.paper_doll.canvas import Canvas, Patch, Polygons, rasterise
+from seg_vton.data.paper_doll.shapes import arc_length, between, cut, ellipse, moved, ribbon, smooth
 from seg_vton.data.paper_doll.textures import LOWER_MIX, Fabric, contrasting, fashion_colour, sample_fabric
 from seg_vton.data.paper_doll.warp import ThinPlateSpline, along_and_across
 
@@ -180,7 +180,7 @@ def paint_leg_wear(canvas: Canvas, figure: Figure, wear: LegWear, label: int, hi
     """Paints pants or leggings; `hips_only` leaves the legs out, to cover the hem of a top that is tucked in."""
     hips = _hip_block(figure, wear.ease[0] * 0.5)
     tubes = [leg_tube(figure, side, wear.length, wear.ease) for side in SIDES]
-    legs = [] if hips_only else [part for line, widths in tubes for part in ribbon(line, widths, round_ends=False)]
+    legs = [] if hips_only else [part for line, widths in tubes for part in _tube(line, widths)]
     patch = rasterise([hips, *legs], canvas.size, pad=6)
     if patch is None:
         return
@@ -188,6 +188,11 @@ def paint_leg_wear(canvas: Canvas, figure: Figure, wear: LegWear, label: int, hi
     colours = _leg_colours(canvas, figure, wear, tubes, patch)
     canvas.blend(patch, colours, label, **edge)
     _paint_leg_details(canvas, figure, wear, tubes, label)
+
+
+def _tube(line: np.ndarray, widths: np.ndarray) -> Polygons:
+    """A trouser leg: round at the hip, cut straight at its end."""
+    return [*ribbon(line, widths, round_ends=False), ellipse(line[0], widths[0], widths[0])]
 
 
 def _hip_block(figure: Figure, ease: float) -> np.ndarray:
