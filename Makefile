@@ -13,8 +13,8 @@ UPSTREAM := .venv-upstream
 DOLLS := data/paper-doll
 DEMO := work_dirs/demo
 DEMO_CONFIG := configs/segmentation/mask-rcnn_r18_carafe-fpn_paper-doll.py
-DEMO_CHECKPOINT := $(DEMO)/epoch_8.pth
-DEMO_RESULT := $(DEMO)/epoch_8.paper-doll-val.json
+DEMO_CHECKPOINT := $(DEMO)/epoch_5.pth
+DEMO_RESULT := $(DEMO)/epoch_5.paper-doll-val.json
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow test-upstream lint lock
@@ -41,7 +41,7 @@ demo: $(DEMO)/panels/panels.png
 	@echo "the demo's result is $(DEMO_RESULT), its panels are in $(DEMO)/panels"
 
 $(DOLLS)/annotations/instances_val.json: | $(VENV)/.installed
-	$(PY) tools/data/paper_doll.py --out $(DOLLS) --train 1000 --val 100
+	$(PY) tools/data/paper_doll.py --out $(DOLLS) --train 1000 --val 100 --layout coco
 
 $(DEMO_CHECKPOINT): $(DOLLS)/annotations/instances_val.json
 	$(PY) tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO) --resume

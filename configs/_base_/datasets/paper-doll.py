@@ -1,5 +1,5 @@
 # The paper doll: drawn figures of 192 x 256 pixels with exact masks; 1000 to train, 100 held out.
-# `make demo` draws them: tools/data/paper_doll.py --out data/paper-doll --train 1000 --val 100
+# `make demo` draws them: tools/data/paper_doll.py --out data/paper-doll --train 1000 --val 100 --layout coco
 dataset_type = "ClothingDataset"
 data_root = "data/paper-doll/"
 
