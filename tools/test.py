@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmengine.config import DictAction
 
 from seg_vton.engine import launch, testing
@@ -37,7 +36,7 @@ def main() -> None:
         config = launch.load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
         testing.select_split(config, args.split)
         if args.show or args.show_dir:
-            config = trigger_visualization_hook(config, args)
+            testing.enable_painting(config, args.show, args.show_dir, args.wait_time)
         if args.tta:
             testing.enable_tta(config)
         testing.run(config, args.checkpoint, args.out, args.overwrite)

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 import torch.distributed
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
@@ -110,7 +110,9 @@ def build_runner(config: Config) -> Runner:
     if config.launcher == "pytorch" and not torch.cuda.is_available():
         if not torch.distributed.is_initialized():
             torch.distributed.init_process_group("gloo")
-        config.setdefault("model_wrapper_cfg", dict(type="MMDistributedDataParallel", broadcast_buffers=False))
+        wrapper = config.setdefault("model_wrapper_cfg", ConfigDict(type="MMDistributedDataParallel"))
+        wrapper.setdefault("broadcast_buffers", False)  # mmengine's default
+        wrapper.device_ids = None  # else mmengine puts the local rank there, which must then be a GPU
     os.environ.setdefault("LOCAL_RANK", "0")
     runner = RUNNERS.build(config) if "runner_type" in config else Runner.from_cfg(config)
     if config.get("resume"):

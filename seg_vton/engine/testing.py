@@ -40,6 +40,24 @@ def enable_tta(config: Config) -> None:
     config.test_dataloader.dataset.pipeline = config.tta_pipeline
 
 
+def enable_painting(config: Config, show: bool, show_dir: str | None, wait_time: float) -> None:
+    """Paints the predictions over the images.
+
+    Args:
+        config: its `default_hooks.visualization` is changed.
+        show: open a window for each image.
+        show_dir: folder inside the run's own folder that the painted images are written to.
+        wait_time: seconds that a window stays.
+
+    Raises:
+        UserError: the config has no visualisation hook.
+    """
+    hook = config.get("default_hooks", {}).get("visualization")
+    if hook is None:
+        raise UserError(f"{config.filename} has no default_hooks.visualization, so --show and --show-dir cannot paint")
+    hook.update(draw=True, show=show, wait_time=wait_time, test_out_dir=show_dir)
+
+
 def run(config: Config, checkpoint: str | Path, out: str | None = None, overwrite: bool = False) -> Path:
     """Tests a checkpoint, logs the metrics and writes them as JSON beside it.
 

@@ -53,6 +53,21 @@ def test_a_configs_own_tta_is_taken(config):
     assert [step.type for step in config.test_dataloader.dataset.pipeline] == ["LoadImageFromFile"]
 
 
+def test_painting_is_switched_on(config):
+    testing.enable_painting(config, show=False, show_dir="pictures", wait_time=2.0)
+    hook = config.default_hooks.visualization
+    assert hook == {
+        "type": "DetVisualizationHook",
+        "draw": True,
+        "show": False,
+        "wait_time": 2.0,
+        "test_out_dir": "pictures",
+    }
+    config.default_hooks.pop("visualization")
+    with pytest.raises(UserError, match=r"no default_hooks\.visualization"):
+        testing.enable_painting(config, True, None, 2.0)
+
+
 def refused(config, match, *args, **kwargs):
     with pytest.raises(UserError, match=match):
         testing.run(config, *args, **kwargs)
