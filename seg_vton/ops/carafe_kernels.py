@@ -150,7 +150,8 @@ class _Weights:
         """Fills the weights of ``block``; those between the rows stay zero."""
         g, end = self.geometry, self.geometry.radius + block.length(self.geometry)
         inner = self._buffer[:, g.radius : end].unflatten(1, (*block.shape, g.pitch))[:, :, :, : g.width]
-        inner.copy_(self._source[:, block.images, block.rows].flatten(4, 5).flatten(5, 6))
+        inner = inner.unflatten(5, (g.kernel, g.kernel)).unflatten(4, (g.scale, g.scale))
+        inner.copy_(self._source[:, block.images, block.rows])
         self._buffer[:, end:].zero_()
 
     def by_pixel(self, group: int, length: int) -> Tensor:

@@ -262,3 +262,19 @@ def test_export_through_torch_export():
     program = torch.export.export(Upsampler(settings), (features, masks))
     torch.testing.assert_close(program.module()(features, masks), carafe(features, masks, *settings))
     assert all("seg_vton" not in str(node.target) for node in program.graph.nodes)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("case", [CASES[1], (0, *CASES[1][1:])])
+def test_a_gpu_computes_what_the_cpu_does(case, dtype):
+    features, masks, settings = make_inputs(case, dtype)
+    output = carafe(features, masks, *settings)
+    grad = torch.randn_like(output)
+    expected = output, *torch.autograd.grad(output, (features, masks), grad)
+    inputs = [t.detach().cuda().requires_grad_() for t in (features, masks)]
+    output = carafe(*inputs, *settings)
+    found = output, *torch.autograd.grad(output, inputs, grad.cuda())
+    tolerance = 4 * torch.finfo(dtype).eps
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one.cpu(), other, rtol=tolerance, atol=10 * tolerance)
