@@ -1,0 +1,55 @@
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+
+
+class Cli:
+    """Runs the tools as a user does, in processes of their own.
+
+    Output goes through files: a killed training leaves loader workers behind that would keep a pipe open for seconds.
+    """
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.count = 0
+
+    def __call__(self, tool, *arguments, processes=1, env=None):
+        """Runs `tools/TOOL`, with several processes under torchrun; returns the finished process with its output."""
+        self.count += 1
+        log = self.folder / f"{self.count}-{Path(tool).stem}"
+        launcher, end = [sys.executable], []
+        if processes > 1:
+            launcher += ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+            end = ["--launcher", "pytorch"]
+        command = [*launcher, str(REPO / "tools" / tool), *map(str, arguments), *end]
+        settings = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **(env or {})}
+        with log.with_suffix(".out").open("w") as out, log.with_suffix(".err").open("w") as err:
+            ended = subprocess.run(command, cwd=self.folder, env=settings, stdout=out, stderr=err)
+        ended.stdout, ended.stderr = (log.with_suffix(end).read_text() for end in (".out", ".err"))
+        return ended
+
+    def together(self, calls):
+        """Runs `{name: arguments of a call}`, as many at once as there are cores; returns the ends by name."""
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            running = {name: pool.submit(self, *call) for name, call in calls.items()}
+            return {name: future.result() for name, future in running.items()}
+
+
+@pytest.fixture(scope="session")
+def cli(tmp_path_factory):
+    return Cli(tmp_path_factory.mktemp("cli"))
+
+
+@pytest.fixture(scope="session")
+def trained(cli, tiny_config_file, tmp_path_factory):
+    """Work dir of an uninterrupted training of 3 epochs of 4 iterations, with two loader workers."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    ended = cli("train.py", tiny_config_file, "--work-dir", folder)
+    assert ended.returncode == 0, ended.stderr
+    return folder
