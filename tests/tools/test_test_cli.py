@@ -115,7 +115,7 @@ def test_two_processes_give_the_numbers_of_one(tests):
 
 @pytest.fixture(scope="module")
 def refused(cli, tiny_config_file, trained, tests, tmp_path_factory):
-    """Ends of tests that cannot start, by name."""
+    """Ends of tests that cannot start, by name; tests/engine has the other reasons."""
     folder = tmp_path_factory.mktemp("refused")
     content = load_checkpoint_file(trained / "epoch_3.pth")
     (folder / "cut.pth").write_bytes((trained / "epoch_3.pth").read_bytes()[:-5000])
@@ -124,20 +124,18 @@ def refused(cli, tiny_config_file, trained, tests, tmp_path_factory):
     torch.save({"state_dict": content["state_dict"]}, folder / "bare.pth")
     (folder / "found.json").write_text("mine")
 
-    def test(checkpoint, *arguments, config=tiny_config_file):
-        return "test.py", config, checkpoint, "--work-dir", folder / "logs", *arguments
+    def test(checkpoint, *arguments):
+        return "test.py", tiny_config_file, checkpoint, "--work-dir", folder / "logs", *arguments
 
     bare = folder / "bare.pth"
     ends = cli.together(
         {
             "again": test(tests["plain"] / "epoch_3.pth"),
-            "missing config": test(bare, config=folder / "none.py"),
             "missing checkpoint": test(folder / "none.pth"),
             "truncated checkpoint": test(folder / "cut.pth"),
             "another model": test(folder / "other.pth"),
             "missing data root": test(bare, "--cfg-options", f"test_dataloader.dataset.data_root={folder}/nowhere"),
             "missing annotations": test(bare, "--cfg-options", f"test_evaluator.ann_file={folder}/none.json"),
-            "strange suffix": test(bare, "--out", folder / "found.txt"),
             "existing predictions": test(bare, "--out", folder / "found.json"),
         }
     )
@@ -150,13 +148,11 @@ def refused(cli, tiny_config_file, trained, tests, tmp_path_factory):
     ("name", "expected"),
     [
         ("again", "epoch_3.tiny-val.json exists already: pass --overwrite"),
-        ("missing config", "none.py does not exist"),
         ("missing checkpoint", "none.pth does not exist"),
         ("truncated checkpoint", "cut.pth cannot be read as a checkpoint"),
         ("another model", "other.pth does not fit the model of the config (8 missing: roi_head.mask_head."),
         ("missing data root", "nowhere does not exist: data/README.md says how to get"),
         ("missing annotations", "none.json does not exist"),
-        ("strange suffix", "found.txt: the name must end in .json"),
         ("existing predictions", "found.json exists already: pass --overwrite"),
     ],
 )
