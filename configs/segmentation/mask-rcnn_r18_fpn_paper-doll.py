@@ -14,7 +14,7 @@ model = dict(
     rpn_head=dict(in_channels=channels, feat_channels=channels, anchor_generator=dict(scales=[4])),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=channels, finest_scale=28),
-        bbox_head=dict(in_channels=channels, fc_out_channels=256),
+        bbox_head=dict(in_channels=channels, fc_out_channels=256, reg_class_agnostic=True),
         mask_roi_extractor=dict(out_channels=channels, finest_scale=28),
         mask_head=dict(in_channels=channels, conv_out_channels=channels),
     ),
