@@ -2,6 +2,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
+from mmengine.registry import MODELS, RUNNERS
 from mmengine.runner import Runner
 from torch import nn
 
@@ -140,8 +141,9 @@ def test_resuming_where_nothing_is_starts_as_the_config_says(write, tmp_path):
     assert (config.resume, config.load_from) == (False, "coco.pth")
 
 
-class Line(BaseModel):
-    """A model of two numbers."""
+@MODELS.register_module(force=True)
+class TwoNumbers(BaseModel):
+    """A line."""
 
     def __init__(self, width=1):
         super().__init__()
@@ -149,16 +151,16 @@ class Line(BaseModel):
 
     def forward(self, inputs, data_samples=None, mode="tensor"):
         """Squared error."""
-        return {"loss": (self.fit(inputs) - 1).square().mean()}
+        return {"loss": (self.fit(torch.tensor(inputs)) - 1).square().mean()}
 
 
 def line_config(folder, **settings):
     config = {
-        "model": {"type": Line},
+        "model": {"type": "TwoNumbers"},
         "launcher": "none",
         "work_dir": str(folder),
         "train_dataloader": {
-            "dataset": [torch.ones(1)],
+            "dataset": [[1.0]],
             "sampler": {"type": "DefaultSampler", "shuffle": False},
             "batch_size": 1,
             "num_workers": 0,
@@ -185,7 +187,7 @@ def test_the_runner_trains_and_resumes(tmp_path):
 
 def test_resuming_from_another_models_checkpoint_is_refused(tmp_path):
     launch.build_runner(line_config(tmp_path / "first")).train()
-    config = line_config(tmp_path / "second", model={"type": Line, "width": 2})
+    config = line_config(tmp_path / "second", model={"type": "TwoNumbers", "width": 2})
     launch.set_resume(config, str(tmp_path / "first" / "epoch_1.pth"))
     with pytest.raises(UserError, match=r"epoch_1\.pth does not fit .*fit\.weight 1x1 instead of 1x2"):
         launch.build_runner(config).train()
@@ -206,8 +208,6 @@ def test_resuming_from_bare_weights_is_refused_and_starting_from_them_is_not(tmp
 
 
 def test_a_runner_of_another_kind_is_built_by_name(tmp_path):
-    from mmengine.registry import RUNNERS
-
     class Special(Runner):
         """A runner with a name of its own."""
 
