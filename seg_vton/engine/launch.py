@@ -57,6 +57,10 @@ def load_config(
         config.merge_from_dict(options or {})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"--cfg-options do not fit {path}: {type(error).__name__}: {error}") from error
+    for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        loader = config.get(name) or {}
+        if loader.get("num_workers") == 0:
+            loader.persistent_workers = False  # torch refuses to keep workers that there are none of
     config.launcher = launcher
     if work_dir is not None:
         config.work_dir = work_dir

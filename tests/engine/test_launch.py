@@ -36,6 +36,15 @@ def test_options_reach_nested_values_and_list_items(write):
     assert config.new.key == "x"
 
 
+def test_loading_in_the_main_process_keeps_no_workers(write):
+    loaders = "train_dataloader = dict(num_workers=0)\nval_dataloader = dict(num_workers=2, persistent_workers=True)\n"
+    path = write(PLAIN + loaders + "test_dataloader = val_dataloader\n")
+    config = launch.load_config(path, {"test_dataloader.num_workers": 0})
+    assert config.train_dataloader.persistent_workers is False
+    assert config.val_dataloader.persistent_workers is True
+    assert config.test_dataloader.persistent_workers is False
+
+
 @pytest.mark.parametrize("options", [{"steps.7.scale": 1}, {"steps.x": 1}, {"model.depth.deeper": 1}])
 def test_options_that_do_not_fit_are_named(write, options):
     with pytest.raises(UserError, match=r"--cfg-options do not fit .*row\.py"):

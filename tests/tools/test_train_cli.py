@@ -107,7 +107,7 @@ def test_a_killed_and_resumed_training_has_the_weights_of_an_uninterrupted_one_b
 def test_two_processes_train_on_the_cpu(cli, tiny_config_file, tmp_path):
     ended = cli(
         *("train.py", tiny_config_file, "--work-dir", tmp_path, "--auto-scale-lr", "--amp"),
-        *("--cfg-options", "train_cfg.max_epochs=1", "train_dataloader.num_workers=1"),
+        *("--cfg-options", "train_cfg.max_epochs=1", "train_dataloader.num_workers=0", "val_dataloader.num_workers=0"),
         processes=2,
     )
     assert ended.returncode == 0, ended.stderr
