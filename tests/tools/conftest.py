@@ -1,7 +1,9 @@
 import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,8 @@ REPO = Path(__file__).resolve().parents[2]
 class Cli:
     """Runs the tools as a user does, in processes of their own.
 
-    Output goes through files: a killed training leaves loader workers behind that would keep a pipe open for seconds.
+    Output goes through files, and each process leads a session: a killed training leaves loader workers behind, which
+    would keep a pipe open and may wait for ever.
     """
 
     def __init__(self, folder):
@@ -30,9 +33,16 @@ class Cli:
         command = [*launcher, str(REPO / "tools" / tool), *map(str, arguments), *end]
         settings = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **(env or {})}
         with log.with_suffix(".out").open("w") as out, log.with_suffix(".err").open("w") as err:
-            ended = subprocess.run(command, cwd=self.folder, env=settings, stdout=out, stderr=err)
-        ended.stdout, ended.stderr = (log.with_suffix(end).read_text() for end in (".out", ".err"))
-        return ended
+            running = subprocess.Popen(
+                command, cwd=self.folder, env=settings, stdout=out, stderr=err, start_new_session=True
+            )
+            try:
+                code = running.wait()
+            finally:
+                with suppress(ProcessLookupError):  # no process of the tool's is left, as it should be
+                    os.killpg(running.pid, signal.SIGKILL)
+        said = (log.with_suffix(end).read_text() for end in (".out", ".err"))
+        return subprocess.CompletedProcess(command, code, *said)
 
     def together(self, calls):
         """Runs `{name: arguments of a call}`, as many at once as there are cores; returns the ends by name."""
