@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mmengine.registry import DefaultScope
+from mmengine.runner import set_random_seed
 from PIL import Image, ImageDraw
 
 from seg_vton.data.coco import CocoBuilder
@@ -14,6 +15,12 @@ REPO = Path(__file__).resolve().parents[1]
 def repo():
     """Root of the repository."""
     return REPO
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Every test draws the same numbers in every run, alone or after others."""
+    set_random_seed(0)
 
 
 @pytest.fixture(autouse=True)
