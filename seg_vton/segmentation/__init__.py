@@ -4,4 +4,4 @@ from seg_vton.segmentation.datasets import ClothingDataset
 from seg_vton.segmentation.metrics import InstanceAP
 from seg_vton.segmentation.tta import InstanceTTAModel
 
-__all__ = ['ClothingDataset', 'InstanceAP', 'InstanceTTAModel']
+__all__ = ["ClothingDataset", "InstanceAP", "InstanceTTAModel"]
