@@ -1,6 +1,6 @@
-# Changes: ResNet-18 of half width from scratch, 64 channels in the neck and the heads, 32 RoIs an image, small anchors.
+# Changes: half-width ResNet-18 from scratch, 64 channels, 32 RoIs, one box regression for all classes, AdamW with a cosine.
 # Why: a whole training that two cores finish in minutes; no weights to download.
-# Costs: 5 epochs of 125 iterations of 8 dolls, about 8 minutes on two cores.
+# Costs: 5 epochs of 250 iterations of 4 dolls, about 9 minutes on two cores.
 _base_ = [
     "../_base_/models/mask-rcnn_r50_fpn.py",
     "../_base_/datasets/paper-doll.py",

@@ -82,6 +82,7 @@ class _Carafe(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, masks: Tensor, kernel: int, groups: int, scale: int) -> Tensor:
+        """The sums, (N, C, H * scale, W * scale); arguments as `carafe` has checked them."""
         ctx.save_for_backward(features, masks)
         ctx.settings = kernel, groups, scale
         if not features.numel():
@@ -94,6 +95,7 @@ class _Carafe(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of features and masks, recomputing the windows; None for the three settings."""
         features, masks = ctx.saved_tensors
         if not features.numel():
             return torch.zeros_like(features), torch.zeros_like(masks), None, None, None
