@@ -1,0 +1,8 @@
+"""Virtual try-on: CP-VTON's GMM and TOM with auxiliary human-segmentation decoders, on mmengine alone.
+
+Importing the package registers everything that configs name.
+"""
+
+from seg_vton.tryon import models
+
+__all__ = ["models"]

@@ -1,0 +1,1 @@
+"""The two stages of CP-VTON and their parts, one file each."""
