@@ -1,11 +1,12 @@
-"""What both halves share around a run: safe checkpoints, hooks, launching, result files.
+"""What both halves share around a run: safe checkpoints, hooks, loops, launching, result files.
 
-Importing it closes mmengine's full unpickling, makes its writes atomic, and registers hooks and an optimiser wrapper.
+Importing it closes mmengine's full unpickling, makes its writes atomic, and registers hooks, an optimiser wrapper, and
+the loop and sampler of trainings counted in iterations.
 """
 
-from seg_vton.engine import checkpoint, hooks, optim, storage
+from seg_vton.engine import checkpoint, hooks, iterations, optim, storage
 
 checkpoint.install()
 storage.install()
 
-__all__ = ["checkpoint", "hooks", "optim", "storage"]
+__all__ = ["checkpoint", "hooks", "iterations", "optim", "storage"]
