@@ -6,6 +6,8 @@ A config says `default_scope = "seg_vton"`: a name is looked up here first, then
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmengine import registry as root
 from mmengine.registry import Registry
 
@@ -23,3 +25,14 @@ METRICS = _child("metric", root.METRICS)
 HOOKS = _child("hook", root.HOOKS)
 LOOPS = _child("loop", root.LOOPS)
 VISUALIZERS = _child("visualizer", root.VISUALIZERS)
+
+
+def build_model(config: dict[str, Any]) -> Any:
+    """Builds a model or a part of one by its name here or at mmengine's root, whatever the process's default scope is.
+
+    A process that parses clothing and dresses people has models of both halves, and mmdet's scope may be the default.
+
+    Args:
+        config: `dict(type=..., ...)`.
+    """
+    return MODELS.build({"_scope_": "seg_vton", **config})

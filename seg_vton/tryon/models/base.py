@@ -1,0 +1,100 @@
+"""What both stages of the try-on share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from mmengine.model import BaseModel
+from mmengine.structures import BaseDataElement
+from torch import Tensor, nn
+
+from seg_vton.errors import UserError
+from seg_vton.registry import build_model
+
+Inputs = dict[str, Tensor]
+"""The tensors of a batch by name, float32 unless said; H, W is the image size, colour is RGB.
+
+agnostic: `(B, 22, H, W)`, the cloth-agnostic person representation: body shape 1 and head 3 in [-1, 1], pose 18 of
+    -1 and 1, in this order.
+cloth, cloth_mask: the in-shop garment `(B, 3, H, W)` in [-1, 1] and its mask `(B, 1, H, W)` of 0 and 1.
+image: the person `(B, 3, H, W)` in [-1, 1].
+parse_cloth, parse_cloth_mask: the worn garment on white `(B, 3, H, W)` in [-1, 1] and its mask `(B, 1, H, W)`.
+parse: int64 `(B, H, W)`, class ids in the auxiliary label space; 255 has no label.
+warped_cloth, warped_mask: optional, like cloth and cloth_mask, warped to the person.
+"""
+
+PREDICTED = ("theta", "grid", "warped_cloth", "warped_mask", "rendered", "mask", "try_on", "seg_map")
+
+
+def need(inputs: Inputs, name: str, why: str) -> Tensor:
+    """The input of that name.
+
+    Raises:
+        UserError: the batch has none.
+    """
+    if name not in inputs:
+        raise UserError(f"the batch has no {name!r}, which {why} needs; it has {', '.join(sorted(inputs))}")
+    return inputs[name]
+
+
+class TryOnModel(BaseModel):
+    """A stage of the try-on: `tensor` computes, `predict` packs what it computed, `loss` compares.
+
+    Args:
+        data_preprocessor: config; None builds `TryOnDataPreprocessor`.
+        init_cfg: as in mmengine.
+    """
+
+    def __init__(
+        self, data_preprocessor: dict[str, Any] | nn.Module | None = None, init_cfg: dict[str, Any] | None = None
+    ) -> None:
+        if not isinstance(data_preprocessor, nn.Module):
+            data_preprocessor = build_model(data_preprocessor or {"type": "TryOnDataPreprocessor"})
+        super().__init__(data_preprocessor, init_cfg)
+
+    def forward(
+        self, inputs: Inputs, data_samples: list[BaseDataElement] | None = None, mode: str = "tensor"
+    ) -> dict[str, Tensor] | list[BaseDataElement]:
+        """Computes a batch.
+
+        Args:
+            inputs: see `Inputs`.
+            data_samples: one for each item; `predict` keeps their metainfo, `loss` checks `label_space` with them.
+            mode: 'tensor', 'loss' or 'predict'.
+
+        Returns:
+            'tensor': `generate`'s dict. 'loss': a dict of scalars, of which the names with `loss` add up. 'predict':
+            one element for each item with its metainfo and those of `generate`'s tensors that `PREDICTED` names, on the
+            model's device; with the decoder also `seg_map`, int64 `(H, W)`.
+
+        Raises:
+            UserError: an input is missing or does not fit the model.
+        """
+        if mode == "tensor":
+            return self.generate(inputs)
+        if mode == "loss":
+            return self.loss(inputs, data_samples)
+        if mode == "predict":
+            return self._pack(self.generate(inputs), data_samples)
+        raise ValueError(f"mode is 'tensor', 'loss' or 'predict', not {mode!r}")
+
+    @abstractmethod
+    def generate(self, inputs: Inputs) -> dict[str, Tensor]:
+        """The stage's outputs by name."""
+
+    @abstractmethod
+    def loss(self, inputs: Inputs, data_samples: list[BaseDataElement] | None) -> dict[str, Tensor]:
+        """The stage's losses by name."""
+
+    @staticmethod
+    def _pack(outputs: dict[str, Tensor], samples: list[BaseDataElement] | None) -> list[BaseDataElement]:
+        if "seg_logits" in outputs:
+            outputs = {**outputs, "seg_map": outputs["seg_logits"].argmax(1)}
+        fields = {name: outputs[name] for name in PREDICTED if name in outputs}
+        count = len(next(iter(fields.values())))
+        samples = samples or [BaseDataElement() for _ in range(count)]
+        return [
+            BaseDataElement(metainfo=sample.metainfo, **{name: value[i] for name, value in fields.items()})
+            for i, sample in enumerate(samples)
+        ]

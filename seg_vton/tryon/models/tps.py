@@ -1,0 +1,94 @@
+"""Thin-plate-spline sampling grids as one constant matrix product (Bookstein 1989; CP-VTON, Wang et al., ECCV 2018)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def control_points(grid_size: int) -> Tensor:
+    """The regular control points on [-1, 1] x [-1, 1].
+
+    Returns:
+        float64 `(grid_size**2, 2)` of (x, y), x the slow index: down the left column first, then the next column.
+    """
+    axis = torch.linspace(-1, 1, grid_size, dtype=torch.float64)
+    return torch.cartesian_prod(axis, axis)
+
+
+def pixel_centres(size: tuple[int, int]) -> Tensor:
+    """The pixels of an image whose corner pixels lie on the corners of [-1, 1] x [-1, 1].
+
+    Returns:
+        float64 `(H * W, 2)` of (x, y), row by row.
+    """
+    y, x = (torch.linspace(-1, 1, side, dtype=torch.float64) for side in size)
+    return torch.cartesian_prod(y, x).flip(1)
+
+
+def _kernel(a: Tensor, b: Tensor) -> Tensor:
+    """U = d^2 log d^2 between points `(M, 2)` and `(N, 2)`, 0 where they meet: `(M, N)`."""
+    squared = (a[:, None] - b[None]).square().sum(2)
+    return torch.xlogy(squared, squared)
+
+
+def _affine(points: Tensor) -> Tensor:
+    """(1, x, y) of points `(M, 2)`: `(M, 3)`."""
+    return torch.cat([torch.ones_like(points[:, :1]), points], dim=1)
+
+
+def tps_basis(size: tuple[int, int], grid_size: int) -> Tensor:
+    """The matrix B of `grid = B @ Q`: by how much each control point's target moves each pixel's sampling point.
+
+    A spline through the targets Q solves `L [w; a] = [Q; 0]` with `L = [[U(P, P), A(P)], [A(P)^T, 0]]` and is
+    `[U(p, P) | A(p)] [w; a]` at p, where A is (1, x, y). P and the pixels are fixed, so the product of all but Q is
+    too: `B = [U | 1 | x | y] @ L^-1[:, :N]`. It is solved in float64.
+
+    Args:
+        size: height and width of the grid.
+        grid_size: control points along each side.
+
+    Returns:
+        float32 `(H * W, grid_size**2)`, rows in the order of `pixel_centres`, each sums to 1.
+    """
+    points, pixels = control_points(grid_size), pixel_centres(size)
+    affine = _affine(points)
+    system = torch.cat(
+        [torch.cat([_kernel(points, points), affine], 1), torch.cat([affine.T, affine.new_zeros(3, 3)], 1)]
+    )
+    inverse = torch.linalg.inv(system)[:, : len(points)]
+    return (torch.cat([_kernel(pixels, points), _affine(pixels)], 1) @ inverse).float()
+
+
+class TPSGrid(nn.Module):
+    """Turns predicted offsets of the control points into a grid for `torch.nn.functional.grid_sample`.
+
+    It has no parameters and leaves nothing in a state dict: the basis is a non-persistent buffer.
+
+    Args:
+        size: height and width of the grids it makes unless asked for others.
+        grid_size: control points along each side, at least 2.
+    """
+
+    def __init__(self, size: tuple[int, int], grid_size: int = 5) -> None:
+        super().__init__()
+        self.size, self.grid_size = tuple(size), grid_size
+        self.register_buffer("points", control_points(grid_size).float().T.contiguous(), persistent=False)  # (2, N)
+        self.register_buffer("basis", tps_basis(self.size, grid_size).T.contiguous(), persistent=False)  # (N, HW)
+
+    def forward(self, theta: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+        """Evaluates the spline at every pixel.
+
+        Args:
+            theta: `(B, 2 * grid_size**2)`, the offsets of all points in x, then in y, in the units of [-1, 1].
+            size: height and width of the grid, any; None takes `self.size`. It is the same field at each resolution.
+
+        Returns:
+            float32 `(B, H, W, 2)`, where in the source to sample each pixel: (x, y), [-1, 1] spans the image's corner
+            pixels. Under autocast too: bfloat16 cannot tell neighbouring pixels apart.
+        """
+        size = self.size if size is None else tuple(size)
+        basis = self.basis if size == self.size else tps_basis(size, self.grid_size).T.to(self.basis)
+        with torch.autocast(theta.device.type, enabled=False):
+            targets = self.points + theta.float().unflatten(1, (2, -1))  # (B, 2, N)
+            return (targets @ basis).unflatten(2, size).permute(0, 2, 3, 1)
