@@ -3,6 +3,6 @@
 Importing the package registers everything that configs name.
 """
 
-from seg_vton.tryon import models
+from seg_vton.tryon import data, models
 
-__all__ = ["models"]
+__all__ = ["data", "models"]

@@ -1,0 +1,282 @@
+"""The try-on data set: persons, in-shop garments, parsing maps and poses as the tensors of GMM and TOM."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import print_log
+from mmengine.structures import BaseDataElement
+from torch.utils.data import Dataset
+
+from seg_vton.errors import UserError
+from seg_vton.labels import conversion_table, dropped_classes, get_space
+from seg_vton.registry import DATASETS
+from seg_vton.tryon.data import agnostic
+from seg_vton.tryon.data.images import read_mask, read_parse, read_photo
+from seg_vton.tryon.data.layouts import WARPED, FileFinder, Layout, Pair, Place, get_layout, read_pairs
+from seg_vton.tryon.data.pose import read_pose
+
+IGNORE = 255
+"""What `parse` has where the auxiliary label space has no label; the losses and metrics leave it out."""
+
+_EXAMPLES = 10
+
+
+@DATASETS.register_module()
+class TryOnDataset(Dataset):
+    """Pairs of a person and a garment in one of the layouts of `seg_vton.tryon.data.layouts`.
+
+    Everything that can be known before training is looked at when the data set is built: pairs, folders, missing
+    files and poses. An item is `dict(inputs=..., data_samples=...)`; mmengine's `default_collate` makes batches of it.
+
+    `inputs`, float32 unless said, RGB, images in [-1, 1], `H, W = image_size`:
+
+    | key                               | shape         | what                                                    |
+    |-----------------------------------|---------------|---------------------------------------------------------|
+    | `agnostic`                        | (22, H, W)    | body shape 1, head 3, pose 18: `cloth_agnostic`         |
+    | `cloth`, `cloth_mask`             | (3 / 1, H, W) | the in-shop garment, its mask of 0 and 1                |
+    | `image`                           | (3, H, W)     | the person                                              |
+    | `parse_cloth`, `parse_cloth_mask` | (3 / 1, H, W) | the garment they wear on white: GMM's target; its mask  |
+    | `parse`                           | (H, W) int64  | ids of `aux_label_space`, 255 where it has no label     |
+    | `warped_cloth`, `warped_mask`     | (3 / 1, H, W) | exported warps, where `folders` names them              |
+    | `target`, `target_parse`          | as `image`, `parse` | truth of the try-on, in the paper doll's unpaired set |
+
+    `data_samples` has metainfo only: `person` and `garment` (file names without suffix), `paired`, `ori_shape` (height
+    and width of the person's file), `img_shape`, `label_space` (of `parse`), `image_path`, `cloth_path`.
+
+    Args:
+        data_root: root of the data set; of a category for `dresscode`.
+        pairs: pairs file, relative to the root.
+        layout: `viton`, `viton_hd`, `dresscode` or `paper_doll`.
+        label_space: of the parsing maps on disk. No default: nothing in a map says what its ids mean.
+        split: folder of the split, `train` or `test`.
+        image_size: (height, width) of all tensors. What is not of this size is resized: photos as the data set's
+            published code does it, label maps and masks by nearest, keypoints scaled.
+        aux_label_space: space of `parse`, the target of the auxiliary decoders.
+        pose_radius: radius of the squares that mark joints, in pixels.
+        own_garments: give each person the garment they wear, whatever the pairs file says. Neither VITON nor VITON-HD
+            has a paired list of its test set.
+        garment_classes: classes of the garment that is tried on, in place of the label space's upper union; for
+            DressCode's `lower_body`, `("pants", "skirt")`.
+        folders: other folders by role, of the split or paths: `dict(parse="image-parse-new")` for CP-VTON+'s maps,
+            `dict(warped_cloth="warp-cloth", warped_mask="warp-mask")` for exported warps.
+
+    Raises:
+        UserError: the data or an argument is at fault; the message says which and how to fix it.
+    """
+
+    def __init__(
+        self,
+        data_root: str | Path,
+        pairs: str,
+        layout: str,
+        label_space: str,
+        split: str,
+        image_size: Sequence[int] = (256, 192),
+        aux_label_space: str = "tryon8",
+        pose_radius: int = agnostic.RADIUS,
+        own_garments: bool = False,
+        garment_classes: Sequence[str] | None = None,
+        folders: Mapping[str, str] | None = None,
+    ) -> None:
+        self.layout: Layout = get_layout(layout)
+        _refuse_lower_body(self.layout, Path(data_root), garment_classes)
+        self.label_space, self.aux_label_space = label_space, aux_label_space
+        self.image_size = _checked_size(image_size)
+        self.pose_radius = pose_radius
+        self._garment_ids = _garment_ids(label_space, garment_classes)
+        self._aux_table = _aux_table(label_space, aux_label_space)
+        self.pairs_file = Path(data_root) / pairs
+        self.pairs = self._load_pairs(own_garments)
+        self.files = self._find_files(Path(data_root), split, dict(folders or {}))
+        self._warn_of_other_garments(split)
+        self._joints = self._load_poses()
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """Classes, colours and name of the label space of `parse`."""
+        space = get_space(self.aux_label_space)
+        return {"classes": space.classes, "palette": list(space.palette), "label_space": space.name}
+
+    def __len__(self) -> int:
+        """Number of pairs."""
+        return len(self.pairs)
+
+    def _load_pairs(self, own_garments: bool) -> list[Pair]:
+        pairs = read_pairs(self.pairs_file)
+        return [Pair(p.person, self.layout.own_garment(p.person)) for p in pairs] if own_garments else pairs
+
+    def _find_files(self, data_root: Path, split: str, folders: dict[str, str]) -> list[dict[str, Path]]:
+        """Paths by role for each pair."""
+        finder = FileFinder(self.layout.split_root(data_root, split), self._places(data_root, folders), folders)
+        files, missing = [], []
+        for pair in self.pairs:
+            found = {role: finder.find(role, pair) for role in finder.places}
+            missing += [path for path, there in found.values() if not there]
+            files.append({role: path for role, (path, _) in found.items()})
+        if missing:
+            _refuse_missing(list(dict.fromkeys(missing)), self.pairs_file)
+        return files
+
+    def _places(self, data_root: Path, folders: Mapping[str, str]) -> dict[str, Place]:
+        """Places of the roles to read: exported warps when asked for, a truth when it is of these very pairs."""
+        known = {**self.layout.places, **WARPED}
+        unknown = [role for role in folders if role not in known]
+        if unknown:
+            raise UserError(f"folders has {', '.join(unknown)}; known: {', '.join(known)}")
+        places = {role: place for role, place in known.items() if role not in WARPED or role in folders}
+        if not self._has_truth(data_root):
+            places = {role: place for role, place in places.items() if not role.startswith("target")}
+        return places
+
+    def _has_truth(self, data_root: Path) -> bool:
+        name = self.layout.truth_pairs
+        if name is None or all(map(self._paired, self.pairs)):
+            return False
+        return set(self.pairs) <= set(read_pairs(data_root / name))
+
+    def _paired(self, pair: Pair) -> bool:
+        return pair.garment == self.layout.own_garment(pair.person)
+
+    def _warn_of_other_garments(self, split: str) -> None:
+        others = sum(not self._paired(pair) for pair in self.pairs)
+        if split == "train" and others:
+            print_log(
+                f"{self.pairs_file}: by their names, {others} of {len(self.pairs)} persons do not wear the garment of "
+                "their line; a training takes it for what they wear",
+                logger="current",
+                level=logging.WARNING,
+            )
+
+    def _load_poses(self) -> list[np.ndarray | None]:
+        """Joints of each pair's person, in pixels of their file, so that a broken file shows before training."""
+        joints = {path: read_pose(path) for path in dict.fromkeys(files["pose"] for files in self.files)}
+        empty = [path for path, pose in joints.items() if pose is None]
+        if empty:
+            print_log(
+                f"{len(empty)} of {len(joints)} pose files have no people and give empty pose maps: {empty[0]}, ...",
+                logger="current",
+                level=logging.WARNING,
+            )
+        return [joints[files["pose"]] for files in self.files]
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """The item of a pair; see the class."""
+        files = self.files[index]
+        photo, ori_shape = read_photo(files["image"], self.image_size, self.layout.resampling)
+        parse = self._read_parse(files["parse"], ori_shape)
+        inputs = person_inputs(
+            photo, parse, self._scaled_joints(index, ori_shape), self.label_space, self._garment_ids, self.pose_radius
+        )
+        inputs["parse"] = self._aux_table[parse]
+        inputs |= self._garment_inputs(files)
+        if "target" in files:
+            target, shape = read_photo(files["target"], self.image_size, self.layout.resampling)
+            inputs["target"] = agnostic.to_unit(target)
+            inputs["target_parse"] = self._aux_table[self._read_parse(files["target_parse"], shape)]
+        tensors = {key: torch.from_numpy(value) for key, value in inputs.items()}
+        return {"inputs": tensors, "data_samples": self._data_sample(index, ori_shape)}
+
+    def _read_parse(self, path: Path, photo: tuple[int, int]) -> np.ndarray:
+        """A person's parsing map at the model's size: uint8 ids of `label_space`."""
+        return read_parse(path, self.label_space, self.image_size, photo)
+
+    def _scaled_joints(self, index: int, ori_shape: tuple[int, int]) -> np.ndarray | None:
+        """Joints in pixels of the model's size."""
+        joints = self._joints[index]
+        width, height = self.layout.pose_frame or ori_shape[::-1]
+        if joints is None or (height, width) == self.image_size:
+            return joints
+        return joints * (self.image_size[1] / width, self.image_size[0] / height)
+
+    def _garment_inputs(self, files: Mapping[str, Path]) -> dict[str, np.ndarray]:
+        """The garment and its mask, in-shop and, where there are exported ones, warped."""
+        inputs = {}
+        for role in ("cloth", "warped_cloth"):
+            if role in files:
+                inputs[role] = agnostic.to_unit(read_photo(files[role], self.image_size, self.layout.resampling)[0])
+        for role in ("cloth_mask", "warped_mask"):
+            if role in files:
+                inputs[role] = read_mask(files[role], self.image_size)[None].astype(np.float32)
+        return inputs
+
+    def _data_sample(self, index: int, ori_shape: tuple[int, int]) -> BaseDataElement:
+        pair, files = self.pairs[index], self.files[index]
+        return BaseDataElement(
+            metainfo={
+                "person": Path(pair.person).stem,
+                "garment": Path(pair.garment).stem,
+                "paired": self._paired(pair),
+                "ori_shape": ori_shape,
+                "img_shape": self.image_size,
+                "label_space": self.aux_label_space,
+                "image_path": str(files["image"]),
+                "cloth_path": str(files["cloth"]),
+            }
+        )
+
+
+def person_inputs(
+    photo: np.ndarray,
+    parse: np.ndarray,
+    joints: np.ndarray | None,
+    label_space: str,
+    garment_ids: Sequence[int],
+    radius: int = agnostic.RADIUS,
+) -> dict[str, np.ndarray]:
+    """What the models get of a person.
+
+    Args:
+        photo: uint8 RGB `(H, W, 3)`.
+        parse: uint8 ids `(H, W)`.
+        joints: float64 `(18, 2)`, x and y in pixels; None for a person without a pose.
+        label_space: of `parse`.
+        garment_ids: of the garment that is tried on; the label space's upper union as a rule.
+        radius: of the squares that mark joints, in pixels.
+
+    Returns:
+        `image`, `agnostic`, `parse_cloth` and `parse_cloth_mask`; see `TryOnDataset`.
+    """
+    image, worn = agnostic.to_unit(photo), agnostic.union_mask(parse, garment_ids)
+    return {
+        "image": image,
+        "agnostic": agnostic.cloth_agnostic(image, parse, joints, label_space, radius),
+        "parse_cloth": agnostic.on_white(image, worn),
+        "parse_cloth_mask": worn[None].astype(np.float32),
+    }
+
+
+def _checked_size(size: Sequence[int]) -> tuple[int, int]:
+    """(height, width), refused unless the body shape can be shrunk to a sixteenth of it."""
+    if len(size) != 2 or not all(isinstance(side, int) and side >= 16 for side in size):
+        raise UserError(f"image_size is {size}: it must be (height, width), whole numbers from 16, such as (256, 192)")
+    return size[0], size[1]
+
+
+def _garment_ids(label_space: str, classes: Sequence[str] | None) -> tuple[int, ...]:
+    space = get_space(label_space)
+    return space.unions.upper if classes is None else tuple(space.id_of(name) for name in classes)
+
+
+def _refuse_lower_body(layout: Layout, data_root: Path, garment_classes: Sequence[str] | None) -> None:
+    """Without its classes named, the upper garments would be taken for those that are tried on."""
+    if layout.name == "dresscode" and data_root.resolve().name == "lower_body" and garment_classes is None:
+        raise UserError(f"{data_root} has garments of the lower body: set garment_classes=('pants', 'skirt')")
+
+
+def _aux_table(source: str, target: str) -> np.ndarray:
+    """Auxiliary id by source id, int64; `IGNORE` for a source class that the auxiliary space has no label for."""
+    table = conversion_table(source, target).astype(np.int64)
+    table[[get_space(source).id_of(name) for name in dropped_classes(source, target)]] = IGNORE
+    return table
+
+
+def _refuse_missing(missing: Sequence[Path], pairs_file: Path) -> None:
+    lines = [f"{len(missing)} files that {pairs_file} asks for are missing:", *(f"  {p}" for p in missing[:_EXAMPLES])]
+    lines += ["  ..."] if len(missing) > _EXAMPLES else []
+    raise UserError("\n".join([*lines, "Put them there, or take their lines out of the pairs file"]))

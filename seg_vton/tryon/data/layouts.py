@@ -1,0 +1,237 @@
+"""Where each try-on data set keeps its files, and how a line of its pairs file names them.
+
+| layout       | files of a split               | person, garment   | source                                |
+|--------------|--------------------------------|-------------------|---------------------------------------|
+| `viton`      | `ROOT/SPLIT/{image,cloth,...}` | `X_0.jpg X_1.jpg` | CP-VTON (Wang et al., ECCV 2018)      |
+| `viton_hd`   | `ROOT/SPLIT/{image,cloth,...}` | `X.jpg X.jpg`     | VITON-HD (Choi et al., CVPR 2021)     |
+| `dresscode`  | `ROOT/{images,label_maps,...}` | `X_0.jpg X_1.jpg` | DressCode (Morelli et al., ECCV 2022) |
+| `paper_doll` | as `viton`                     | as `viton`        | `seg_vton.data.paper_doll.write`      |
+
+The paper doll's has the truth of its unpaired set too. DressCode's ROOT is the folder of a category
+(`DressCode/upper_body`); its splits share the folders and differ in their pairs files alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+from PIL import Image
+
+from seg_vton.errors import UserError
+
+
+class Pair(NamedTuple):
+    """A line of a pairs file: the file names of a person's photo and of an in-shop garment's."""
+
+    person: str
+    garment: str
+
+    def fill(self, pattern: str) -> str:
+        """A file name from a pattern of `Place`."""
+        person, garment = Path(self.person).stem, Path(self.garment).stem
+        return pattern.format(
+            person_file=self.person,
+            garment_file=self.garment,
+            person=person,
+            garment=garment,
+            person_id=person.rpartition("_")[0] or person,
+        )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the files of one role are.
+
+    Attributes:
+        folders: names of the folder in the split's; releases of a data set differ, the first that is there is meant.
+        names: patterns of the file name, the first that is there is meant. `{person_file}` and `{garment_file}` are the
+            names in the pairs file, `{person}` and `{garment}` the same without suffix, `{person_id}` the person's
+            without its `_0` too.
+    """
+
+    folders: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A data set's file structure.
+
+    Attributes:
+        name: what configs call it.
+        places: of `image`, `cloth`, `cloth_mask`, `parse` and `pose`; `target` and `target_parse` where the layout
+            holds the truth of an unpaired set.
+        published_space: label space of the parsing maps as the data set's authors give them out.
+        split_folders: whether the folders are in one named after the split.
+        garment_ending: a person's ending and that of the garment they wear; equal names where None.
+        pose_frame: (width, height) that keypoints are relative to; the size of the person's photo where None.
+        resampling: how photos that are not of the model's size are resized in the data set's published code.
+        truth_pairs: pairs file that the files of `target` belong to.
+    """
+
+    name: str
+    places: Mapping[str, Place]
+    published_space: str
+    split_folders: bool = True
+    garment_ending: tuple[str, str] | None = ("_0", "_1")
+    pose_frame: tuple[int, int] | None = None
+    resampling: Image.Resampling = Image.Resampling.BILINEAR
+    truth_pairs: str | None = None
+
+    def own_garment(self, person: str) -> str:
+        """File name of the garment that a person wears, as this layout names it."""
+        path = Path(person)
+        if self.garment_ending is None or not path.stem.endswith(self.garment_ending[0]):
+            return person
+        return path.stem.removesuffix(self.garment_ending[0]) + self.garment_ending[1] + path.suffix
+
+    def split_root(self, data_root: str | Path, split: str) -> Path:
+        """The folder that holds the folders of a split."""
+        return Path(data_root) / split if self.split_folders else Path(data_root)
+
+
+WARPED = MappingProxyType({
+    "warped_cloth": Place(("warp-cloth",), ("{person}_{garment}.png", "{garment_file}")),
+    "warped_mask": Place(("warp-mask",), ("{person}_{garment}.png", "{garment_file}")),
+})  # fmt: skip
+"""Exported warps: under a name for the pair, or as CP-VTON writes them, under the garment's alone."""
+
+_VITON = Layout(
+    name="viton",
+    places={
+        "image": Place(("image",), ("{person_file}",)),
+        "cloth": Place(("cloth",), ("{garment_file}",)),
+        "cloth_mask": Place(("cloth-mask",), ("{garment_file}", "{garment}.png", "{garment}.jpg")),
+        "parse": Place(("image-parse",), ("{person}.png",)),
+        "pose": Place(("pose",), ("{person}_keypoints.json",)),
+    },
+    published_space="lip20",
+)
+_VITON_HD = replace(
+    _VITON,
+    name="viton_hd",
+    places={
+        **_VITON.places,
+        # The first release of the test set has the second names.
+        "parse": Place(("image-parse-v3", "image-parse"), ("{person}.png",)),
+        "pose": Place(("openpose_json", "openpose-json"), ("{person}_keypoints.json",)),
+    },
+    published_space="cihp20",
+    garment_ending=None,
+)
+_DRESSCODE = Layout(
+    name="dresscode",
+    places={
+        "image": Place(("images",), ("{person_file}",)),
+        "cloth": Place(("images",), ("{garment_file}",)),
+        # Not in DressCode itself: LaDI-VTON (Morelli et al., ACM MM 2023) gives them out.
+        "cloth_mask": Place(("masks",), ("{garment}.png", "{garment_file}")),
+        "parse": Place(("label_maps",), ("{person_id}_4.png",)),
+        "pose": Place(("keypoints",), ("{person_id}_2.json",)),
+    },
+    published_space="atr18",
+    split_folders=False,
+    pose_frame=(384, 512),
+    resampling=Image.Resampling.BICUBIC,
+)
+_PAPER_DOLL = replace(
+    _VITON,
+    name="paper_doll",
+    places={
+        **_VITON.places,
+        "target": Place(("unpaired",), ("{person_file}",)),
+        "target_parse": Place(("unpaired-parse",), ("{person}.png",)),
+    },
+    published_space="deepfashion15",
+    truth_pairs="test_unpaired_pairs.txt",
+)
+
+LAYOUTS = MappingProxyType({layout.name: layout for layout in (_VITON, _VITON_HD, _DRESSCODE, _PAPER_DOLL)})
+
+
+def get_layout(name: str) -> Layout:
+    """The layout of that name.
+
+    Raises:
+        UserError: there is none; the message lists those there are.
+    """
+    if name not in LAYOUTS:
+        raise UserError(f"unknown layout {name!r}; known: {', '.join(LAYOUTS)}")
+    return LAYOUTS[name]
+
+
+def read_pairs(path: str | Path) -> list[Pair]:
+    """Reads a pairs file: a line is the file name of a person, white space, the file name of a garment.
+
+    Raises:
+        UserError: the file is missing, not text or empty, or a line has not two names; the message has its number.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: set data_root and pairs to a pairs file of the data set") from None
+    except (UnicodeDecodeError, IsADirectoryError):
+        raise UserError(
+            f"{path} is not a text file: a pairs file has lines such as `000001_0.jpg 000001_1.jpg`"
+        ) from None
+    pairs = []
+    for number, line in enumerate(lines, start=1):
+        names = line.split()
+        if names and len(names) != 2:
+            raise UserError(
+                f"{path}, line {number}: expected two file names, a person's and a garment's, found {line!r}"
+            )
+        pairs += [Pair(*names)] if names else []
+    if not pairs:
+        raise UserError(f"{path} names no pair: it is empty")
+    return pairs
+
+
+class FileFinder:
+    """Finds the files of pairs in a split's folders, each of which is listed once.
+
+    Args:
+        split_root: the folder of the split; see `Layout.split_root`.
+        places: places by role.
+        folders: folders by role that replace the layout's: of the split, or paths.
+
+    Raises:
+        UserError: a folder is not there.
+    """
+
+    def __init__(self, split_root: Path, places: Mapping[str, Place], folders: Mapping[str, str]) -> None:
+        self.places = places
+        self.folders = {}
+        for role, place in places.items():
+            named = folders.get(role)
+            candidates = [split_root / name for name in place.folders] if named is None else _both(split_root, named)
+            self.folders[role] = _first_folder(candidates, role)
+        self._names: dict[Path, set[str]] = {}
+
+    def find(self, role: str, pair: Pair) -> tuple[Path, bool]:
+        """The path of a pair's file of a role, and whether it is there; the first name's where none is."""
+        folder = self.folders[role]
+        if folder not in self._names:
+            self._names[folder] = {entry.name for entry in folder.iterdir()}
+        names = [pair.fill(pattern) for pattern in self.places[role].names]
+        found = [name for name in names if name in self._names[folder]]
+        return folder / (found or names)[0], bool(found)
+
+
+def _both(split_root: Path, folder: str) -> list[Path]:
+    return [split_root / folder, Path(folder)]
+
+
+def _first_folder(candidates: list[Path], role: str) -> Path:
+    for folder in candidates:
+        if folder.is_dir():
+            return folder
+    raise UserError(
+        f"found no folder for {role}: {' or '.join(map(str, candidates))} does not exist. Is data_root the root of the "
+        f"data set, and is it of this layout? folders=dict({role}=...) names another folder"
+    )
