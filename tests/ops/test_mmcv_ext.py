@@ -80,7 +80,7 @@ def test_mmcv_and_mmengine_find_the_stand_in():
 def test_a_fresh_import_says_once_what_stands_in():
     code = "import seg_vton.ops, importlib; importlib.reload(seg_vton.ops); import mmcv.ops"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert (result.stdout + result.stderr).count("torchvision stands in for nms and roi_align") == 1
+    assert (result.stdout + result.stderr).count("mmcv has no compiled operators") == 1
 
 
 @stand_in
@@ -175,10 +175,10 @@ def test_roi_align_equals_torchvisions(pooling_inputs, sampling_ratio):
     layer = RoIAlign((3, 5), 0.25, sampling_ratio)
     output = layer(features, rois)
     expected = torchvision.ops.roi_align(features, rois, (3, 5), 0.25, sampling_ratio, aligned=True)
-    torch.testing.assert_close(output, expected, rtol=0, atol=0)
+    torch.testing.assert_close(output, expected)
     grad = torch.randn_like(output)
     found, expected = (torch.autograd.grad(one, features, grad)[0] for one in (output, expected))
-    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    torch.testing.assert_close(found, expected)
 
 
 def test_roi_align_of_no_region():
