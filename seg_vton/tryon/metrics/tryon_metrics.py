@@ -1,0 +1,279 @@
+"""The try-on half's evaluator: every number of a test run, each with its convention."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from seg_vton.errors import UserError
+from seg_vton.labels import get_space, unions
+from seg_vton.registry import METRICS
+from seg_vton.tryon.metrics import image_quality, overlap
+from seg_vton.tryon.metrics.networks import (
+    ALEXNET_FILE,
+    INCEPTION_FILE,
+    InceptionFeatures,
+    PerceptualDistance,
+    frechet_distance,
+)
+
+STAGES = ("gmm", "tom")
+METRIC_NAMES = ("FID", "LPIPS", "SSIM", "MS-SSIM", "PSNR", "mIoU", "warped-mask IoU", "warped-garment L1")
+PAIRED, UNPAIRED = "paired", "unpaired"
+UNPAIRED_WITH_TRUTH = "unpaired, against the data set's truth"
+
+_WARPED_L1 = "mean absolute difference of warped and worn garment (the GMM's loss), images in [-1, 1]; mean over images"
+_FEW = "it needs two images or more"
+_SMALL = (
+    f"images of {{}} x {{}} are too small for it: five scales of an 11 x 11 window need "
+    f"{image_quality.MS_SSIM_LEAST_SIDE} pixels a side"
+)
+_NO_FILE = "{} is not reported: it needs the file {}, set `{}` in the evaluator's config (now: {})"
+
+
+@METRICS.register_module()
+class TryOnMetrics(BaseMetric):
+    """SSIM, MS-SSIM, PSNR, FID and LPIPS of try-on images, mIoU of the segmentation, IoU of the warped mask.
+
+    Pairs of a person and the garment they wear have a truth, and all are computed. Of unpaired ones only FID is,
+    unless the items hold a truth (`inputs['target']`, as the paper doll's do): then all are, against it. FID compares
+    the predictions with the photographs of the same pairs' persons. SSIM, MS-SSIM, PSNR, FID and LPIPS are of 8-bit
+    images, as the PNGs of the results have them. What cannot be computed is left out, with the reason in the report.
+
+    After `compute_metrics` the attribute `report` has everything as a plain dict: `task`, `stage`, `dataset`, `split`,
+    `images`, `image_size` ([H, W] in pixels), `pairs`, `label_space`, `metrics` (by name, only what was computed),
+    `not_reported` (reasons by name), `per_class` (`pixels` and `IoU` by class name) and `convention` (by name).
+
+    Args:
+        dataset: the data set's name for tables, such as 'paper-doll'.
+        split: the split's name for tables, such as 'test'.
+        stage: 'gmm' (segmentation and warp alone) or 'tom'.
+        inception_weights: file of torch-fidelity's InceptionV3 for FID; None, or a missing file, leaves FID out.
+        alexnet_weights: file of torchvision's AlexNet for LPIPS; None, or a missing file, leaves LPIPS out.
+
+    Raises:
+        UserError: the stage is unknown or a file of weights is not what it should be; later, an item lacks a tensor.
+    """
+
+    default_prefix = "tryon"
+
+    def __init__(
+        self,
+        dataset: str,
+        split: str,
+        stage: str,
+        inception_weights: str | None = None,
+        alexnet_weights: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if stage not in STAGES:
+            raise UserError(f"TryOnMetrics: stage is {stage!r}, it must be one of {', '.join(STAGES)}")
+        self.dataset, self.split, self.stage = dataset, split, stage
+        self.report: dict[str, Any] = {}
+        self._not_reported: dict[str, str] = {}
+        self._inception = self._lpips = None
+        if stage == "tom":
+            files = (inception_weights, INCEPTION_FILE, "inception_weights")
+            self._inception = self._load("FID", InceptionFeatures, *files)
+            self._lpips = self._load("LPIPS", PerceptualDistance, alexnet_weights, ALEXNET_FILE, "alexnet_weights")
+
+    def _load(self, name: str, build: Callable[[str], Any], path: str | None, file: str, option: str) -> Any | None:
+        """The network of a measure, or None and a line in the log where its file is missing."""
+        if path is not None and Path(path).expanduser().is_file():
+            return build(path)
+        self._not_reported[name] = _NO_FILE.format(
+            name, file, option, "None" if path is None else "no file of this name"
+        )
+        MMLogger.get_current_instance().info(self._not_reported[name])
+        return None
+
+    def process(self, data_batch: Mapping[str, Any], data_samples: Sequence[dict[str, Any]]) -> None:
+        """Computes each image's numbers.
+
+        Args:
+            data_batch: `inputs` with the truth, batched: `image` `(B, 3, H, W)` in [-1, 1], `parse` `(B, H, W)` ids or
+                255, `parse_cloth` and `parse_cloth_mask`; optionally `target` and `target_parse`.
+            data_samples: the predictions as dicts with the items' metainfo: `try_on` `(3, H, W)` in [-1, 1] (stage
+                'tom'), `warped_cloth`, `warped_mask` `(1, H, W)` in [0, 1] and, of a model with an auxiliary head,
+                `seg_map` `(H, W)`.
+
+        Raises:
+            UserError: a prediction lacks `try_on`, or has labels that the label space has not.
+        """
+        for index, sample in enumerate(data_samples):
+            device = sample["warped_cloth"].device
+            inputs = {key: values[index].to(device) for key, values in data_batch["inputs"].items()}
+            truth = _truth(inputs, sample)
+            row = {
+                "pairs": PAIRED if sample["paired"] else UNPAIRED_WITH_TRUTH if truth else UNPAIRED,
+                "size": tuple(inputs["image"].shape[-2:]),
+                "space": sample["label_space"],
+                **self._overlaps(sample, truth),
+            }
+            if self.stage == "tom":
+                row |= self._image_numbers(sample, inputs, truth)
+            self.results.append(row)
+
+    def _overlaps(self, sample: Mapping[str, Any], truth: Mapping[str, Tensor]) -> dict[str, Any]:
+        row: dict[str, Any] = {}
+        if "parse" in truth and "seg_map" in sample:
+            row["confusion"] = overlap.confusion(sample["seg_map"], truth["parse"], sample["label_space"]).cpu().numpy()
+        if "garment_mask" in truth:
+            row["warped-mask IoU"] = overlap.mask_iou(sample["warped_mask"], truth["garment_mask"])
+        if "garment" in truth:
+            row["warped-garment L1"] = float((sample["warped_cloth"].double() - truth["garment"]).abs().mean())
+        return row
+
+    def _image_numbers(
+        self, sample: Mapping[str, Any], inputs: Mapping[str, Tensor], truth: Mapping[str, Tensor]
+    ) -> dict[str, Any]:
+        if "try_on" not in sample:
+            raise UserError("TryOnMetrics: the model predicts no `try_on`; is it a GMM? Then set stage='gmm'")
+        row: dict[str, Any] = {}
+        if self._inception is not None:
+            images = torch.stack([sample["try_on"], inputs["image"]])
+            row["features"] = self._inception(image_quality.as_bytes(images)).numpy()
+        if "image" in truth:
+            pair = [image_quality.as_unit_range(image)[None] for image in (sample["try_on"], truth["image"])]
+            row["SSIM"] = image_quality.ssim(*pair).item()
+            row["PSNR"] = image_quality.psnr(*pair).item()
+            if min(inputs["image"].shape[-2:]) >= image_quality.MS_SSIM_LEAST_SIDE:
+                row["MS-SSIM"] = image_quality.ms_ssim(*pair).item()
+            if self._lpips is not None:
+                row["LPIPS"] = self._lpips(*pair).item()
+        return row
+
+    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+        """Means over all images.
+
+        Args:
+            results: what `process` kept, one dict an image.
+
+        Returns:
+            What was computed, by lower-case name: `ssim`, `ms_ssim`, `psnr`, `fid`, `lpips`, `miou`,
+            `warped_mask_iou`, `warped_garment_l1`.
+
+        Raises:
+            UserError: paired and unpaired items, sizes or label spaces are mixed.
+        """
+        pairs, size, space = (_shared(results, key) for key in ("pairs", "size", "space"))
+        confusions = [row["confusion"] for row in results if "confusion" in row]
+        per_class = _per_class(np.sum(confusions, axis=0), space) if confusions else {}
+        metrics, missing = self._numbers(results, per_class, pairs, size)
+        self.report = {
+            "task": "tryon",
+            "stage": self.stage,
+            "dataset": self.dataset,
+            "split": self.split,
+            "images": len(results),
+            "image_size": list(size),
+            "pairs": pairs,
+            "label_space": space,
+            "metrics": metrics,
+            "not_reported": missing,
+            "per_class": per_class,
+            "convention": self._convention(metrics, pairs, size, len(results)),
+        }
+        self._log()
+        return {name.lower().replace("-", "_").replace(" ", "_"): value for name, value in metrics.items()}
+
+    def _numbers(
+        self, results: Sequence[Mapping[str, Any]], per_class: Mapping[str, Any], pairs: str, size: tuple[int, int]
+    ) -> tuple[dict[str, float], dict[str, str]]:
+        """The metrics by name and, of those of this stage that there are not, the reasons."""
+        values = {name: [row[name] for row in results if row.get(name) is not None] for name in METRIC_NAMES}
+        numbers = {name: fmean(found) for name, found in values.items() if found}
+        if per_class:
+            numbers["mIoU"] = fmean(entry["IoU"] for entry in per_class.values() if entry["IoU"] is not None)
+        features = [row["features"] for row in results if "features" in row]
+        if len(features) > 1:
+            numbers["FID"] = frechet_distance(*np.stack(features, axis=1))
+        metrics = {name: numbers[name] for name in METRIC_NAMES if name in numbers and np.isfinite(numbers[name])}
+        wanted = METRIC_NAMES if self.stage == "tom" else METRIC_NAMES[-3:]
+        reasons = {**_reasons(pairs, size), **self._not_reported}
+        if np.isinf(numbers.get("PSNR", 0)):
+            reasons["PSNR"] = f"it is infinite: {int(np.isinf(values['PSNR']).sum())} images equal their target"
+        return metrics, {name: reasons[name] for name in wanted if name not in metrics}
+
+    def _convention(
+        self, metrics: Mapping[str, float], pairs: str, size: tuple[int, int], count: int
+    ) -> dict[str, str]:
+        known = {**image_quality.CONVENTIONS, **overlap.CONVENTIONS, "warped-garment L1": _WARPED_L1}
+        known |= {
+            name: network.convention
+            for name, network in (("FID", self._inception), ("LPIPS", self._lpips))
+            if network is not None
+        }
+        images = (
+            f"{count} images, {pairs}; 8-bit RGB of {size[0]} x {size[1]} (height x width), data range 1 after / 255"
+        )
+        return {"images": images, **{name: known[name] for name in metrics}}
+
+    def _log(self) -> None:
+        """Writes the tables of numbers and of classes to the log."""
+        report = self.report
+        numbers = Table("metric", "value", "convention", title=report["convention"]["images"])
+        for name, value in report["metrics"].items():
+            numbers.add_row(name, f"{value:.4f}", report["convention"][name])
+        for name, reason in report["not_reported"].items():
+            numbers.add_row(name, "-", reason)
+        tables = [numbers]
+        if report["per_class"]:
+            tables.append(Table(f"class ({report['label_space']})", "pixels", "IoU"))
+            for name, entry in report["per_class"].items():
+                tables[1].add_row(name, str(entry["pixels"]), "-" if entry["IoU"] is None else f"{entry['IoU']:.3f}")
+        text = io.StringIO()
+        Console(width=120, file=text).print(*tables)
+        MMLogger.get_current_instance().info("\n" + text.getvalue())
+
+
+def _truth(inputs: Mapping[str, Tensor], sample: Mapping[str, Any]) -> dict[str, Tensor]:
+    """What the prediction should be: `image`, `parse`, `garment_mask`, `garment`, as far as the item has them."""
+    if sample["paired"]:
+        names = {"image": "image", "parse": "parse", "garment_mask": "parse_cloth_mask", "garment": "parse_cloth"}
+        return {name: inputs[key] for name, key in names.items()}
+    truth = {name: inputs[key] for name, key in (("image", "target"), ("parse", "target_parse")) if key in inputs}
+    if "parse" in truth:
+        upper = torch.tensor(unions(sample["label_space"]).upper, device=truth["parse"].device)
+        truth["garment_mask"] = torch.isin(truth["parse"], upper).float()[None]
+    return truth
+
+
+def _shared(results: Sequence[Mapping[str, Any]], key: str) -> Any:
+    found = sorted({row[key] for row in results})
+    if len(found) > 1:
+        raise UserError(f"the evaluated items mix {found[0]} with {found[1]}: evaluate them one by one")
+    return found[0]
+
+
+def _per_class(matrix: np.ndarray, space: str) -> dict[str, dict[str, Any]]:
+    ious = overlap.class_ious(matrix)
+    pixels = matrix.sum(1).tolist()
+    return {
+        name: {"pixels": count, "IoU": iou}
+        for name, count, iou in zip(get_space(space).classes, pixels, ious, strict=True)
+    }
+
+
+def _reasons(pairs: str, size: tuple[int, int]) -> dict[str, str]:
+    """Why a metric may be missing although nothing is wrong."""
+    if pairs == UNPAIRED:
+        return {**dict.fromkeys(METRIC_NAMES, "unpaired garments have no truth"), "FID": _FEW}
+    reasons = {**dict.fromkeys(METRIC_NAMES, f"the items have no truth for it ({pairs})"), "FID": _FEW}
+    if pairs == PAIRED:
+        reasons["mIoU"] = "the model has no auxiliary head"
+    if min(size) < image_quality.MS_SSIM_LEAST_SIDE:
+        reasons["MS-SSIM"] = _SMALL.format(*size)
+    return reasons

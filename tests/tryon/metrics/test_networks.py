@@ -1,0 +1,139 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+import torchvision
+from torch_fidelity import feature_extractor_inceptionv3
+from torchmetrics.functional.image import learned_perceptual_image_patch_similarity, lpips
+
+from seg_vton.errors import UserError
+from seg_vton.tryon.metrics.networks import InceptionFeatures, PerceptualDistance, frechet_distance
+
+GOLDEN_FID = 11.795161  # by scipy.linalg.sqrtm, see below
+
+
+@pytest.fixture(autouse=True)
+def no_download(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError(f"a download was tried: {args}")
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", refuse)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+
+
+@pytest.fixture(scope="module")
+def alexnet_file(tmp_path_factory):
+    """AlexNet with random weights of the size that trained ones have, as torchvision saves it."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "alexnet.pth"
+    torch.save(torchvision.models.alexnet(weights=None).state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def images():
+    generator = torch.Generator().manual_seed(1)
+    return torch.rand(2, 3, 3, 96, 72, generator=generator)
+
+
+def test_frechet_distance_of_two_gaussians_is_the_formula():
+    rng = np.random.default_rng(0)
+    a = rng.normal(0, 1, (60, 6)) @ rng.normal(0, 1, (6, 6))
+    b = rng.normal(0.5, 2, (50, 6))
+    (mean_a, cov_a), (mean_b, cov_b) = ((x.mean(0), np.cov(x, rowvar=False)) for x in (a, b))
+    root = scipy.linalg.sqrtm(cov_a @ cov_b).real
+    expected = np.sum((mean_a - mean_b) ** 2) + np.trace(cov_a + cov_b - 2 * root)
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-8)
+    assert frechet_distance(a, b) == pytest.approx(GOLDEN_FID, rel=1e-6)
+    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-8)
+
+
+def test_frechet_distance_of_shifted_features_is_the_squared_shift():
+    features = np.random.default_rng(1).normal(size=(40, 5))
+    assert frechet_distance(features, features + 3.0) == pytest.approx(5 * 9.0)
+
+
+def test_lpips_is_the_published_definition_on_the_given_alexnet(alexnet_file, images):
+    """Zhang et al., equation 1: unit-normalised features of five layers, squared differences, weighted channels."""
+    ours = PerceptualDistance(alexnet_file)(*images)
+    alexnet = torchvision.models.alexnet(weights=None)
+    alexnet.load_state_dict(torch.load(alexnet_file, weights_only=True))
+    linear = _lpips_linear()
+    shift, scale = (torch.tensor(v)[:, None, None] for v in ([-0.030, -0.088, -0.188], [0.458, 0.448, 0.450]))
+    features = [(2 * image - 1 - shift) / scale for image in images]
+    expected, start = torch.zeros(3), 0
+    for layer, end in enumerate((2, 5, 8, 10, 12)):
+        features = [alexnet.features[start:end](feature).detach() for feature in features]
+        unit = [feature / feature.norm(dim=1, keepdim=True).clamp(min=1e-8) for feature in features]
+        weights = linear[f"lin{layer}.model.1.weight"]
+        expected += ((unit[0] - unit[1]) ** 2 * weights).sum(1).mean((1, 2))
+        start = end
+    torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-7)
+
+
+def _lpips_linear():
+    """The weights of the five linear layers, LPIPS 0.1."""
+    return torch.load(
+        Path(lpips.__file__).with_name("lpips_models") / "alex.pth", map_location="cpu", weights_only=True
+    )
+
+
+def test_lpips_is_what_torchmetrics_gives_with_torchvisions_weights(alexnet_file, images, monkeypatch):
+    def loaded(net, pretrained=False):
+        model = torchvision.models.alexnet(weights=None)
+        model.load_state_dict(torch.load(alexnet_file, weights_only=True))
+        return model.features
+
+    monkeypatch.setattr("torchmetrics.functional.image.lpips._get_tv_model_features", loaded)
+    theirs = learned_perceptual_image_patch_similarity(*images, net_type="alex", normalize=True, reduction="none")
+    torch.testing.assert_close(PerceptualDistance(alexnet_file)(*images), theirs)
+
+
+def test_lpips_of_equal_images_is_zero(alexnet_file, images):
+    assert PerceptualDistance(alexnet_file)(images[0], images[0]).abs().max() == 0
+
+
+class TinyInception(torch.nn.Module):
+    """Stands in for the 24-million-parameter network where only reading its file matters."""
+
+    def __init__(self, name, features_list, feature_extractor_weights_path):
+        super().__init__()
+        self.linear = torch.nn.Linear(3, 4)
+        self.load_state_dict(torch.load(feature_extractor_weights_path, weights_only=False))
+
+    def forward(self, images):
+        """Features (B, 4) of uint8 images."""
+        return (self.linear(images.float().mean((2, 3))),)
+
+
+@pytest.fixture
+def tiny_inception(monkeypatch):
+    monkeypatch.setattr(feature_extractor_inceptionv3, "FeatureExtractorInceptionV3", TinyInception)
+
+
+def test_inception_features_come_from_the_files_weights(tiny_inception, tmp_path):
+    weights = {"linear.weight": torch.arange(12.0).reshape(4, 3), "linear.bias": torch.ones(4)}
+    torch.save(weights, tmp_path / "inception.pth")
+    images = torch.full((2, 3, 8, 8), 2, dtype=torch.uint8)
+    features = InceptionFeatures(tmp_path / "inception.pth")(images)
+    torch.testing.assert_close(features, (2 * weights["linear.weight"].sum(1) + 1).expand(2, 4))
+
+
+def test_an_inception_file_that_would_run_code_is_refused(tiny_inception, tmp_path):
+    (tmp_path / "evil.pth").write_bytes(b"cos\nsystem\n(S'touch " + str(tmp_path / "ran").encode() + b"'\ntR.")
+    with pytest.raises(UserError, match=r"evil\.pth"):
+        InceptionFeatures(tmp_path / "evil.pth")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_real_inception_refuses_another_networks_file(alexnet_file):
+    with pytest.raises(UserError, match=r"alexnet\.pth does not hold the weights of torch-fidelity's"):
+        InceptionFeatures(alexnet_file)
+
+
+def test_lpips_refuses_another_networks_file(tmp_path):
+    torch.save({"conv.weight": torch.ones(2)}, tmp_path / "vgg.pth")
+    with pytest.raises(UserError, match=r"vgg\.pth does not hold the weights of torchvision's AlexNet"):
+        PerceptualDistance(tmp_path / "vgg.pth")
