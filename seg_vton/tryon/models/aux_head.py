@@ -19,7 +19,6 @@ from seg_vton.errors import UserError
 from seg_vton.registry import MODELS
 
 IGNORE_INDEX = 255  # pixels without a label
-NORMS = {"BN": nn.BatchNorm2d, "IN": nn.InstanceNorm2d}
 
 
 def class_weights(label_space: str, by_name: Mapping[str, float]) -> Tensor:
@@ -40,7 +39,7 @@ class AuxSegHead(nn.Module):
     """Convolutions and bilinear upsampling from the encoder's coarsest features to class scores.
 
     At each stride s from the coarsest features' down to 4: a 3 x 3 convolution to `min(s / 4 * base_channels,
-    max_channels)` channels, norm, ReLU, bilinear to stride s / 2, where the encoder's features of that stride are
+    max_channels)` channels, batch norm, ReLU, bilinear to stride s / 2, where the encoder's features of that stride are
     appended if there are any. The scores come from a 3 x 3 convolution at stride 2 and are resized to the image.
 
     Args:
@@ -50,7 +49,6 @@ class AuxSegHead(nn.Module):
         label_space: name of the label space of the scores and of `parse`.
         class_weight: class name -> weight in the cross-entropy; 1 for all others.
         loss_weight: factor of the loss beside the stage's own.
-        norm: 'BN', or 'IN' (without parameters) as TOM has.
         base_channels: channels at stride 2.
         max_channels: most channels at any stride.
 
@@ -65,7 +63,6 @@ class AuxSegHead(nn.Module):
         label_space: str = "tryon8",
         class_weight: Mapping[str, float] | None = None,
         loss_weight: float = 1.0,
-        norm: str = "BN",
         base_channels: int = 64,
         max_channels: int = 256,
     ) -> None:
@@ -78,7 +75,7 @@ class AuxSegHead(nn.Module):
         width = in_channels[0]
         for number, skip in enumerate(skips):
             out = min((stride >> number + 2) * base_channels, max_channels)
-            self.stages.append(nn.Sequential(nn.Conv2d(width, out, 3, padding=1), NORMS[norm](out), nn.ReLU(True)))
+            self.stages.append(nn.Sequential(nn.Conv2d(width, out, 3, padding=1), nn.BatchNorm2d(out), nn.ReLU(True)))
             width = out + skip
         self.classifier = nn.Conv2d(width, len(self.class_weight), 3, padding=1)
 

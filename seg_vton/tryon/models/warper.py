@@ -33,6 +33,6 @@ def load_warper(config: str | Path, checkpoint: str | Path) -> Frozen:
     gmm, content = build_model(model), load_checkpoint_file(checkpoint, "cpu")
     check_fits(gmm, content, checkpoint)
     state = content.get("state_dict", content)
-    gmm.load_state_dict({key.removeprefix("module."): value for key, value in state.items()}, strict=False)
+    gmm.load_state_dict({key.removeprefix("module."): value for key, value in state.items()})
     gmm.aux_head = None  # it served the training
     return Frozen(gmm)
