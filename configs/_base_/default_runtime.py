@@ -10,7 +10,7 @@ default_hooks = dict(
     sampler_seed=dict(type="DistSamplerSeedHook"),
     visualization=dict(type="DetVisualizationHook"),
 )
-custom_hooks = [dict(type="EpochSeedHook"), dict(type="ChannelsLastHook")]
+custom_hooks = [dict(type="EpochSeedHook"), dict(type="ChannelsLastHook"), dict(type="FoldBatchNormHook")]
 
 randomness = dict(seed=0)
 env_cfg = dict(

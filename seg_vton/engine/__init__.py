@@ -4,9 +4,9 @@ Importing it closes mmengine's full unpickling, makes its writes atomic, and reg
 the loop and sampler of trainings counted in iterations.
 """
 
-from seg_vton.engine import checkpoint, hooks, iterations, optim, storage
+from seg_vton.engine import checkpoint, folding, hooks, iterations, optim, storage
 
 checkpoint.install()
 storage.install()
 
-__all__ = ["checkpoint", "hooks", "iterations", "optim", "storage"]
+__all__ = ["checkpoint", "folding", "hooks", "iterations", "optim", "storage"]

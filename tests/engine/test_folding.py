@@ -1,0 +1,40 @@
+from types import SimpleNamespace
+
+import torch
+from mmcv.cnn import ConvModule
+from torch import nn
+
+from seg_vton.engine.folding import FoldBatchNormHook
+
+
+def make_model():
+    """A convolution with batch normalisation in each of mmdet's two forms, with statistics as after a training."""
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3, bias=False),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        ConvModule(8, 6, 3, norm_cfg=dict(type="BN"), groups=2),
+        nn.BatchNorm2d(6),  # after an activation: must stay
+    )
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.uniform_(layer.running_mean, -1, 1)
+            nn.init.uniform_(layer.running_var, 0.5, 2)
+            nn.init.uniform_(layer.weight, 0.5, 2)
+            nn.init.normal_(layer.bias)
+    return model.eval()
+
+
+def test_folding_keeps_the_outputs_and_removes_the_layers():
+    model, image = make_model(), torch.randn(2, 3, 12, 9)
+    with torch.no_grad():
+        expected = model(image)
+        FoldBatchNormHook().before_test(SimpleNamespace(model=model))
+        torch.testing.assert_close(model(image), expected, rtol=1e-4, atol=1e-5)
+    assert [name for name, layer in model.named_modules() if isinstance(layer, nn.BatchNorm2d)] == ["4"]
+
+
+def test_weights_stay_in_channels_last_memory():
+    model = make_model().to(memory_format=torch.channels_last)
+    FoldBatchNormHook().before_test(SimpleNamespace(model=model))
+    assert model[0].weight.is_contiguous(memory_format=torch.channels_last)
