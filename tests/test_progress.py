@@ -1,6 +1,17 @@
 import pytest
+from rich.progress import Progress
 
-from seg_vton.progress import track
+from seg_vton.progress import RateColumn, track
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(1, "2.0/s"), (4, "2.0 s each"), (0.01, "200.0/s")])
+def test_the_rate_is_written_by_item_or_by_second(seconds, shown):
+    clock = iter([0.0, 0.0, seconds])
+    progress = Progress(get_time=lambda: next(clock, seconds))
+    task = progress.add_task("drawing", total=2)
+    assert RateColumn().render(progress.tasks[0]).plain == "-"
+    progress.update(task, completed=2)
+    assert RateColumn().render(progress.tasks[0]).plain == shown
 
 
 def test_items_come_through_in_order_and_the_bar_goes_to_stderr(capsys):
