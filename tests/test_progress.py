@@ -6,11 +6,13 @@ from seg_vton.progress import RateColumn, track
 
 @pytest.mark.parametrize(("seconds", "shown"), [(1, "2.0/s"), (4, "2.0 s each"), (0.01, "200.0/s")])
 def test_the_rate_is_written_by_item_or_by_second(seconds, shown):
-    clock = iter([0.0, 0.0, seconds])
-    progress = Progress(get_time=lambda: next(clock, seconds))
-    task = progress.add_task("drawing", total=2)
+    now = 0.0
+    progress = Progress(get_time=lambda: now)
+    task = progress.add_task("drawing", total=3)
     assert RateColumn().render(progress.tasks[0]).plain == "-"
-    progress.update(task, completed=2)
+    progress.update(task, advance=1)  # rich measures from the first step on
+    now = float(seconds)
+    progress.update(task, advance=2)
     assert RateColumn().render(progress.tasks[0]).plain == shown
 
 
