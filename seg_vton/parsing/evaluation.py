@@ -1,0 +1,237 @@
+"""How good predicted label maps are: IoU of each class, their mean, and the share of pixels that are right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from faster_coco_eval import COCO
+from mmdet.registry import METRICS
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+from rich.console import Console
+from rich.table import Table
+
+from seg_vton.data.coco import check_category_names, check_sections
+from seg_vton.errors import UserError
+from seg_vton.files import read_json
+from seg_vton.labels import DEEPFASHION15, conversion_table, get_space
+from seg_vton.parsing.instances import from_sample
+from seg_vton.parsing.label_map import merge_instances
+
+
+def confusion_matrix(predicted: np.ndarray, truth: np.ndarray, classes: int, ignore: int = 255) -> np.ndarray:
+    """Counts pixels by true and predicted label.
+
+    Args:
+        predicted: integer ids, 0 to `classes` - 1, any shape.
+        truth: integer ids of the same shape, or `ignore`.
+        classes: number of labels, the background included.
+        ignore: pixels with this truth are not counted.
+
+    Returns:
+        int64 `(classes, classes)`: row the truth, column the prediction.
+
+    Raises:
+        ValueError: the shapes differ, or an id is out of range.
+    """
+    if predicted.shape != truth.shape:
+        raise ValueError(f"predicted {predicted.shape} and true {truth.shape} label maps differ in shape")
+    counted = truth != ignore
+    rows, columns = truth[counted].astype(np.int64), predicted[counted].astype(np.int64)
+    if rows.size and not (min(rows.min(), columns.min()) >= 0 and max(rows.max(), columns.max()) < classes):
+        raise ValueError(f"a label map has ids outside 0 to {classes - 1}")
+    return np.bincount(classes * rows + columns, minlength=classes**2).reshape(classes, classes)
+
+
+def merge_confusion(confusion: np.ndarray, table: np.ndarray, classes: int) -> np.ndarray:
+    """The confusion matrix of label maps converted by a table, from that of the maps before.
+
+    Args:
+        confusion: int64 `(K, K)`.
+        table: K new ids, from `seg_vton.labels.conversion_table`.
+        classes: number of new ids.
+
+    Returns:
+        int64 `(classes, classes)`.
+    """
+    merged = np.zeros((classes, classes), np.int64)
+    np.add.at(merged, (table[:, None], table[None, :]), confusion)
+    return merged
+
+
+def summarise(confusion: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
+    """Numbers from a confusion matrix over all pixels of all photos, id 0 the background.
+
+    A class that occurs neither in the truth nor in the predictions has no IoU and is in no mean.
+
+    Args:
+        confusion: int64 `(K, K)`: row the truth, column the prediction.
+        names: K class names.
+
+    Returns:
+        `metrics`: `mIoU` (mean over the classes, the background included), `mIoU_foreground` (without it),
+        `pixel_accuracy`, `mean_accuracy` (mean over the classes of the truth of the share of their pixels found) and
+        `foreground_accuracy` (share of the pixels of all classes but the background). `per_class`: by name `iou`,
+        `accuracy`, `pixels` (of the truth) and `predicted_pixels`. All in [0, 1]; None where there is nothing to judge.
+    """
+    hits, truth, predicted = np.diagonal(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    union = truth + predicted - hits
+    ious = [_share(h, u) for h, u in zip(hits, union, strict=True)]
+    accuracies = [_share(h, t) for h, t in zip(hits, truth, strict=True)]
+    columns = zip(names, ious, accuracies, truth.tolist(), predicted.tolist(), strict=True)
+    return {
+        "metrics": {
+            "mIoU": _mean(ious),
+            "mIoU_foreground": _mean(ious[1:]),
+            "pixel_accuracy": _share(hits.sum(), truth.sum()),
+            "mean_accuracy": _mean(accuracies),
+            "foreground_accuracy": _share(hits[1:].sum(), truth[1:].sum()),
+        },
+        "per_class": {
+            name: {"iou": iou, "accuracy": accuracy, "pixels": pixels, "predicted_pixels": found}
+            for name, iou, accuracy, pixels, found in columns
+        },
+    }
+
+
+def _share(part: int, whole: int) -> float | None:
+    return float(part / whole) if whole else None
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    existing = [value for value in values if value is not None]
+    return sum(existing) / len(existing) if existing else None
+
+
+@METRICS.register_module()
+class LabelMapIoU(BaseMetric):
+    """mIoU and pixel accuracy of the label maps that instances merge to, in the evaluator's place of a config.
+
+    The truth is rendered from the annotations' instances by the same layer rule (`merge_instances`, holes left as they
+    are). Where a data set's masks come from a label map (Clothing Co-Parsing, DeepFashion, the paper doll) they do not
+    overlap, and the truth is that label map. Crowd regions are not judged. After `compute_metrics` the attribute
+    `report` has everything as a plain dict.
+
+    Args:
+        ann_file: COCO JSON with the ground truth.
+        dataset: the data set's name for tables, such as 'ccp'.
+        split: the split's name for tables, such as 'val-label-map'.
+        score_thr: instances below this score are left out.
+        one_per_class: keep of each class the instance of the highest score.
+        fill_holes: give small holes in the body the labels around them.
+        also: label spaces in which the maps are judged as well, converted.
+
+    Raises:
+        UserError: `ann_file` is missing or broken, or a space in `also` cannot be converted to; or, later, the
+            categories or images are not the data set's.
+    """
+
+    default_prefix = "label_map"
+
+    def __init__(
+        self,
+        ann_file: str,
+        dataset: str,
+        split: str,
+        score_thr: float = 0.5,
+        one_per_class: bool = True,
+        fill_holes: bool = True,
+        also: Sequence[str] = ("tryon8",),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        content = read_json(ann_file)
+        check_sections(content, ann_file)
+        names = [category["name"] for category in content["categories"]]
+        check_category_names(names, [name for name in names if name in DEEPFASHION15.classes], ann_file)
+        self._truth = COCO(ann_file)
+        self._label_of = {c["id"]: DEEPFASHION15.id_of(c["name"]) for c in content["categories"]}
+        self._tables = {space: conversion_table(DEEPFASHION15.name, space) for space in also}
+        self.ann_file, self.dataset, self.split = ann_file, dataset, split
+        self.score_thr, self.one_per_class, self.fill_holes = score_thr, one_per_class, fill_holes
+        self.report: dict[str, Any] = {}
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Counts the pixels of a batch.
+
+        Args:
+            data_batch: unused.
+            data_samples: mmdet's samples as dicts, with `img_id` and `pred_instances` as `InstanceAP` takes them.
+
+        Raises:
+            UserError: an image is not in the annotation file, or its size is another.
+        """
+        for sample in data_samples:
+            if sample["img_id"] not in self._truth.imgs:
+                raise UserError(
+                    f"image {sample['img_id']} ({sample.get('img_path', 'no path')}) is not in {self.ann_file}: the "
+                    "evaluator's ann_file must be that of the data set it evaluates; set both in the config"
+                )
+            parsing = from_sample(sample["pred_instances"], self.dataset_meta["classes"], self.score_thr)
+            if self.one_per_class:
+                parsing = parsing.best_per_class()
+            truth = self.render_truth(sample["img_id"])
+            if parsing.shape != truth.shape:
+                raise UserError(f"image {sample['img_id']}: {self.ann_file} says it is {truth.shape[::-1]} pixels")
+            predicted = parsing.label_map(fill_holes=self.fill_holes)
+            self.results.append(confusion_matrix(predicted, truth, len(DEEPFASHION15.classes)))
+
+    def render_truth(self, image_id: int | str) -> np.ndarray:
+        """The truth of an image: uint8 `(H, W)`, ids of `deepfashion15`, 255 in crowd regions."""
+        image = self._truth.imgs[image_id]
+        annotations = self._truth.imgToAnns.get(image_id, [])
+        masks = np.zeros((len(annotations), image["height"], image["width"]), bool)
+        for mask, annotation in zip(masks, annotations, strict=True):
+            mask[:] = self._truth.annToMask(annotation)
+        crowd = np.array([bool(annotation.get("iscrowd")) for annotation in annotations], bool)
+        labels = np.array([self._label_of[annotation["category_id"]] for annotation in annotations], np.int64)
+        truth = merge_instances(masks[~crowd], labels[~crowd], np.ones(np.count_nonzero(~crowd)), fill_holes=False)
+        truth[masks[crowd].any(axis=0) & (truth == 0)] = 255
+        return truth
+
+    def compute_metrics(self, results: list[np.ndarray]) -> dict[str, float]:
+        """Adds the counts up.
+
+        Args:
+            results: a confusion matrix for each image.
+
+        Returns:
+            `mIoU`, `pixel_accuracy`, ... of deepfashion15, in [0, 1].
+        """
+        total = np.sum(results, axis=0)
+        self.report = {
+            "task": "parsing",
+            "dataset": self.dataset,
+            "split": self.split,
+            "annotations": Path(self.ann_file).name,
+            "images": len(results),
+            "convention": {
+                "score_thr": self.score_thr,
+                "one_per_class": self.one_per_class,
+                "fill_holes": self.fill_holes,
+                "label_space": DEEPFASHION15.name,
+                "pooling": "pixels of all images, then the mean over classes in the truth or the predictions",
+            },
+            **summarise(total, DEEPFASHION15.classes),
+            "converted": {space: self._converted(total, space) for space in self._tables},
+        }
+        self._log()
+        return {name: value for name, value in self.report["metrics"].items() if value is not None}
+
+    def _converted(self, confusion: np.ndarray, space: str) -> dict[str, Any]:
+        names = get_space(space).classes
+        return summarise(merge_confusion(confusion, self._tables[space], len(names)), names)
+
+    def _log(self) -> None:
+        """Writes the table of classes to the log."""
+        table = Table("class", "IoU", "accuracy", "share of the pixels")
+        total = sum(row["pixels"] for row in self.report["per_class"].values())
+        for name, row in self.report["per_class"].items():
+            shares = (row["iou"], row["accuracy"], _share(row["pixels"], total))
+            table.add_row(name, *("-" if share is None else f"{share:.3f}" for share in shares))
+        console = Console(width=80, record=True, quiet=True)
+        console.print(table)
+        MMLogger.get_current_instance().info("\n" + console.export_text())

@@ -1,0 +1,100 @@
+"""What a segmenter found in one photo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from seg_vton.labels import DEEPFASHION15, convert
+from seg_vton.parsing.label_map import Regions, merge_instances, regions
+
+
+@dataclass(frozen=True, eq=False)
+class Parsing:
+    """N instances in the frame of a photo of H x W pixels, by falling score.
+
+    Attributes:
+        boxes: float32 `(N, 4)`: left, top, right, bottom in pixels.
+        scores: float32 `(N,)` in [0, 1].
+        labels: int64 `(N,)`, ids of `deepfashion15`, 1 to 15.
+        masks: bool `(N, H, W)`.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+    masks: np.ndarray
+
+    def __len__(self) -> int:
+        """Number of instances."""
+        return len(self.scores)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the photo in pixels."""
+        return self.masks.shape[1:]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class name of each instance."""
+        return tuple(DEEPFASHION15.classes[label] for label in self.labels)
+
+    def __getitem__(self, which: np.ndarray) -> Parsing:
+        """The instances chosen by an index or bool array, in its order."""
+        return Parsing(self.boxes[which], self.scores[which], self.labels[which], self.masks[which])
+
+    def best_per_class(self) -> Parsing:
+        """The instance of the highest score of each class, as DeepFashion has one mask for each class and photo.
+
+        Of equal scores the first is taken.
+        """
+        _, first = np.unique(self.labels, return_index=True)
+        return self[np.sort(first)]
+
+    def label_map(self, space: str = DEEPFASHION15.name, fill_holes: bool = True) -> np.ndarray:
+        """One label for each pixel; `seg_vton.parsing.label_map` has the rule for overlaps.
+
+        Args:
+            space: name of the label space wanted.
+            fill_holes: give small holes in the body the labels around them.
+
+        Returns:
+            uint8 ids `(H, W)` of `space`.
+
+        Raises:
+            LabelConversionError: deepfashion15 cannot become `space`.
+        """
+        label_map = merge_instances(self.masks, self.labels, self.scores, fill_holes)
+        return convert(label_map, DEEPFASHION15.name, space)
+
+    def regions(self, fill_holes: bool = True) -> Regions:
+        """CP-VTON's head, upper garment and body shape, each bool `(H, W)`; `fill_holes` as in `label_map`."""
+        return regions(self.label_map(fill_holes=fill_holes), DEEPFASHION15.name)
+
+
+def from_sample(instances: Mapping[str, torch.Tensor], classes: Sequence[str], score_thr: float = 0.0) -> Parsing:
+    """Takes mmdet's predictions over.
+
+    Args:
+        instances: `bboxes` (N, 4) as x1, y1, x2, y2 in pixels of the original image, `scores` (N,), `labels` (N,) and
+            `masks` (N, H, W) boolean, on any device.
+        classes: the detector's class names, in its order; all of `deepfashion15`.
+        score_thr: instances below this score are left out.
+
+    Returns:
+        The instances, by falling score; equal scores keep the detector's order.
+    """
+    scores = instances["scores"].float().cpu()
+    order = torch.sort(scores, descending=True, stable=True).indices
+    order = order[scores[order] >= score_thr]
+    ids = np.array([DEEPFASHION15.id_of(name) for name in classes], np.int64)
+    chosen = {key: instances[key].cpu()[order].numpy() for key in ("bboxes", "labels", "masks")}
+    return Parsing(
+        boxes=chosen["bboxes"].astype(np.float32),
+        scores=scores[order].numpy(),
+        labels=ids[chosen["labels"]],
+        masks=chosen["masks"].astype(bool),
+    )

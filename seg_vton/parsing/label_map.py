@@ -1,0 +1,131 @@
+"""Instances to one label map, and a label map to CP-VTON's regions.
+
+Masks of instances overlap and leave gaps; a label map has one id for each pixel. Overlaps are resolved by layer, in the
+order in which a person is dressed and seen, then by score inside a layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+
+from seg_vton.errors import UserError
+from seg_vton.labels import DEEPFASHION15, check_label_map, unions
+
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("skin",),
+    ("skirt", "leggings", "pants"),
+    ("top", "dress"),
+    ("outer",),
+    ("bag", "neckwear", "belt", "footwear"),  # shoes are small and exact; trousers reach over them
+    ("face",),
+    ("hair", "eyeglass", "headwear"),
+)
+"""Classes of `deepfashion15` from the lowest layer to the highest: where masks overlap, the higher is seen."""
+
+_LAYER_OF = MappingProxyType({DEEPFASHION15.id_of(name): i for i, names in enumerate(LAYERS) for name in names})
+
+HOLE_SHARE = 0.005
+"""Holes up to this share of the body's area are filled: gaps between masks, not the space inside a bent arm."""
+
+
+def merge_instances(
+    masks: np.ndarray, labels: Sequence[int], scores: Sequence[float], fill_holes: bool = True
+) -> np.ndarray:
+    """Paints instances over one another: by layer, then by score.
+
+    The result does not depend on the order of the instances. At equal layer and score the smaller mask is on top (it is
+    the one that would vanish), then the lower label.
+
+    Args:
+        masks: bool `(N, H, W)`; N may be 0.
+        labels: N ids of `deepfashion15`, 1 to 15.
+        scores: N scores; equal ones are fine (ground truth has 1 everywhere).
+        fill_holes: whether `close_holes` is applied.
+
+    Returns:
+        uint8 `(H, W)` ids of `deepfashion15`; 0 where no mask is.
+
+    Raises:
+        UserError: a label is none of the 15.
+    """
+    strange = sorted({int(label) for label in labels} - set(_LAYER_OF))
+    if strange:
+        raise UserError(f"labels {strange} are none of deepfashion15's 1 to {len(_LAYER_OF)}")
+    areas = np.count_nonzero(masks, axis=(1, 2))
+
+    def height(index: int) -> tuple[float, ...]:
+        label = int(labels[index])
+        return _LAYER_OF[label], float(scores[index]), -int(areas[index]), -label
+
+    label_map = np.zeros(masks.shape[1:], np.uint8)
+    for index in sorted(range(len(masks)), key=height):
+        label_map[masks[index]] = labels[index]
+    return close_holes(label_map) if fill_holes else label_map
+
+
+def close_holes(label_map: np.ndarray, largest_share: float = HOLE_SHARE) -> np.ndarray:
+    """Gives small holes in the body the labels around them.
+
+    A hole is background that the body encloses: no path leads from it to the image's edge (steps go up, down, left and
+    right). Masks from 28 x 28 pixels leave such gaps where garments meet. Larger holes are real background, as
+    seen between arm and waist, and stay.
+
+    Args:
+        label_map: integer ids `(H, W)`, 0 the background.
+        largest_share: the largest hole that is filled, as a share of the body's area (pixels that are not background).
+
+    Returns:
+        A new array of the same type. Each filled pixel has the label of the nearest body pixel.
+    """
+    filled = label_map.copy()
+    background = (label_map == 0).astype(np.uint8)
+    limit = largest_share * (background.size - int(background.sum()))
+    count, components, stats, _ = cv2.connectedComponentsWithStats(background, connectivity=4)
+    height, width = label_map.shape
+    for index in range(1, count):
+        x, y, w, h, area = stats[index].tolist()
+        enclosed = x > 0 and y > 0 and x + w < width and y + h < height
+        if not enclosed or area > limit:
+            continue
+        window = slice(y - 1, y + h + 1), slice(x - 1, x + w + 1)
+        hole = components[window] == index
+        rows, columns = distance_transform_edt(label_map[window] == 0, return_distances=False, return_indices=True)
+        filled[window][hole] = label_map[window][rows[hole], columns[hole]]
+    return filled
+
+
+class Regions(NamedTuple):
+    """CP-VTON's three regions of a person, each bool `(H, W)`.
+
+    Attributes:
+        head: reserved from the photo.
+        upper: the garments that the in-shop garment replaces.
+        body: silhouette of the dressed person.
+    """
+
+    head: np.ndarray
+    upper: np.ndarray
+    body: np.ndarray
+
+
+def regions(label_map: np.ndarray, space: str) -> Regions:
+    """The regions of a label map; which labels make them up is in `seg_vton.labels`.
+
+    Args:
+        label_map: integer ids `(H, W)`.
+        space: name of the label space of `label_map`.
+
+    Returns:
+        Bool arrays of the map's shape; all False where the map has none of a region's labels.
+
+    Raises:
+        UserError: the space is unknown, or the map has ids that it has not.
+    """
+    check_label_map(label_map, space)
+    return Regions(*(np.isin(label_map, ids) for ids in unions(space)))

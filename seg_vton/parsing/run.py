@@ -1,0 +1,200 @@
+"""Parsing many photos: read ahead, predict in batches, write, go on after faults; one process or several."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine import dist
+
+from seg_vton.apis import ClothingParser
+from seg_vton.errors import UserError
+from seg_vton.labels import DEEPFASHION15, conversion_table
+from seg_vton.parsing.instances import Parsing
+from seg_vton.parsing.jobs import Job, Plan, plan_jobs, result_path, write_record
+from seg_vton.parsing.photos import read_photo
+from seg_vton.parsing.writers import KINDS, Result
+from seg_vton.progress import track
+
+_READERS = 2  # threads; decoding frees Python's lock
+
+
+@dataclass
+class Outcome:
+    """What a run did, over all processes.
+
+    Attributes:
+        parsed: number of photos parsed.
+        complete: number of photos whose results were there already.
+        empty: names of the photos in which nothing was found.
+        failures: a message for each photo or input that could not be parsed.
+    """
+
+    parsed: int = 0
+    complete: int = 0
+    empty: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+def start_processes(launcher: str) -> str | None:
+    """Connects the processes that `torchrun` started.
+
+    Args:
+        launcher: 'pytorch', or 'none' for a process of its own.
+
+    Returns:
+        The device of this process; None leaves the choice open.
+
+    Raises:
+        UserError: there is no `torchrun` around.
+    """
+    if launcher == "none":
+        return None
+    if "RANK" not in os.environ:
+        raise UserError("--launcher pytorch needs torchrun: torchrun --nproc_per_node N tools/parse.py ...")
+    torch.distributed.init_process_group("gloo")  # only names and counts are exchanged
+    gpus = torch.cuda.device_count()
+    return f"cuda:{int(os.environ['LOCAL_RANK']) % gpus}" if gpus else "cpu"
+
+
+def parse_photos(
+    parser: ClothingParser,
+    inputs: Sequence[str | Path],
+    out: str | Path,
+    kinds: Sequence[str] = ("coco", "label-map"),
+    label_space: str = DEEPFASHION15.name,
+    fill_holes: bool = True,
+    batch_size: int = 1,
+    overwrite: bool = False,
+) -> Outcome:
+    """Parses photos and writes `OUT/<kind>/<name><suffix>` and `OUT/records/<name>.json`.
+
+    What an earlier run under the same stamp has written is not done again. Each photo that cannot be read is reported
+    on stderr at once, and the others go on. With several processes (`start_processes`) each takes its share.
+
+    Args:
+        parser: the segmenter.
+        inputs: photos, and folders that are searched for photos to any depth.
+        out: folder of the results.
+        kinds: what to write, of `seg_vton.parsing.writers.KINDS`.
+        label_space: of the label maps.
+        fill_holes: whether small holes in the label maps are filled.
+        batch_size: photos in one pass.
+        overwrite: write everything anew, whatever is there.
+
+    Returns:
+        What was done, the same in every process.
+
+    Raises:
+        UserError: the label space cannot be converted to, nothing is to be parsed, the results cannot be written, or
+            see `plan_jobs`.
+    """
+    conversion_table(DEEPFASHION15.name, label_space)  # raises where there is none, before any work
+    out = Path(out)
+    stamp = {**parser.stamp, "label_space": label_space, "fill_holes": fill_holes}
+    plan = _shared_plan(inputs, out, kinds, stamp, overwrite)
+    own = plan.jobs[dist.get_rank() :: dist.get_world_size()]
+    outcome = Outcome()
+    settings = {"label_space": label_space, "fill_holes": fill_holes}
+    try:
+        for job, photo, parsing in _parse(parser, _progress(own), batch_size, outcome.failures):
+            write_record(out, job, stamp, pending=True)
+            result = Result(photo, job.photo.name, parsing, **settings)
+            for kind in job.kinds:
+                KINDS[kind].write(result_path(out, kind, job.name), result)
+            write_record(out, job, stamp, pending=False, **_facts(parsing))
+            outcome.parsed += 1
+            if not len(parsing):
+                outcome.empty.append(job.name)
+    except OSError as error:
+        raise UserError(f"cannot write to {out}: {error.strerror or error}") from error
+    return _gather(outcome, plan)
+
+
+def _shared_plan(
+    inputs: Sequence[str | Path], out: Path, kinds: Sequence[str], stamp: dict[str, Any], overwrite: bool
+) -> Plan:
+    """The first process's plan in every process; its error, too, or the others would wait for it."""
+    answer: list[Any] = [None]
+    if dist.is_main_process():
+        try:
+            answer = [plan_jobs(inputs, out, kinds, stamp, overwrite)]
+        except UserError as error:
+            answer = [str(error)]
+    dist.broadcast_object_list(answer)
+    if isinstance(answer[0], str):
+        raise UserError(answer[0])
+    if dist.is_main_process():
+        for message in answer[0].failures:
+            _complain(message)
+    return answer[0]
+
+
+def _progress(jobs: list[Job]) -> Iterable[tuple[Job, Future[np.ndarray]]]:
+    """Photos on their way in, with a bar in the first process."""
+    reading = _read_ahead(jobs)
+    return track(reading, "parsing", total=len(jobs)) if dist.is_main_process() and jobs else reading
+
+
+def _read_ahead(jobs: list[Job]) -> Iterator[tuple[Job, Future[np.ndarray]]]:
+    """Yields each job with its photo to come; no more than a few photos are in memory."""
+    with ThreadPoolExecutor(_READERS) as pool:
+        waiting: deque[tuple[Job, Future[np.ndarray]]] = deque()
+        for job in jobs:
+            waiting.append((job, pool.submit(read_photo, job.photo)))
+            if len(waiting) > _READERS:
+                yield waiting.popleft()
+        yield from waiting
+
+
+def _parse(
+    parser: ClothingParser, reading: Iterable[tuple[Job, Future[np.ndarray]]], batch_size: int, failures: list[str]
+) -> Iterator[tuple[Job, np.ndarray, Parsing]]:
+    """Yields each photo with its parsing; reports those that cannot be read."""
+    batch: list[tuple[Job, np.ndarray]] = []
+    for job, future in reading:
+        try:
+            batch.append((job, future.result()))
+        except UserError as error:
+            failures.append(str(error))
+            _complain(str(error))
+        if len(batch) == batch_size:
+            yield from _predict(parser, batch)
+            batch = []
+    yield from _predict(parser, batch)
+
+
+def _predict(parser: ClothingParser, batch: list[tuple[Job, np.ndarray]]) -> Iterator[tuple[Job, np.ndarray, Parsing]]:
+    parsings = parser.parse_batch([photo for _, photo in batch])
+    yield from ((job, photo, parsing) for (job, photo), parsing in zip(batch, parsings, strict=True))
+
+
+def _facts(parsing: Parsing) -> dict[str, Any]:
+    """What a record says of a parsing."""
+    height, width = parsing.shape
+    scores = [round(score, 4) for score in parsing.scores.tolist()]
+    instances = [{"class": name, "score": score} for name, score in zip(parsing.classes, scores, strict=True)]
+    return {"width": width, "height": height, "instances": instances}
+
+
+def _gather(outcome: Outcome, plan: Plan) -> Outcome:
+    """Adds up what the processes did."""
+    parts = dist.all_gather_object(outcome)
+    return Outcome(
+        parsed=sum(part.parsed for part in parts),
+        complete=plan.complete,
+        empty=[name for part in parts for name in part.empty],
+        failures=plan.failures + [message for part in parts for message in part.failures],
+    )
+
+
+def _complain(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr, flush=True)

@@ -1,0 +1,142 @@
+"""The files that a parsing of one photo is written to."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from seg_vton.analysis.drawing import Instance, draw_instances
+from seg_vton.data.coco import CATEGORIES, CLASSES
+from seg_vton.files import atomic_path, write_json
+from seg_vton.labels import DEEPFASHION15, save_palette_png
+from seg_vton.parsing.instances import Parsing
+
+OVERLAY_HEIGHT = 1024
+"""Overlays are to be looked at: none is higher, in pixels."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One photo's parsing, and how it is to be written.
+
+    Attributes:
+        photo: RGB uint8 `(H, W, 3)`.
+        file_name: the photo's name for the COCO file.
+        parsing: its instances.
+        label_space: of the label map.
+        fill_holes: whether small holes in the label map are filled.
+    """
+
+    photo: np.ndarray
+    file_name: str
+    parsing: Parsing
+    label_space: str = DEEPFASHION15.name
+    fill_holes: bool = True
+
+
+def write_coco(path: Path, result: Result) -> None:
+    """Writes a COCO file of the one photo: `images`, `categories`, and `annotations` with a `score`.
+
+    Masks are compressed RLE; `bbox` is the detector's box as x, y, width, height in pixels; `area` is of the mask.
+    Category ids are 1 to 15 in mmdet's order.
+    """
+    height, width = result.parsing.shape
+    parsing = result.parsing
+    annotations = []
+    for index, (label, score, box, mask) in enumerate(
+        zip(parsing.labels.tolist(), parsing.scores.tolist(), parsing.boxes.tolist(), parsing.masks, strict=True), 1
+    ):
+        x1, y1, x2, y2 = box
+        rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
+        annotations.append(
+            {
+                "id": index,
+                "image_id": 1,
+                "category_id": label,
+                "bbox": [round(value, 2) for value in (x1, y1, x2 - x1, y2 - y1)],
+                "area": int(mask.sum()),
+                "iscrowd": 0,
+                "score": round(score, 6),
+                "segmentation": {"size": [height, width], "counts": rle["counts"].decode("ascii")},
+            }
+        )
+    content = {
+        "images": [{"id": 1, "file_name": result.file_name, "width": width, "height": height}],
+        "annotations": annotations,
+        "categories": list(CATEGORIES),
+    }
+    write_json(path, content, overwrite=True)
+
+
+def write_label_map(path: Path, result: Result) -> None:
+    """Writes the palette PNG of the label map; the file's text chunk names the label space."""
+    label_map = result.parsing.label_map(result.label_space, result.fill_holes)
+    save_palette_png(path, label_map, result.label_space, overwrite=True)
+
+
+_INSTANCE_NAME = re.compile(rf"({'|'.join(CLASSES)})(_\d+)?\.png")
+
+
+def write_instances(folder: Path, result: Result) -> None:
+    """Writes a grey PNG for each instance, 255 on 0: `top.png`, the next by score `top_2.png`, ...
+
+    Masks of an earlier parsing that this one has not are removed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    counts: Counter[str] = Counter()
+    for name, mask in zip(result.parsing.classes, result.parsing.masks, strict=True):
+        counts[name] += 1
+        ending = f"_{counts[name]}" if counts[name] > 1 else ""
+        _save(folder / f"{name}{ending}.png", mask.astype(np.uint8) * 255)
+    for path in folder.iterdir():
+        name = _INSTANCE_NAME.fullmatch(path.name)
+        if name and int((name[2] or "_1")[1:]) > counts[name[1]]:
+            path.unlink()
+
+
+def write_overlay(path: Path, result: Result) -> None:
+    """Writes the photo with its instances painted on it, names and scores at the edges; JPEG."""
+    parsing = result.parsing
+    instances = [
+        Instance(DEEPFASHION15.classes[label], DEEPFASHION15.palette[label], mask, score)
+        for label, mask, score in zip(parsing.labels, parsing.masks, parsing.scores.tolist(), strict=True)
+    ]
+    painted = draw_instances(result.photo, instances, min(result.photo.shape[0], OVERLAY_HEIGHT))
+    _save(path, painted, quality=92)
+
+
+def _save(path: Path, pixels: np.ndarray, **options: int) -> None:
+    with atomic_path(path, overwrite=True) as temporary:
+        Image.fromarray(pixels).save(temporary, **options)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file: `OUT/<kind>/<name><suffix>`; without a suffix it is a folder.
+
+    Attributes:
+        suffix: of the file's name.
+        write: writes a result to a path, over what is there.
+    """
+
+    suffix: str
+    write: Callable[[Path, Result], None]
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "coco": Kind(".json", write_coco),
+        "label-map": Kind(".png", write_label_map),
+        "instances": Kind("", write_instances),
+        "overlay": Kind(".jpg", write_overlay),
+    }
+)
+"""What can be written of a photo, by the name of its folder."""

@@ -1,0 +1,92 @@
+"""Finds clothing in photos: masks, label maps and overlays, for try-on or for looking at.
+
+python tools/parse.py CONFIG CHECKPOINT me.jpg photos/ --out DIR --write coco label-map instances overlay
+torchrun --nproc_per_node 2 tools/parse.py CONFIG CHECKPOINT photos/ --out DIR
+
+Writes DIR/label-map/NAME.png and so on, and DIR/records/NAME.json, which says what they are of. NAME is the photo's
+path in its folder. Running the same command again goes on where it was interrupted. Ends with code 1 when a photo could
+not be parsed; the others are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from mmengine.config import DictAction
+
+from seg_vton.apis import ClothingParser
+from seg_vton.engine.launch import load_config
+from seg_vton.errors import exit_on_user_error
+from seg_vton.labels import DEEPFASHION15, SPACES
+from seg_vton.parsing.run import Outcome, parse_photos, start_processes
+from seg_vton.parsing.writers import KINDS
+
+
+def parse_args() -> argparse.Namespace:
+    """Which model, which photos, what to write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", help="segmentation config")
+    parser.add_argument("checkpoint", help="its checkpoint")
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="photos, or folders of photos (jpg, png, webp)")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
+    parser.add_argument(
+        "--write", nargs="+", choices=list(KINDS), default=["coco", "label-map"], help="default: coco label-map"
+    )
+    parser.add_argument("--label-space", choices=list(SPACES), default=DEEPFASHION15.name, help="of the label maps")
+    parser.add_argument("--score-thr", type=float, default=0.5, help="leave out instances below this score")
+    parser.add_argument("--all-instances", action="store_true", help="not only the best instance of each class")
+    parser.add_argument("--keep-holes", action="store_true", help="do not fill small holes in the label maps")
+    parser.add_argument("--batch-size", type=int, default=1, help="photos in one pass")
+    parser.add_argument("--device", help="torch device (default: the GPU where there is one)")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing results")
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config")
+    started_by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
+    parser.add_argument(
+        "--launcher",
+        choices=["none", "pytorch"],
+        default="pytorch" if started_by_torchrun else "none",
+        help="pytorch splits the photos over torchrun's processes; the default there",
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Parses the photos; the first process says how it went."""
+    args = parse_args()
+    with exit_on_user_error():
+        device = start_processes(args.launcher)
+        parser = ClothingParser(
+            load_config(args.config, args.cfg_options),
+            args.checkpoint,
+            device=args.device or device,
+            score_thr=args.score_thr,
+            one_per_class=not args.all_instances,
+        )
+        outcome = parse_photos(
+            parser,
+            args.inputs,
+            args.out,
+            kinds=args.write,
+            label_space=args.label_space,
+            fill_holes=not args.keep_holes,
+            batch_size=args.batch_size,
+            overwrite=args.overwrite,
+        )
+    sys.exit(_report(outcome, args.out))
+
+
+def _report(outcome: Outcome, out: str) -> int:
+    """Prints the counts, once; returns the exit code."""
+    if int(os.environ.get("RANK", "0")):
+        return 0
+    print(f"parsed {outcome.parsed} photos, {outcome.complete} were done before, {len(outcome.failures)} failed: {out}")
+    if outcome.empty:
+        some = ", ".join(outcome.empty[:10]) + (", ..." if len(outcome.empty) > 10 else "")
+        print(f"nothing was found in {len(outcome.empty)}: {some}")
+    return bool(outcome.failures)
+
+
+if __name__ == "__main__":
+    main()
