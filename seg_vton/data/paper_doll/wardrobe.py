@@ -25,7 +25,7 @@ from seg_vton.data.paper_doll.garments import UpperGarment, opened, sample_upper
 
 T = TypeVar("T")
 
-_UPPER_SHARES = {"top": 0.66, "dress": 0.26, "outer": 0.08}
+_UPPER_SHARES = {"top": 0.68, "dress": 0.22, "outer": 0.1}
 _TRY_ON_SHARES = {"top": 0.84, "outer": 0.16}
 _CHANCES = {
     "tights": 0.16, "tucked": 0.35, "jacket": 0.3, "shoes": 0.96, "belt": 0.38, "bag": 0.42, "neckwear": 0.36,
@@ -113,7 +113,7 @@ def _sample_outfit(rng: np.random.Generator, body: Body, gestures: tuple[str, st
     def maybe(name: str, value: T) -> T | None:
         return value if rng.random() < chances[name] else None
 
-    shares = [0.36, 0.34, 0.3] if body.feminine > 0.5 else [0.0, 0.88, 0.12]
+    shares = [0.46, 0.22, 0.32] if body.feminine > 0.5 else [0.0, 0.66, 0.34]
     kind = int(rng.choice(3, p=shares))
     leggings = lower.sample_leggings(rng)
     bottom = (lower.sample_skirt(rng), lower.sample_pants(rng), leggings)[kind]
