@@ -211,3 +211,52 @@ def sheet(titles: Sequence[str], rows: Sequence[tuple[str, Sequence[np.ndarray]]
         font = _fitting_font(footer, caption_size, width - 2 * _GAP)
         draw.text((width - _GAP, total - caption_size), footer, _GREY, font, "rm")
     return np.array(image)
+
+
+def grid(
+    cells: Sequence[Sequence[tuple[str, np.ndarray]]], footer: str = "", legend: Sequence[tuple[str, Colour]] = ()
+) -> np.ndarray:
+    """Puts small pictures together, each under its caption.
+
+    Args:
+        cells: rows of (caption, RGB uint8 `(H, W, 3)`), all pictures of one size.
+        footer: what stands below.
+        legend: names and colours to explain, below the pictures.
+
+    Returns:
+        RGB uint8, white where nothing is.
+    """
+    height, width = cells[0][0][1].shape[:2]
+    size = max(11, height // 20)
+    line, columns = round(1.7 * size), max(map(len, cells))
+    total_width = columns * (width + _GAP) + _GAP
+    swatches = _legend_places(legend, size, total_width)
+    top = len(cells) * (height + line + _GAP)
+    legend_lines = 1 + max((row for row, _ in swatches), default=-1)
+    canvas = Image.new("RGB", (total_width, top + line * (legend_lines + bool(footer)) + _GAP), "white")
+    draw = ImageDraw.Draw(canvas)
+    for row, entries in enumerate(cells):
+        for column, (caption, picture) in enumerate(entries):
+            x, y = _GAP + column * (width + _GAP), row * (height + line + _GAP)
+            draw.text((x + width // 2, y + line // 2), caption, _INK, _fitting_font(caption, size, width), "mm")
+            canvas.paste(Image.fromarray(picture), (x, y + line))
+    for (name, colour), (row, x) in zip(legend, swatches, strict=True):
+        middle = top + row * line + line // 2
+        draw.rectangle((x, middle - size // 2, x + size, middle + size // 2), colour, _GREY)
+        draw.text((x + round(1.4 * size), middle), name, _INK, _font(size), "lm")
+    if footer:
+        font = _fitting_font(footer, size, total_width - 2 * _GAP)
+        draw.text((_GAP, top + line * legend_lines + line // 2), footer, _GREY, font, "lm")
+    return np.array(canvas)
+
+
+def _legend_places(legend: Sequence[tuple[str, Colour]], size: int, width: int) -> list[tuple[int, int]]:
+    """Line and x of each entry of a legend that is broken into lines of at most `width` pixels."""
+    places, row, x = [], 0, _GAP
+    for name, _ in legend:
+        length = round(_font(size).getlength(name) + 1.4 * size)
+        if x > _GAP and x + length > width - _GAP:
+            row, x = row + 1, _GAP
+        places.append((row, x))
+        x += length + size
+    return places

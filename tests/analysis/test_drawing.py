@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seg_vton.analysis.drawing import Instance, anchor, draw_instances, sheet, spread
+from seg_vton.analysis.drawing import Instance, anchor, draw_instances, grid, sheet, spread
 
 GREY = np.full((90, 60, 3), 120, np.uint8)
 
@@ -78,3 +78,24 @@ def test_the_sheet_has_every_panel_whole():
     )
     assert (figure == (255, 0, 0)).all(axis=2).sum() == 300 * 200
     assert (figure == (0, 0, 255)).all(axis=2).sum() == 300 * 120
+
+
+def test_a_grid_keeps_its_pictures_and_explains_its_colours_within_its_width():
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (2, 2, 60, 100, 3), dtype=np.uint8)
+    cells = [[("wider than the picture", picture) for picture in row] for row in pictures]
+    names = [f"class {number}" for number in range(6)]
+    colours = [(250 - 40 * number, 7, 40 * number) for number in range(6)]
+    figure = grid(cells, "a footer that is longer than the figure", list(zip(names, colours, strict=True)))
+    assert figure.shape[1] == 2 * 100 + 3 * 8
+    for row in range(2):
+        for column in range(2):
+            places = [
+                (y, 8 + 108 * column)
+                for y in range(figure.shape[0] - 59)
+                if (figure[y : y + 60, 8 + 108 * column : 48 + 108 * column] == pictures[row, column]).all()
+            ]
+            assert len(places) == 1
+    for colour in colours:
+        assert (figure == colour).all(-1).sum() >= 9 * 9
+    assert (figure[:, -8:] == 255).all()  # nothing runs out of the page

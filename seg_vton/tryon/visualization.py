@@ -1,0 +1,254 @@
+"""What a try-on run shows: images, intermediates and panels of each pair, while it is tested or validated."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from mmengine.dist import barrier, get_rank
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmengine.structures import BaseDataElement
+from PIL import Image
+from torch import Tensor
+
+from seg_vton.analysis.drawing import Colour, grid
+from seg_vton.errors import UserError
+from seg_vton.files import atomic_path
+from seg_vton.labels import get_space, save_palette_png
+from seg_vton.registry import HOOKS
+from seg_vton.tryon.metrics.image_quality import as_bytes
+
+FOLDERS = {
+    "try_on": "try-on",
+    "warped_cloth": "warp-cloth",
+    "warped_mask": "warp-mask",
+    "mask": "composition-mask",
+    "rendered": "rendered",
+    "seg_map": "segmentation",
+}
+"""Folder of each prediction. The names of the warps are those that `TryOnDataset` reads exported warps from."""
+
+PANELS = "panels"
+
+_COLOUR_KEYS = ("try_on", "warped_cloth", "rendered")
+_LEAST_HEIGHT = 256  # pixels of a panel's pictures: smaller ones are enlarged, so that captions can be read
+_BLANK = 232  # grey level of a picture that there is not
+
+
+@HOOKS.register_module()
+class TryOnVisualizationHook(Hook):
+    """Writes every tested pair's images and panel, and a few panels at each validation.
+
+    Testing writes `OUT_DIR/FOLDER/PERSON_GARMENT.png`, so that two garments on one person never collide: `try-on`,
+    `rendered` and `warp-cloth` (RGB), `warp-mask` and `composition-mask` (grey, 255 is 1), `segmentation` (palette
+    PNG in the named label space), as far as the model predicts them, and `panels`. The folders of a tested GMM are
+    those a TOM reads with `folders=dict(warped_cloth="OUT_DIR/warp-cloth", warped_mask="OUT_DIR/warp-mask")`.
+
+    Validation hands the panels of the first pairs of the validation set to the runner's visualizer, and so to its
+    backends: `vis_image/PERSON_GARMENT_ITERATION.png` in the run's folder, TensorBoard and others where configured.
+
+    Args:
+        out_dir: folder for what testing writes, or None to write nothing.
+        panels: of how many tested pairs a panel is written, the first ones; None for all.
+        val_panels: number of panels at each validation.
+        overwrite: whether files of an earlier test in `out_dir` may be replaced.
+    """
+
+    priority = "BELOW_NORMAL"
+
+    def __init__(
+        self, out_dir: str | None = None, panels: int | None = None, val_panels: int = 4, overwrite: bool = False
+    ) -> None:
+        self.out_dir = None if out_dir is None else Path(out_dir)
+        self.panels, self.val_panels, self.overwrite = panels, val_panels, overwrite
+        self._pair_of: dict[str, tuple[str, str]] = {}
+        self._shown = 0
+
+    def before_test(self, runner: Runner) -> None:
+        """Looks at the output folder before anything is computed.
+
+        Raises:
+            UserError: an earlier test's files are there and may not be replaced.
+        """
+        if self.out_dir is None:
+            return
+        used = [name for name in (*FOLDERS.values(), PANELS) if any((self.out_dir / name).glob("*.png"))]
+        if used and not self.overwrite:
+            raise UserError(
+                f"{self.out_dir} has the images of an earlier test ({', '.join(used)}): pass --overwrite to replace "
+                "them, or choose another folder"
+            )
+        self._pair_of.clear()
+        barrier()  # no process writes before all have looked
+
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence[BaseDataElement] | None = None
+    ) -> None:
+        """Writes the images of a batch.
+
+        Raises:
+            UserError: two different pairs would have one file name.
+        """
+        if self.out_dir is None:
+            return
+        first = batch_idx * runner.test_dataloader.batch_size  # of this process
+        for index, (inputs, sample) in enumerate(_items(data_batch, outputs)):
+            name = self._file_name(sample)
+            write_predictions(self.out_dir, name, sample)
+            if self.panels is None or first + index < self.panels:
+                _save(self.out_dir / PANELS / name, panel(inputs, sample))
+
+    def _file_name(self, sample: BaseDataElement) -> str:
+        name, pair = f"{pair_name(sample)}.png", (sample.person, sample.garment)
+        if self._pair_of.setdefault(name, pair) != pair:
+            raise UserError(
+                f"the pairs {self._pair_of[name]} and {pair} would both be written to {name}: rename a file"
+            )
+        return name
+
+    def before_val(self, runner: Runner) -> None:
+        """Starts counting panels."""
+        self._shown = 0
+
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence[BaseDataElement] | None = None
+    ) -> None:
+        """Shows the panels of the first pairs."""
+        if get_rank() != 0:
+            return
+        for inputs, sample in _items(data_batch, outputs):
+            if self._shown == self.val_panels:
+                return
+            self._shown += 1
+            runner.visualizer.add_image(pair_name(sample), panel(inputs, sample), step=runner.iter)
+
+
+def pair_name(sample: BaseDataElement) -> str:
+    """`PERSON_GARMENT`: what the files of a pair are called."""
+    return f"{sample.person}_{sample.garment}"
+
+
+def _items(
+    data_batch: Mapping[str, Any], outputs: Sequence[BaseDataElement]
+) -> Iterator[tuple[dict[str, Tensor], BaseDataElement]]:
+    for index, sample in enumerate(outputs):
+        yield {key: values[index] for key, values in data_batch["inputs"].items()}, sample
+
+
+def write_predictions(out_dir: Path, name: str, sample: BaseDataElement) -> None:
+    """Writes what a model predicts of a pair, each to its folder; what stood under the name is replaced.
+
+    Args:
+        out_dir: parent of the folders `FOLDERS`.
+        name: the file name, `PERSON_GARMENT.png`.
+        sample: images `(3, H, W)` in [-1, 1], masks `(1, H, W)` in [0, 1], `seg_map` `(H, W)`, as far as there are
+            any, and the name `label_space`.
+    """
+    for key, folder in FOLDERS.items():
+        path = out_dir / folder / name
+        if key not in sample:
+            continue
+        value = sample.get(key).detach().cpu()
+        if key == "seg_map":
+            save_palette_png(path, value.numpy(), sample.label_space, overwrite=True)
+        else:
+            _save(path, _rgb(value) if key in _COLOUR_KEYS else _grey(value))
+
+
+def _save(path: Path, picture: np.ndarray) -> None:
+    with atomic_path(path, overwrite=True) as temporary:
+        Image.fromarray(picture).save(temporary)
+
+
+def _rgb(image: Tensor) -> np.ndarray:
+    """`(3, H, W)` in [-1, 1] as uint8 `(H, W, 3)`."""
+    return as_bytes(image.cpu()).permute(1, 2, 0).contiguous().numpy()
+
+
+def _grey(mask: Tensor) -> np.ndarray:
+    """`(1, H, W)` in [0, 1] as uint8 `(H, W)`."""
+    return as_bytes(mask.cpu()[0] * 2 - 1).numpy()
+
+
+def panel(inputs: Mapping[str, Tensor], sample: BaseDataElement) -> np.ndarray:
+    """The nine pictures of a pair: what the model is given, what it makes of the garment, and what comes out.
+
+    The first two rows are those of CP-VTON's figures: head, body shape, pose; in-shop garment, warped garment, target.
+    The third: predicted segmentation, try-on (of a GMM the warped garment laid over the person), the person.
+
+    Args:
+        inputs: tensors of one item: `agnostic` `(22, H, W)`, `cloth`, `image`, `parse_cloth`, optionally `target`.
+        sample: the prediction with the item's metainfo.
+
+    Returns:
+        RGB uint8.
+    """
+    body, head, pose = inputs["agnostic"].split([1, 3, inputs["agnostic"].shape[0] - 4])
+    cells = (
+        (("head", _rgb(head)), ("body shape", _rgb(body.expand(3, -1, -1))), ("pose", draw_pose(pose))),
+        (
+            ("in-shop garment", _rgb(inputs["cloth"])),
+            ("warped garment", _rgb(sample.warped_cloth)),
+            _target(inputs, sample),
+        ),
+        (_segmentation(sample), _result(inputs, sample), ("person", _rgb(inputs["image"]))),
+    )
+    height = inputs["image"].shape[1]
+    scale = -(-_LEAST_HEIGHT // height)
+    enlarged = [[(caption, _enlarge(picture, scale)) for caption, picture in row] for row in cells]
+    relation = "their own garment" if sample.paired else "another's garment"
+    space = get_space(sample.label_space)
+    legend = list(zip(space.classes, space.palette, strict=True)) if "seg_map" in sample else []
+    return grid(enlarged, f"{sample.person} with {sample.garment}, {relation}", legend)
+
+
+def _target(inputs: Mapping[str, Tensor], sample: BaseDataElement) -> tuple[str, np.ndarray]:
+    """The truth: of a pair the worn garment, else the person in the new garment where the data set has it."""
+    if "target" in inputs:
+        return "target: truth of the try-on", _rgb(inputs["target"])
+    if sample.paired:
+        return "target: worn garment", _rgb(inputs["parse_cloth"])
+    return "target: none (unpaired)", _blank(inputs["image"])
+
+
+def _segmentation(sample: BaseDataElement) -> tuple[str, np.ndarray]:
+    if "seg_map" not in sample:
+        return "no auxiliary segmentation", _blank(sample.warped_cloth)
+    palette: Sequence[Colour] = get_space(sample.label_space).palette
+    return "predicted segmentation", np.array(palette, np.uint8)[sample.seg_map.cpu().numpy()]
+
+
+def _result(inputs: Mapping[str, Tensor], sample: BaseDataElement) -> tuple[str, np.ndarray]:
+    if "try_on" in sample:
+        return "try-on", _rgb(sample.try_on)
+    warped, mask = sample.warped_cloth.cpu(), sample.warped_mask.cpu()
+    return "warped garment on person", _rgb(mask * warped + (1 - mask) * inputs["image"].cpu())
+
+
+def _blank(like: Tensor) -> np.ndarray:
+    return np.full((*like.shape[-2:], 3), _BLANK, np.uint8)
+
+
+def _enlarge(picture: np.ndarray, scale: int) -> np.ndarray:
+    """Repeats pixels, so that what is seen is what was computed."""
+    return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
+
+
+def draw_pose(pose: Tensor) -> np.ndarray:
+    """Pose maps as one picture, a hue for each joint.
+
+    Args:
+        pose: `(J, H, W)`, 1 at the joint's square and -1 elsewhere.
+
+    Returns:
+        RGB uint8 `(H, W, 3)`, black where no joint is.
+    """
+    picture = np.zeros((*pose.shape[1:], 3), np.uint8)
+    for index, joint in enumerate(pose.cpu().numpy() > 0):
+        picture[joint] = [round(255 * value) for value in colorsys.hsv_to_rgb(index / len(pose), 0.7, 1)]
+    return picture
