@@ -93,7 +93,7 @@ def test_a_grid_keeps_its_pictures_and_explains_its_colours_within_its_width():
             places = [
                 (y, 8 + 108 * column)
                 for y in range(figure.shape[0] - 59)
-                if (figure[y : y + 60, 8 + 108 * column : 48 + 108 * column] == pictures[row, column]).all()
+                if (figure[y : y + 60, 8 + 108 * column : 108 + 108 * column] == pictures[row, column]).all()
             ]
             assert len(places) == 1
     for colour in colours:
