@@ -1,0 +1,17 @@
+# Changes: CP-VTON's TOM on DressCode's upper-body garments.
+# Why: the baseline of Ayush et al.'s table on DressCode's upper-body garments.
+# Costs: 200k iterations of 4 pairs, 8.5 GMAC a pair forward and the GMM's; not run here (the data is given out on request).
+_base_ = [
+    "../_base_/models/tom.py",
+    "../_base_/datasets/dresscode-upper.py",
+    "../_base_/schedules/adam_200k.py",
+    "../_base_/tryon_runtime.py",
+]
+model = dict(
+    warper=dict(
+        config="configs/tryon/gmm_cp-vton_256x192_200k_dresscode-upper.py",
+        checkpoint="work_dirs/gmm_cp-vton_256x192_200k_dresscode-upper/iter_200000.pth",
+    )
+)
+val_evaluator = dict(stage="tom")
+test_evaluator = val_evaluator

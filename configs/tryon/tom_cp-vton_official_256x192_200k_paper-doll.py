@@ -1,0 +1,10 @@
+# Changes: an instance norm at the output, VGG fed [-1, 1], garments warped beforehand, a rate that never falls.
+# Why: the published code as it runs; published TOM checkpoints are to be tested with this file.
+# Costs: as tom_cp-vton; before it tools/test.py GMM CHECKPOINT --split train --out data/paper-doll-tryon/train, and for test.
+_base_ = "./tom_cp-vton_256x192_200k_paper-doll.py"
+model = dict(warper=None, output_norm=True, loss_perceptual=dict(input_range="published"))
+warps = dict(folders=dict(warped_cloth="warp-cloth", warped_mask="warp-mask"))
+train_dataloader = dict(dataset=warps)
+val_dataloader = dict(dataset=warps)
+test_dataloader = val_dataloader
+param_scheduler = []  # the published scheduler is made and never stepped
