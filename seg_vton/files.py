@@ -26,18 +26,31 @@ def atomic_path(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     The temporary name keeps the suffix, so that writers which choose a format by suffix work.
 
     Raises:
-        UserError: `path` exists and `overwrite` is False.
+        UserError: `path` exists and `overwrite` is False, or nothing can be written there.
     """
     path = Path(path)
     refuse_existing(path, overwrite)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with _blame(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
         yield temporary
-        _flush(temporary)
-        temporary.replace(path)
+        with _blame(path):
+            _flush(temporary)
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _blame(path: Path) -> Iterator[None]:
+    """Turns what the file system refuses into a message about the file that was asked for."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written: {error.strerror or error}. Choose another place, make room or grant the right"
+        ) from error
 
 
 def _flush(path: Path) -> None:
@@ -63,13 +76,15 @@ def read_json(path: str | Path) -> Any:
     """Reads a JSON file.
 
     Raises:
-        UserError: the file is missing, not UTF-8 or not whole JSON; the message has the place.
+        UserError: the file is missing, not readable, not UTF-8 or not whole JSON; the message has the place.
     """
     path = Path(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise UserError(
             f"{path} is not whole JSON ({error}): it may have been cut off; write or download it again"

@@ -93,3 +93,18 @@ def test_sha256_of_a_file_longer_than_a_block(tmp_path):
 def test_written_json_is_json(tmp_path):
     write_json(str(tmp_path / "a.json"), (1, "x"))
     assert json.loads((tmp_path / "a.json").read_bytes()) == [1, "x"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("here already")
+    with pytest.raises(UserError, match=r"file/a\.json cannot be written: (Not a directory|File exists)"):
+        write_json(tmp_path / "file" / "a.json", {})
+    (tmp_path / "folder" / "inside").mkdir(parents=True)
+    with pytest.raises(UserError, match="folder cannot be written: Is a directory"):
+        write_json(tmp_path / "folder", {}, overwrite=True)
+    assert names(tmp_path) == ["file", "folder"]
+
+
+def test_a_folder_is_not_read_as_json(tmp_path):
+    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+        read_json(tmp_path)

@@ -16,12 +16,13 @@ from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.device import get_device
 from mmengine.registry import init_default_scope
-from mmengine.runner import load_checkpoint
+from mmengine.runner.checkpoint import load_state_dict
 from PIL import Image
 from pycocotools import mask as coco_mask
 
 from seg_vton.analysis.drawing import Instance, draw_instances, sheet
 from seg_vton.data.coco import rle_area
+from seg_vton.engine.checkpoint import check_fits, load_checkpoint_file
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
 from seg_vton.files import atomic_path, read_json, refuse_existing
@@ -188,11 +189,9 @@ def load_detector(config_path: Path, checkpoint: Path, classes: Sequence[str], d
         config.model.backbone.init_cfg = None  # the checkpoint has the backbone too
     init_default_scope(config.get("default_scope", "mmdet"))
     model = MODELS.build(config.model)
-    try:
-        content = load_checkpoint(model, str(checkpoint), map_location="cpu", strict=True)
-    except RuntimeError as error:
-        first = next((line.strip() for line in str(error).splitlines()[1:] if line.strip()), str(error))
-        raise UserError(f"checkpoint {checkpoint} is not of the model in {config_path}: {first[:200]}") from None
+    content = load_checkpoint_file(checkpoint, map_location="cpu")
+    check_fits(model, content, checkpoint)
+    load_state_dict(model, content.get("state_dict", content))
     trained = content.get("meta", {}).get("dataset_meta", {}).get("classes", classes)
     if tuple(trained) != tuple(classes):
         raise UserError(f"checkpoint {checkpoint} knows the classes {', '.join(trained)}, not {', '.join(classes)}")
