@@ -1,6 +1,6 @@
 # Changes: nothing; the row that all others differ from: R50-FPN, SGD, learning rate 0.009, 2 epochs.
 # Why: Table 1 of Sarda & Sun, their best FPN baseline (box AP50 .602, mask AP50 .570).
-# Costs: 6816 iterations of 2 images, 968 GFLOP an image; not run here (the data is gated).
+# Costs: 6816 iterations of 2 images; not run here (the data is gated).
 _base_ = [
     "../_base_/models/mask-rcnn_r50_fpn.py",
     "../_base_/datasets/deepfashion.py",
