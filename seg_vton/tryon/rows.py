@@ -1,0 +1,77 @@
+"""What a try-on ablation table says about a row, read from its resolved config."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from seg_vton.engine.launch import load_config
+
+STAGES = {"GMM": "gmm", "TOM": "tom"}
+EXPORTED = "exported warps"
+"""Name of the warper of a TOM that reads garments which were warped before."""
+
+
+def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any]:
+    """The facts that tell one row of the try-on ablation from another.
+
+    The warper's checkpoint is not among them: a TOM of another seed has a GMM of another seed.
+
+    Args:
+        config: the resolved config of the test.
+        trained: the resolved config of the training, where the checkpoint has it: `--cfg-options` may have changed it.
+
+    Returns:
+        A dict that JSON can hold. `stage` ('gmm' or 'tom'), `aux` (whether the stage has an auxiliary decoder) and
+        `aux_head` (its `label_space`, `class_weight` and `loss_weight`, or None); of a TOM `warper` (name of the GMM's
+        config, or `EXPORTED`), `warper_aux` (whether that GMM has an auxiliary decoder; None for exported warps),
+        `mask_target` and `perceptual_weights` (file name of VGG19's weights, None with the loss switched off);
+        `image_size` ([height, width] in pixels of the test), `optimiser`, `learning_rate`, `iterations`, `batch_size`
+        (of one process) and `recipe` (12 digits of a hash of model and training, without the warper's checkpoint and
+        the seed).
+
+    Raises:
+        UserError: the warper's config is missing.
+    """
+    training = trained or config
+    model = training.model
+    head = model.get("aux_head")
+    facts = {
+        "stage": STAGES[model.type],
+        "aux": head is not None,
+        "aux_head": head and {key: head.get(key) for key in ("label_space", "class_weight", "loss_weight")},
+        "image_size": list(config.test_dataloader.dataset.image_size),
+        "optimiser": training.optim_wrapper.optimizer.type,
+        "learning_rate": training.optim_wrapper.optimizer.lr,
+        "iterations": training.train_cfg.get("max_iters"),
+        "batch_size": training.train_dataloader.batch_size,
+        "recipe": _recipe(training),
+    }
+    return facts | (_tom_facts(config, model) if facts["stage"] == "tom" else {})
+
+
+def _tom_facts(config: Config, model: Mapping[str, Any]) -> dict[str, Any]:
+    vgg = (model.get("loss_perceptual") or {}).get("weights")
+    facts = {"mask_target": model.get("mask_target"), "perceptual_weights": vgg and Path(vgg).name}
+    # The test's: what warps there is what the images show.
+    warper = config.model.get("warper")
+    if warper is None or "warped_cloth" in (config.test_dataloader.dataset.get("folders") or {}):
+        return {**facts, "warper": EXPORTED, "warper_aux": None}
+    has_head = load_config(warper["config"]).model.get("aux_head") is not None
+    return {**facts, "warper": Path(warper["config"]).stem, "warper_aux": has_head}
+
+
+def _recipe(training: Config) -> str:
+    """A hash of what a training is, but for its seed and the files that follow from the seed."""
+    content = deepcopy(training.to_dict())
+    (content["model"].get("warper") or {}).pop("checkpoint", None)
+    recipe = {key: content.get(key) for key in ("model", "optim_wrapper", "param_scheduler")}
+    recipe["data"] = content["train_dataloader"]["dataset"]
+    recipe["batches"] = content["train_dataloader"]["batch_size"], content["train_cfg"].get("max_iters")
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True, default=repr).encode()).hexdigest()[:12]
