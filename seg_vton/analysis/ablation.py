@@ -9,13 +9,12 @@ from typing import Any
 
 from mmengine.config import Config
 
-from seg_vton.analysis import segmentation_table
+from seg_vton.analysis import segmentation_table, tryon_table
+from seg_vton.analysis.result_rows import REQUIRED_KEYS, Content
 from seg_vton.engine.results import SCHEMA
 from seg_vton.errors import UserError
 from seg_vton.files import read_json
 from seg_vton.segmentation.rows import describe_row
-
-Content = dict[str, Any]
 
 CONFIG_ROOT = Path("configs")
 
@@ -104,7 +103,10 @@ class TaskTable:
     render: Callable[[list[Content], bool, bool], str]
 
 
-TABLES = {"segmentation": TaskTable(segmentation_table.REQUIRED_KEYS, segmentation_table.render)}
+TABLES = {
+    "segmentation": TaskTable(REQUIRED_KEYS, segmentation_table.render),
+    "tryon": TaskTable(tryon_table.REQUIRED_KEYS, tryon_table.render),
+}
 """By a result's `task`; a result without one is of segmentation."""
 
 
@@ -114,7 +116,7 @@ def ablation_table(paths: Iterable[str | Path], all_rows: bool = False, per_clas
     Args:
         paths: result files and folders with them.
         all_rows: also list the paper's rows that were not run.
-        per_class: add a table of AP by class.
+        per_class: add a table of AP, or for try-on of IoU, by class.
 
     Raises:
         UserError: see `collect`.

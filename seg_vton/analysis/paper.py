@@ -1,7 +1,9 @@
 """The published numbers that the tables put beside ours.
 
-Source: Sarda and Sun, *Clothing Segmentation for Virtual Try-On*, Table 1 and the text on its last row. All are of
-DeepFashion In-shop: validation (3111 images) and, for the last row, test (3809 images).
+Sources. Segmentation: Sarda and Sun, *Clothing Segmentation for Virtual Try-On*, Table 1 and the text on its last row.
+All are of DeepFashion In-shop: validation (3111 images) and, for the last row, test (3809 images). Try-on: Ayush et
+al., *Powering Virtual Try-On via Auxiliary Human Segmentation Learning* (ICCV Workshops 2019), its table of CP-VTON
+with auxiliary learning, on VITON, whose test set has 2032 pairs (Han et al., CVPR 2018).
 """
 
 from __future__ import annotations
@@ -80,3 +82,43 @@ def find_row(row: Mapping[str, Any], dataset: str, split: str) -> PaperRow | Non
 def is_comparable(dataset: str, split: str, images: int) -> bool:
     """Whether a number was measured on the very images that the paper measured on."""
     return dataset == DATASET and images == IMAGES.get(split)
+
+
+TRYON_DATASET = "viton"
+TRYON_IMAGES = 2032
+TRYON_SIZE = [256, 192]  # height and width in pixels
+
+
+@dataclass(frozen=True)
+class TryOnPaperRow:
+    """One row of the try-on paper's table.
+
+    Attributes:
+        name: what the paper calls it.
+        gmm_aux: whether the GMM was trained with the auxiliary decoder.
+        tom_aux: whether the TOM was.
+        fid: Frechet inception distance.
+        ssim: structural similarity.
+        ms_ssim: multi-scale structural similarity.
+        psnr: peak signal-to-noise ratio in dB.
+    """
+
+    name: str
+    gmm_aux: bool
+    tom_aux: bool
+    fid: float
+    ssim: float
+    ms_ssim: float
+    psnr: float
+
+
+TRYON_ROWS = (
+    TryOnPaperRow("CP-VTON", False, False, 20.31, 0.698, 0.744, 14.54),
+    TryOnPaperRow("auxiliary learning in TOM", False, True, 19.87, 0.701, 0.750, 14.64),
+    TryOnPaperRow("auxiliary learning in GMM and TOM", True, True, 18.93, 0.712, 0.767, 15.19),
+)
+
+
+def find_tryon_row(gmm_aux: bool | None, tom_aux: bool) -> TryOnPaperRow | None:
+    """The try-on paper's row with these decoders; None where it has none, as for a GMM that is not known."""
+    return next((row for row in TRYON_ROWS if (row.gmm_aux, row.tom_aux) == (gmm_aux, tom_aux)), None)

@@ -2,75 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from statistics import fmean
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from seg_vton.analysis import markdown, paper
-
-Content = dict[str, Any]
+from seg_vton.analysis import markdown, paper, result_rows
+from seg_vton.analysis.result_rows import Content, Row, fraction, machine, sources
 
 IOU_TYPES = ("bbox", "segm")
 NOT_RUN = "not run here"
-REQUIRED_KEYS = (
-    *("config", "config_sha256", "checkpoint", "checkpoint_sha256", "command", "date", "machine", "training"),
-    *("dataset", "split", "images", "metrics", "per_class"),
-)
-"""What a result file must have to be a row."""
 
 _NECK_ORDER = ("FPN", "FPN + conv P6 (nearest)", "CARAFE, neck only", "CARAFE, mask head only", "CARAFE-FPN")
 
 
-@dataclass(frozen=True)
-class Row:
-    """Runs of one row of a table: they differ in the seed alone.
-
-    Attributes:
-        runs: contents of result files, by seed.
-    """
-
-    runs: tuple[Content, ...]
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What `describe_row` says of the row."""
-        return self.runs[0]["row"]
-
-    def __getitem__(self, key: str) -> Any:
-        """A fact that all runs share: `config`, `dataset`, `split`, `images`."""
-        return self.runs[0][key]
-
-    def number(self, get: Callable[[Content], float | None], form: Callable[[float], str]) -> str:
-        """A cell: the number of the one run, or mean [min, max] over the runs; '-' where a run has none."""
-        values = [get(run) for run in self.runs]
-        numbers = [value for value in values if value is not None]
-        if len(numbers) < len(values):
-            return "-"
-        text = form(fmean(numbers))
-        return text if len(numbers) == 1 else f"{text} [{form(min(numbers))}, {form(max(numbers))}]"
-
-    def metric(self, kind: str, name: str) -> str:
-        """A cell with an AP, over all classes."""
-        return self.number(lambda run: run["metrics"][kind][name], _ap)
-
-    def unique(self, get: Callable[[Content], Any]) -> str:
-        """A cell with what the runs have, each once."""
-        return ", ".join(dict.fromkeys(str(get(run)) for run in self.runs))
-
-
-def _ap(value: float) -> str:
-    """AP as papers write it: .602."""
-    return f"{value:.3f}".removeprefix("0") if value < 1 else f"{value:.3f}"
-
-
 def group(results: Iterable[Content]) -> list[Row]:
     """Puts runs of one config that differ in the training's seed alone into one row; rows in the paper's order."""
-    groups: dict[str, list[Content]] = {}
-    for result in results:
-        same = [result[key] for key in ("config", "config_sha256", "dataset", "split", "images", "row")]
-        groups.setdefault(repr([*same, result["training"].get("epoch")]), []).append(result)
-    rows = [Row(tuple(sorted(runs, key=lambda run: run["training"].get("seed") or 0))) for runs in groups.values()]
+
+    def same(result: Content) -> list[Any]:
+        keys = ("config", "config_sha256", "dataset", "split", "images", "row")
+        return [*(result[key] for key in keys), result["training"].get("epoch")]
+
+    rows = result_rows.group(results, same)
     return sorted(rows, key=lambda row: _order(row.facts, row["dataset"], row["split"]))
 
 
@@ -102,21 +53,15 @@ def _paper_row(row: Row) -> paper.PaperRow | None:
 
 def _paper_cell(found: paper.PaperRow, comparable: bool) -> str:
     """The paper's AP50 of boxes and masks; where our row is of other images, the cell itself says so."""
-    cell = f"{_ap(found.bbox_ap50)} / {'-' if found.segm_ap50 is None else _ap(found.segm_ap50)}"
+    cell = f"{fraction(found.bbox_ap50)} / {'-' if found.segm_ap50 is None else fraction(found.segm_ap50)}"
     if found.bbox_ap is not None and found.bbox_ap75 is not None:
-        cell += f" (bbox AP {_ap(found.bbox_ap)}, AP75 {_ap(found.bbox_ap75)})"
+        cell += f" (bbox AP {fraction(found.bbox_ap)}, AP75 {fraction(found.bbox_ap75)})"
     return cell if comparable else f"{cell} on DeepFashion {found.split}: other images, not comparable"
 
 
-def _seed_cell(row: Row) -> str:
-    seeds = row.unique(lambda run: run["training"].get("seed", "unknown"))
-    return seeds if len(row.runs) == 1 else f"{seeds} (n = {len(row.runs)})"
-
-
-def _machine(run: Content) -> str:
-    machine = run["machine"]
-    cpu = machine["cpu"].replace("(R)", "").replace("(TM)", "")
-    return machine["gpu"] or f"{machine['cores']} cores, {cpu}"
+def _metric_cell(row: Row, kind: str, name: str) -> str:
+    """A cell with an AP over all classes."""
+    return row.number(lambda run: run["metrics"][kind][name], fraction)
 
 
 def _data_cell(row: Row) -> str:
@@ -141,13 +86,13 @@ def _cells(number: int, row: Row) -> list[str]:
         facts["optimiser"],
         f"{facts['learning_rate']:g}",
         _epochs_cell(row),
-        *(row.metric(kind, name) for kind in IOU_TYPES for name in ("AP", "AP50", "AP75")),
+        *(_metric_cell(row, kind, name) for kind in IOU_TYPES for name in ("AP", "AP50", "AP75")),
         row.number(lambda run: run["training"].get("train_accuracy"), "{:.1f} %".format),
         "-" if found is None else _paper_cell(found, comparable),
         _data_cell(row),
-        _seed_cell(row),
+        row.seeds,
         facts["precision"],
-        row.unique(_machine),
+        row.unique(machine),
         row.unique(lambda run: run["date"]),
     ]
 
@@ -178,18 +123,6 @@ def _notes(rows: Sequence[Row]) -> str:
     return " ".join(notes)
 
 
-def _sources(rows: Sequence[Row]) -> str:
-    """Config, checkpoint and command of every run, numbered as the table's rows."""
-    lines = [
-        f"- #{number}, seed {run['training'].get('seed', 'unknown')}: `{run['config']}` "
-        f"(sha256 {run['config_sha256'][:12]}), `{run['checkpoint']}` (sha256 {run['checkpoint_sha256'][:12]}): "
-        f"`{run['command']}`"
-        for number, row in enumerate(rows, 1)
-        for run in row.runs
-    ]
-    return "\n".join(["<details><summary>Where each number comes from</summary>", "", *lines, "", "</details>"])
-
-
 def _class_table(rows: Sequence[tuple[int, Row]]) -> str:
     """Classes by rows of one data set: instances, then four AP for each row of the main table."""
     first = rows[0][1]["per_class"]
@@ -197,7 +130,7 @@ def _class_table(rows: Sequence[tuple[int, Row]]) -> str:
     header = ["class", "instances", *(f"#{n} {kind} {name}" for n, _ in rows for kind, name in columns)]
 
     def cell(row: Row, class_name: str, kind: str, name: str) -> str:
-        return row.number(lambda run: run["per_class"][class_name][kind][name], _ap)
+        return row.number(lambda run: run["per_class"][class_name][kind][name], fraction)
 
     body = [
         [
@@ -236,4 +169,4 @@ def render(results: Sequence[Content], all_rows: bool = False, per_class: bool =
     ]
     lines = sorted([*ours, *(_with_not_run(rows) if all_rows else [])], key=lambda line: line[0])
     parts = [markdown.table(_HEADER, [cells for _, cells in lines], _LEFT), _notes(rows)]
-    return "\n\n".join([*parts, *(_class_tables(rows) if per_class else []), _sources(rows)])
+    return "\n\n".join([*parts, *(_class_tables(rows) if per_class else []), sources(rows)])

@@ -13,6 +13,9 @@ from mmengine.config import Config
 
 from seg_vton.engine.launch import load_config
 
+DEFAULT_SIZE = (256, 192)
+"""(height, width) of `TryOnDataset` where a config says none."""
+
 STAGES = {"GMM": "gmm", "TOM": "tom"}
 EXPORTED = "exported warps"
 """Name of the warper of a TOM that reads garments which were warped before."""
@@ -46,7 +49,7 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
         "stage": STAGES[model.type],
         "aux": head is not None,
         "aux_head": head and {key: head.get(key) for key in ("label_space", "class_weight", "loss_weight")},
-        "image_size": list(config.test_dataloader.dataset.image_size),
+        "image_size": list(config.test_dataloader.dataset.get("image_size", DEFAULT_SIZE)),
         "optimiser": training.optim_wrapper.optimizer.type,
         "learning_rate": training.optim_wrapper.optimizer.lr,
         "iterations": training.train_cfg.get("max_iters"),

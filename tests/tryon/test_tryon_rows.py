@@ -1,0 +1,82 @@
+import json
+
+import pytest
+from mmengine.config import Config
+
+import seg_vton  # noqa: F401  registers
+from seg_vton.engine.launch import load_config
+from seg_vton.tryon.rows import EXPORTED, describe_row
+
+
+@pytest.fixture(autouse=True)
+def repository_root(repo, monkeypatch):
+    monkeypatch.chdir(repo)
+
+
+def config(name, **options):
+    loaded = load_config(f"configs/tryon/{name}.py")
+    loaded.merge_from_dict(options)
+    return loaded
+
+
+@pytest.mark.parametrize(
+    ("name", "stage", "aux", "warper_aux"),
+    [
+        ("gmm_cp-vton_256x192_200k_viton", "gmm", False, "absent"),
+        ("gmm_aux-seg_256x192_200k_viton", "gmm", True, "absent"),
+        ("tom_cp-vton_256x192_200k_viton", "tom", False, False),
+        ("tom_aux-seg_gmm-cp-vton_256x192_200k_viton", "tom", True, False),
+        ("tom_aux-seg_256x192_200k_viton", "tom", True, True),
+    ],
+)
+def test_the_papers_rows_are_told_apart(name, stage, aux, warper_aux):
+    row = describe_row(config(name))
+    assert (row["stage"], row["aux"], row.get("warper_aux", "absent")) == (stage, aux, warper_aux)
+    assert (row["optimiser"], row["learning_rate"], row["iterations"], row["batch_size"]) == ("Adam", 1e-4, 200_000, 4)
+    assert row["image_size"] == [256, 192]
+    assert json.loads(json.dumps(row)) == row
+
+
+def test_the_head_is_described_by_the_choices_that_the_paper_leaves_open():
+    row = describe_row(config("tom_aux-seg_256x192_200k_viton"))
+    weights = {"background": 1.5, "skin": 1.5}
+    assert row["aux_head"] == {"label_space": "tryon8", "class_weight": weights, "loss_weight": 1.0}
+    assert row["warper"] == "gmm_aux-seg_256x192_200k_viton"
+    assert row["perceptual_weights"] is None
+
+
+def test_exported_warps_are_not_the_warpers():
+    tested = config("tom_cp-vton_256x192_200k_viton")
+    tested.test_dataloader.dataset.folders = dict(warped_cloth="warp-cloth", warped_mask="warp-mask")
+    row = describe_row(tested)
+    assert (row["warper"], row["warper_aux"]) == (EXPORTED, None)
+
+
+def test_a_row_is_the_same_for_every_seed_and_its_warper():
+    name = "tom_aux-seg_256x192_200k_viton"
+    one = describe_row(config(name))
+    other = config(name, **{"model.warper.checkpoint": "runs/seed1/iter_9.pth", "randomness.seed": 1, "work_dir": "x"})
+    assert describe_row(other) == one
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"model.aux_head.loss_weight": 0.5},
+        {"model.aux_head.class_weight": {"background": 1.0}},
+        {"optim_wrapper.optimizer.lr": 2e-4},
+        {"train_cfg.max_iters": 100},
+        {"model.loss_mask.loss_weight": 0.1},
+        {"train_dataloader.dataset.pairs": "half.txt"},
+    ],
+)
+def test_a_row_is_another_where_the_training_is(option):
+    name = "tom_aux-seg_256x192_200k_viton"
+    assert describe_row(config(name, **option)) != describe_row(config(name))
+
+
+def test_training_facts_come_from_the_config_that_trained():
+    tested = config("gmm_aux-seg_256x192_200k_viton")
+    trained = config("gmm_aux-seg_256x192_200k_viton", **{"optim_wrapper.optimizer.lr": 0.5, "train_cfg.max_iters": 7})
+    row = describe_row(tested, Config(trained.to_dict()))
+    assert (row["learning_rate"], row["iterations"]) == (0.5, 7)
