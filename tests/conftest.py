@@ -7,6 +7,7 @@ from mmengine.runner import set_random_seed
 from PIL import Image, ImageDraw
 
 from seg_vton.data.coco import CocoBuilder
+from seg_vton.data.paper_doll import Plan, write_paper_dolls
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -128,3 +129,48 @@ def tiny_config_file(tiny_coco, tmp_path_factory):
     path = tmp_path_factory.mktemp("configs") / "mask-rcnn_tiny.py"
     path.write_text(TINY_CONFIG.format(base=REPO / "configs" / "_base_", data=tiny_coco))
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_dolls(tmp_path_factory):
+    """A paper-doll set in VITON's layout: 5 dolls to train on and 3 to test on, 48 x 64 pixels. Not to be changed."""
+    folder = tmp_path_factory.mktemp("tiny_dolls") / "set"
+    write_paper_dolls(folder, Plan(train=5, test=3, size=(48, 64), layout="viton"), workers=1)
+    return folder
+
+
+TINY_TRYON = """
+_base_ = "{base}.py"
+size = (64, 64)
+dolls = dict(data_root="{data}/", image_size=size)
+model = dict(base_channels=4, aux_head=dict(base_channels=4, max_channels=8), {model})
+train_dataloader = dict(num_workers=2, dataset=dolls)
+val_dataloader = dict(num_workers=0, dataset=dolls)
+test_dataloader = val_dataloader
+val_evaluator = dict(dataset="tiny")
+test_evaluator = val_evaluator
+max_iters = 6
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
+param_scheduler = [
+    dict(type="LinearLR", by_epoch=False, begin=3, end=max_iters + 1, start_factor=1.0, end_factor=0.0)
+]
+default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=2))
+log_processor = dict(window_size=1)
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_tryon(tiny_dolls, tmp_path_factory):
+    """Config files by stage of tiny models with auxiliary decoders: 6 iterations of 4 of `tiny_dolls`, saved every 2.
+
+    All else is the repository's for two cores. The TOM's warper is the GMM that `tools/train.py` leaves at
+    `FOLDER/work/iter_6.pth`, FOLDER being that of the configs.
+    """
+    folder = tmp_path_factory.mktemp("tryon_configs")
+    files = {stage: folder / f"{stage}_tiny.py" for stage in ("gmm", "tom")}
+    warper = f'dict(config="{files["gmm"]}", checkpoint="{folder}/work/iter_6.pth")'
+    models = {"gmm": "image_size=size", "tom": f"warper={warper}"}
+    for stage, iterations in (("gmm", "3k"), ("tom", "2k")):
+        base = REPO / "configs" / "tryon" / f"{stage}_aux-seg_128x96_{iterations}_paper-doll"
+        files[stage].write_text(TINY_TRYON.format(base=base, data=tiny_dolls, model=models[stage]))
+    return files

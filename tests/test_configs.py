@@ -12,13 +12,16 @@ from seg_vton.data.coco import CLASSES
 
 ROOT = Path(__file__).parents[1] / "configs"
 CONFIGS = sorted((ROOT / "segmentation").glob("*.py"))
+BOTH = sorted(ROOT.glob("[!_]*/*.py"))
 BASE = "mask-rcnn_r50_fpn_sgd-lr0.009_2e_deepfashion"
 
 every_config = pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+of_both_halves = pytest.mark.parametrize("path", BOTH, ids=lambda path: path.stem)
 
 
 def load(name):
-    return Config.fromfile(ROOT / "segmentation" / f"{name}.py", import_custom_modules=False)
+    (path,) = ROOT.glob(f"[!_]*/{name}.py")
+    return Config.fromfile(path, import_custom_modules=False)
 
 
 def flat(value, prefix=""):
@@ -48,7 +51,7 @@ def difference(first, second):
 # ---- every file
 
 
-@every_config
+@of_both_halves
 def test_the_header_says_what_changes_why_and_what_it_costs(path):
     lines = path.read_text().splitlines()
     for line, start in zip(lines, ("# Changes: ", "# Why: ", "# Costs: "), strict=False):
@@ -57,9 +60,9 @@ def test_the_header_says_what_changes_why_and_what_it_costs(path):
     assert not lines[3].startswith("#")
 
 
-@every_config
+@of_both_halves
 def test_each_file_is_another_run(path):
-    same = [other.stem for other in CONFIGS if other != path and not difference(path.stem, other.stem)]
+    same = [other.stem for other in path.parent.glob("*.py") if other != path and not difference(path.stem, other.stem)]
     assert not same
 
 
