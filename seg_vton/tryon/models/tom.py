@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from seg_vton.errors import UserError
 from seg_vton.registry import MODELS, build_model
 from seg_vton.tryon.models.base import Inputs, TryOnModel, need
+from seg_vton.tryon.models.resize_conv import resize_conv3x3
 from seg_vton.tryon.models.warper import load_warper
 
 WIDTHS = (1, 2, 4, 8, 8, 8)  # of the levels, in units of the first
@@ -71,7 +71,7 @@ class UNetBlock(nn.Module):
         features are resized to what they meet there. At even sizes that is the published factor of 2.
         """
         relu, _, conv, norm = self.model[-4:]
-        return norm(conv(F.interpolate(relu(x), size=size, mode="bilinear", align_corners=False)))
+        return norm(resize_conv3x3(relu(x), conv.weight, conv.bias, size))
 
 
 def build_unet(in_channels: int, out_channels: int, base_channels: int, output_norm: bool) -> UNetBlock:
