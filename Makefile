@@ -13,8 +13,11 @@ UPSTREAM := .venv-upstream
 DOLLS := data/paper-doll
 DEMO := work_dirs/demo
 DEMO_CONFIG := configs/segmentation/mask-rcnn_r18_carafe-fpn_paper-doll.py
-DEMO_CHECKPOINT := $(DEMO)/epoch_5.pth
-DEMO_RESULT := $(DEMO)/epoch_5.paper-doll-val.json
+DEMO_CHECKPOINT := $(DEMO)/epoch_10.pth
+DEMO_RESULT := $(DEMO)/epoch_10.paper-doll-val.json
+# On a CPU two processes of one thread train faster than one process of two, and bfloat16 pays where the processor has it.
+PROCESSES = $(shell $(PY) -c "import torch; print(1 if torch.cuda.is_available() else 2)")
+AMP = $(shell grep -qwE 'avx512_bf16|amx_bf16' /proc/cpuinfo 2>/dev/null && echo --amp)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow test-upstream lint lock
@@ -44,7 +47,8 @@ $(DOLLS)/annotations/instances_val.json: | $(VENV)/.installed
 	$(PY) tools/data/paper_doll.py --out $(DOLLS) --train 1000 --val 100 --layout coco
 
 $(DEMO_CHECKPOINT): $(DOLLS)/annotations/instances_val.json
-	$(PY) tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO) --resume
+	OMP_NUM_THREADS=1 $(PY) -m torch.distributed.run --standalone --nproc-per-node $(PROCESSES) tools/train.py $(DEMO_CONFIG) \
+		--work-dir $(DEMO) --resume --launcher pytorch $(AMP) --cfg-options train_dataloader.batch_size=$$((4 / $(PROCESSES)))
 
 $(DEMO_RESULT): $(DEMO_CHECKPOINT)
 	$(PY) tools/test.py $(DEMO_CONFIG) $(DEMO_CHECKPOINT) --work-dir $(DEMO) --out $(DEMO)/predictions.json --overwrite
