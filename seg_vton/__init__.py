@@ -5,7 +5,7 @@ name. Configs say `custom_imports = dict(imports=['seg_vton'])`.
 """
 
 from seg_vton import ops  # isort: skip  # before anything that imports mmdet
-from seg_vton import engine, segmentation, tryon
+from seg_vton import engine, parsing, segmentation, tryon
 
-__all__ = ["engine", "ops", "segmentation", "tryon"]
+__all__ = ["engine", "ops", "parsing", "segmentation", "tryon"]
 __version__ = "0.1.0"

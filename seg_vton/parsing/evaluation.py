@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from faster_coco_eval import COCO
 from mmdet.registry import METRICS
+from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from rich.console import Console
@@ -104,6 +106,29 @@ def _share(part: int, whole: int) -> float | None:
 def _mean(values: Sequence[float | None]) -> float | None:
     existing = [value for value in values if value is not None]
     return sum(existing) / len(existing) if existing else None
+
+
+def judge_label_maps(config: Config, **settings: Any) -> None:
+    """Puts `LabelMapIoU` in the place of a config's test evaluator, for `seg_vton.engine.testing.run`.
+
+    Args:
+        config: a segmentation config; its `test_evaluator` says the data set, the split and the annotations.
+        settings: arguments of `LabelMapIoU`, such as `score_thr`.
+
+    Raises:
+        UserError: the evaluator does not say what is evaluated.
+    """
+    given = config.get("test_evaluator") or {}
+    missing = [key for key in ("ann_file", "dataset", "split") if key not in given]
+    if missing:
+        raise UserError(f"{config.filename}: test_evaluator has no {', '.join(missing)}: see configs/_base_/datasets")
+    config.test_evaluator = dict(
+        type=LabelMapIoU.__name__,
+        ann_file=given.ann_file,
+        dataset=given.dataset,
+        split=f"{given.split}-label-map",
+        **settings,
+    )
 
 
 @METRICS.register_module()
@@ -232,6 +257,6 @@ class LabelMapIoU(BaseMetric):
         for name, row in self.report["per_class"].items():
             shares = (row["iou"], row["accuracy"], _share(row["pixels"], total))
             table.add_row(name, *("-" if share is None else f"{share:.3f}" for share in shares))
-        console = Console(width=80, record=True, quiet=True)
-        console.print(table)
-        MMLogger.get_current_instance().info("\n" + console.export_text())
+        text = io.StringIO()
+        Console(width=80, file=text).print(table)
+        MMLogger.get_current_instance().info("\n" + text.getvalue())

@@ -27,9 +27,9 @@ MIN_SIDE = 32
 MAX_ASPECT = 20
 """The largest ratio of the sides."""
 
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP")  # MPO: JPEG with a second picture behind it, as phones write
+_FORMATS = ("JPEG", "PNG", "WEBP")
 # What Pillow raises on files that are broken: SyntaxError for PNG chunks, the others from headers and EXIF.
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, struct.error)
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 
 
 def read_photo(path: str | Path) -> np.ndarray:

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+import torch
+
+from seg_vton.data.coco import CLASSES
+from seg_vton.errors import UserError
+from seg_vton.labels import DEEPFASHION15, LabelConversionError
+from seg_vton.parsing.instances import Parsing, from_sample
+
+
+def predictions(scores, labels):
+    """What mmdet gives: instance i has its box's left at i and one pixel in column i."""
+    count = len(scores)
+    masks = torch.zeros(count, 4, 8, dtype=torch.bool)
+    masks[range(count), 0, range(count)] = True
+    boxes = torch.arange(count)[:, None] + torch.tensor([[0.0, 1.0, 2.0, 3.0]])
+    return {"bboxes": boxes, "scores": torch.tensor(scores), "labels": torch.tensor(labels).long(), "masks": masks}
+
+
+def test_detections_come_by_falling_score_with_label_ids_by_name():
+    sample = predictions([0.2, 0.9, 0.5, 0.9], [0, 1, 2, 0])
+    parsing = from_sample(sample, ("hair", "top", "bag"), score_thr=0.5)
+    assert parsing.classes == ("top", "hair", "bag")
+    assert parsing.labels.tolist() == [DEEPFASHION15.id_of(name) for name in parsing.classes]
+    assert parsing.scores.tolist() == pytest.approx([0.9, 0.9, 0.5])
+    assert parsing.boxes[:, 0].tolist() == [1, 3, 2]
+    assert [int(np.flatnonzero(mask[0])[0]) for mask in parsing.masks] == [1, 3, 2]
+    assert (parsing.boxes.dtype, parsing.scores.dtype) == (np.float32, np.float32)
+    assert (parsing.labels.dtype, parsing.masks.dtype) == (np.int64, bool)
+    assert (len(parsing), parsing.shape) == (3, (4, 8))
+
+
+def test_the_best_of_each_class_stays_in_the_order_of_scores():
+    parsing = from_sample(predictions([0.9, 0.8, 0.7, 0.6, 0.5], [2, 0, 2, 1, 0]), CLASSES)
+    best = parsing.best_per_class()
+    assert best.scores.tolist() == pytest.approx([0.9, 0.8, 0.6])
+    assert best.labels.tolist() == [3, 1, 2]
+
+
+def test_nothing_found_is_a_result():
+    parsing = from_sample(predictions([0.1], [3]), CLASSES, score_thr=0.5)
+    assert len(parsing) == len(parsing.best_per_class()) == 0
+    assert parsing.masks.shape == (0, 4, 8)
+    assert parsing.boxes.shape == (0, 4)
+    assert parsing.classes == ()
+    assert parsing.label_map("tryon8").tolist() == np.zeros((4, 8)).tolist()
+    assert not parsing.regions().body.any()
+
+
+def test_label_maps_come_in_any_space_that_can_be_converted_to():
+    masks = np.zeros((2, 2, 3), bool)
+    masks[0, :, :2], masks[1, :, 1:] = True, True
+    parsing = Parsing(np.zeros((2, 4), np.float32), np.array([0.9, 0.8], np.float32), np.array([1, 14]), masks)
+    assert parsing.label_map().tolist() == [[1, 1, 14]] * 2  # the top lies over the skin
+    assert parsing.label_map("tryon8").tolist() == [[4, 4, 3]] * 2
+    assert parsing.regions().upper.tolist() == [[True, True, False]] * 2
+    with pytest.raises(LabelConversionError, match="no left or right"):
+        parsing.label_map("lip20")
+
+
+def test_holes_can_stay():
+    mask = np.ones((1, 40, 40), bool)
+    mask[0, 20, 20] = False
+    parsing = Parsing(np.zeros((1, 4), np.float32), np.ones(1, np.float32), np.array([1]), mask)
+    assert parsing.label_map()[20, 20] == 1
+    assert parsing.label_map(fill_holes=False)[20, 20] == 0
+    assert parsing.regions().body[20, 20]
+    assert not parsing.regions(fill_holes=False).body[20, 20]
+
+
+def test_classes_of_another_data_set_are_refused():
+    with pytest.raises(UserError, match="no label 'person'"):
+        from_sample(predictions([0.9], [0]), ("person",))

@@ -1,0 +1,204 @@
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seg_vton.errors import UserError
+from seg_vton.parsing.photos import MAX_PIXELS, find_photos, read_photo
+
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+
+
+def quarters(width=80, height=60):
+    """RGB array: red, green over blue, white."""
+    picture = np.zeros((height, width, 3), np.uint8)
+    for rows, columns, colour in (
+        (slice(0, height // 2), slice(0, width // 2), RED),
+        (slice(0, height // 2), slice(width // 2, width), GREEN),
+        (slice(height // 2, height), slice(0, width // 2), BLUE),
+        (slice(height // 2, height), slice(width // 2, width), WHITE),
+    ):
+        picture[rows, columns] = colour
+    return picture
+
+
+def assert_close(found, expected, tolerance=6):
+    """Equal but for JPEG's rounding, away from the edges of the quarters."""
+    assert found.dtype == np.uint8
+    assert found.shape == expected.shape
+    assert found.flags.c_contiguous
+    centres = [(y, x) for y in (0.25, 0.75) for x in (0.25, 0.75)]
+    for y, x in centres:
+        at = int(y * found.shape[0]), int(x * found.shape[1])
+        assert np.abs(found[at].astype(int) - expected[at]).max() <= tolerance, at
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
+def test_the_three_formats_in_colour(tmp_path, name):
+    Image.fromarray(quarters()).save(tmp_path / name, **({} if name == "a.png" else {"quality": 95}))
+    assert_close(read_photo(tmp_path / name), quarters(), 12)
+
+
+# Each orientation by what a camera stores for an upright scene (EXIF 2.3, tag 274).
+STORED = {
+    1: lambda up: up,
+    2: lambda up: up[:, ::-1],
+    3: lambda up: up[::-1, ::-1],
+    4: lambda up: up[::-1],
+    5: lambda up: up.transpose(1, 0, 2),
+    6: lambda up: np.rot90(up),
+    7: lambda up: up[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda up: np.rot90(up, -1),
+}
+
+
+@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_photos_come_upright(tmp_path, orientation, name):
+    exif = Image.Exif()
+    exif[274] = orientation
+    stored = np.ascontiguousarray(STORED[orientation](quarters()))
+    Image.fromarray(stored).save(tmp_path / name, exif=exif)
+    assert_close(read_photo(tmp_path / name), quarters())
+
+
+def test_grey_palette_bits_cmyk_and_alpha_become_rgb(tmp_path):
+    photo = Image.fromarray(quarters())
+    grey = np.array(photo.convert("L"))
+    photo.convert("L").save(tmp_path / "grey.png")
+    assert np.array_equal(read_photo(tmp_path / "grey.png"), np.repeat(grey[..., None], 3, 2))
+    photo.convert("P", palette=Image.Palette.ADAPTIVE).save(tmp_path / "palette.png")
+    assert np.array_equal(read_photo(tmp_path / "palette.png"), quarters())
+    photo.convert("1").save(tmp_path / "bits.png")
+    assert set(np.unique(read_photo(tmp_path / "bits.png"))) == {0, 255}
+    photo.convert("CMYK").save(tmp_path / "cmyk.jpg", quality=95)
+    assert_close(read_photo(tmp_path / "cmyk.jpg"), quarters(), 12)
+    clear = photo.copy()
+    clear.putalpha(Image.fromarray(np.where(np.arange(80) < 40, 255, 0).astype(np.uint8)[None].repeat(60, 0)))
+    expected = quarters()
+    expected[:, 40:] = 255
+    clear.save(tmp_path / "alpha.png")
+    assert np.array_equal(read_photo(tmp_path / "alpha.png"), expected)
+    clear.save(tmp_path / "alpha.webp", lossless=True)
+    assert np.array_equal(read_photo(tmp_path / "alpha.webp"), expected)
+    clear.convert("LA").save(tmp_path / "grey-alpha.png")
+    assert (read_photo(tmp_path / "grey-alpha.png")[:, 40:] == 255).all()
+    assert (read_photo(tmp_path / "grey-alpha.png")[:, :40, 0] == grey[:, :40]).all()
+
+
+def test_a_transparent_colour_becomes_white(tmp_path):
+    Image.fromarray(quarters()).save(tmp_path / "a.png", transparency=GREEN)
+    expected = quarters()
+    expected[:30, 40:] = 255
+    assert np.array_equal(read_photo(tmp_path / "a.png"), expected)
+
+
+def test_grey_of_16_bits_is_scaled(tmp_path):
+    levels = np.linspace(0, 65535, 80).astype(np.uint16)[None].repeat(60, 0)
+    Image.fromarray(levels).save(tmp_path / "deep.png")
+    assert np.array_equal(read_photo(tmp_path / "deep.png")[..., 1], np.round(levels / 257).astype(np.uint8))
+
+
+def png_chunk(kind, content):
+    checksum = zlib.crc32(kind + content)
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+
+
+def test_colour_of_16_bits_is_read(tmp_path):
+    colour = np.full((40, 50, 3), (65535, 32896, 257), ">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in colour)
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 50, 40, 16, 2, 0, 0, 0))
+    content = b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", zlib.compress(rows)) + png_chunk(b"IEND", b"")
+    (tmp_path / "deep.png").write_bytes(content)
+    assert np.array_equal(read_photo(tmp_path / "deep.png"), np.full((40, 50, 3), (255, 128, 1)))
+
+
+def test_of_a_phones_jpeg_with_two_pictures_the_first_is_read(tmp_path):
+    first, second = Image.fromarray(quarters()), Image.fromarray(255 - quarters())
+    first.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[second], quality=95)
+    with Image.open(tmp_path / "a.jpg") as image:
+        assert image.format == "MPO"
+    assert_close(read_photo(tmp_path / "a.jpg"), quarters())
+
+
+def test_of_an_animation_the_first_frame_is_read(tmp_path):
+    first, second = Image.fromarray(quarters()), Image.fromarray(255 - quarters())
+    first.save(tmp_path / "a.webp", save_all=True, append_images=[second], lossless=True)
+    assert np.array_equal(read_photo(tmp_path / "a.webp"), quarters())
+
+
+@pytest.mark.parametrize("size", [(20_000, 20_000), (200_000, 200_000), (MAX_PIXELS // 100 + 1, 100)])
+def test_a_header_that_announces_too_many_pixels_is_refused_before_decoding(tmp_path, size, recwarn):
+    """The file has no pixels at all: had they been decoded, the message would be another."""
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", *size, 8, 2, 0, 0, 0))
+    (tmp_path / "bomb.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", b"") + png_chunk(b"IEND", b"")
+    )
+    with pytest.raises(UserError, match=r"bomb\.png is too large"):
+        read_photo(tmp_path / "bomb.png")
+    assert not [warning for warning in recwarn if "DecompressionBomb" in warning.category.__name__]
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [((20, 300), "too small: 20x300"), ((32, 641), "strip of 32x641"), ((640, 32), None)]
+)
+def test_photos_without_anything_to_see_are_refused(tmp_path, size, expected):
+    Image.new("RGB", size).save(tmp_path / "a.png")
+    if expected is None:
+        assert read_photo(tmp_path / "a.png").shape == (32, 640, 3)
+        return
+    with pytest.raises(UserError, match=expected):
+        read_photo(tmp_path / "a.png")
+
+
+def test_files_that_are_no_photos_are_refused(tmp_path):
+    (tmp_path / "text.jpg").write_text("not a photo")
+    (tmp_path / "empty.png").touch()
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.tiff")
+    (tmp_path / "a.tiff").rename(tmp_path / "tiff.jpg")
+    for name in ("text.jpg", "empty.png", "tiff.jpg"):
+        with pytest.raises(UserError, match=rf"{name} is not a JPEG, PNG or WebP"):
+            read_photo(tmp_path / name)
+    with pytest.raises(UserError, match=r"none\.jpg does not exist"):
+        read_photo(tmp_path / "none.jpg")
+    with pytest.raises(UserError, match="is not a whole image"):
+        read_photo(tmp_path)  # a folder
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
+def test_damaged_files_are_refused_or_read_and_never_crash(tmp_path, name):
+    """Every cut, and bytes overwritten at random, EXIF included."""
+    exif = Image.Exif()
+    exif[274] = 6
+    noise = np.random.default_rng(0).integers(0, 256, (40, 48, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / name, exif=exif)
+    whole = (tmp_path / name).read_bytes()
+    rng = np.random.default_rng(1)
+    damaged = [whole[: int(len(whole) * share)] for share in np.linspace(0.01, 0.9, 30)]
+    for _ in range(250):
+        broken = bytearray(whole)
+        for position in rng.integers(0, min(len(whole), 200), rng.integers(1, 4)):
+            broken[position] = rng.integers(256)
+        damaged.append(bytes(broken))
+    refused = 0
+    for content in damaged:
+        (tmp_path / name).write_bytes(content)
+        try:
+            assert read_photo(tmp_path / name).ndim == 3
+        except UserError as error:
+            assert str(tmp_path / name) in str(error)
+            refused += 1
+    assert refused >= 30  # every cut, at least
+
+
+def test_folders_are_searched_in_order_without_hidden_files_and_results(tmp_path):
+    names = ["b.jpg", "a.PNG", "sub/c.jpeg", "sub/d.WebP", ".hidden.jpg", ".cache/e.jpg", "notes.txt", "out/mask.png"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder.jpg").mkdir()
+    found = [path.relative_to(tmp_path) for path in find_photos(tmp_path, leave_out=tmp_path / "out")]
+    assert found == [Path("a.PNG"), Path("b.jpg"), Path("sub/c.jpeg"), Path("sub/d.WebP")]

@@ -1,0 +1,51 @@
+"""Judges the label maps that a segmenter's instances merge to: mIoU, IoU of each class, pixel accuracy.
+
+python tools/analysis/label_map_iou.py CONFIG CHECKPOINT --split val
+
+Writes the result beside the checkpoint as JSON: `epoch_2.ccp-val-label-map.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from mmengine.config import DictAction
+
+from seg_vton.engine import launch, testing
+from seg_vton.errors import exit_on_user_error
+from seg_vton.parsing.evaluation import judge_label_maps
+
+
+def parse_args() -> argparse.Namespace:
+    """The flags of tools/test.py, and how instances become a label map."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", help="segmentation config")
+    parser.add_argument("checkpoint", help="checkpoint file; the result is written beside it as JSON")
+    parser.add_argument("--split", choices=["val", "test"], default="val", help="the config's data to judge on")
+    parser.add_argument("--score-thr", type=float, default=0.5, help="leave out instances below this score")
+    parser.add_argument("--all-instances", action="store_true", help="not only the best instance of each class")
+    parser.add_argument("--keep-holes", action="store_true", help="do not fill small holes in the label maps")
+    parser.add_argument("--work-dir", help="folder for logs (default: work_dirs/CONFIG_NAME)")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing result")
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config")
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Applies the options and judges."""
+    args = parse_args()
+    with exit_on_user_error():
+        config = launch.load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+        testing.select_split(config, args.split)
+        judge_label_maps(
+            config,
+            score_thr=args.score_thr,
+            one_per_class=not args.all_instances,
+            fill_holes=not args.keep_holes,
+        )
+        testing.run(config, args.checkpoint, overwrite=args.overwrite)
+
+
+if __name__ == "__main__":
+    main()
