@@ -28,6 +28,7 @@ _FORMS: dict[str, Callable[[float], str]] = {
 }
 _TOM_METRICS = ("FID", "SSIM", "MS-SSIM", "PSNR", "mIoU", "warped-mask IoU")
 _GMM_METRICS = ("mIoU", "warped-mask IoU", "warped-garment L1")
+_SHOWN = {"tom": ("images", "LPIPS", *_TOM_METRICS), "gmm": ("images", *_GMM_METRICS)}
 _PAPER_METRICS = ("FID", "SSIM", "MS-SSIM", "PSNR")
 _PAPER = f"paper: {' / '.join(_PAPER_METRICS)}"
 _AUX_IN_GMM = "auxiliary learning in GMM"
@@ -178,7 +179,7 @@ def _notes_by_metric(rows: Sequence[Row], key: str, names: Iterable[str]) -> lis
     for name in names:
         texts: dict[str, list[int]] = {}
         for number, row in enumerate(rows, 1):
-            if name in row[key]:
+            if name in row[key] and name in _SHOWN[row["stage"]]:
                 texts.setdefault(row[key][name], []).append(number)
         lines += [f"- {name}: {_numbered(numbers, len(rows))}{text}" for text, numbers in texts.items()]
     return lines
@@ -186,9 +187,8 @@ def _notes_by_metric(rows: Sequence[Row], key: str, names: Iterable[str]) -> lis
 
 def _convention(rows: Sequence[Row]) -> str:
     """How each column was computed, and why a number is missing."""
-    names = _columns(rows, list(_FORMS)[:1] + [name for name in _FORMS if name not in ("FID", "LPIPS")])
-    lines = ["Convention, as the runs wrote it:", "", *_notes_by_metric(rows, "convention", ["images", *names])]
-    missing = _notes_by_metric(rows, "not_reported", names)
+    lines = ["Convention, as the runs wrote it:", "", *_notes_by_metric(rows, "convention", ["images", *_FORMS])]
+    missing = _notes_by_metric(rows, "not_reported", _FORMS)
     return "\n".join([*lines, *(["", "Not reported:", "", *missing] if missing else [])])
 
 

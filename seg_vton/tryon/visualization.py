@@ -50,7 +50,7 @@ class TryOnVisualizationHook(Hook):
     those a TOM reads with `folders=dict(warped_cloth="OUT_DIR/warp-cloth", warped_mask="OUT_DIR/warp-mask")`.
 
     Validation hands the panels of the first pairs of the validation set to the runner's visualizer, and so to its
-    backends: `vis_image/PERSON_GARMENT_ITERATION.png` in the run's folder, TensorBoard and others where configured.
+    backends: `vis_image/PERSON_GARMENT_iter_ITERATION.png` in the run's folder, TensorBoard where configured.
 
     Args:
         out_dir: folder for what testing writes, or None to write nothing.
@@ -125,7 +125,7 @@ class TryOnVisualizationHook(Hook):
             if self._shown == self.val_panels:
                 return
             self._shown += 1
-            runner.visualizer.add_image(pair_name(sample), panel(inputs, sample), step=runner.iter)
+            runner.visualizer.add_image(f"{pair_name(sample)}_iter", panel(inputs, sample), step=runner.iter)
 
 
 def pair_name(sample: BaseDataElement) -> str:

@@ -136,7 +136,7 @@ def test_validation_shows_the_first_pairs_each_time():
         hook.before_val(run)
         hook.after_val_iter(run, 0, *batch(PAIRS[:1]))
         hook.after_val_iter(run, 1, *batch(PAIRS[1:]))
-    assert [(name, step) for name, _, step in run.visualizer.images] == 2 * [("a_x", 500), ("a_y", 500)]
+    assert [(name, step) for name, _, step in run.visualizer.images] == 2 * [("a_x_iter", 500), ("a_y_iter", 500)]
     assert all(image.dtype == np.uint8 for _, image, _ in run.visualizer.images)
 
 

@@ -39,7 +39,7 @@ _SMALL = (
     f"images of {{}} x {{}} are too small for it: five scales of an 11 x 11 window need "
     f"{image_quality.MS_SSIM_LEAST_SIDE} pixels a side"
 )
-_NO_FILE = "{} is not reported: it needs the file {}, set `{}` in the evaluator's config (now: {})"
+_NO_FILE = "it needs the file {}, set `{}` in the evaluator's config (now: {})"
 
 
 @METRICS.register_module()
@@ -93,10 +93,9 @@ class TryOnMetrics(BaseMetric):
         """The network of a measure, or None and a line in the log where its file is missing."""
         if path is not None and Path(path).expanduser().is_file():
             return build(path)
-        self._not_reported[name] = _NO_FILE.format(
-            name, file, option, "None" if path is None else "no file of this name"
-        )
-        MMLogger.get_current_instance().info(self._not_reported[name])
+        now = "None" if path is None else "no file of this name"
+        self._not_reported[name] = _NO_FILE.format(file, option, now)
+        MMLogger.get_current_instance().info(f"{name} is not reported: {self._not_reported[name]}")
         return None
 
     def process(self, data_batch: Mapping[str, Any], data_samples: Sequence[dict[str, Any]]) -> None:
@@ -216,9 +215,9 @@ class TryOnMetrics(BaseMetric):
             for name, network in (("FID", self._inception), ("LPIPS", self._lpips))
             if network is not None
         }
-        images = (
-            f"{count} images, {pairs}; 8-bit RGB of {size[0]} x {size[1]} (height x width), data range 1 after / 255"
-        )
+        images = f"{count} images, {pairs}; {size[0]} x {size[1]} pixels (height x width)"
+        if self.stage == "tom":
+            images += "; RGB rounded to 8 bits, data range 1 after division by 255"
         return {"images": images, **{name: known[name] for name in metrics}}
 
     def _log(self) -> None:
