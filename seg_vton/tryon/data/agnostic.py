@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from seg_vton.labels import get_space, unions
+from seg_vton.labels import unions
 from seg_vton.tryon.data.pose import NUM_JOINTS
 
 RADIUS = 5  # of CP-VTON's squares: 11 x 11 pixels
@@ -62,28 +62,17 @@ def body_shape(parse: np.ndarray, label_space: str) -> np.ndarray:
     return to_unit(np.asarray(small.resize((width, height), Image.Resampling.BILINEAR)))
 
 
-def pose_maps(joints: np.ndarray | None, height: int, width: int, radius: int = RADIUS) -> np.ndarray:
-    """A map a joint: a filled square of 1 on -1, cut off at the borders.
+def mark_joints(maps: np.ndarray, joints: np.ndarray, radius: int = RADIUS) -> None:
+    """Marks each joint in its map by a filled square of 1, cut off at the borders.
 
-    A joint counts as found when x > 1 and y > 1, as in the published code.
+    A joint counts as found when x > 1 and y > 1, as in the published code. Corners are cut to whole pixels towards
+    zero, as Pillow's `ImageDraw.rectangle` cuts them.
 
     Args:
-        joints: float64 `(18, 2)`, x and y in pixels of the maps; None for a person without a pose.
-        height: of the maps.
-        width: of the maps.
+        maps: float32 `(18, H, W)` of -1, changed in place.
+        joints: float64 `(18, 2)`, x and y in pixels of the maps.
         radius: the side of a square is 2 radius + 1 pixels.
-
-    Returns:
-        float32 `(18, H, W)` of -1 and 1.
     """
-    maps = np.full((NUM_JOINTS, height, width), -1, np.float32)
-    if joints is not None:
-        _draw(maps, joints, radius)
-    return maps
-
-
-def _draw(maps: np.ndarray, joints: np.ndarray, radius: int) -> None:
-    """Fills the squares; corners are cut to whole pixels towards zero, as Pillow's ImageDraw.rectangle cuts them."""
     size = maps.shape[:0:-1]
     first = np.clip(np.trunc(joints - radius), 0, size).astype(int)
     last = np.clip(np.trunc(joints + radius) + 1, 0, size).astype(int)
@@ -92,14 +81,11 @@ def _draw(maps: np.ndarray, joints: np.ndarray, radius: int) -> None:
         maps[index, top:bottom, left:right] = 1
 
 
-def head(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The head on black, float32 `(3, H, W)`: the image, in [-1, 1], where the mask `(H, W)` is, -1 elsewhere."""
-    return np.where(mask, image, np.float32(-1))
-
-
 def on_white(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The garment on white, float32 `(3, H, W)`: the image, in [-1, 1], where the mask `(H, W)` is, 1 elsewhere."""
-    return np.where(mask, image, np.float32(1))
+    garment = np.ones_like(image)
+    np.copyto(garment, image, where=mask)
+    return garment
 
 
 def cloth_agnostic(
@@ -115,10 +101,12 @@ def cloth_agnostic(
         radius: of the squares that mark joints, in pixels.
 
     Returns:
-        float32 `(22, H, W)`: body shape 1, head 3, pose 18, in [-1, 1].
+        float32 `(22, H, W)` in [-1, 1]: body shape 1 (`body_shape`); head 3, the image where it is and -1 elsewhere;
+        pose 18 (`mark_joints`), of -1 and 1.
     """
-    channels = np.empty((NUM_CHANNELS, *parse.shape), np.float32)
+    channels = np.full((NUM_CHANNELS, *parse.shape), -1, np.float32)
     channels[0] = body_shape(parse, label_space)[0]
-    channels[1:4] = head(image, union_mask(parse, get_space(label_space).unions.head))
-    channels[4:] = pose_maps(joints, *parse.shape, radius)
+    np.copyto(channels[1:4], image, where=union_mask(parse, unions(label_space).head))
+    if joints is not None:
+        mark_joints(channels[4:], joints, radius)
     return channels

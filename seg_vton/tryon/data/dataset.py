@@ -88,6 +88,8 @@ class TryOnDataset(Dataset):
         _refuse_lower_body(self.layout, Path(data_root), garment_classes)
         self.label_space, self.aux_label_space = label_space, aux_label_space
         self.image_size = _checked_size(image_size)
+        if pose_radius < 0:
+            raise UserError(f"pose_radius is {pose_radius}: it must be 0 or more pixels")
         self.pose_radius = pose_radius
         self._garment_ids = _garment_ids(label_space, garment_classes)
         self._aux_table = _aux_table(label_space, aux_label_space)
@@ -277,6 +279,9 @@ def _aux_table(source: str, target: str) -> np.ndarray:
 
 
 def _refuse_missing(missing: Sequence[Path], pairs_file: Path) -> None:
-    lines = [f"{len(missing)} files that {pairs_file} asks for are missing:", *(f"  {p}" for p in missing[:_EXAMPLES])]
+    lines = [
+        f"missing: {len(missing)} of the files that {pairs_file} asks for:",
+        *(f"  {p}" for p in missing[:_EXAMPLES]),
+    ]
     lines += ["  ..."] if len(missing) > _EXAMPLES else []
     raise UserError("\n".join([*lines, "Put them there, or take their lines out of the pairs file"]))

@@ -1,0 +1,318 @@
+"""Items of the try-on data set against a slow reading of the same files, and data that is at fault."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import default_collate
+from mmengine.runner import Runner
+from PIL import Image
+from torchvision.transforms import functional as F
+
+from seg_vton.analysis.tryon_data_benchmark import published_inputs
+from seg_vton.errors import UserError
+from seg_vton.labels import LabelConversionError, convert, get_space, save_palette_png
+from seg_vton.registry import DATASETS
+from seg_vton.tryon.data import TryOnDataset, dataset
+from seg_vton.tryon.data.dataset import IGNORE
+
+PAIRS = [("000001_0.jpg", "000001_1.jpg"), ("000002_0.jpg", "000002_1.jpg")]
+HD_PAIRS = [("00006_00.jpg", "00006_00.jpg"), ("00008_00.jpg", "00008_00.jpg")]
+
+
+def dolls_of(root, pairs="train_pairs.txt", split="train", **options):
+    options = {"layout": "paper_doll", "label_space": "deepfashion15", "image_size": (128, 96), **options}
+    return TryOnDataset(root, pairs=pairs, split=split, **options)
+
+
+def unpaired_of(root, **options):
+    return dolls_of(root, "test_unpaired_pairs.txt", "test", **options)
+
+
+@pytest.fixture
+def warnings(monkeypatch):
+    """What the data set logs."""
+    messages = []
+    monkeypatch.setattr(dataset, "print_log", lambda message, **_: messages.append(message))
+    return messages
+
+
+def photo_tensor(picture):
+    return F.normalize(F.to_tensor(picture), [0.5] * 3, [0.5] * 3)
+
+
+def raw_joints(path, columns):
+    content = json.loads(path.read_text())
+    values = content["keypoints"] if "keypoints" in content else next(iter(content["people"][0].values()))
+    joints = np.reshape(values, (-1, columns))[:, :2]
+    return joints if len(joints) == 18 else np.delete(joints, [8, *range(19, 25)], axis=0)
+
+
+def test_an_item_of_the_dolls_is_the_published_preprocessing_of_its_files(doll_set):
+    item = dolls_of(doll_set)[2]
+    folder, space = doll_set / "train", get_space("deepfashion15")
+    photo, cloth = Image.open(folder / "image/000003_0.jpg"), Image.open(folder / "cloth/000003_1.jpg")
+    parse = np.array(Image.open(folder / "image-parse/000003_0.png"))
+    joints = raw_joints(folder / "pose/000003_0_keypoints.json", 3)
+    expected = published_inputs(photo, parse, joints, space.unions)
+    expected["cloth"] = photo_tensor(cloth)
+    mask = np.array(Image.open(folder / "cloth-mask/000003_1.jpg")) >= 128
+    expected["cloth_mask"] = torch.from_numpy(mask.astype(np.float32))[None]
+    expected["parse"] = torch.from_numpy(convert(parse, "deepfashion15", "tryon8").astype(np.int64))
+    assert item["inputs"].keys() == expected.keys()
+    for key, value in expected.items():
+        assert item["inputs"][key].dtype == value.dtype
+        assert torch.equal(item["inputs"][key], value), key
+    assert (expected["agnostic"][4:] == 1).any((1, 2)).sum() > 8
+
+
+def test_sample_names_the_pair_and_its_files(doll_set):
+    sample = unpaired_of(doll_set)[1]["data_samples"]
+    assert sample.metainfo == {
+        "person": "000002_0",
+        "garment": sample.garment,
+        "paired": False,
+        "ori_shape": (128, 96),
+        "img_shape": (128, 96),
+        "label_space": "tryon8",
+        "image_path": str(doll_set / "test/image/000002_0.jpg"),
+        "cloth_path": str(doll_set / f"test/cloth/{sample.garment}.jpg"),
+    }
+    line = (doll_set / "test_unpaired_pairs.txt").read_text().split()[2:4]
+    assert line == [f"{sample.person}.jpg", f"{sample.garment}.jpg"]
+    assert dolls_of(doll_set)[0]["data_samples"].paired
+
+
+def test_the_unpaired_dolls_have_a_truth(doll_set):
+    item = unpaired_of(doll_set)[1]["inputs"]
+    truth = Image.open(doll_set / "test/unpaired/000002_0.jpg")
+    assert torch.equal(item["target"], photo_tensor(truth))
+    parse = np.array(Image.open(doll_set / "test/unpaired-parse/000002_0.png"))
+    assert np.array_equal(item["target_parse"], convert(parse, "deepfashion15", "tryon8"))
+    assert torch.equal(item["image"], photo_tensor(Image.open(doll_set / "test/image/000002_0.jpg")))
+    assert not torch.equal(item["image"], item["target"])
+
+
+def test_pairs_that_the_truth_is_not_of_have_none(dolls):
+    (dolls / "mine.txt").write_text("000001_0.jpg 000001_1.jpg\n000001_0.jpg 000002_1.jpg\n")
+    assert "target" not in dolls_of(dolls, "mine.txt", "test")[1]["inputs"]
+    assert "target" not in unpaired_of(dolls, layout="viton")[0]["inputs"]
+
+
+def test_own_garments_make_a_paired_set_of_an_unpaired_list(doll_set):
+    data = unpaired_of(doll_set, own_garments=True)
+    assert [(p.person, p.garment) for p in data.pairs] == [(f"00000{i}_0.jpg", f"00000{i}_1.jpg") for i in (1, 2, 3)]
+    assert data[0]["data_samples"].paired
+    assert "target" not in data[0]["inputs"]
+
+
+@pytest.mark.parametrize(
+    ("layout", "pairs", "places", "columns", "resampling"),
+    [
+        ("viton_hd", HD_PAIRS, ("train/image", "train/image-parse-v3", "train/openpose_json"), 3, "BILINEAR"),
+        ("dresscode", PAIRS, ("images", "label_maps", "keypoints"), 4, "BICUBIC"),
+    ],
+)
+def test_other_layouts_are_read_and_resized(tmp_path, write_set, layout, pairs, places, columns, resampling):
+    write_set(tmp_path, layout, "train", pairs, (60, 80))
+    size, space = (32, 48), {"viton_hd": "cihp20", "dresscode": "atr18"}[layout]
+    data = TryOnDataset(tmp_path, "train_pairs.txt", layout, space, "train", image_size=size[::-1])
+    item, resampling = data[1], Image.Resampling[resampling]
+    photo, parse, pose = (sorted((tmp_path / place).iterdir())[-1] for place in places)
+    photo = tmp_path / places[0] / pairs[1][0]
+    frame = (384, 512) if layout == "dresscode" else (60, 80)
+    joints = raw_joints(pose, columns) * [size[0] / frame[0], size[1] / frame[1]]
+    labels = np.array(Image.open(parse).resize(size, Image.Resampling.NEAREST))
+    expected = published_inputs(Image.open(photo).resize(size, resampling), labels, joints, get_space(space).unions)
+    for key, value in expected.items():
+        assert torch.equal(item["inputs"][key], value), key
+    assert item["data_samples"].ori_shape == (80, 60)
+    assert item["data_samples"].img_shape == (48, 32)
+    assert item["inputs"]["cloth_mask"].sum() == 16 * 24
+    assert item["data_samples"].paired
+
+
+def test_the_first_viton_hd_release_has_other_folder_names(tmp_path, write_set):
+    write_set(tmp_path, "viton_hd", "test", HD_PAIRS, (32, 48))
+    for old, new in (("image-parse-v3", "image-parse"), ("openpose_json", "openpose-json")):
+        (tmp_path / "test" / old).rename(tmp_path / "test" / new)
+    data = TryOnDataset(tmp_path, "test_pairs.txt", "viton_hd", "cihp20", "test", image_size=(48, 32))
+    assert data[0]["inputs"]["agnostic"].shape == (22, 48, 32)
+
+
+def test_lower_garments_of_dresscode_need_their_classes(tmp_path, write_set):
+    root = tmp_path / "lower_body"
+    write_set(root, "dresscode", "train", PAIRS, (32, 48))
+    arguments = {"layout": "dresscode", "label_space": "atr18", "split": "train", "image_size": (48, 32)}
+    with pytest.raises(UserError, match=r"lower_body has garments of the lower body: set garment_classes"):
+        TryOnDataset(root, "train_pairs.txt", **arguments)
+    data = TryOnDataset(root, "train_pairs.txt", **arguments, garment_classes=("pants", "skirt"))
+    parse = np.array(Image.open(root / "label_maps" / "000001_4.png"))
+    assert np.array_equal(data[0]["inputs"]["parse_cloth_mask"][0], np.isin(parse, (5, 6)))
+
+
+def test_exported_warps_are_read_when_named(dolls, tmp_path):
+    warps = tmp_path / "warps"
+    levels = np.random.default_rng(0).integers(0, 256, (128, 96, 3), dtype=np.uint8)
+    for folder, content in (("warp-cloth", levels), ("warp-mask", levels[..., 0])):
+        (warps / folder).mkdir(parents=True)
+        for number in range(1, 4):
+            Image.fromarray(content).save(warps / folder / f"00000{number}_0_00000{number}_1.png")
+    folders = {"warped_cloth": str(warps / "warp-cloth"), "warped_mask": str(warps / "warp-mask")}
+    inputs = dolls_of(dolls, folders=folders)[0]["inputs"]
+    assert torch.equal(inputs["warped_cloth"], photo_tensor(Image.fromarray(levels)))
+    assert np.array_equal(inputs["warped_mask"][0], levels[..., 0] >= 128)
+    assert "warped_cloth" not in dolls_of(dolls)[0]["inputs"]
+
+
+def test_another_folder_of_parsing_maps(dolls):
+    (dolls / "train" / "predicted").mkdir()
+    for number in range(1, 4):
+        save_palette_png(dolls / "train/predicted" / f"00000{number}_0.png", np.ones((128, 96), int), "deepfashion15")
+    inputs = dolls_of(dolls, folders={"parse": "predicted"})[0]["inputs"]
+    assert inputs["parse_cloth_mask"].all()
+
+
+def test_a_class_without_an_auxiliary_label_is_ignored(dolls):
+    parse = np.zeros((128, 96), np.uint8)
+    space = get_space("dfmm24")
+    parse[:8], parse[8:16] = space.id_of("ring"), space.id_of("top")
+    save_palette_png(dolls / "train/image-parse/000001_0.png", parse, "dfmm24", overwrite=True)
+    item = dolls_of(dolls, label_space="dfmm24", aux_label_space="deepfashion15")[0]["inputs"]["parse"]
+    assert (item[:8] == IGNORE).all()
+    assert (item[8:16] == get_space("deepfashion15").id_of("top")).all()
+    assert (item[16:] == 0).all()
+
+
+def test_pose_radius(doll_set):
+    large, small = (dolls_of(doll_set, pose_radius=r)[0]["inputs"]["agnostic"][4:] for r in (5, 2))
+    assert ((large == 1).sum((1, 2)).max(), (small == 1).sum((1, 2)).max()) == (121, 25)
+
+
+def test_metainfo_is_of_the_auxiliary_space(doll_set):
+    space = get_space("tryon8")
+    expected = {"classes": space.classes, "palette": list(space.palette), "label_space": "tryon8"}
+    assert dolls_of(doll_set).metainfo == expected
+
+
+def test_runner_loads_batches_in_workers(doll_set):
+    loader = Runner.build_dataloader(
+        dict(
+            dataset=dict(
+                type="TryOnDataset",
+                _scope_="seg_vton",
+                data_root=str(doll_set),
+                pairs="test_unpaired_pairs.txt",
+                layout="paper_doll",
+                label_space="deepfashion15",
+                split="test",
+                image_size=[128, 96],
+            ),
+            sampler=dict(type="DefaultSampler", shuffle=False),
+            collate_fn=dict(type="default_collate"),
+            batch_size=2,
+            num_workers=1,
+        )
+    )
+    batches = list(loader)
+    assert [len(batch["data_samples"]) for batch in batches] == [2, 1]
+    assert batches[0]["inputs"]["agnostic"].shape == (2, 22, 128, 96)
+    alone = unpaired_of(doll_set)
+    expected = default_collate([alone[0], alone[1]])["inputs"]
+    assert batches[0]["inputs"].keys() == expected.keys()
+    assert all(torch.equal(batches[0]["inputs"][key], value) for key, value in expected.items())
+    assert DATASETS.get("TryOnDataset") is TryOnDataset
+
+
+def test_files_without_people_are_counted_once(dolls, warnings):
+    for number in (2, 3):
+        (dolls / f"train/pose/00000{number}_0_keypoints.json").write_text('{"people": []}')
+    data = dolls_of(dolls)
+    assert len(warnings) == 1
+    assert "2 of 3 pose files have no people" in warnings[0]
+    assert (data[1]["inputs"]["agnostic"][4:] == -1).all()
+    assert (data[0]["inputs"]["agnostic"][4:] == 1).any()
+
+
+def test_training_on_others_garments_is_warned_of(dolls, warnings):
+    (dolls / "mixed.txt").write_text("000001_0.jpg 000001_1.jpg\n000002_0.jpg 000003_1.jpg\n")
+    dolls_of(dolls, "mixed.txt")
+    assert len(warnings) == 1
+    assert "1 of 2 persons do not wear the garment of their line" in warnings[0]
+
+
+def test_missing_files_are_listed_before_training(dolls):
+    lines = [f"{name}_0.jpg {name}_1.jpg\n" for name in ("000001", "gone1", "gone2", "gone3")]
+    (dolls / "train_pairs.txt").write_text("".join(lines))
+    with pytest.raises(UserError, match=r"missing: 15 of the files that .*train_pairs.txt asks") as error:
+        dolls_of(dolls)
+    message = str(error.value)
+    assert message.count("gone") == 10
+    assert str(dolls / "train/image/gone1_0.jpg") in message
+    assert "  ..." in message
+
+
+def test_a_missing_file_of_two_pairs_counts_once(dolls):
+    (dolls / "train/cloth/000001_1.jpg").unlink()
+    (dolls / "pairs.txt").write_text("000001_0.jpg 000001_1.jpg\n000002_0.jpg 000001_1.jpg\n")
+    with pytest.raises(UserError, match="missing: 1 of the files"):
+        dolls_of(dolls, "pairs.txt")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"layout": "mpv"}, "unknown layout 'mpv'"),
+        ({"label_space": "lip"}, "unknown label space 'lip'"),
+        ({"aux_label_space": "tryon9"}, "unknown label space 'tryon9'"),
+        ({"pairs": "val_pairs.txt"}, "val_pairs.txt does not exist"),
+        ({"split": "val"}, r"found no folder for image: .*val.*image does not exist.*folders=dict\(image=...\)"),
+        ({"folders": {"parses": "x"}}, "folders has parses; known: image, cloth"),
+        ({"folders": {"parse": "image-parse-new"}}, "found no folder for parse"),
+        ({"garment_classes": ("shirt",)}, "deepfashion15 has no label 'shirt'"),
+        ({"image_size": (8, 8)}, r"image_size is \(8, 8\)"),
+        ({"image_size": (256,)}, "image_size is"),
+        ({"pose_radius": -1}, "pose_radius is -1"),
+    ],
+)
+def test_arguments_at_fault(doll_set, options, said):
+    with pytest.raises(UserError, match=said):
+        dolls_of(doll_set, **options)
+
+
+def test_a_conversion_that_would_invent_labels_is_refused(doll_set):
+    with pytest.raises(LabelConversionError, match="left or right"):
+        dolls_of(doll_set, aux_label_space="lip20")
+
+
+def test_a_missing_folder_is_named(dolls):
+    shutil.rmtree(dolls / "train" / "pose")
+    with pytest.raises(UserError, match=r"found no folder for pose: .*pose does not exist"):
+        dolls_of(dolls)
+
+
+def test_a_broken_pose_shows_before_training(dolls):
+    (dolls / "train/pose/000003_0_keypoints.json").write_text('{"people": [{"pose_keypoints": [1, 2, 3]}]}')
+    with pytest.raises(UserError, match=r"000003_0_keypoints.json: expected 54 numbers"):
+        dolls_of(dolls)
+
+
+def test_the_wrong_label_space_is_refused(doll_set):
+    with pytest.raises(UserError, match=r"000001_0.png: the file says that its labels are deepfashion15, but lip20"):
+        dolls_of(doll_set, label_space="lip20")[0]
+
+
+def test_a_coloured_parse_is_refused(dolls):
+    path = dolls / "train/image-parse/000001_0.png"
+    Image.open(path).convert("RGB").save(path)
+    with pytest.raises(UserError, match=r"000001_0.png: .* this one is RGB"):
+        dolls_of(dolls)[0]
+
+
+def test_a_truncated_photo_is_named(dolls):
+    path = dolls / "train/image/000001_0.jpg"
+    path.write_bytes(path.read_bytes()[:900])
+    with pytest.raises(UserError, match=r"000001_0.jpg is not a whole image"):
+        dolls_of(dolls)[0]
