@@ -13,8 +13,8 @@ UPSTREAM := .venv-upstream
 DOLLS := data/paper-doll
 DEMO := work_dirs/demo
 DEMO_CONFIG := configs/segmentation/mask-rcnn_r18_carafe-fpn_paper-doll.py
-DEMO_CHECKPOINT := $(DEMO)/epoch_10.pth
-DEMO_RESULT := $(DEMO)/epoch_10.paper-doll-val.json
+DEMO_CHECKPOINT := $(DEMO)/epoch_8.pth
+DEMO_RESULT := $(DEMO)/epoch_8.paper-doll-val.json
 # On a CPU two processes of one thread train faster than one process of two, and bfloat16 pays where the processor has it.
 PROCESSES = $(shell $(PY) -c "import torch; print(1 if torch.cuda.is_available() else 2)")
 AMP = $(shell grep -qwE 'avx512_bf16|amx_bf16' /proc/cpuinfo 2>/dev/null && echo --amp)
