@@ -37,12 +37,27 @@ def _affine(points: Tensor) -> Tensor:
     return torch.cat([torch.ones_like(points[:, :1]), points], dim=1)
 
 
+def tps_inverse(grid_size: int) -> Tensor:
+    """What turns the control points' targets Q into the spline's coefficients.
+
+    A spline through Q has the coefficients [w; a] that solve `L [w; a] = [Q; 0]`, `L = [[U(P, P), A(P)], [A(P)^T, 0]]`,
+    where P are the control points, U the kernel and A is (1, x, y).
+
+    Returns:
+        float64 `(N + 3, N)`, the first N = `grid_size**2` columns of `L^-1`.
+    """
+    points = control_points(grid_size)
+    affine = _affine(points)
+    upper = torch.cat([_kernel(points, points), affine], dim=1)
+    lower = torch.cat([affine.T, affine.new_zeros(3, 3)], dim=1)
+    return torch.linalg.inv(torch.cat([upper, lower]))[:, : len(points)]
+
+
 def tps_basis(size: tuple[int, int], grid_size: int) -> Tensor:
     """The matrix B of `grid = B @ Q`: by how much each control point's target moves each pixel's sampling point.
 
-    A spline through the targets Q solves `L [w; a] = [Q; 0]` with `L = [[U(P, P), A(P)], [A(P)^T, 0]]` and is
-    `[U(p, P) | A(p)] [w; a]` at p, where A is (1, x, y). P and the pixels are fixed, so the product of all but Q is
-    too: `B = [U | 1 | x | y] @ L^-1[:, :N]`. It is solved in float64.
+    At p the spline is `[U(p, P) | A(p)] [w; a]`. P and the pixels are fixed, so the product of all but Q is too:
+    `B = [U | 1 | x | y] @ L^-1[:, :N]`, see `tps_inverse`. It is computed in float64.
 
     Args:
         size: height and width of the grid.
@@ -52,12 +67,7 @@ def tps_basis(size: tuple[int, int], grid_size: int) -> Tensor:
         float32 `(H * W, grid_size**2)`, rows in the order of `pixel_centres`, each sums to 1.
     """
     points, pixels = control_points(grid_size), pixel_centres(size)
-    affine = _affine(points)
-    system = torch.cat(
-        [torch.cat([_kernel(points, points), affine], 1), torch.cat([affine.T, affine.new_zeros(3, 3)], 1)]
-    )
-    inverse = torch.linalg.inv(system)[:, : len(points)]
-    return (torch.cat([_kernel(pixels, points), _affine(pixels)], 1) @ inverse).float()
+    return (torch.cat([_kernel(pixels, points), _affine(pixels)], dim=1) @ tps_inverse(grid_size)).float()
 
 
 class TPSGrid(nn.Module):
@@ -84,11 +94,11 @@ class TPSGrid(nn.Module):
             size: height and width of the grid, any; None takes `self.size`. It is the same field at each resolution.
 
         Returns:
-            float32 `(B, H, W, 2)`, where in the source to sample each pixel: (x, y), [-1, 1] spans the image's corner
-            pixels. Under autocast too: bfloat16 cannot tell neighbouring pixels apart.
+            `(B, H, W, 2)`, where in the source to sample each pixel: (x, y), [-1, 1] spans the image's corner pixels.
+            float32 under autocast too: bfloat16 cannot tell neighbouring pixels apart.
         """
         size = self.size if size is None else tuple(size)
         basis = self.basis if size == self.size else tps_basis(size, self.grid_size).T.to(self.basis)
         with torch.autocast(theta.device.type, enabled=False):
-            targets = self.points + theta.float().unflatten(1, (2, -1))  # (B, 2, N)
+            targets = self.points + theta.to(self.basis).unflatten(1, (2, -1))  # (B, 2, N)
             return (targets @ basis).unflatten(2, size).permute(0, 2, 3, 1)

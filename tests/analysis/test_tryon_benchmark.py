@@ -1,0 +1,62 @@
+"""The try-on benchmark: the published form and ours do the same, the tool writes its report."""
+
+import json
+import runpy
+import sys
+
+import pytest
+import torch
+
+from seg_vton.analysis.tryon_benchmark import (
+    AUX,
+    OURS,
+    PUBLISHED,
+    PublishedGMM,
+    PublishedTOM,
+    TextbookTPS,
+    make_inputs,
+    save_random_vgg19,
+)
+from seg_vton.tryon.models import GMM, TOM, TPSGrid
+
+
+def test_the_splines_are_one():
+    theta = torch.empty(2, 50).uniform_(-0.3, 0.3)
+    torch.testing.assert_close(TPSGrid((32, 24))(theta), TextbookTPS((32, 24))(theta), atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("stage", ["GMM", "TOM"])
+def test_a_step_has_the_same_loss_and_gradients(stage, tmp_path):
+    if stage == "GMM":
+        model, published = GMM(image_size=(128, 64), base_channels=4), PublishedGMM
+    else:
+        save_random_vgg19(tmp_path / "vgg19.pth", layers=4)
+        perceptual = dict(type="PerceptualLoss", weights=str(tmp_path / "vgg19.pth"))
+        model, published = TOM(base_channels=4, loss_perceptual=perceptual), PublishedTOM
+    model, inputs = (
+        model.double(),
+        {k: v.double() if v.is_floating_point() else v for k, v in make_inputs(3, (128, 64)).items()},
+    )
+    expected = published(model).double()(inputs)
+    gradients = torch.autograd.grad(expected, list(model.parameters()))
+    model.to(memory_format=torch.channels_last)
+    loss, _ = model.parse_losses(model(inputs, mode="loss"))
+    torch.testing.assert_close(loss, expected, atol=1e-6, rtol=0)
+    for ours, theirs in zip(torch.autograd.grad(loss, list(model.parameters())), gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-4 * theirs.abs().max().item() + 1e-9, rtol=0)
+
+
+def test_the_tool_writes_its_report_and_keeps_an_old_one(repo, tmp_path, monkeypatch, capsys):
+    out, path = tmp_path / "tryon.json", repo / "tools/analysis/benchmark_tryon.py"
+    monkeypatch.setattr(sys, "argv", [str(path), "--quick", "--rounds", "2", "--out", str(out)])
+    runpy.run_path(str(path), run_name="__main__")
+    assert OURS in capsys.readouterr().out
+    rows = {(row["task"], row["form"]): row for row in json.loads(out.read_text())["rows"]}
+    assert {form for _, form in rows} == {PUBLISHED, OURS, AUX}
+    assert len(rows) == 2 + 3 * 3
+    for (task, _), row in rows.items():
+        assert 0 < row["min"] <= row["median"] <= row["max"]
+        assert row["peak_bytes"] > 0
+        assert rows[task, PUBLISHED]["speedup"] == 1
+    with pytest.raises(SystemExit, match="--overwrite"):
+        runpy.run_path(str(path), run_name="__main__")

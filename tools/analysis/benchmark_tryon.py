@@ -1,0 +1,41 @@
+"""Times the try-on networks' training on the CPU against the published form: spline grid, GMM step, TOM step.
+
+All candidates of a task run in one process, in turn, on the same batch of 4 at 256 x 192, from the same weights. The
+published form is CP-VTON's computation written plainly (contiguous tensors, the spline from its definition for every
+batch); ours is what tools/train.py runs with the configs' channels-last memory and fused Adam. A step is forward,
+backward and update. TOM's perceptual loss runs on VGG19 with random weights. The columns:
+
+  ms, min, max   median, minimum and maximum of the rounds, in milliseconds
+  faster         how many times faster than the published form: median of the rounds' ratios
+  MB             the most that PyTorch's allocator holds during a step beyond what it held before
+
+Takes some minutes and 6 GB.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from seg_vton.analysis.tryon_benchmark import run
+from seg_vton.errors import exit_on_user_error
+
+
+def parse_args() -> argparse.Namespace:
+    """How often and where to."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="counted rounds (default 5)")
+    parser.add_argument("--quick", action="store_true", help="tiny networks: shows that it runs, measures nothing")
+    parser.add_argument("--out", metavar="FILE.json", help="write the figures as JSON")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing FILE.json")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Runs the benchmark."""
+    args = parse_args()
+    with exit_on_user_error():
+        run(args.rounds, args.quick, args.out, args.overwrite)
+
+
+if __name__ == "__main__":
+    main()
