@@ -23,7 +23,7 @@ HD_PAIRS = [("00006_00.jpg", "00006_00.jpg"), ("00008_00.jpg", "00008_00.jpg")]
 
 
 def dolls_of(root, pairs="train_pairs.txt", split="train", **options):
-    options = {"layout": "paper_doll", "label_space": "deepfashion15", "image_size": (128, 96), **options}
+    options = {"layout": "paper_doll", "label_space": "deepfashion15", "image_size": (64, 48), **options}
     return TryOnDataset(root, pairs=pairs, split=split, **options)
 
 
@@ -50,9 +50,9 @@ def raw_joints(path, columns):
     return joints if len(joints) == 18 else np.delete(joints, [8, *range(19, 25)], axis=0)
 
 
-def test_an_item_of_the_dolls_is_the_published_preprocessing_of_its_files(doll_set):
-    item = dolls_of(doll_set)[2]
-    folder, space = doll_set / "train", get_space("deepfashion15")
+def test_an_item_of_the_dolls_is_the_published_preprocessing_of_its_files(tiny_dolls):
+    item = dolls_of(tiny_dolls)[2]
+    folder, space = tiny_dolls / "train", get_space("deepfashion15")
     photo, cloth = Image.open(folder / "image/000003_0.jpg"), Image.open(folder / "cloth/000003_1.jpg")
     parse = np.array(Image.open(folder / "image-parse/000003_0.png"))
     joints = raw_joints(folder / "pose/000003_0_keypoints.json", 3)
@@ -68,30 +68,30 @@ def test_an_item_of_the_dolls_is_the_published_preprocessing_of_its_files(doll_s
     assert (expected["agnostic"][4:] == 1).any((1, 2)).sum() > 8
 
 
-def test_sample_names_the_pair_and_its_files(doll_set):
-    sample = unpaired_of(doll_set)[1]["data_samples"]
+def test_sample_names_the_pair_and_its_files(tiny_dolls):
+    sample = unpaired_of(tiny_dolls)[1]["data_samples"]
     assert sample.metainfo == {
         "person": "000002_0",
         "garment": sample.garment,
         "paired": False,
-        "ori_shape": (128, 96),
-        "img_shape": (128, 96),
+        "ori_shape": (64, 48),
+        "img_shape": (64, 48),
         "label_space": "tryon8",
-        "image_path": str(doll_set / "test/image/000002_0.jpg"),
-        "cloth_path": str(doll_set / f"test/cloth/{sample.garment}.jpg"),
+        "image_path": str(tiny_dolls / "test/image/000002_0.jpg"),
+        "cloth_path": str(tiny_dolls / f"test/cloth/{sample.garment}.jpg"),
     }
-    line = (doll_set / "test_unpaired_pairs.txt").read_text().split()[2:4]
+    line = (tiny_dolls / "test_unpaired_pairs.txt").read_text().split()[2:4]
     assert line == [f"{sample.person}.jpg", f"{sample.garment}.jpg"]
-    assert dolls_of(doll_set)[0]["data_samples"].paired
+    assert dolls_of(tiny_dolls)[0]["data_samples"].paired
 
 
-def test_the_unpaired_dolls_have_a_truth(doll_set):
-    item = unpaired_of(doll_set)[1]["inputs"]
-    truth = Image.open(doll_set / "test/unpaired/000002_0.jpg")
+def test_the_unpaired_dolls_have_a_truth(tiny_dolls):
+    item = unpaired_of(tiny_dolls)[1]["inputs"]
+    truth = Image.open(tiny_dolls / "test/unpaired/000002_0.jpg")
     assert torch.equal(item["target"], photo_tensor(truth))
-    parse = np.array(Image.open(doll_set / "test/unpaired-parse/000002_0.png"))
+    parse = np.array(Image.open(tiny_dolls / "test/unpaired-parse/000002_0.png"))
     assert np.array_equal(item["target_parse"], convert(parse, "deepfashion15", "tryon8"))
-    assert torch.equal(item["image"], photo_tensor(Image.open(doll_set / "test/image/000002_0.jpg")))
+    assert torch.equal(item["image"], photo_tensor(Image.open(tiny_dolls / "test/image/000002_0.jpg")))
     assert not torch.equal(item["image"], item["target"])
 
 
@@ -101,8 +101,8 @@ def test_pairs_that_the_truth_is_not_of_have_none(dolls):
     assert "target" not in unpaired_of(dolls, layout="viton")[0]["inputs"]
 
 
-def test_own_garments_make_a_paired_set_of_an_unpaired_list(doll_set):
-    data = unpaired_of(doll_set, own_garments=True)
+def test_own_garments_make_a_paired_set_of_an_unpaired_list(tiny_dolls):
+    data = unpaired_of(tiny_dolls, own_garments=True)
     assert [(p.person, p.garment) for p in data.pairs] == [(f"00000{i}_0.jpg", f"00000{i}_1.jpg") for i in (1, 2, 3)]
     assert data[0]["data_samples"].paired
     assert "target" not in data[0]["inputs"]
@@ -155,10 +155,10 @@ def test_lower_garments_of_dresscode_need_their_classes(tmp_path, write_set):
 
 def test_exported_warps_are_read_when_named(dolls, tmp_path):
     warps = tmp_path / "warps"
-    levels = np.random.default_rng(0).integers(0, 256, (128, 96, 3), dtype=np.uint8)
+    levels = np.random.default_rng(0).integers(0, 256, (64, 48, 3), dtype=np.uint8)
     for folder, content in (("warp-cloth", levels), ("warp-mask", levels[..., 0])):
         (warps / folder).mkdir(parents=True)
-        for number in range(1, 4):
+        for number in range(1, 6):
             Image.fromarray(content).save(warps / folder / f"00000{number}_0_00000{number}_1.png")
     folders = {"warped_cloth": str(warps / "warp-cloth"), "warped_mask": str(warps / "warp-mask")}
     inputs = dolls_of(dolls, folders=folders)[0]["inputs"]
@@ -169,14 +169,14 @@ def test_exported_warps_are_read_when_named(dolls, tmp_path):
 
 def test_another_folder_of_parsing_maps(dolls):
     (dolls / "train" / "predicted").mkdir()
-    for number in range(1, 4):
-        save_palette_png(dolls / "train/predicted" / f"00000{number}_0.png", np.ones((128, 96), int), "deepfashion15")
+    for number in range(1, 6):
+        save_palette_png(dolls / "train/predicted" / f"00000{number}_0.png", np.ones((64, 48), int), "deepfashion15")
     inputs = dolls_of(dolls, folders={"parse": "predicted"})[0]["inputs"]
     assert inputs["parse_cloth_mask"].all()
 
 
 def test_a_class_without_an_auxiliary_label_is_ignored(dolls):
-    parse = np.zeros((128, 96), np.uint8)
+    parse = np.zeros((64, 48), np.uint8)
     space = get_space("dfmm24")
     parse[:8], parse[8:16] = space.id_of("ring"), space.id_of("top")
     save_palette_png(dolls / "train/image-parse/000001_0.png", parse, "dfmm24", overwrite=True)
@@ -186,29 +186,29 @@ def test_a_class_without_an_auxiliary_label_is_ignored(dolls):
     assert (item[16:] == 0).all()
 
 
-def test_pose_radius(doll_set):
-    large, small = (dolls_of(doll_set, pose_radius=r)[0]["inputs"]["agnostic"][4:] for r in (5, 2))
+def test_pose_radius(tiny_dolls):
+    large, small = (dolls_of(tiny_dolls, pose_radius=r)[0]["inputs"]["agnostic"][4:] for r in (5, 2))
     assert ((large == 1).sum((1, 2)).max(), (small == 1).sum((1, 2)).max()) == (121, 25)
 
 
-def test_metainfo_is_of_the_auxiliary_space(doll_set):
+def test_metainfo_is_of_the_auxiliary_space(tiny_dolls):
     space = get_space("tryon8")
     expected = {"classes": space.classes, "palette": list(space.palette), "label_space": "tryon8"}
-    assert dolls_of(doll_set).metainfo == expected
+    assert dolls_of(tiny_dolls).metainfo == expected
 
 
-def test_runner_loads_batches_in_workers(doll_set):
+def test_runner_loads_batches_in_workers(tiny_dolls):
     loader = Runner.build_dataloader(
         dict(
             dataset=dict(
                 type="TryOnDataset",
                 _scope_="seg_vton",
-                data_root=str(doll_set),
+                data_root=str(tiny_dolls),
                 pairs="test_unpaired_pairs.txt",
                 layout="paper_doll",
                 label_space="deepfashion15",
                 split="test",
-                image_size=[128, 96],
+                image_size=[64, 48],
             ),
             sampler=dict(type="DefaultSampler", shuffle=False),
             collate_fn=dict(type="default_collate"),
@@ -218,8 +218,8 @@ def test_runner_loads_batches_in_workers(doll_set):
     )
     batches = list(loader)
     assert [len(batch["data_samples"]) for batch in batches] == [2, 1]
-    assert batches[0]["inputs"]["agnostic"].shape == (2, 22, 128, 96)
-    alone = unpaired_of(doll_set)
+    assert batches[0]["inputs"]["agnostic"].shape == (2, 22, 64, 48)
+    alone = unpaired_of(tiny_dolls)
     expected = default_collate([alone[0], alone[1]])["inputs"]
     assert batches[0]["inputs"].keys() == expected.keys()
     assert all(torch.equal(batches[0]["inputs"][key], value) for key, value in expected.items())
@@ -231,7 +231,7 @@ def test_files_without_people_are_counted_once(dolls, warnings):
         (dolls / f"train/pose/00000{number}_0_keypoints.json").write_text('{"people": []}')
     data = dolls_of(dolls)
     assert len(warnings) == 1
-    assert "2 of 3 pose files have no people" in warnings[0]
+    assert "2 of 5 pose files have no people" in warnings[0]
     assert (data[1]["inputs"]["agnostic"][4:] == -1).all()
     assert (data[0]["inputs"]["agnostic"][4:] == 1).any()
 
@@ -277,14 +277,14 @@ def test_a_missing_file_of_two_pairs_counts_once(dolls):
         ({"pose_radius": -1}, "pose_radius is -1"),
     ],
 )
-def test_arguments_at_fault(doll_set, options, said):
+def test_arguments_at_fault(tiny_dolls, options, said):
     with pytest.raises(UserError, match=said):
-        dolls_of(doll_set, **options)
+        dolls_of(tiny_dolls, **options)
 
 
-def test_a_conversion_that_would_invent_labels_is_refused(doll_set):
+def test_a_conversion_that_would_invent_labels_is_refused(tiny_dolls):
     with pytest.raises(LabelConversionError, match="left or right"):
-        dolls_of(doll_set, aux_label_space="lip20")
+        dolls_of(tiny_dolls, aux_label_space="lip20")
 
 
 def test_a_missing_folder_is_named(dolls):
@@ -299,9 +299,9 @@ def test_a_broken_pose_shows_before_training(dolls):
         dolls_of(dolls)
 
 
-def test_the_wrong_label_space_is_refused(doll_set):
+def test_the_wrong_label_space_is_refused(tiny_dolls):
     with pytest.raises(UserError, match=r"000001_0.png: the file says that its labels are deepfashion15, but lip20"):
-        dolls_of(doll_set, label_space="lip20")[0]
+        dolls_of(tiny_dolls, label_space="lip20")[0]
 
 
 def test_a_coloured_parse_is_refused(dolls):
