@@ -1,83 +1,48 @@
 """Checks data sets on disk and names every kind of fault with its count and first examples.
 
 `check_data` looks which of `LAYOUTS` a path has. A layout is a function that finds its data sets below a root; a new
-one is a function more in that list.
+one is a function more in that list. Try-on sets have a module of their own, `check_tryon`.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from rich.console import Console
 
-from seg_vton.data.coco import CLASSES, Summary, print_summaries, rle_area
+from seg_vton.data.check_tryon import tryon_checks
+from seg_vton.data.coco import CLASSES, Summary, rle_area
 from seg_vton.data.deepfashion import in_shop_root, to_rle
 from seg_vton.data.images import check_pixels, image_size
+from seg_vton.data.report import Report
 from seg_vton.errors import UserError
 from seg_vton.files import read_json
 from seg_vton.progress import track
 
 _EXIF_ORIENTATION = 0x0112
 _IMAGE_FOLDERS = ("photos", "images", "image", "Img", "img", "")
-_EXAMPLES = 10
 
 
-@dataclass
-class Report:
-    """What a check found.
-
-    Attributes:
-        errors: messages by kind of fault; any makes the data unfit for training.
-        warnings: messages by kind of oddity; the data can be trained on.
-        summaries: counts of each data set.
-    """
-
-    errors: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    warnings: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    summaries: list[Summary] = field(default_factory=list)
-
-    def merge(self, other: Report) -> None:
-        """Adds what another check found."""
-        for mine, theirs in ((self.errors, other.errors), (self.warnings, other.warnings)):
-            for kind, messages in theirs.items():
-                mine[kind].extend(messages)
-        self.summaries.extend(other.summaries)
-
-
-def print_report(report: Report, console: Console | None = None) -> None:
-    """Prints counts per split and class, then each kind of fault with its count and first examples."""
-    console = console or Console()
-    print_summaries(report.summaries, console)
-    for level, found in (("error", report.errors), ("warning", report.warnings)):
-        for kind, messages in found.items():
-            lines = [f"{level}: {kind} ({len(messages)})", *(f"  {message}" for message in messages[:_EXAMPLES])]
-            lines += ["  ..."] if len(messages) > _EXAMPLES else []
-            console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
-    if not report.errors:
-        console.print("no errors")
-
-
-def check_data(path: str | Path, images: Path | None = None) -> Report:
+def check_data(path: str | Path, images: Path | None = None, label_space: str | None = None) -> Report:
     """Checks a COCO file, or all data sets below a root.
 
     Args:
         path: a COCO JSON, or the root of a data set in one of the layouts of `LAYOUTS`.
-        images: folder that the file names are relative to; found beside the annotations when None.
+        images: folder that the file names of a COCO file are relative to; found beside the annotations when None.
+        label_space: of a try-on set's parsing maps; that of the layout's publication when None.
 
     Raises:
-        UserError: the path does not exist, or no layout knows it.
+        UserError: the path or the label space does not exist, or no layout knows the path.
     """
     path = Path(path)
     if not path.exists():
         raise UserError(f"{path} does not exist: pass the root of a data set or a COCO file")
-    checks = [check for layout in LAYOUTS for check in layout(path, images)]
+    checks = [check for layout in LAYOUTS for check in layout(path, images)] + tryon_checks(path, label_space)
     if not checks:
-        known = "; ".join((layout.__doc__ or "").split("\n")[0].rstrip(".") for layout in LAYOUTS)
+        docs = [layout.__doc__ or "" for layout in (*LAYOUTS, tryon_checks)]
+        known = "; ".join(doc.split("\n")[0].rstrip(".") for doc in docs)
         raise UserError(f"{path}: found no data set here. Known layouts: {known}")
     report = Report()
     for check in checks:
@@ -108,7 +73,7 @@ LAYOUTS: tuple[Callable[[Path, Path | None], list[Callable[[], Report]]], ...] =
     coco_folder,
     deepfashion_folder,
 )
-"""Each finds the data sets of one layout below a path and returns a check for each."""
+"""Each finds the COCO files of one layout below a path and returns a check for each."""
 
 
 def check_coco(path: str | Path, images: Path | None = None) -> Report:

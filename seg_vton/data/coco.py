@@ -287,17 +287,17 @@ def print_summaries(summaries: list[Summary], console: Console | None = None) ->
     table.add_row("all instances", *(str(s.instances.total()) for s in summaries))
     table.add_row("images", *(str(s.images) for s in summaries))
     table.add_row("images without instances", *(str(s.empty_images) for s in summaries))
-    table.add_row("image sizes", *(_size_range(s) for s in summaries))
+    table.add_row("image sizes", *(size_range(s.sizes) for s in summaries))
     console.print(table)
     for summary in summaries:
         for reason, count in sorted(summary.dropped.items()):
             console.print(f"{summary.name}: left out {count} x {reason}", markup=False, highlight=False)
 
 
-def _size_range(summary: Summary) -> str:
-    """The one size (width x height), or the range of sizes, of a split."""
-    if not summary.sizes:
+def size_range(sizes: Counter[tuple[int, int]]) -> str:
+    """The one size (width x height), or the range of sizes, of a split; `sizes` counts images by (width, height)."""
+    if not sizes:
         return "-"
-    widths, heights = zip(*summary.sizes, strict=True)
+    widths, heights = zip(*sizes, strict=True)
     low, high = (min(widths), min(heights)), (max(widths), max(heights))
     return f"{low[0]}x{low[1]}" + ("" if low == high else f" to {high[0]}x{high[1]}")

@@ -10,8 +10,9 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from rich.console import Console
 
-from seg_vton.data.check import Report, check_data, print_report
+from seg_vton.data.check import check_data
 from seg_vton.data.coco import CLASSES, CocoBuilder
+from seg_vton.data.report import Report, print_report
 from seg_vton.errors import UserError
 
 TOOL = Path(__file__).parents[2] / "tools" / "data" / "check.py"

@@ -1,4 +1,4 @@
-"""Checks data sets before training: annotations, classes, masks and image files. Ends with code 1 on errors."""
+"""Checks data sets before training: annotations, classes, masks, poses and files. Ends with code 1 on errors."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from seg_vton.data.check import Report, check_data, print_report
+from seg_vton.data.check import check_data
+from seg_vton.data.report import Report, print_report
 from seg_vton.errors import exit_on_user_error
+from seg_vton.labels import SPACES
 
 
 def main() -> None:
@@ -15,11 +17,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("paths", nargs="+", type=Path, metavar="ROOT_OR_JSON", help="root of a data set, or COCO file")
     parser.add_argument("--images", type=Path, help="folder of the images; found beside the annotations by default")
+    parser.add_argument(
+        "--label-space",
+        choices=SPACES,
+        help="label space of a try-on set's parsing maps; by default that in which the set's authors publish them",
+    )
     args = parser.parse_args()
     report = Report()
     with exit_on_user_error():
         for path in args.paths:
-            report.merge(check_data(path, args.images))
+            report.merge(check_data(path, args.images, args.label_space))
     print_report(report)
     sys.exit(bool(report.errors))
 

@@ -1,0 +1,225 @@
+"""Checks try-on sets on disk: pairs, missing files, photos, masks, parsing maps and poses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from seg_vton.data.images import check_pixels, image_size
+from seg_vton.data.report import Report, TryOnSummary
+from seg_vton.errors import UserError
+from seg_vton.files import read_json
+from seg_vton.labels import get_space, load_palette_png
+from seg_vton.progress import track
+from seg_vton.tryon.data.images import MASK_THRESHOLD, check_shape
+from seg_vton.tryon.data.layouts import FileFinder, Layout, Pair, Place, get_layout, read_pairs
+from seg_vton.tryon.data.pose import read_pose
+
+_SPLITS = ("train", "val", "test")
+Paths = Mapping[str, Path]
+
+
+def tryon_checks(path: Path, label_space: str | None = None) -> list[Callable[[], Report]]:
+    """A try-on set: VITON's, VITON-HD's, DressCode's (or one of its categories) or the paper doll's folder.
+
+    Args:
+        path: root of the set.
+        label_space: of the parsing maps; that of the layout's publication when None.
+
+    Returns:
+        A check for each set found, one a category of DressCode.
+
+    Raises:
+        UserError: the label space is unknown.
+    """
+    return [
+        partial(_check_set, root, layout, get_space(label_space or layout.published_space).name)
+        for root, layout in _find_sets(path)
+    ]
+
+
+def _find_sets(path: Path) -> Iterator[tuple[Path, Layout]]:
+    """Roots and layouts of the try-on sets at a path, told by the names of folders."""
+    for root in (path, *sorted(folder for folder in path.glob("*_body")), path / "dresses"):
+        if (root / "label_maps").is_dir() and (root / "images").is_dir():
+            yield root, get_layout("dresscode")
+    folders = [path / split for split in _SPLITS if (path / split / "cloth").is_dir()]
+    if not folders:
+        return
+    if any((folder / name).is_dir() for folder in folders for name in ("openpose_json", "openpose-json")):
+        yield path, get_layout("viton_hd")
+    else:
+        yield path, get_layout("paper_doll" if _is_paper_doll(path) else "viton")
+
+
+def _is_paper_doll(path: Path) -> bool:
+    marker = path / "dataset.json"
+    said = read_json(marker) if marker.is_file() else None
+    return isinstance(said, dict) and said.get("data_set") == "paper doll"
+
+
+def _check_set(root: Path, layout: Layout, label_space: str) -> Report:
+    """Checks every `SPLIT_*.txt` of pairs in the root."""
+    report = Report()
+    checker = _SetChecker(root, layout, label_space, report)
+    files = sorted(root.glob("*pairs*.txt"))
+    if not files:
+        report.errors["no pairs file"].append(f"{root} has no train_pairs.txt or test_pairs.txt")
+    for file in files:
+        checker.check_pairs(file)
+    return report
+
+
+@dataclass
+class _Person:
+    """What a person's files say: size of the photo, classes of the parsing map, whether the pose has people."""
+
+    size: tuple[int, int] | None
+    classes: tuple[str, ...]
+    has_people: bool
+
+
+class _SetChecker:
+    """Walks through the pairs files of one set; every fault goes into the report, each file is looked at once."""
+
+    def __init__(self, root: Path, layout: Layout, label_space: str, report: Report) -> None:
+        self.root, self.layout, self.space, self.report = root, layout, get_space(label_space), report
+        self.errors, self.warnings = report.errors, report.warnings
+        self._persons: dict[Path, _Person] = {}
+        self._garments: set[Path] = set()
+        self._missing: set[Path] = set()
+
+    def check_pairs(self, file: Path) -> None:
+        """Checks a pairs file and the files that it names."""
+        split = file.name.split("_")[0].removesuffix(".txt")
+        if split not in _SPLITS:
+            self.warnings["pairs file not checked"].append(f"{file}: its name begins with none of {', '.join(_SPLITS)}")
+            return
+        try:
+            pairs = read_pairs(file)
+        except UserError as error:
+            self.errors["broken pairs file"].append(str(error))
+            return
+        try:
+            finder = FileFinder(self.layout.split_root(self.root, split), self._places(file), {})
+        except UserError as error:
+            self.errors["missing folder"].append(f"{file}: {error}")
+            return
+        self._check_lines(file, split, pairs)
+        present = [self._present(finder, pair) for pair in track(pairs, f"{file.name}: files", total=len(pairs))]
+        self.report.tryon.append(self._summary(file, pairs, present))
+
+    def _places(self, file: Path) -> dict[str, Place]:
+        """Places of the roles; a truth's for the pairs file that it belongs to."""
+        truth = file.name == self.layout.truth_pairs
+        return {role: place for role, place in self.layout.places.items() if truth or not role.startswith("target")}
+
+    def _check_lines(self, file: Path, split: str, pairs: list[Pair]) -> None:
+        seen: set[Pair] = set()
+        for pair in pairs:
+            where = f"{file}: {pair.person} {pair.garment}"
+            if pair in seen:
+                self.warnings["pair twice"].append(where)
+            seen.add(pair)
+            if split == "train" and pair.garment != self.layout.own_garment(pair.person):
+                self.warnings["another's garment in a training pair"].append(where)
+
+    def _present(self, finder: FileFinder, pair: Pair) -> Paths:
+        """Paths by role of a pair's files that are there; checks those that no pair had before."""
+        paths = {}
+        for role in finder.places:
+            path, there = finder.find(role, pair)
+            if there:
+                paths[role] = path
+            elif path not in self._missing:
+                self._missing.add(path)
+                self.errors[f"missing {role}"].append(str(path))
+        if "image" in paths and paths["image"] not in self._persons:
+            self._persons[paths["image"]] = self._check_person(paths)
+        if "cloth" in paths and paths["cloth"] not in self._garments:
+            self._garments.add(paths["cloth"])
+            self._check_garment(paths)
+        if "target" in paths:
+            self._check_parse(paths.get("target_parse"), self._check_photo(paths["target"]))
+        return paths
+
+    def _summary(self, file: Path, pairs: list[Pair], present: list[Paths]) -> TryOnSummary:
+        """Counts of a pairs file."""
+        name = file.name if self.layout.split_folders else f"{self.root.name}/{file.name}"
+        summary = TryOnSummary(name, self.layout.name, self.space.name, pairs=len(pairs))
+        summary.paired = sum(pair.garment == self.layout.own_garment(pair.person) for pair in pairs)
+        summary.persons, summary.garments = (len(set(names)) for names in zip(*pairs, strict=True))
+        for path in dict.fromkeys(paths["image"] for paths in present if "image" in paths):
+            person = self._persons[path]
+            summary.without_people += not person.has_people
+            summary.maps.update(person.classes)
+            if person.size:
+                summary.sizes[person.size] += 1
+        return summary
+
+    def _check_person(self, paths: Paths) -> _Person:
+        size = self._check_photo(paths["image"])
+        return _Person(size, self._check_parse(paths.get("parse"), size), self._check_pose(paths.get("pose"), size))
+
+    def _check_photo(self, path: Path) -> tuple[int, int] | None:
+        """(width, height); None for a broken file."""
+        try:
+            check_pixels(path)
+            return image_size(path)
+        except UserError as error:
+            self.errors["broken image"].append(str(error))
+            return None
+
+    def _check_parse(self, path: Path | None, size: tuple[int, int] | None) -> tuple[str, ...]:
+        """Names of the classes of a parsing map, without the background."""
+        if path is None:
+            return ()
+        try:
+            parse = load_palette_png(path, self.space.name)
+            check_shape(path, parse.shape, size[::-1] if size else parse.shape)
+        except UserError as error:
+            self.errors["parsing map that cannot be used"].append(str(error))
+            return ()
+        present = np.flatnonzero(np.bincount(parse.ravel()))
+        if not np.isin(present, self.space.unions.upper).any():
+            self.warnings["no upper garment in the parsing map"].append(f"{path}: nothing to train the warp on")
+        return tuple(self.space.classes[i] for i in present if i > 0)
+
+    def _check_pose(self, path: Path | None, size: tuple[int, int] | None) -> bool:
+        """Whether the file has people; also for one that is missing or broken, which is reported as that."""
+        if path is None:
+            return True
+        try:
+            joints = read_pose(path)
+        except UserError as error:
+            self.errors["pose that cannot be used"].append(str(error))
+            return True
+        if joints is None:
+            self.warnings["pose without people"].append(f"{path}: its pose maps will be empty")
+            return False
+        frame = self.layout.pose_frame or size
+        if frame and (joints > frame).any():
+            self.warnings["joint outside the picture"].append(
+                f"{path}: as far as {joints.max(0).round().tolist()}, picture {frame[0]}x{frame[1]}"
+            )
+        return True
+
+    def _check_garment(self, paths: Paths) -> None:
+        """Checks a garment's photo and mask."""
+        size, mask = self._check_photo(paths["cloth"]), paths.get("cloth_mask")
+        if mask is None or self._check_photo(mask) is None:
+            return
+        with Image.open(mask) as image:
+            share = (np.asarray(image.convert("L")) >= MASK_THRESHOLD).mean()
+            found = image.size
+        if share in (0, 1):
+            self.errors["garment mask of one value"].append(f"{mask}: all {'white' if share else 'black'}")
+        if size and found != size:
+            self.warnings["garment mask of another size than the garment"].append(
+                f"{mask} is {found[0]}x{found[1]}, {paths['cloth']} {size[0]}x{size[1]}"
+            )

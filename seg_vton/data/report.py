@@ -1,0 +1,100 @@
+"""What a check of data on disk found, and how it is printed."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.table import Table
+
+from seg_vton.data.coco import Summary, print_summaries, size_range
+from seg_vton.labels import get_space
+
+_EXAMPLES = 10
+
+
+@dataclass
+class TryOnSummary:
+    """What one pairs file of a try-on set holds.
+
+    Attributes:
+        name: the pairs file; for DressCode with the folder of its category.
+        layout: of the set.
+        label_space: that the parsing maps were read in.
+        pairs: number of lines.
+        paired: number of lines whose garment is the person's own, by the file names.
+        persons: number of persons.
+        garments: number of garments.
+        without_people: number of persons whose pose file has no people.
+        sizes: number of photos of persons by (width, height).
+        maps: number of parsing maps with a class, by its name.
+    """
+
+    name: str
+    layout: str
+    label_space: str
+    pairs: int = 0
+    paired: int = 0
+    persons: int = 0
+    garments: int = 0
+    without_people: int = 0
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    maps: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Report:
+    """What a check found.
+
+    Attributes:
+        errors: messages by kind of fault; any makes the data unfit for training.
+        warnings: messages by kind of oddity; the data can be trained on.
+        summaries: counts of each COCO file.
+        tryon: counts of each pairs file.
+    """
+
+    errors: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    warnings: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    summaries: list[Summary] = field(default_factory=list)
+    tryon: list[TryOnSummary] = field(default_factory=list)
+
+    def merge(self, other: Report) -> None:
+        """Adds what another check found."""
+        for mine, theirs in ((self.errors, other.errors), (self.warnings, other.warnings)):
+            for kind, messages in theirs.items():
+                mine[kind].extend(messages)
+        self.summaries.extend(other.summaries)
+        self.tryon.extend(other.tryon)
+
+
+def print_report(report: Report, console: Console | None = None) -> None:
+    """Prints counts per split and class, then each kind of fault with its count and first examples."""
+    console = console or Console()
+    if report.summaries:
+        print_summaries(report.summaries, console)
+    for kind in dict.fromkeys((summary.layout, summary.label_space) for summary in report.tryon):
+        _print_tryon([s for s in report.tryon if (s.layout, s.label_space) == kind], console)
+    for level, found in (("error", report.errors), ("warning", report.warnings)):
+        for kind, messages in found.items():
+            lines = [f"{level}: {kind} ({len(messages)})", *(f"  {message}" for message in messages[:_EXAMPLES])]
+            lines += ["  ..."] if len(messages) > _EXAMPLES else []
+            console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+    if not report.errors:
+        console.print("no errors")
+
+
+def _print_tryon(summaries: list[TryOnSummary], console: Console) -> None:
+    """Prints counts of pairs files, a column each; all are of one layout and one label space."""
+    space = get_space(summaries[0].label_space)
+    table = Table(title=f"{summaries[0].layout}: pairs, and parsing maps with each label of {space.name}")
+    table.add_column("")
+    for summary in summaries:
+        table.add_column(summary.name, justify="right", overflow="fold")
+    for key in ("pairs", "paired", "persons", "garments", "without_people"):
+        table.add_row(key.replace("_", " "), *(str(getattr(s, key)) for s in summaries))
+    table.add_row("photo sizes", *(size_range(s.sizes) for s in summaries))
+    table.add_section()
+    for class_name in space.classes[1:]:
+        table.add_row(class_name, *(str(s.maps[class_name]) for s in summaries))
+    console.print(table)
