@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +70,14 @@ class ClothingParser:
             raise UserError(f"the score threshold is {score_thr}: it must be from 0 to 1")
         self.score_thr, self.one_per_class = score_thr, one_per_class
         self.device = _usable_device(device)
-        config = config.copy() if isinstance(config, Config) else load_config(config)
+        config = deepcopy(config) if isinstance(config, Config) else load_config(config)
         content = load_checkpoint_file(checkpoint, map_location="cpu")
         self.classes = tuple(classes or _trained_classes(content, config))
         _check_classes(self.classes, config, checkpoint)
-        _lower_costs(config, score_thr)
+        if config.model.backbone.get("init_cfg"):
+            config.model.backbone.init_cfg = None  # the checkpoint has the backbone too
+        model_sha256 = config_hash(Config({"model": config.model, "pipeline": get_test_pipeline_cfg(config)}))
+        _leave_out_masks(config, score_thr)
         # The scope of another half may be on: it must not rule the names in a detector's config.
         with DefaultScope.overwrite_default_scope(config.get("default_scope", "mmdet")):
             self._model = MODELS.build(config.model)
@@ -85,7 +89,7 @@ class ClothingParser:
         self._model.to(self.device).eval()
         self.stamp: dict[str, Any] = {
             "config": Path(config.filename or "").name,
-            "model_sha256": config_hash(Config({"model": config.model, "pipeline": get_test_pipeline_cfg(config)})),
+            "model_sha256": model_sha256,
             "checkpoint": Path(checkpoint).name,
             "checkpoint_sha256": sha256(checkpoint),
             "score_thr": score_thr,
@@ -175,14 +179,12 @@ def _check_classes(classes: Sequence[str], config: Config, checkpoint: str | Pat
         )
 
 
-def _lower_costs(config: Config, score_thr: float) -> None:
-    """Leaves the backbone's own weights unread, and instances below the threshold without masks.
+def _leave_out_masks(config: Config, score_thr: float) -> None:
+    """Leaves instances below the threshold without masks.
 
     A mask takes as many bytes as the photo has pixels. Non-maximum suppression is greedy from the highest score, so
     what it keeps above the threshold does not depend on what is below.
     """
-    if config.model.backbone.get("init_cfg"):
-        config.model.backbone.init_cfg = None  # the checkpoint has the backbone too
     test_cfg = config.model.test_cfg.rcnn
     # mmdet keeps what is above the threshold, we also what is equal.
     test_cfg.score_thr = max(test_cfg.score_thr, float(np.nextafter(np.float32(score_thr), np.float32(-1))))

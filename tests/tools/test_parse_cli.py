@@ -1,0 +1,133 @@
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from seg_vton.apis import ClothingParser
+from seg_vton.engine.launch import load_config
+from seg_vton.labels import load_palette_png
+from seg_vton.parsing.photos import read_photo
+
+ALL = ("coco", "label-map", "instances", "overlay")
+
+
+@pytest.fixture(scope="module")
+def photos(tiny_coco, tmp_path_factory):
+    """A folder of good photos, one turned by EXIF and one of an equal stem, and four that cannot be read."""
+    folder = tmp_path_factory.mktemp("photos")
+    good = Image.open(tiny_coco / "images" / "1.png")
+    exif = Image.Exif()
+    exif[274] = 6
+    good.save(folder / "a.png")
+    good.save(folder / "a.jpg", quality=95)
+    good.rotate(90, expand=True).save(folder / "turned.jpg", quality=95, exif=exif)
+    (folder / "more").mkdir()
+    good.convert("L").save(folder / "more" / "grey.webp")
+    (folder / "text.jpg").write_text("not a photo")
+    (folder / "cut.jpg").write_bytes((folder / "a.jpg").read_bytes()[:900])
+    good.resize((20, 20)).save(folder / "tiny.png")
+    return folder
+
+
+def tree(folder):
+    """Bytes by path of all files, records aside."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and "records" not in path.parts
+    }
+
+
+@pytest.fixture(scope="module")
+def runs(cli, tiny_config_file, tiny_weights, photos, tmp_path_factory):
+    """Parses the folder, by name of the run; returns the ends and the folder of OUT/NAME."""
+    out = tmp_path_factory.mktemp("parsed")
+
+    def parse(name, *arguments, checkpoint=tiny_weights[0]):
+        settings = ("--score-thr", "0.05", "--out", out / name, "--write", *ALL, *arguments)
+        return "parse.py", tiny_config_file, checkpoint, photos, out / "none.jpg", *settings
+
+    ends = {
+        "one": cli(*parse("one", "--label-space", "tryon8", "--all-instances", "--keep-holes")),
+        "two": cli(*parse("two", "--label-space", "tryon8", "--all-instances", "--keep-holes"), processes=2),
+        "other": cli(*parse("one", checkpoint=tiny_weights[1])),
+    }
+    return ends, out
+
+
+def test_good_photos_are_parsed_and_bad_ones_said(runs, photos):
+    ends, out = runs
+    assert ends["one"].returncode == 1
+    records = out / "one" / "records"
+    names = {path.relative_to(records).as_posix() for path in records.rglob("*.json")}
+    assert names == {"a.json", "a_png.json", "turned.json", "more/grey.json"}
+    errors = [line for line in ends["one"].stderr.splitlines() if line.startswith("error: ")]
+    expected = {"text.jpg": "is not a JPEG", "cut.jpg": "is not a whole image", "tiny.png": "is too small: 20x20"}
+    assert len(errors) == len(expected) + 1
+    for name, reason in expected.items():
+        assert any(f"{photos / name} {reason}" in line for line in errors), name
+    assert f"error: {out / 'none.jpg'} does not exist" in errors
+    assert "parsed 4 photos, 0 were done before, 4 failed" in ends["one"].stdout
+    assert re.search(r"7/7 .*(/s|s each)", ends["one"].stderr)
+    assert "Traceback" not in ends["one"].stderr
+
+
+@pytest.mark.parametrize(("name", "file"), [("a", "a.jpg"), ("turned", "turned.jpg"), ("more/grey", "more/grey.webp")])
+def test_the_options_reach_the_results(runs, photos, tiny_config_file, tiny_weights, name, file):
+    out = runs[1] / "one"
+    photo = read_photo(photos / file)
+    assert photo.shape[:2] == (120, 100)
+    parsing = ClothingParser(tiny_config_file, tiny_weights[0], score_thr=0.05, one_per_class=False)(photo)
+    label_map = load_palette_png(out / "label-map" / f"{name}.png", "tryon8")
+    assert np.array_equal(label_map, parsing.label_map("tryon8", fill_holes=False))
+    content = json.loads((out / "coco" / f"{name}.json").read_text())
+    assert [one["category_id"] for one in content["annotations"]] == parsing.labels.tolist()
+    assert len(list((out / "instances" / name).iterdir())) == len(parsing) > len(parsing.best_per_class())
+    assert Image.open(out / "overlay" / f"{name}.jpg").size == (100, 120)
+
+
+def test_two_processes_write_what_one_does(runs):
+    ends, out = runs
+    assert ends["two"].returncode == 1
+    assert tree(out / "two") == tree(out / "one")
+    assert ends["two"].stdout.count("parsed 4 photos, 0 were done before, 4 failed") == 1
+
+
+def test_another_checkpoints_results_are_refused_in_a_line(runs):
+    ended = runs[0]["other"]
+    assert ended.returncode == 1
+    (message,) = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    assert "4 photos under other settings, a for one (checkpoint was '0.pth' and is '1.pth'" in message
+    assert "--overwrite" in message
+    assert "Traceback" not in ended.stderr + ended.stdout
+
+
+def test_label_maps_are_judged(cli, tiny_config_file, tiny_weights, tmp_path):
+    """The result's numbers are those of label maps from the predictor against the annotations' label maps."""
+    (tmp_path / "3.pth").symlink_to(tiny_weights[0])
+    ended = cli(
+        *("analysis/label_map_iou.py", tiny_config_file, tmp_path / "3.pth", "--score-thr", "0.05"),
+        *("--work-dir", tmp_path / "logs", "--cfg-options", "val_dataloader.num_workers=0"),
+    )
+    assert ended.returncode == 0, ended.stderr
+    result = json.loads((tmp_path / "3.tiny-val-label-map.json").read_text())
+    assert (result["task"], result["images"], result["checkpoint"]) == ("parsing", 8, "3.pth")
+    config = load_config(tiny_config_file)
+    data = config.val_dataloader.dataset
+    root = Path(data.data_root)
+    content = json.loads((root / data.ann_file).read_text())
+    parser = ClothingParser(tiny_config_file, tiny_weights[0], "cpu", score_thr=0.05)
+    right = total = 0
+    for image in content["images"]:
+        photo = read_photo(root / "images" / image["file_name"])
+        truth = np.zeros(photo.shape[:2], int)
+        for annotation in content["annotations"]:
+            if annotation["image_id"] == image["id"]:
+                truth[coco_mask.decode(annotation["segmentation"]) > 0] = annotation["category_id"]
+        right += np.count_nonzero(parser(photo).label_map() == truth)
+        total += truth.size
+    assert result["metrics"]["pixel_accuracy"] == pytest.approx(right / total, abs=0.002)
