@@ -1,4 +1,4 @@
-"""Tests a checkpoint: `python tools/test.py configs/segmentation/NAME.py CHECKPOINT`."""
+"""Tests a checkpoint of either half: `python tools/test.py configs/{segmentation,tryon}/NAME.py CHECKPOINT`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,19 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", help="config file")
     parser.add_argument("checkpoint", help="checkpoint file; the result is written beside it as JSON")
-    parser.add_argument("--split", choices=["val", "test"], default="test", help="the config's data to test on")
+    parser.add_argument(
+        "--split",
+        choices=testing.SPLITS,
+        default="test",
+        help="the config's data to test on; test-unpaired (others' garments) and train are for try-on",
+    )
     parser.add_argument("--work-dir", help="folder for logs (default: work_dirs/CONFIG_NAME)")
-    parser.add_argument("--out", metavar="FILE", help="write the predictions: .json COCO results, .pkl mmdet dump")
+    parser.add_argument(
+        "--out",
+        metavar="PATH",
+        help="write the predictions: FILE.json for COCO results, FILE.pkl for mmdet's dump; for try-on a folder for "
+        "try-on images, intermediates and panels",
+    )
     parser.add_argument("--show", action="store_true", help="show painted images on the screen")
     parser.add_argument("--show-dir", metavar="DIR", help="write painted images to WORK_DIR/TIMESTAMP/DIR")
     parser.add_argument("--wait-time", type=float, default=2, help="seconds between shown images")

@@ -1,4 +1,4 @@
-"""Trains a model from a config: `python tools/train.py configs/segmentation/NAME.py`."""
+"""Trains a model of either half from a config: `python tools/train.py configs/{segmentation,tryon}/NAME.py`."""
 
 from __future__ import annotations
 

@@ -4,32 +4,68 @@ from __future__ import annotations
 
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
+from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from seg_vton.engine import launch, results
 from seg_vton.engine.hooks import CheckpointFitHook
 from seg_vton.errors import UserError
-from seg_vton.files import refuse_existing
-from seg_vton.segmentation.rows import describe_row
+from seg_vton.files import refuse_existing, sha256
+from seg_vton.segmentation import rows as segmentation_rows
+from seg_vton.tryon import rows as tryon_rows
 
 # Flip test-time augmentation; a config may bring its own `tta_model` and `tta_pipeline`.
 _TTA_MODEL = dict(type="InstanceTTAModel", tta_cfg=dict(nms=dict(type="nms", iou_threshold=0.5), max_per_img=100))
 _TTA_META = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor", "flip", "flip_direction")
 
 
+SPLITS = ("val", "test", "test-unpaired", "train")
+
+
+def is_tryon(config: Config) -> bool:
+    """Whether a config is of the try-on half."""
+    return config.get("default_scope") == "seg_vton"
+
+
 def select_split(config: Config, split: str) -> None:
-    """Points the test loop at the config's validation or test data; 'test' leaves the config as it is."""
+    """Points the test loop at other data of the config; 'test' leaves it as it is.
+
+    Args:
+        config: its `test_dataloader` and `test_evaluator` are changed.
+        split: 'val', 'test', or for try-on also 'test-unpaired' (the persons of the test set, each with another's
+            garment, as the config's `unpaired` says) and 'train' (to export warped garments, say).
+
+    Raises:
+        UserError: the config has no such data.
+    """
     if split == "val":
-        config.test_dataloader = config.val_dataloader
-        config.test_evaluator = config.val_evaluator
+        config.test_dataloader, config.test_evaluator = config.val_dataloader, config.val_evaluator
+    elif split == "test":
+        return
+    elif not is_tryon(config) or (split == "test-unpaired" and "unpaired" not in config):
+        raise UserError(
+            f"{config.filename} has no {split} split to test on: it has val and test (train and, with a dict "
+            "`unpaired` of what changes in the data set, test-unpaired are for try-on)"
+        )
+    else:
+        unpaired = {**config.test_dataloader.dataset, **config.get("unpaired", {})}
+        config.test_dataloader.dataset = unpaired if split == "test-unpaired" else config.train_dataloader.dataset
+        config.test_evaluator.split = split
 
 
 def enable_tta(config: Config) -> None:
-    """Wraps the model and the pipeline in horizontal-flip test-time augmentation, unless the config says another."""
+    """Wraps the model and the pipeline in horizontal-flip test-time augmentation, unless the config says another.
+
+    Raises:
+        UserError: the config is of the try-on half.
+    """
+    if is_tryon(config):
+        raise UserError("--tta is for segmentation: of try-on images no average over flips is defined")
     config.tta_model = config.get("tta_model", deepcopy(_TTA_MODEL))
     if "tta_pipeline" not in config:
         flips = [dict(type="RandomFlip", prob=1.0), dict(type="RandomFlip", prob=0.0)]
@@ -50,8 +86,10 @@ def enable_painting(config: Config, show: bool, show_dir: str | None, wait_time:
         wait_time: seconds that a window stays.
 
     Raises:
-        UserError: the config has no visualisation hook.
+        UserError: the config has no visualisation hook, or is of the try-on half, which paints through `run`'s `out`.
     """
+    if is_tryon(config):
+        raise UserError("--show and --show-dir paint detections: pass --out DIR for try-on images and panels")
     hook = config.get("default_hooks", {}).get("visualization")
     if hook is None:
         raise UserError(f"{config.filename} has no default_hooks.visualization, so --show and --show-dir cannot paint")
@@ -64,7 +102,8 @@ def run(config: Config, checkpoint: str | Path, out: str | None = None, overwrit
     Args:
         config: the resolved config; its test loader and evaluator decide what is tested.
         checkpoint: a file that `tools/train.py` wrote, or any state dict of the model.
-        out: file for the predictions: `.json` for COCO results, `.pkl` for mmdet's dump; None writes none.
+        out: for segmentation the file for the predictions, `.json` for COCO results, `.pkl` for mmdet's dump; for
+            try-on the folder for try-on images, intermediates and panels. None writes none.
         overwrite: whether existing files may be replaced.
 
     Returns:
@@ -81,19 +120,18 @@ def run(config: Config, checkpoint: str | Path, out: str | None = None, overwrit
     split = f"{evaluator.split}-tta" if "module" in config.model else evaluator.split
     path = results.result_path(checkpoint, evaluator.dataset, split)
     refuse_existing(path, overwrite)
-    suffix = _suffix(out, overwrite)
+    describe_row = tryon_rows.describe_row if is_tryon(config) else segmentation_rows.describe_row
     facts = {
         "config": Path(config.filename).stem,
         "config_sha256": results.config_hash(config),
         "row": describe_row(config, results.trained_config(checkpoint)),
     }
+    dumps = _set_output(config, out, overwrite)
     config.load_from = str(checkpoint)
-    if suffix == ".json":
-        evaluator.predictions_file = out
     runner = launch.build_runner(config)
     runner.register_hook(CheckpointFitHook(str(checkpoint)))
-    if suffix in (".pkl", ".pickle"):
-        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=out))
+    runner.test_evaluator.metrics.extend(dumps)
+    facts |= _warper_facts(config)
     runner.test()
     if is_main_process():
         results.write_result(path, runner.test_evaluator.metrics[0].report, facts, checkpoint, overwrite)
@@ -101,12 +139,33 @@ def run(config: Config, checkpoint: str | Path, out: str | None = None, overwrit
     return path
 
 
-def _suffix(out: str | None, overwrite: bool) -> str | None:
-    """The suffix of the file for the predictions, after checking that it may be written."""
+def _set_output(config: Config, out: str | None, overwrite: bool) -> list[BaseMetric]:
+    """Makes a run write its predictions to `out`, after checking that it may; returns metrics that do it."""
     if out is None:
-        return None
+        return []
+    if is_tryon(config):
+        config.default_hooks.visualization.update(out_dir=out, overwrite=overwrite)
+        return []
     refuse_existing(Path(out), overwrite)
     suffix = Path(out).suffix
-    if suffix not in (".json", ".pkl", ".pickle"):
+    if suffix == ".json":
+        config.test_evaluator.predictions_file = out
+        return []
+    if suffix not in (".pkl", ".pickle"):
         raise UserError(f"--out {out}: the name must end in .json (COCO results) or .pkl (mmdet dump)")
-    return suffix
+    return [DumpDetResults(out_file_path=out)]
+
+
+def _warper_facts(config: Config) -> dict[str, Any]:
+    """Which GMM warped the garments of a TOM: a result is one of both checkpoints. The model has found them good."""
+    warper = config.model.get("warper") or {}
+    if not warper.get("checkpoint"):
+        return {}
+    checkpoint = Path(warper.checkpoint)
+    return {
+        "warper": {
+            "config": Path(warper.config).stem,
+            "checkpoint": checkpoint.name,
+            "checkpoint_sha256": sha256(checkpoint),
+        }
+    }

@@ -30,6 +30,9 @@ def test_the_split_chooses_data_and_evaluator():
     assert (config.test_dataloader.name, config.test_evaluator.name) == ("test dataloader", "test evaluator")
     testing.select_split(config, "val")
     assert (config.test_dataloader.name, config.test_evaluator.name) == ("val dataloader", "val evaluator")
+    for split in ("test-unpaired", "train"):
+        with pytest.raises(UserError, match=f"has no {split} split"):
+            testing.select_split(config, split)
 
 
 def test_tta_flips_after_all_of_the_pipeline_but_packing(config):
