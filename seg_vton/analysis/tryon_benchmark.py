@@ -27,9 +27,11 @@ from seg_vton.analysis.ops_benchmark import peak_bytes
 from seg_vton.analysis.timing import interleave, matmul_peak, spread
 from seg_vton.files import refuse_existing, write_json
 from seg_vton.tryon.models import GMM, TOM, TPSGrid
+from seg_vton.tryon.models.frozen import Frozen
 from seg_vton.tryon.models.perceptual import LAYER_WEIGHTS
 from seg_vton.tryon.models.tom import UNetBlock
 from seg_vton.tryon.models.tps import control_points, pixel_centres, tps_inverse
+from seg_vton.tryon.models.winograd import WinogradConv2d
 
 BATCH, IMAGE_SIZE, GRID_SIZE = 4, (256, 192), 5  # of the paper
 PUBLISHED, OURS, AUX = "published form", "seg_vton", "seg_vton, auxiliary decoder"
@@ -127,7 +129,7 @@ class Step:
         self.inputs = inputs
         settings = {"lr": 1e-4, "betas": (0.5, 0.999)}
         self.published = published and published(model)
-        self.model = model if published else model.to(memory_format=torch.channels_last)
+        self.model = plain_convolutions(model) if published else model.to(memory_format=torch.channels_last)
         self.optimiser = torch.optim.Adam(model.parameters(), **settings, **({} if published else {"fused": True}))
         self.wrapper = OptimWrapper(self.optimiser)
 
@@ -140,6 +142,15 @@ class Step:
         loss.backward()
         self.optimiser.step()
         return loss
+
+
+def plain_convolutions(model: nn.Module) -> nn.Module:
+    """Takes Winograd's way from every convolution, those of the frozen VGG included."""
+    networks = [model] + [module.network for module in model.modules() if isinstance(module, Frozen)]
+    for module in (module for network in networks for module in network.modules()):
+        if isinstance(module, WinogradConv2d):
+            module.max_tile = 0
+    return model
 
 
 def make_inputs(batch: int, size: tuple[int, int]) -> dict[str, Tensor]:

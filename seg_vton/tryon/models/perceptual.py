@@ -15,6 +15,7 @@ from seg_vton.engine.checkpoint import load_checkpoint_file
 from seg_vton.errors import UserError
 from seg_vton.registry import MODELS
 from seg_vton.tryon.models.frozen import Frozen
+from seg_vton.tryon.models.winograd import WinogradConv2d
 
 LAYERS = {1: "relu1_1", 6: "relu2_1", 11: "relu3_1", 20: "relu4_1", 29: "relu5_1"}
 LAYER_WEIGHTS = {1: 1 / 32, 6: 1 / 16, 11: 1 / 8, 20: 1 / 4, 29: 1.0}
@@ -55,6 +56,10 @@ def load_vgg19(path: str | Path) -> tuple[nn.Sequential, list[int]]:
             f"{path} holds no VGG19: expected features.0.weight of 64x3x3x3 and so on, as in torchvision's vgg19-*.pth"
         )
     features = features[: reached[-1] + 1]
+    with torch.device("meta"):
+        for index, layer in enumerate(features):
+            if isinstance(layer, nn.Conv2d):
+                features[index] = WinogradConv2d(layer.in_channels, layer.out_channels, max_tile=4)
     features.load_state_dict({key: state[key].float() for key in features.state_dict()}, assign=True)
     return features, reached
 
