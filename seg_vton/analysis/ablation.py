@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from seg_vton.analysis import segmentation_table, tryon_table
+from seg_vton.analysis import parsing_table, segmentation_table, tryon_table
 from seg_vton.analysis.result_rows import REQUIRED_KEYS, Content
 from seg_vton.engine.results import SCHEMA
 from seg_vton.errors import UserError
@@ -105,6 +105,7 @@ class TaskTable:
 
 TABLES = {
     "segmentation": TaskTable(REQUIRED_KEYS, segmentation_table.render),
+    "parsing": TaskTable(parsing_table.REQUIRED_KEYS, parsing_table.render),
     "tryon": TaskTable(tryon_table.REQUIRED_KEYS, tryon_table.render),
 }
 """By a result's `task`; a result without one is of segmentation."""

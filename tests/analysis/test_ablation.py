@@ -193,7 +193,7 @@ def test_other_json_in_a_work_dir_is_no_result(tmp_path):
     [
         ('{"schema": 1, ', r"epoch_2\.x-val\.json is not whole JSON"),
         (result(schema=7), r"epoch_2\.x-val\.json is not a result file of schema 1 \(its schema: 7\)"),
-        (result(task="parsing"), r"task 'parsing'; there are tables of segmentation"),
+        (result(task="pose"), r"task 'pose'; there are tables of segmentation"),
         ({k: v for k, v in result().items() if k != "metrics"}, "lacks metrics"),
         (result("gone"), r"no file under configs is called gone\.py"),
         ([], "no result file in"),
