@@ -19,11 +19,8 @@ _BODY_25 = np.array([0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 
 def read_pose(path: str | Path) -> np.ndarray | None:
     """Reads the first person's joints of a file.
 
-    Known are OpenPose's `people[0]["pose_keypoints"]` (before 1.3; CP-VTON reads it) and `["pose_keypoints_2d"]`, of
-    18 x 3 numbers in COCO's order or 25 x 3 in BODY_25's, and DressCode's `keypoints`: 18 lists, x and y first.
-
     Args:
-        path: a JSON.
+        path: a JSON of a format that `read_keypoints` knows.
 
     Returns:
         float64 `(18, 2)`: x and y in pixels, in COCO's order with the neck as joint 1; what OpenPose did not find is
@@ -32,15 +29,38 @@ def read_pose(path: str | Path) -> np.ndarray | None:
     Raises:
         UserError: the file is missing, broken or of another format; the message names it.
     """
+    keypoints = read_keypoints(path)
+    return None if keypoints is None else keypoints[:, :2].copy()
+
+
+def read_keypoints(path: str | Path, alone: bool = False) -> np.ndarray | None:
+    """Reads the first person's joints of a file with their confidence.
+
+    Known are OpenPose's `people[0]["pose_keypoints"]` (before 1.3; CP-VTON reads it) and `["pose_keypoints_2d"]`, of
+    18 x 3 numbers in COCO's order or 25 x 3 in BODY_25's, and DressCode's `keypoints`: 18 lists, x and y first.
+
+    Args:
+        path: a JSON.
+        alone: refuse a file with several people, of whom nobody knows which is meant.
+
+    Returns:
+        float64 `(18, 3)`: x and y in pixels and the confidence (1 where the file has none), in COCO's order with the
+        neck as joint 1; what OpenPose did not find is at 0 or below. None where the file has no people.
+
+    Raises:
+        UserError: the file is missing, broken or of another format, or has several people; the message names it.
+    """
     content = read_json(path)
     if isinstance(content, dict) and "keypoints" in content:
         return _dresscode(content["keypoints"], path)
     people = content.get("people") if isinstance(content, dict) else None
     if not isinstance(people, list):
         raise UserError(f"{path}: expected OpenPose's list `people` or DressCode's `keypoints`, found neither")
-    if not people:
-        return None
-    return _openpose(people[0], path)
+    if alone and len(people) > 1:
+        raise UserError(
+            f"{path}: the file has {len(people)} people and try-on dresses one: leave the one that is meant in `people`"
+        )
+    return _openpose(people[0], path) if people else None
 
 
 def _openpose(person: Any, path: str | Path) -> np.ndarray:
@@ -54,7 +74,7 @@ def _openpose(person: Any, path: str | Path) -> np.ndarray:
             f"found an array of shape {numbers.shape}: write the keypoints again with OpenPose"
         )
     joints = numbers.reshape(-1, 3)
-    return (joints if len(joints) == NUM_JOINTS else joints[_BODY_25])[:, :2].copy()
+    return joints if len(joints) == NUM_JOINTS else joints[_BODY_25]
 
 
 def _dresscode(values: Any, path: str | Path) -> np.ndarray | None:
@@ -63,7 +83,7 @@ def _dresscode(values: Any, path: str | Path) -> np.ndarray | None:
         return None
     if numbers.ndim != 2 or numbers.shape[0] != NUM_JOINTS or numbers.shape[1] < 2:
         raise UserError(f"{path}: expected {NUM_JOINTS} keypoints of x, y and more, found shape {numbers.shape}")
-    return numbers[:, :2].copy()
+    return np.concatenate([numbers, np.ones((NUM_JOINTS, 1))], axis=1)[:, :3]
 
 
 def _numbers(values: Any, path: str | Path) -> np.ndarray:

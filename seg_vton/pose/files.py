@@ -1,0 +1,66 @@
+"""Pose files of a user's photos: found by the photo's name, read, and written as OpenPose writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seg_vton.errors import UserError
+from seg_vton.pose.backends import BACKENDS, PoseEstimator, estimate
+from seg_vton.tryon.data.pose import NUM_JOINTS, read_keypoints
+
+
+def load_or_estimate(source: str | Path | PoseEstimator, photo: str | Path, image: np.ndarray) -> np.ndarray:
+    """The joints of the person in a photo, from wherever the user says.
+
+    Args:
+        source: a keypoint file of any format that `read_keypoints` knows; a folder of such files (see `pose_file`); the
+            name of one of `BACKENDS`; or an estimator.
+        photo: the photo's file, whose name finds its keypoints in a folder.
+        image: the photo, RGB uint8 `(H, W, 3)`.
+
+    Returns:
+        float32 `(18, 3)` of x, y in pixels and score, in COCO's order with the neck as joint 1; missing joints are
+        0 0 0, all of them where nobody was found or the backend is `none`.
+
+    Raises:
+        UserError: there is no such file or backend, or the file is broken, or has the joints of several people.
+    """
+    if isinstance(source, PoseEstimator):
+        return source(image)
+    if str(source) in BACKENDS:
+        return estimate(image, str(source))
+    joints = read_keypoints(pose_file(Path(source), Path(photo)), alone=True)
+    if joints is None:
+        return np.zeros((NUM_JOINTS, 3), np.float32)
+    return np.where((joints[:, :2] > 0).all(1, keepdims=True), joints, 0).astype(np.float32)
+
+
+def pose_file(source: Path, photo: Path) -> Path:
+    """The keypoint file of a photo: `source` itself, or in a folder `NAME_keypoints.json` or `NAME.json`.
+
+    Raises:
+        UserError: there is none.
+    """
+    if source.is_file():
+        return source
+    if not source.is_dir():
+        raise UserError(f"{source} is neither a keypoint file, nor a folder, nor one of {', '.join(BACKENDS)}")
+    candidates = [source / f"{photo.stem}_keypoints.json", source / f"{photo.stem}.json"]
+    for path in candidates:
+        if path.is_file():
+            return path
+    raise UserError(f"{photo} has no pose: {candidates[0]} does not exist")
+
+
+def openpose_json(joints: np.ndarray) -> dict[str, Any]:
+    """Joints `(18, 3)` as OpenPose writes them; without people where none was found.
+
+    The 54 numbers are there under both names: `pose_keypoints`, which CP-VTON reads, is that of OpenPose before 1.3;
+    `pose_keypoints_2d` is that of later ones, and of VITON-HD.
+    """
+    numbers = [round(float(value), 3) for value in joints.ravel()]
+    person = {"pose_keypoints_2d": numbers, "pose_keypoints": numbers}
+    return {"version": 1.1, "people": [person] if np.any(joints) else []}

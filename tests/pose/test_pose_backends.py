@@ -1,0 +1,200 @@
+"""The pose backends. Neither library is installed here: small modules of the same interface stand in for them.
+
+What they prove is the glue (colour order, arguments, mapping, messages), not that the libraries find people.
+"""
+
+import importlib.machinery
+import importlib.util
+import sys
+import types
+
+import numpy as np
+import onnx
+import pytest
+
+from seg_vton.errors import UserError
+from seg_vton.pose import BACKENDS, PoseEstimator, backends, estimate
+
+IMAGE = np.zeros((120, 80, 3), np.uint8)
+IMAGE[..., 0] = 200  # red
+
+
+@pytest.fixture(autouse=True)
+def nothing_installed(monkeypatch):
+    """No backend is there, whatever the machine has, and none is remembered."""
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name in ("rtmlib", "mediapipe") else real(name)
+    )
+    backends.shared_estimator.cache_clear()
+    yield
+    backends.shared_estimator.cache_clear()
+
+
+def install(monkeypatch, module):
+    known = importlib.util.find_spec
+    spec = importlib.machinery.ModuleSpec(module.__name__, None)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec if name == module.__name__ else known(name))
+    return module
+
+
+def people(*shifts):
+    """People whose joint i is at (10 + i, 20 + 2 i), scaled about (10, 20), with scores of 0.9."""
+    joints = np.column_stack([np.arange(17.0), 2 * np.arange(17.0)])
+    return np.array([joints * scale + (10, 20) for scale in shifts]), np.full((len(shifts), 17), 0.9)
+
+
+class FakeBody:
+    """rtmlib's Body: takes BGR, returns COCO's joints and scores of N people."""
+
+    found = people(1.0)
+    built: list = []
+
+    def __init__(self, **settings):
+        FakeBody.built.append(settings)
+
+    def __call__(self, image):
+        """The people that a test put in."""
+        assert image.flags.c_contiguous
+        assert image[0, 0].tolist() == [0, 0, 200]
+        return self.found
+
+
+@pytest.fixture
+def rtmlib(monkeypatch):
+    FakeBody.built, FakeBody.found = [], people(1.0)
+    return install(monkeypatch, types.SimpleNamespace(__name__="rtmlib", Body=FakeBody))
+
+
+def fake_mediapipe(found):
+    class Pose:
+        def __init__(self, static_image_mode, model_complexity):
+            assert (static_image_mode, model_complexity) == (True, 1)
+
+        def process(self, image):
+            assert image[0, 0].tolist() == [200, 0, 0]
+            return types.SimpleNamespace(pose_landmarks=found)
+
+    return types.SimpleNamespace(
+        __name__="mediapipe", solutions=types.SimpleNamespace(pose=types.SimpleNamespace(Pose=Pose))
+    )
+
+
+def write_onnx(path, shape):
+    value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, shape)
+    out = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, shape)
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "g", [value], [out])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def test_rtmlib(rtmlib):
+    joints = estimate(IMAGE, "rtmlib")
+    assert joints.shape == (18, 3)
+    assert joints[0] == pytest.approx([10, 20, 0.9])
+    assert joints[2] == pytest.approx([16, 32, 0.9])  # right shoulder, COCO's 6
+    assert joints[1] == pytest.approx([15.5, 31, 0.9])
+    assert FakeBody.built == [{"mode": "balanced", "backend": "onnxruntime"}]
+
+
+def test_models_are_loaded_once(rtmlib):
+    for _ in range(3):
+        estimate(IMAGE, "rtmlib")
+    assert len(FakeBody.built) == 1
+
+
+def test_the_largest_person_is_taken(rtmlib):
+    FakeBody.found = people(0.5, 1.5, 1.0)
+    assert estimate(IMAGE, "rtmlib")[2, :2] == pytest.approx([19, 38])
+    FakeBody.found[1][1] = 0.1  # rtmlib gives joints of any box, with low scores where there is nobody
+    assert estimate(IMAGE, "rtmlib")[2, :2] == pytest.approx([16, 32])
+
+
+def test_nobody_in_the_photo(rtmlib):
+    FakeBody.found = (people(1.0)[0], np.full((1, 17), 0.1))
+    assert not estimate(IMAGE, "rtmlib").any()
+
+
+def test_rtmlib_with_models_by_path_is_told_their_input_sizes(rtmlib, tmp_path):
+    detector = write_onnx(tmp_path / "detector.onnx", ["N", 3, 416, 416])
+    pose = write_onnx(tmp_path / "pose.onnx", [1, 3, 256, 192])
+    PoseEstimator("rtmlib", (detector, pose))(IMAGE)
+    assert FakeBody.built == [
+        {
+            "det": str(detector),
+            "pose": str(pose),
+            "det_input_size": (416, 416),
+            "pose_input_size": (192, 256),
+            "backend": "onnxruntime",
+        }
+    ]
+
+
+def test_models_that_cannot_be_used(rtmlib, tmp_path):
+    good = write_onnx(tmp_path / "good.onnx", [1, 3, 256, 192])
+    text = tmp_path / "text.onnx"
+    text.write_text("no model")
+    with pytest.raises(UserError, match=r"takes two models.*found 1"):
+        PoseEstimator("rtmlib", (good,))
+    with pytest.raises(UserError, match=r"gone\.onnx does not exist"):
+        PoseEstimator("rtmlib", (good, tmp_path / "gone.onnx"))
+    with pytest.raises(UserError, match=r"text\.onnx is not an ONNX model"):
+        PoseEstimator("rtmlib", (good, text))
+    with pytest.raises(UserError, match="of fixed H and W"):
+        PoseEstimator("rtmlib", (good, write_onnx(tmp_path / "free.onnx", [1, 3, "H", "W"])))
+    with pytest.raises(UserError, match="none takes no models"):
+        PoseEstimator("none", (good, good))
+
+
+def test_mediapipe(monkeypatch):
+    points = [types.SimpleNamespace(x=0.01 * i, y=0.02 * i, visibility=0.8) for i in range(33)]
+    install(monkeypatch, fake_mediapipe(types.SimpleNamespace(landmark=points)))
+    joints = estimate(IMAGE, "mediapipe")
+    assert joints[2] == pytest.approx([0.12 * 80, 0.24 * 120, 0.8])  # right shoulder, MediaPipe's 12
+
+
+def test_mediapipe_finds_nobody(monkeypatch):
+    install(monkeypatch, fake_mediapipe(None))
+    joints = estimate(IMAGE, "mediapipe")
+    assert joints.shape == (18, 3)
+    assert not joints.any()
+
+
+def test_mediapipe_without_its_bundled_model(monkeypatch):
+    install(monkeypatch, types.SimpleNamespace(__name__="mediapipe", __version__="0.10.33"))
+    with pytest.raises(UserError, match=r"0\.10\.33 has no `mediapipe\.solutions`.*0\.10\.21"):
+        estimate(IMAGE, "mediapipe")
+
+
+def test_auto_prefers_rtmlib(monkeypatch, rtmlib):
+    install(monkeypatch, fake_mediapipe(None))
+    assert PoseEstimator("auto").backend == "rtmlib"
+
+
+def test_auto_takes_mediapipe_when_it_is_all_there_is(monkeypatch):
+    install(monkeypatch, fake_mediapipe(None))
+    assert PoseEstimator("auto").backend == "mediapipe"
+
+
+@pytest.mark.parametrize("backend", ["auto", "rtmlib", "mediapipe"])
+def test_without_a_library_the_message_names_the_fix(backend):
+    with pytest.raises(UserError, match=r"installed: `pip install seg-vton\[pose\]` .*`none`"):
+        estimate(IMAGE, backend)
+
+
+def test_none_finds_no_joint():
+    joints = estimate(IMAGE, "none")
+    assert (joints.shape, joints.dtype, joints.any()) == ((18, 3), np.float32, False)
+
+
+def test_unknown_backend():
+    with pytest.raises(UserError, match="'openpose'; known: auto, rtmlib, mediapipe, none"):
+        estimate(IMAGE, "openpose")
+    assert BACKENDS == ("auto", "rtmlib", "mediapipe", "none")
+
+
+@pytest.mark.parametrize("image", [IMAGE[..., 0], IMAGE.astype(np.float32), np.zeros((5, 5, 4), np.uint8)])
+def test_wrong_arrays(image):
+    with pytest.raises(ValueError, match="expected RGB uint8"):
+        estimate(image, "none")

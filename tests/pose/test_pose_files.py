@@ -1,0 +1,67 @@
+"""Poses by file, by folder and by backend; OpenPose's JSON there and back."""
+
+import json
+
+import numpy as np
+import pytest
+
+from seg_vton.errors import UserError
+from seg_vton.pose import PoseEstimator, load_or_estimate, openpose_json
+
+IMAGE = np.zeros((50, 40, 3), np.uint8)
+JOINTS = np.column_stack([np.arange(1.0, 19), np.arange(2.0, 20), np.full(18, 0.75)]).astype(np.float32)
+JOINTS[7] = 0
+
+
+def write(path, joints=JOINTS):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(openpose_json(joints)))
+    return path
+
+
+def test_file(tmp_path):
+    path = write(tmp_path / "any.json")
+    assert np.array_equal(load_or_estimate(path, "photo.jpg", IMAGE), JOINTS)
+
+
+@pytest.mark.parametrize("name", ["me_keypoints.json", "me.json"])
+def test_folder(tmp_path, name):
+    write(tmp_path / name)
+    assert np.array_equal(load_or_estimate(str(tmp_path), "album/me.jpg", IMAGE), JOINTS)
+
+
+def test_folder_without_the_photo(tmp_path):
+    with pytest.raises(UserError, match=r"album/me\.jpg has no pose: .*me_keypoints\.json does not exist"):
+        load_or_estimate(tmp_path, "album/me.jpg", IMAGE)
+
+
+def test_source_that_is_nothing(tmp_path):
+    with pytest.raises(UserError, match=r"neither a keypoint file, nor a folder, nor one of auto, rtmlib"):
+        load_or_estimate(tmp_path / "gone", "me.jpg", IMAGE)
+
+
+def test_backend_by_name_and_estimator():
+    assert not load_or_estimate("none", "me.jpg", IMAGE).any()
+    assert not load_or_estimate(PoseEstimator("none"), "me.jpg", IMAGE).any()
+
+
+def test_joints_that_openpose_did_not_find_are_zero_whatever_their_score(tmp_path):
+    joints = JOINTS.copy()
+    joints[3] = [-1, -1, 0.5]
+    loaded = load_or_estimate(write(tmp_path / "p.json", joints), "me.jpg", IMAGE)
+    assert not loaded[3].any()
+    assert loaded.dtype == np.float32
+
+
+def test_two_people(tmp_path):
+    content = openpose_json(JOINTS)
+    content["people"] *= 2
+    (tmp_path / "two.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"two\.json: the file has 2 people"):
+        load_or_estimate(tmp_path / "two.json", "me.jpg", IMAGE)
+
+
+def test_nobody(tmp_path):
+    empty = np.zeros((18, 3))
+    assert openpose_json(empty)["people"] == []
+    assert not load_or_estimate(write(tmp_path / "p.json", empty), "me.jpg", IMAGE).any()
