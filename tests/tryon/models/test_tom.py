@@ -139,3 +139,14 @@ def test_a_checkpoint_that_is_missing_or_does_not_fit_is_refused(inputs, trained
         TOM(base_channels=2, warper=warper)
     with pytest.raises(UserError, match="mask_target"):
         TOM(mask_target="cloth_mask")
+
+
+@pytest.mark.parametrize("aux", [None, AUX])
+def test_it_trains_under_autocast_and_keeps_colours_in_float32(warped, aux):
+    model = TOM(base_channels=2, aux_head=aux)
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = model(warped)
+        losses = model(warped, mode="loss")
+    assert {outputs[name].dtype for name in ("rendered", "mask", "try_on")} == {torch.float32}
+    sum(value for name, value in losses.items() if "loss" in name).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
