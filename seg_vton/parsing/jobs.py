@@ -74,7 +74,7 @@ def write_record(out: Path, job: Job, stamp: Mapping[str, Any], pending: bool, *
     there = job.done if pending else (*job.done, *job.kinds)
     record = {
         "schema": SCHEMA,
-        "photo": _relative(job.photo, out),
+        "photo": relative(job.photo, out),
         "bytes": job.photo.stat().st_size,
         "stamp": dict(stamp),
         "files": {
@@ -90,7 +90,7 @@ def _record_path(out: Path, name: str) -> Path:
     return out / RECORDS / f"{name}.json"
 
 
-def _relative(photo: Path, out: Path) -> str:
+def relative(photo: Path, out: Path) -> str:
     """The photo's path from `out`, so that both can move together; pathlib has no `..` before Python 3.12."""
     return Path(os.path.relpath(photo, out)).as_posix()
 
@@ -133,8 +133,8 @@ def plan_jobs(
     """
     plan = Plan()
     records = read_records(out)
-    photos = _unique(_find(inputs, out, plan.failures))
-    names = _name(photos, out, records)
+    photos = find_inputs(inputs, out, plan.failures)
+    names = name_photos(photos, out, {record["photo"]: name for name, record in records.items()})
     _refuse_other_stamps(out, records, stamp, set(names.values()) if overwrite else set())
     for photo, name in names.items():
         record = records.get(name, {})
@@ -162,8 +162,27 @@ def _add(plan: Plan, job: Job, record: Record, out: Path, same_stamp: bool, over
     plan.jobs.append(Job(job.photo, job.name, missing, tuple(kind for kind in there if kind not in missing)))
 
 
+def find_inputs(inputs: Sequence[str | Path], out: Path, failures: list[str]) -> dict[Path, Path]:
+    """Finds photos, and which folder each was found in; one that is given twice, in whatever way, comes once.
+
+    Args:
+        inputs: photos, and folders that are searched for photos to any depth.
+        out: folder of the results; inside an input folder it is not searched.
+        failures: a message for each input that is not there or has no photos is appended.
+
+    Returns:
+        The folder by photo, in order: the input folder, or its own for a photo that is an input.
+    """
+    seen: set[Path] = set()
+    photos = {}
+    for photo, folder in _find(inputs, out, failures):
+        if photo.resolve() not in seen:
+            seen.add(photo.resolve())
+            photos[photo] = folder
+    return photos
+
+
 def _find(inputs: Sequence[str | Path], out: Path, failures: list[str]) -> Iterator[tuple[Path, Path]]:
-    """Yields photos with the folder they were found in, or their own; appends what is wrong to `failures`."""
     for path in map(Path, inputs):
         if path.is_dir():
             found = list(find_photos(path, leave_out=out))
@@ -176,28 +195,21 @@ def _find(inputs: Sequence[str | Path], out: Path, failures: list[str]) -> Itera
             failures.append(f"{path} does not exist")
 
 
-def _unique(found: Iterator[tuple[Path, Path]]) -> dict[Path, Path]:
-    """The folder of each photo; a photo that is given twice, in whatever way, comes once."""
-    seen: set[Path] = set()
-    photos = {}
-    for photo, folder in found:
-        if photo.resolve() not in seen:
-            seen.add(photo.resolve())
-            photos[photo] = folder
-    return photos
-
-
-def _name(photos: Mapping[Path, Path], out: Path, records: Mapping[str, Record]) -> dict[Path, str]:
-    """Gives each photo a name of its own: the one in its record, else its path in its folder, changed as need be.
+def name_photos(photos: Mapping[Path, Path], out: Path, known: Mapping[str, str]) -> dict[Path, str]:
+    """Gives each photo a name of its own: the known one, else its path in its folder, changed as need be.
 
     `a.jpg` is `a`; an `a.png` beside it is `a_png`; another folder's `a.jpg` is `FOLDER/a`; then numbers follow. Names
     that differ in case alone count as the same, as they are on some disks.
+
+    Args:
+        photos: the folder by photo, see `find_inputs`.
+        out: folder of the results.
+        known: name by the photo's path from `out`, from the records of earlier runs; no other photo gets these names.
     """
-    known = {record["photo"]: name for name, record in records.items()}
-    taken = {name.casefold() for name in records}
+    taken = {name.casefold() for name in known.values()}
     names = {}
     for photo, folder in photos.items():
-        name = known.get(_relative(photo, out)) or _free_name(photo, folder, taken)
+        name = known.get(relative(photo, out)) or _free_name(photo, folder, taken)
         taken.add(name.casefold())
         names[photo] = name
     return names
