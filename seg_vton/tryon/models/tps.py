@@ -66,7 +66,12 @@ def tps_basis(size: tuple[int, int], grid_size: int) -> Tensor:
     Returns:
         float32 `(H * W, grid_size**2)`, rows in the order of `pixel_centres`, each sums to 1.
     """
-    points, pixels = control_points(grid_size), pixel_centres(size)
+    return _basis_at(pixel_centres(size), grid_size)
+
+
+def _basis_at(pixels: Tensor, grid_size: int) -> Tensor:
+    """`tps_basis` at points `(M, 2)`, float64: float32 `(M, grid_size**2)`."""
+    points = control_points(grid_size)
     return (torch.cat([_kernel(pixels, points), _affine(pixels)], dim=1) @ tps_inverse(grid_size)).float()
 
 
@@ -102,3 +107,16 @@ class TPSGrid(nn.Module):
         with torch.autocast(theta.device.type, enabled=False):
             targets = self.points + theta.to(self.basis).unflatten(1, (2, -1))  # (B, 2, N)
             return (targets @ basis).unflatten(2, size).permute(0, 2, 3, 1)
+
+    def at(self, theta: Tensor, pixels: Tensor) -> Tensor:
+        """Evaluates the spline at any points.
+
+        Args:
+            theta: as in `forward`.
+            pixels: float64 `(M, 2)` of (x, y) in the units of [-1, 1], on the CPU.
+
+        Returns:
+            float32 `(B, M, 2)`: where in the source to sample.
+        """
+        basis = _basis_at(pixels, self.grid_size).T.to(self.basis)
+        return ((self.points + theta.to(self.basis).unflatten(1, (2, -1))) @ basis).transpose(1, 2)

@@ -41,6 +41,14 @@ def test_it_is_the_same_field_at_every_resolution():
     torch.testing.assert_close(finer[:, ::2, ::2], tps(theta), atol=1e-6, rtol=0)
 
 
+def test_at_any_points_it_is_the_field_of_the_grid():
+    tps = TPSGrid((9, 7), 4)
+    theta = torch.empty(2, 32).uniform_(-0.5, 0.5)
+    points = pixel_centres((23, 31))
+    torch.testing.assert_close(tps.at(theta, points), tps(theta, (23, 31)).flatten(1, 2), atol=1e-6, rtol=0)
+    torch.testing.assert_close(tps.at(theta, points[100:103]), tps.at(theta, points)[:, 100:103], atol=1e-6, rtol=0)
+
+
 def test_it_leaves_nothing_in_a_state_dict_and_stays_float32_under_autocast():
     tps = TPSGrid((64, 48), 5)
     assert not tps.state_dict()
