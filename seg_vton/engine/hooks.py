@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import Any
 
@@ -9,11 +10,13 @@ import torch
 from mmengine.dataset import worker_init_fn
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner, set_random_seed
 
 from seg_vton.engine.checkpoint import check_fits
+from seg_vton.engine.parallel import ChannelsLastDistributedDataParallel
 from seg_vton.errors import UserError
 
 
@@ -23,14 +26,24 @@ class ChannelsLastHook(Hook):
 
     Activations follow the weights, results are the same up to rounding, and a checkpoint can be loaded with or without
     the hook. In a config: `custom_hooks = [dict(type='ChannelsLastHook')]`.
+
+    In several processes the weights must be converted before the model is wrapped: `engine.launch` then wraps it in
+    `ChannelsLastDistributedDataParallel`, and under any other wrapper this hook leaves them alone.
     """
 
     priority = "VERY_HIGH"
 
     def before_run(self, runner: Runner) -> None:
         """Converts the weights once the model is built, before any loop starts."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        model.to(memory_format=torch.channels_last)
+        if not is_model_wrapper(runner.model):
+            runner.model.to(memory_format=torch.channels_last)
+        elif not isinstance(runner.model, ChannelsLastDistributedDataParallel):
+            print_log(
+                f"ChannelsLastHook converts no weights that are in a {type(runner.model).__name__} already: set "
+                "model_wrapper_cfg.type='ChannelsLastDistributedDataParallel'",
+                logger="current",
+                level=logging.WARNING,
+            )
 
 
 @HOOKS.register_module()

@@ -111,14 +111,25 @@ def build_runner(config: Config) -> Runner:
     mmengine's start-up of several processes binds each to a GPU. Without one, processes talk through gloo and the model
     is wrapped without device ids. A checkpoint to resume from must be the model's own and hold the training's state.
     """
-    if config.launcher == "pytorch" and not torch.cuda.is_available():
-        if not torch.distributed.is_initialized():
-            torch.distributed.init_process_group("gloo")
-        wrapper = config.setdefault("model_wrapper_cfg", ConfigDict(type="MMDistributedDataParallel"))
-        wrapper.setdefault("broadcast_buffers", False)  # mmengine's default
-        wrapper.device_ids = None  # else mmengine puts the local rank there, which must then be a GPU
+    on_cpu = config.launcher == "pytorch" and not torch.cuda.is_available()
+    if on_cpu and not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("gloo")
+    if config.launcher != "none":
+        _choose_wrapper(config, on_cpu)
     os.environ.setdefault("LOCAL_RANK", "0")
     runner = RUNNERS.build(config) if "runner_type" in config else Runner.from_cfg(config)
     if config.get("resume"):
         runner.register_hook(CheckpointFitHook(config.load_from or f"in {config.work_dir}", resume=True))
     return runner
+
+
+def _choose_wrapper(config: Config, on_cpu: bool) -> None:
+    """Says what wraps the model in several processes, as far as the config does not; the defaults are mmengine's."""
+    wrapper = config.setdefault("model_wrapper_cfg", ConfigDict())
+    hooks = [hook.get("type") for hook in config.get("custom_hooks") or []]
+    channels_last = "ChannelsLastHook" in hooks
+    wrapper.setdefault("type", f"{'ChannelsLast' if channels_last else 'MM'}DistributedDataParallel")
+    wrapper.setdefault("broadcast_buffers", False)
+    wrapper.setdefault("find_unused_parameters", config.get("find_unused_parameters", False))
+    if on_cpu:
+        wrapper.device_ids = None  # else mmengine puts the local rank there, which must then be a GPU
