@@ -1,0 +1,180 @@
+"""One photo to a person in the model's frame and the garment they wear, laid out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from seg_vton.data.photo_pairs.crop import Box, Frame, crop, mirror_joints, move_joints, person_box
+from seg_vton.data.photo_pairs.garment import Choice, fill_hidden, hidden_parts, lay_out, upper_garment
+from seg_vton.data.photo_pairs.warp import draw_theta
+from seg_vton.labels import DEEPFASHION15
+from seg_vton.parsing.label_map import regions
+from seg_vton.pose.face import label_face
+
+MIN_HEAD = 40
+"""The fewest pixels of a head at 256 x 192; fewer are specks of the labels."""
+
+_FINE = 2  # the garment is cut from a crop of at most so many times the model's size: laid out, it is enlarged
+_REFERENCE = 256 * 192
+
+
+class Unusable(Exception):  # noqa: N818 - not an error of anyone's: the photo lacks what training needs
+    """A photo is left out; the message is the reason, the same for all photos left out for it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How photos become pairs.
+
+    Attributes:
+        size: (height, width) of all pictures.
+        frame: what the crop holds, see `person_box`.
+        garment: which garments are laid out, see `upper_garment`.
+        fill_hidden: whether parts of the garment behind arms, hair and bags are painted in.
+        find_face: whether a face is labelled in maps that have none, see `label_face`.
+        min_garment: the fewest pixels of the garment at 256 x 192; other sizes in proportion.
+        strength: of the random deformation; 0 leaves the upright garment in the middle.
+        pose_needed: whether a person without a pose is left out.
+    """
+
+    size: tuple[int, int] = (256, 192)
+    frame: Frame = "upper"
+    garment: Choice = "union"
+    fill_hidden: bool = True
+    find_face: bool = True
+    min_garment: int = 2500
+    strength: float = 1.0
+    pose_needed: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """A person in the model's frame, H x W pixels.
+
+    Attributes:
+        image: RGB uint8 `(H, W, 3)`.
+        label_map: uint8 `(H, W)` ids of `deepfashion15`.
+        joints: float32 `(18, 3)`, x and y in pixels of the frame and score; missing ones are 0.
+        fine: RGB uint8 `(kH, kW, 3)`, the same frame at a whole multiple of the resolution.
+        garment: bool `(kH, kW)`, the garment in it.
+        box: the frame in the photo.
+        padded: the share of the frame that is beyond the photo.
+    """
+
+    image: np.ndarray
+    label_map: np.ndarray
+    joints: np.ndarray
+    fine: np.ndarray
+    garment: np.ndarray
+    box: Box
+    padded: float
+
+    def mirrored(self) -> Person:
+        """The person as a mirror shows them."""
+        flat = {
+            name: np.ascontiguousarray(getattr(self, name)[:, ::-1])
+            for name in ("image", "label_map", "fine", "garment")
+        }
+        return replace(self, **flat, joints=mirror_joints(self.joints, self.image.shape[1]))
+
+
+def cut_person(photo: np.ndarray, label_map: np.ndarray, joints: np.ndarray, settings: Settings) -> Person:
+    """Finds the person and cuts them out.
+
+    Args:
+        photo: RGB uint8 `(H, W, 3)`.
+        label_map: uint8 `(H, W)` ids of `deepfashion15`.
+        joints: float32 `(18, 3)`, in pixels of the photo.
+        settings: how.
+
+    Returns:
+        The person.
+
+    Raises:
+        Unusable: the photo lacks something that training needs.
+    """
+    if settings.pose_needed and not joints.any():
+        raise Unusable("no pose")
+    if settings.find_face:
+        label_map = label_face(label_map, joints)
+    head, upper, body = regions(label_map, DEEPFASHION15.name)
+    if not upper.any():
+        raise Unusable("no upper garment")
+    garment = upper_garment(label_map, settings.garment)
+    if garment is None:
+        raise Unusable("several upper garments")
+    height, width = settings.size
+    box = person_box(head, upper, body, joints, width / height, settings.frame)
+    times = int(np.clip(box.height // height, 1, _FINE))
+    fine = _resize(crop(photo, box, cv2.BORDER_REPLICATE), (times * height, times * width))
+    # Labels beyond the photo's edge would be of a body that is not in it.
+    labels = crop(label_map, box, cv2.BORDER_CONSTANT)
+    cut = crop(garment.astype(np.uint8), box, cv2.BORDER_CONSTANT)
+    person = Person(
+        image=_resize(fine, settings.size),
+        label_map=cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST),
+        joints=move_joints(joints, box, settings.size),
+        fine=fine,
+        garment=cv2.resize(cut, fine.shape[1::-1], interpolation=cv2.INTER_NEAREST).astype(bool),
+        box=box,
+        padded=box.padded_share(photo.shape[:2]),
+    )
+    _check(person, settings)
+    return person
+
+
+def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes a picture `(H, W, 3)`; the filter is wide enough for shrinking."""
+    smaller = image.shape[0] > size[0]
+    return cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+
+
+def _check(person: Person, settings: Settings) -> None:
+    """Raises `Unusable` where too little is to be seen in the frame."""
+    share = settings.size[0] * settings.size[1] / _REFERENCE
+    head = regions(person.label_map, DEEPFASHION15.name).head
+    if np.count_nonzero(head) < MIN_HEAD * share:
+        raise Unusable("no head")
+    times = person.fine.shape[0] // person.image.shape[0]
+    if np.count_nonzero(person.garment) / times**2 < settings.min_garment * share:
+        raise Unusable(f"upper garment smaller than {settings.min_garment} pixels at 256 x 192")
+
+
+@dataclass(frozen=True, eq=False)
+class Garment:
+    """A garment on white in a frame of its own, H x W pixels.
+
+    Attributes:
+        image: RGB uint8 `(H, W, 3)`.
+        mask: bool `(H, W)`.
+        theta: float32 `(50,)`: GMM's answer for it and its wearer, see `seg_vton.data.photo_pairs.warp`.
+    """
+
+    image: np.ndarray
+    mask: np.ndarray
+    theta: np.ndarray
+
+
+def lay_out_garment(person: Person, rng: np.random.Generator, settings: Settings) -> Garment:
+    """Lays out what a person wears."""
+    size = person.image.shape[:2]
+    mask, photo = person.garment, person.fine
+    if settings.fill_hidden:
+        labels = cv2.resize(person.label_map, mask.shape[::-1], interpolation=cv2.INTER_NEAREST)
+        hidden = hidden_parts(mask, labels)
+        photo, mask = fill_hidden(photo, mask, hidden), mask | hidden
+    small = cv2.resize(mask.astype(np.uint8), size[::-1], interpolation=cv2.INTER_AREA).astype(bool)
+    theta = draw_theta(rng, small, _lean(person.joints), settings.strength)
+    return Garment(*lay_out(photo, mask, theta, size), theta)
+
+
+def _lean(joints: np.ndarray) -> float:
+    """By how many degrees the trunk leans to the right of the picture, from hips to neck; 0 where unknown."""
+    neck, hips = joints[1], joints[[8, 11]]
+    if not (neck[2] and hips[:, 2].all()):
+        return 0.0
+    x, y = neck[:2] - hips[:, :2].mean(0)
+    return float(np.clip(np.degrees(np.arctan2(x, -y)), -25, 25)) if y < 0 else 0.0

@@ -1,0 +1,317 @@
+"""Writes pairs from photos to disk in the layout of VITON."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from os import getpid
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from seg_vton.data.paper_doll.write import unpaired
+from seg_vton.data.photo_pairs.person import Garment, Person, Settings, Unusable, cut_person, lay_out_garment
+from seg_vton.data.photo_pairs.sources import LabelledPhoto
+from seg_vton.data.photo_pairs.splits import SPLITS, SplitRule
+from seg_vton.errors import UserError
+from seg_vton.files import read_json, write_json
+from seg_vton.labels import DEEPFASHION15, save_palette_png
+from seg_vton.parsing.photos import read_photo
+from seg_vton.pose import BACKENDS, estimate, load_or_estimate, openpose_json
+from seg_vton.progress import track
+
+MARKER = "dataset.json"
+DATA_SET = "photo pairs"
+"""What the marker says; a folder whose marker says something else is never replaced."""
+
+_FOLDERS = ("image", "cloth", "cloth-mask", "image-parse", "pose", "warp")
+_JPEG = {"format": "JPEG", "quality": 95, "subsampling": 0}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to write.
+
+    Attributes:
+        photos: the photos and their labels.
+        poses: folder of keypoint files, or the name of a pose backend.
+        rule: which split a person belongs to.
+        settings: how photos become pairs.
+        variants: garments laid out for each training photo, each deformed in its own way.
+        mirror: probability that a training pair is mirrored as a whole. GMM cannot undo a mirrored garment: it moves a
+            control point by half a frame at most.
+        seed: of everything random. What becomes of a photo does not depend on the others.
+    """
+
+    photos: Sequence[LabelledPhoto]
+    poses: str
+    rule: SplitRule = field(default_factory=SplitRule)
+    settings: Settings = field(default_factory=Settings)
+    variants: int = 1
+    mirror: float = 0.5
+    seed: int = 0
+
+    def check(self) -> None:
+        """Raises `UserError` when a number is out of range."""
+        self.rule.check()
+        height, width = self.settings.size
+        if min(height, width) < 32 or max(height, width) > 4096:
+            raise UserError(f"--size is {width} {height}: each side must be from 32 to 4096")
+        if not 1 <= self.variants <= 1000:
+            raise UserError(f"--variants is {self.variants}: it must be from 1 to 1000")
+        if not 0 <= self.mirror <= 1:
+            raise UserError(f"--mirror is {self.mirror}: it must be from 0 to 1")
+        if not 0 <= self.settings.strength <= 2:
+            raise UserError(f"--strength is {self.settings.strength}: it must be from 0 to 2")
+        if self.settings.min_garment < 1 or self.seed < 0:
+            raise UserError("--min-garment must be 1 or more and --seed 0 or more")
+        if self.poses not in BACKENDS and not Path(self.poses).is_dir():
+            raise UserError(f"--poses {self.poses} is neither a folder nor one of {', '.join(BACKENDS)}")
+
+
+@dataclass(frozen=True)
+class _Item:
+    """A photo's place in the set."""
+
+    photo: LabelledPhoto
+    stem: str
+    person: str
+    split: str
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What became of a photo: facts of it; or a reason for leaving it out; or what is wrong with it."""
+
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    fault: str = ""
+
+
+@dataclass
+class Outcome:
+    """What was written.
+
+    Attributes:
+        persons: number of person photos used, by split.
+        pairs: number of lines by pairs file.
+        dropped: names of the photos left out, by reason.
+        faults: a message for each photo that cannot be read.
+    """
+
+    persons: Counter[str] = field(default_factory=Counter)
+    pairs: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, list[str]] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+
+def write_photo_pairs(out: str | Path, plan: Plan, workers: int = 1, overwrite: bool = False) -> Outcome:
+    """Makes a try-on set in VITON's layout out of photos; the folder `out` appears when it is whole.
+
+    `{train,test}/{image,cloth,cloth-mask,image-parse,pose}` hold `NAME_0.jpg` (the person), `NAME_1.jpg` (what they
+    wear, laid out on white), `NAME_1.png` (its mask), `NAME_0.png` (palette indices of deepfashion15) and
+    `NAME_0_keypoints.json`; `warp/NAME_0.npy` is the theta `(50,)` that GMM is to find. `{train,test}_pairs.txt` pair a
+    person with what they wear, `test_unpaired_pairs.txt` with what another wears. `dataset.json` says how the set was
+    made, where each person's frame is in their photo, and which photos were left out and why.
+
+    Args:
+        out: the folder to make.
+        plan: what to write.
+        workers: number of processes; the bytes do not depend on it.
+        overwrite: replace an earlier set of this kind at `out`.
+
+    Returns:
+        What was written.
+
+    Raises:
+        UserError: a setting is wrong, `out` exists or cannot be written, or no photo can be used.
+    """
+    plan.check()
+    if workers < 1:
+        raise UserError(f"--workers is {workers}: it must be 1 or more")
+    if plan.poses in BACKENDS:
+        estimate(np.zeros((64, 48, 3), np.uint8), plan.poses)  # raises where it is not installed, before any work
+    outcome = Outcome()
+    items = _assign(plan, outcome)
+    with _new_folder(Path(out), overwrite) as folder:
+        for split, name in ((item_split, name) for item_split in SPLITS for name in _FOLDERS):
+            (folder / split / name).mkdir(parents=True)
+        done = list(_map(partial(_write_item, folder, plan), items, workers))
+        persons = _collect(items, done, outcome)
+        if not persons:
+            raise UserError(f"no photo can be used: {_reasons(outcome)}")
+        _write_pairs(folder, plan, persons, outcome)
+        write_json(folder / MARKER, _description(plan, persons, outcome), indent=1)
+    return outcome
+
+
+def _assign(plan: Plan, outcome: Outcome) -> list[_Item]:
+    """Gives each photo a name in the set and a split; those of no split are left out."""
+    items, taken = [], {}
+    for photo in plan.photos:
+        stem = re.sub(r"[^\w.-]+", "-", photo.name)  # white space would break the lines of a pairs file
+        if stem in taken:
+            raise UserError(f"the photos {taken[stem]} and {photo.name} would both be called {stem}: rename one")
+        taken[stem] = photo.name
+        person = plan.rule.person(photo.name)
+        split = plan.rule.split(person)
+        if split is None:
+            outcome.dropped.setdefault("in no split", []).append(photo.name)
+        else:
+            items.append(_Item(photo, stem, person, split))
+    return items
+
+
+def _map(function: partial[_Done], items: Sequence[_Item], workers: int) -> Iterator[_Done]:
+    """Maps in order, with progress; in several processes where asked for."""
+    if workers == 1:
+        yield from track(map(function, items), "photos", total=len(items))
+        return
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # OpenCV's threads must be gone before a fork, or the child waits for them for ever
+    try:
+        with ProcessPoolExecutor(workers) as pool:
+            yield from track(pool.map(function, items, chunksize=4), "photos", total=len(items))
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _write_item(folder: Path, plan: Plan, item: _Item) -> _Done:
+    """Writes all that comes of one photo."""
+    try:
+        photo = read_photo(item.photo.photo)
+        labels = item.photo.label_map(photo.shape[:2])
+        joints = load_or_estimate(plan.poses, item.photo.photo, photo)
+        person = cut_person(photo, labels, joints, plan.settings)
+    except Unusable as reason:
+        return _Done(reason=str(reason))
+    except UserError as error:
+        return _Done(fault=str(error))
+    train = item.split == "train"
+    mirrored = []
+    for variant in range(plan.variants if train else 1):
+        rng = np.random.default_rng([plan.seed, zlib.crc32(item.stem.encode()), variant])
+        mirror = bool(rng.random() < plan.mirror) and train
+        shown = person.mirrored() if mirror else person
+        _save(folder / item.split, _variant(item.stem, variant), shown, lay_out_garment(shown, rng, plan.settings))
+        mirrored.append(mirror)
+    return _Done({"box": list(person.box), "padded": round(person.padded, 4), "mirrored": mirrored})
+
+
+def _variant(stem: str, variant: int) -> str:
+    return f"{stem}-v{variant + 1}" if variant else stem
+
+
+def _save(folder: Path, name: str, person: Person, garment: Garment) -> None:
+    """Writes a pair's files."""
+    wearer, worn = f"{name}_0", f"{name}_1"
+    Image.fromarray(person.image).save(folder / "image" / f"{wearer}.jpg", **_JPEG)
+    Image.fromarray(garment.image).save(folder / "cloth" / f"{worn}.jpg", **_JPEG)
+    Image.fromarray(garment.mask.astype(np.uint8) * 255).save(folder / "cloth-mask" / f"{worn}.png")
+    save_palette_png(folder / "image-parse" / f"{wearer}.png", person.label_map, DEEPFASHION15.name)
+    write_json(folder / "pose" / f"{wearer}_keypoints.json", openpose_json(person.joints))
+    np.save(folder / "warp" / f"{wearer}.npy", garment.theta)
+
+
+def _collect(items: Sequence[_Item], done: Sequence[_Done], outcome: Outcome) -> list[tuple[_Item, Mapping[str, Any]]]:
+    """Sorts what was written from what was not."""
+    persons = []
+    for item, end in zip(items, done, strict=True):
+        if end.fault:
+            outcome.faults.append(end.fault)
+        elif end.reason:
+            outcome.dropped.setdefault(end.reason, []).append(item.photo.name)
+        else:
+            persons.append((item, end.facts))
+            outcome.persons[item.split] += 1
+    return persons
+
+
+def _reasons(outcome: Outcome) -> str:
+    counts = [f"{len(names)} x {reason}" for reason, names in sorted(outcome.dropped.items())]
+    return ", ".join([*counts, f"{len(outcome.faults)} x cannot be read"])
+
+
+def _write_pairs(folder: Path, plan: Plan, persons: Sequence[tuple[_Item, Any]], outcome: Outcome) -> None:
+    """Writes the lists of pairs, and none for a split without persons."""
+    stems = {split: [item.stem for item, _ in persons if item.split == split] for split in SPLITS}
+    train = [_variant(stem, variant) for stem in stems["train"] for variant in range(plan.variants)]
+    others = [stems["test"][index] for index in unpaired(plan.seed, len(stems["test"]))]
+    lists = {
+        "train_pairs.txt": (train, train),
+        "test_pairs.txt": (stems["test"], stems["test"]),
+        "test_unpaired_pairs.txt": (stems["test"][: len(others)], others),
+    }
+    for name, (wearers, worn) in lists.items():
+        if wearers:
+            lines = [f"{p}_0.jpg {g}_1.jpg\n" for p, g in zip(wearers, worn, strict=True)]
+            (folder / name).write_text("".join(lines), encoding="utf-8")
+            outcome.pairs[name] = len(lines)
+
+
+def _description(plan: Plan, persons: Sequence[tuple[_Item, Any]], outcome: Outcome) -> dict[str, Any]:
+    """What the marker says; no path of this machine's."""
+    return {
+        "data_set": DATA_SET,
+        "label_space": DEEPFASHION15.name,
+        "poses": plan.poses if plan.poses in BACKENDS else "files",
+        "variants": plan.variants,
+        "mirror": plan.mirror,
+        "seed": plan.seed,
+        "settings": asdict(plan.settings),
+        "splits": {"train": list(plan.rule.train), "test": list(plan.rule.test), "test_share": plan.rule.test_share},
+        "pairs": outcome.pairs,
+        "persons": [
+            {"name": item.stem, "photo": item.photo.photo.name, "person": item.person, "split": item.split, **facts}
+            for item, facts in persons
+        ],
+        "dropped": dict(sorted(outcome.dropped.items())),
+        "faults": len(outcome.faults),
+    }
+
+
+@contextmanager
+def _new_folder(out: Path, overwrite: bool) -> Iterator[Path]:
+    """Yields a temporary folder beside `out` that takes its name when the body succeeds, and goes when it fails."""
+    _refuse(out, overwrite)
+    temporary = out.with_name(f".{out.name}.{getpid()}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"cannot write to {out.parent} ({error.strerror}): choose another --out") from None
+    try:
+        yield temporary
+        old = out.with_name(f".{out.name}.{getpid()}.old")
+        if out.exists():
+            out.replace(old)
+        try:
+            temporary.replace(out)
+        except OSError:
+            if old.exists():
+                old.replace(out)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _refuse(out: Path, overwrite: bool) -> None:
+    """Raises `UserError` when `out` exists, unless it is an earlier set that may be replaced."""
+    if not out.exists():
+        return
+    if not overwrite:
+        raise UserError(f"{out} exists already: pass --overwrite to replace it, or choose another --out")
+    marker = out / MARKER
+    said = read_json(marker) if marker.is_file() else None
+    if not isinstance(said, dict) or said.get("data_set") != DATA_SET:
+        raise UserError(f"{out} is no set of photo pairs (by its {MARKER}): choose another --out, or remove it")

@@ -1,0 +1,47 @@
+"""The face of label maps that have none.
+
+Clothing Co-Parsing, and so a segmenter trained on it, labels the face as skin. CP-VTON keeps the head of the photo, and
+a head without a face is not the person's.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seg_vton.labels import get_space
+
+CHIN = 0.45
+"""Where the chin is on the way from the nose to the neck (the shoulders' midpoint)."""
+
+REACH = 1.1
+"""The face's radius around the nose in lengths of that way: hands beside the head are not the face."""
+
+_NOSE, _NECK = 0, 1
+
+
+def label_face(label_map: np.ndarray, joints: np.ndarray, space: str = "deepfashion15") -> np.ndarray:
+    """Labels the skin above the chin as face, where the map has no face and the pose has nose and neck.
+
+    Args:
+        label_map: uint8 ids `(H, W)`.
+        joints: `(18, 2)` or `(18, 3)`, x and y in pixels of the map, OpenPose's order; missing ones are 0 0.
+        space: label space of the map; one with the labels `face` and `skin`.
+
+    Returns:
+        The map itself where there is nothing to do, else a new one.
+
+    Raises:
+        UserError: the space is unknown or has no such labels.
+    """
+    face, skin = (get_space(space).id_of(name) for name in ("face", "skin"))
+    nose, neck = joints[_NOSE, :2].astype(float), joints[_NECK, :2].astype(float)
+    way = neck - nose
+    length = float(way @ way)
+    if np.any(label_map == face) or not (nose.any() and neck.any() and length):
+        return label_map
+    rows, columns = np.nonzero(label_map == skin)
+    offsets = np.column_stack([columns, rows]) - nose
+    of_face = (offsets @ way / length <= CHIN) & ((offsets**2).sum(1) <= REACH**2 * length)
+    labelled = label_map.copy()
+    labelled[rows[of_face], columns[of_face]] = face
+    return labelled

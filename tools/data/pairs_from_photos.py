@@ -1,0 +1,109 @@
+"""Makes try-on pairs out of photos: the garment a person wears is cut out and laid out on white.
+
+python tools/data/pairs_from_photos.py --photos data/ccp/photos --masks data/ccp/annotations/instances_train.json \
+data/ccp/annotations/instances_val.json --poses data/ccp/pose --train 0001-0704 --test 0705-0804 --out data/ccp-tryon
+python tools/data/pairs_from_photos.py --photos album --masks parsed --poses rtmlib --out data/album-tryon
+
+Writes VITON's layout with parsing maps of deepfashion15: TryOnDataset(layout="viton", label_space="deepfashion15").
+OUT/SPLIT/warp has the warp that GMM is to find. Photos that lack what training needs are left out and counted. Ends
+with code 1 when a photo, mask or pose could not be read; the others are written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from seg_vton.data.photo_pairs import Outcome, Plan, Settings, SplitRule, find_labelled, write_photo_pairs
+from seg_vton.data.photo_pairs.crop import FRAMES
+from seg_vton.data.photo_pairs.garment import CHOICES
+from seg_vton.errors import exit_on_user_error
+from seg_vton.labels import DEEPFASHION15, SPACES
+
+_EXAMPLES = 5
+
+
+def parse_args() -> argparse.Namespace:
+    """Which photos, which splits, and how the pairs are made."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path, required=True, metavar="DIR", help="folder of the photos")
+    parser.add_argument(
+        "--masks",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="PATH",
+        help="COCO JSON files of the 15 classes, or folders of label maps NAME.png, or what tools/parse.py wrote",
+    )
+    parser.add_argument(
+        "--label-space", choices=list(SPACES), default=DEEPFASHION15.name, help="of label maps (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--poses",
+        required=True,
+        metavar="DIR_OR_BACKEND",
+        help="folder of NAME_keypoints.json (OpenPose), or auto, rtmlib, mediapipe; none leaves the pose maps empty",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="appears when it is whole")
+    parser.add_argument("--train", nargs="+", default=[], metavar="IDS", help="0001-0704, ids, or patterns as a_*")
+    parser.add_argument("--test", nargs="+", default=[], metavar="IDS", help="the same; a person is never in both")
+    parser.add_argument("--test-share", type=float, default=0.1, help="of the persons, without --train and --test")
+    parser.add_argument(
+        "--person-id", metavar="REGEX", help="finds the person's id in a photo's name (default: the whole name)"
+    )
+    parser.add_argument("--size", type=int, nargs=2, default=(192, 256), metavar=("W", "H"), help="of all pictures")
+    parser.add_argument("--frame", choices=FRAMES, default="upper", help="head to hips as VITON has it, or all")
+    parser.add_argument(
+        "--garment", choices=CHOICES, default="union", help="all upper garments as one, or persons who wear just one"
+    )
+    parser.add_argument("--keep-hidden", action="store_true", help="do not paint in what arms, hair and bags hide")
+    parser.add_argument("--keep-labels", action="store_true", help="do not label a face where the masks have none")
+    parser.add_argument("--min-garment", type=int, default=Settings.min_garment, help="pixels at 256x192")
+    parser.add_argument("--strength", type=float, default=1.0, help="of the random deformation (default: %(default)s)")
+    parser.add_argument("--variants", type=int, default=1, help="garments laid out for each training photo")
+    parser.add_argument("--mirror", type=float, default=0.5, help="share of the training pairs that are mirrored")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same bytes")
+    parser.add_argument("--workers", type=int, default=1, help="processes (default: %(default)s)")
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier set at OUT")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Makes the pairs and says what was left out."""
+    args = parse_args()
+    settings = Settings(
+        size=(args.size[1], args.size[0]),
+        frame=args.frame,
+        garment=args.garment,
+        fill_hidden=not args.keep_hidden,
+        find_face=not args.keep_labels,
+        min_garment=args.min_garment,
+        strength=args.strength,
+        pose_needed=args.poses != "none",
+    )
+    rule = SplitRule(args.train, args.test, args.test_share, args.person_id, args.seed)
+    with exit_on_user_error():
+        photos = find_labelled(args.photos, args.masks, args.label_space)
+        plan = Plan(photos, args.poses, rule, settings, args.variants, args.mirror, args.seed)
+        outcome = write_photo_pairs(args.out, plan, args.workers, args.overwrite)
+    sys.exit(_report(outcome, args))
+
+
+def _report(outcome: Outcome, args: argparse.Namespace) -> int:
+    """Prints the counts; returns the exit code."""
+    for fault in outcome.faults:
+        print(f"error: {fault}", file=sys.stderr)
+    for reason, names in sorted(outcome.dropped.items()):
+        some = ", ".join(names[:_EXAMPLES]) + (", ..." if len(names) > _EXAMPLES else "")
+        print(f"left out {len(names)} x {reason}: {some}")
+    if args.poses == "none":
+        print("the pose maps are empty: --poses none")
+    pairs = ", ".join(f"{count} in {name}" for name, count in outcome.pairs.items())
+    print(f"wrote {args.out}: {outcome.persons['train']} persons to train on, {outcome.persons['test']} to test on")
+    print(f"pairs: {pairs}; {len(outcome.faults)} photos could not be read")
+    return bool(outcome.faults)
+
+
+if __name__ == "__main__":
+    main()
