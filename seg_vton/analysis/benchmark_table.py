@@ -52,6 +52,23 @@ def _detector_table(report: Content) -> str:
     return markdown.table(header, rows, left=header[:1]) + f"\n\n{peak} {_machine(report)}"
 
 
+def _tryon_table(report: Content) -> str:
+    """Try-on: one row a task and form; the ratio is to the published form of the same task."""
+    height, width = report["image_size"]
+    header = (f"try-on, {height} x {width}, batch {report['batch']}", "form", "median ms", "times faster", "peak MB")
+    rows = [
+        (
+            row["task"],
+            row["form"],
+            f"{1e3 * row['median']:.3g}",
+            f"{row['speedup']:.2f}",
+            f"{row['peak_bytes'] / 1e6:.0f}" if "peak_bytes" in row else "-",
+        )
+        for row in report["rows"] + [{"task": "inputs of one item", **row} for row in report["data"]["rows"]]
+    ]
+    return markdown.table(header, rows, left=header[:2]) + f"\n\n{_machine(report)}"
+
+
 def _machine(report: Content) -> str:
     machine = report["machine"]
     return f"Machine: {machine['gpu'] or machine['cpu']}, {machine['cores']} cores, torch {machine['torch']}."
@@ -61,7 +78,7 @@ def benchmark_tables(paths: Iterable[str | Path]) -> str:
     """The tables of all reports, in the order given.
 
     Args:
-        paths: JSONs that `tools/analysis/benchmark_ops.py` or `benchmark_detector.py` wrote.
+        paths: JSONs that `tools/analysis/benchmark_ops.py`, `benchmark_detector.py` or `benchmark_tryon.py` wrote.
 
     Raises:
         UserError: a file is missing, broken, or of none of the benchmarks.
@@ -72,8 +89,10 @@ def benchmark_tables(paths: Iterable[str | Path]) -> str:
         keys = report.keys() if isinstance(report, dict) else ()
         if "kernel" in keys:
             tables.append(_ops_table(report))
+        elif "image_size" in keys:
+            tables.append(_tryon_table(report))
         elif "matmul_peak_gflops" in keys:
             tables.append(_detector_table(report))
         else:
-            raise UserError(f"{path} is not a report of benchmark_ops.py or benchmark_detector.py")
+            raise UserError(f"{path} is not a report of benchmark_ops.py, benchmark_detector.py or benchmark_tryon.py")
     return "\n\n".join(tables)

@@ -25,6 +25,7 @@ from torchvision.models import vgg
 from seg_vton import machine
 from seg_vton.analysis.ops_benchmark import peak_bytes
 from seg_vton.analysis.timing import interleave, matmul_peak, spread
+from seg_vton.analysis.tryon_data_benchmark import run_data_benchmark
 from seg_vton.files import refuse_existing, write_json
 from seg_vton.tryon.models import GMM, TOM, TPSGrid
 from seg_vton.tryon.models.frozen import Frozen
@@ -217,6 +218,7 @@ def run(rounds: int, quick: bool, out: str | None = None, overwrite: bool = Fals
         rows += _measure("TOM step", _steps("TOM", inputs, base_channels, weights), rounds)
     peak = matmul_peak(256 if quick else 2048)
     report = {"batch": batch, "image_size": list(size), "rows": rows, "matmul_peak_gflops": peak}
+    report["data"] = run_data_benchmark(5 if quick else 200)
     report["machine"] = machine.describe()
     _print(report)
     if out:
@@ -249,4 +251,9 @@ def _print(report: dict[str, Any]) -> None:
                 times = (f"{1e3 * row[key]:.1f}" for key in ("median", "min", "max"))
                 table.add_row(row["form"], *times, f"{row['speedup']:.2f}", f"{row['peak_bytes'] / 1e6:.0f}")
         console.print(table)
+    table = Table("", *COLUMNS[:4], title="inputs of one item, from decoded files, one thread", box=box.SIMPLE)
+    for row in report["data"]["rows"]:
+        times = (f"{1e3 * row[key]:.2f}" for key in ("median", "min", "max"))
+        table.add_row(row["form"], *times, f"{row['speedup']:.2f}")
+    console.print(table)
     console.print(f"matrix-product peak {report['matmul_peak_gflops']:.0f} GFLOP/s, float32")

@@ -51,7 +51,9 @@ def test_the_tool_writes_its_report_and_keeps_an_old_one(repo, tmp_path, monkeyp
     monkeypatch.setattr(sys, "argv", [str(path), "--quick", "--rounds", "2", "--out", str(out)])
     runpy.run_path(str(path), run_name="__main__")
     assert OURS in capsys.readouterr().out
-    rows = {(row["task"], row["form"]): row for row in json.loads(out.read_text())["rows"]}
+    report = json.loads(out.read_text())
+    assert [row["speedup"] == 1 for row in report["data"]["rows"]] == [True, False]
+    rows = {(row["task"], row["form"]): row for row in report["rows"]}
     assert {form for _, form in rows} == {PUBLISHED, OURS, AUX}
     assert len(rows) == 2 + 3 * 3
     for (task, _), row in rows.items():

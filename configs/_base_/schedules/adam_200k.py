@@ -4,7 +4,7 @@ max_iters = 200_000
 train_cfg = dict(type="SeededIterBasedTrainLoop", max_iters=max_iters, val_interval=20_000)
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
-optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=1e-4, betas=(0.5, 0.999)))
+optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=1e-4, betas=(0.5, 0.999), fused=True))
 # `end` is not reached: the iteration after the last would have the rate zero.
 param_scheduler = [
     dict(type="LinearLR", by_epoch=False, begin=100_000, end=max_iters + 1, start_factor=1.0, end_factor=0.0)
