@@ -121,12 +121,7 @@ def test_published_weights_start_a_training(configs, stage, tmp_path):
     assert all(torch.equal(state[key], value) for key, value in weights.items() if "num_batches" not in key)
 
 
-mixes_types = pytest.mark.xfail(
-    raises=RuntimeError, strict=True, reason="TOM.generate blends bfloat16 with the float32 garment in torch.lerp"
-)
-
-
-@pytest.mark.parametrize("stage", ["gmm", pytest.param("tom", marks=mixes_types)])
+@pytest.mark.parametrize("stage", ["gmm", "tom"])
 def test_bfloat16_trains_close_to_float32_and_keeps_the_warp_in_float32(configs, stage, monkeypatch):
     """Neighbouring pixels of a warp are closer than bfloat16 can tell apart."""
     seen = []
