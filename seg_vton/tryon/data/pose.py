@@ -63,6 +63,26 @@ def read_keypoints(path: str | Path, alone: bool = False) -> np.ndarray | None:
     return _openpose(people[0], path) if people else None
 
 
+def read_people(path: str | Path) -> list[np.ndarray]:
+    """Reads everybody's joints of a file.
+
+    Args:
+        path: a JSON of a format that `read_keypoints` knows.
+
+    Returns:
+        An array for each person as `read_keypoints` gives it; what was not found is 0 0 0.
+
+    Raises:
+        UserError: the file is missing, broken or of another format; the message names it.
+    """
+    content = read_json(path)
+    if isinstance(content, dict) and isinstance(content.get("people"), list):
+        found = [_openpose(person, path) for person in content["people"]]
+    else:
+        found = [read_keypoints(path)]
+    return [np.where((joints[:, :2] > 0).all(1, keepdims=True), joints, 0) for joints in found if joints is not None]
+
+
 def _openpose(person: Any, path: str | Path) -> np.ndarray:
     values = next((person[key] for key in _KEYS if key in person), None) if isinstance(person, dict) else None
     if values is None:
