@@ -25,8 +25,9 @@ from seg_vton.errors import UserError
 from seg_vton.files import sha256
 from seg_vton.labels import DEEPFASHION15
 from seg_vton.parsing.instances import Parsing, from_sample
+from seg_vton.try_on import TryOn, TryOnResult
 
-__all__ = ["ClothingParser", "Parsing"]
+__all__ = ["ClothingParser", "Parsing", "TryOn", "TryOnResult"]
 
 
 class ClothingParser:

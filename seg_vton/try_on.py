@@ -1,0 +1,252 @@
+"""The try-on as one stateful predictor: a person's photo and a garment's, the person in the garment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import torch
+from mmengine.config import Config
+from PIL import Image
+from torch import Tensor, nn
+
+from seg_vton.engine.checkpoint import check_fits, load_checkpoint_file
+from seg_vton.engine.launch import load_config
+from seg_vton.engine.results import config_hash
+from seg_vton.errors import UserError
+from seg_vton.files import sha256
+from seg_vton.registry import build_model
+from seg_vton.tryon.data import agnostic
+from seg_vton.tryon.inference.composition import Composition, changed_region, compose
+from seg_vton.tryon.inference.garment import Garment, prepare_garment
+from seg_vton.tryon.inference.panel import draw_panel
+from seg_vton.tryon.inference.person import Person, prepare_person
+
+if TYPE_CHECKING:
+    from seg_vton.apis import ClothingParser
+
+PARSE_SIDE = 2048
+"""Pixels of the longer side from which a photo is made smaller for the segmenter: no model sees more."""
+
+GARMENT_SIDE = 4096
+"""Pixels of the longer side from which a garment's photo is made smaller: a bound on memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class TryOnResult:
+    """A person in a garment.
+
+    Attributes:
+        image: RGB uint8 `(H, W, 3)`: the photo with the try-on; bit for bit the photo outside the person's window.
+        warped_cloth: RGB uint8 `(h, w, 3)`: the warped garment in the person's window, at the photo's resolution.
+        mask: uint8 `(h, w)`: the composition mask there; 255 takes the warped garment, 0 what TOM rendered.
+        outputs: what the models say at their size, batches of one: `theta`, `grid`, `warped_cloth`, `warped_mask`,
+            `rendered`, `mask`, `try_on` (see `GMM.generate` and `TOM.generate`).
+        warnings: what the user should know, of person and garment.
+    """
+
+    image: np.ndarray
+    warped_cloth: np.ndarray
+    mask: np.ndarray
+    outputs: dict[str, Tensor]
+    warnings: tuple[str, ...]
+
+
+class TryOn:
+    """Segmenter, GMM and TOM as a function from two photos to the person in the garment.
+
+    >>> try_on = TryOn(ClothingParser(CONFIG, CHECKPOINT), gmm=(CONFIG, CHECKPOINT), tom=(CONFIG, CHECKPOINT))
+    >>> person = try_on.person(read_photo("me.jpg"), [estimate(photo)])
+    >>> garment = try_on.garment(read_photo("shirt.jpg"))
+    >>> result = try_on(person, garment)
+
+    A person and a garment are prepared once and serve any number of try-ons.
+
+    Args:
+        parser: the segmenter.
+        gmm: config (path or object) and checkpoint of the warp.
+        tom: config and checkpoint of the rendering; the warper that the config names is not used.
+        device: a torch device; None takes the segmenter's.
+        whole_window: compose all of the person's window from the models' images, as they are trained and tested. Else
+            the photo stays where the try-on changes nothing: `changed_region`.
+
+    Attributes:
+        image_size: (height, width) of the models' images.
+        stamp: all that a result depends on besides the photos, pose and mask, as a dict that JSON can hold.
+
+    Raises:
+        UserError: a file is missing, broken or refused, a config is of another model, a checkpoint does not fit, or the
+            two stages are of different sizes.
+    """
+
+    def __init__(
+        self,
+        parser: ClothingParser,
+        gmm: tuple[str | Path | Config, str | Path],
+        tom: tuple[str | Path | Config, str | Path],
+        device: str | torch.device | None = None,
+        whole_window: bool = False,
+    ) -> None:
+        self.parser, self.device, self.whole_window = parser, torch.device(device or parser.device), whole_window
+        self._gmm, gmm_config, gmm_stamp = _load("GMM", *gmm)
+        self._tom, tom_config, tom_stamp = _load("TOM", *tom)
+        self.image_size: tuple[int, int] = self._gmm.image_size
+        _check_sizes(self.image_size, gmm_config, tom_config)
+        self._pose_radius = gmm_config.test_dataloader.dataset.get("pose_radius", agnostic.RADIUS)
+        self._gmm.to(self.device), self._tom.to(self.device)
+        self.stamp: dict[str, Any] = {
+            "segmenter": parser.stamp,
+            "gmm": gmm_stamp,
+            "tom": tom_stamp,
+            "whole_window": whole_window,
+        }
+
+    def person(self, photo: np.ndarray, people: Sequence[np.ndarray] = ()) -> Person:
+        """Finds and prepares a person.
+
+        Args:
+            photo: RGB uint8 `(H, W, 3)`, upright.
+            people: joints `(18, 3)` of x, y in pixels and score in OpenPose's order, missing ones 0; of several people
+                those on the body are taken. Without any the pose maps are empty.
+
+        Returns:
+            The person.
+
+        Raises:
+            UserError: there is no upper body, or the pose is of another photo.
+        """
+        return prepare_person(photo, self._parse(photo), people, self.image_size, self._pose_radius)
+
+    def garment(self, photo: np.ndarray, mask: np.ndarray | None = None) -> Garment:
+        """Cuts out and frames a garment, worn or lying.
+
+        Args:
+            photo: RGB uint8 `(H, W, 3)`, upright.
+            mask: bool `(H, W)` of the garment; None leaves it to the segmenter or a plain background.
+
+        Returns:
+            The garment; of a photo with more than `GARMENT_SIDE` pixels on a side, a smaller one.
+
+        Raises:
+            UserError: there is no garment, or the mask is empty or of another size.
+        """
+        if mask is not None and mask.shape != photo.shape[:2]:
+            return prepare_garment(photo, np.zeros(photo.shape[:2], np.uint8), mask)  # says what is wrong
+        photo = limited(photo, GARMENT_SIDE)
+        size = photo.shape[:2]
+        if mask is not None:
+            return prepare_garment(photo, np.zeros(size, np.uint8), _resized_mask(mask, size))
+        return prepare_garment(photo, _enlarged(self._parse(photo), size))
+
+    @torch.no_grad()
+    def __call__(self, person: Person, garment: Garment) -> TryOnResult:
+        """Dresses a person in a garment.
+
+        Args:
+            person: of `person`.
+            garment: of `garment`.
+
+        Returns:
+            The try-on at the photo's resolution.
+        """
+        outputs = self._predict(person, garment)
+        mask = outputs["mask"][0, 0].cpu().numpy()
+        changed = None if self.whole_window else changed_region(person.parse, mask)
+        made = compose(person.photo, person.box, garment.picture, self._gmm, outputs, changed)
+        return TryOnResult(*made, outputs, (*person.warnings, *garment.warnings))
+
+    def panel(self, person: Person, garment: Garment, result: TryOnResult, title: str) -> np.ndarray:
+        """What went in and what came out of a try-on in one picture, RGB uint8; `title` stands below."""
+        made = Composition(result.image, result.warped_cloth, result.mask)
+        return draw_panel(person, garment, result.outputs, made, title)
+
+    def _predict(self, person: Person, garment: Garment) -> dict[str, Tensor]:
+        """Both stages' outputs for the one pair."""
+        picture = Image.fromarray(garment.picture).resize(self.image_size[::-1], Image.Resampling.BILINEAR)
+        mask = _resized_mask(garment.mask, self.image_size)
+        inputs = {
+            "agnostic": person.inputs["agnostic"],
+            "cloth": agnostic.to_unit(np.asarray(picture)),
+            "cloth_mask": mask[None].astype(np.float32),
+        }
+        batch = {key: torch.from_numpy(value)[None].to(self.device) for key, value in inputs.items()}
+        warped = self._gmm.generate(batch)
+        return {**warped, **self._tom.generate({**batch, **warped})}
+
+    def _parse(self, photo: np.ndarray) -> np.ndarray:
+        """The photo's label map in deepfashion15, no more than `PARSE_SIDE` pixels on a side."""
+        return self.parser(limited(photo, PARSE_SIDE)).label_map()
+
+
+def limited(photo: np.ndarray, side: int) -> np.ndarray:
+    """The photo, made smaller where its longer side has more than `side` pixels."""
+    longer = max(photo.shape[:2])
+    if longer <= side:
+        return photo
+    size = [max(1, round(length * side / longer)) for length in photo.shape[1::-1]]
+    return cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+
+
+def _resized_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A bool mask at (height, width), half covered or more."""
+    if mask.shape == size:
+        return mask
+    how = cv2.INTER_AREA if size[0] < mask.shape[0] else cv2.INTER_LINEAR
+    return cv2.resize(mask.astype(np.float32), size[::-1], interpolation=how) >= 0.5
+
+
+def _enlarged(label_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A label map at (height, width); of each pixel the nearest label, edges smoothed."""
+    if label_map.shape == size:
+        return label_map
+    result = np.zeros(size, np.uint8)
+    best = np.zeros(size, np.float32)
+    for label in np.unique(label_map):
+        share = cv2.resize((label_map == label).astype(np.float32), size[::-1], interpolation=cv2.INTER_LINEAR)
+        result[share > best] = label
+        np.maximum(best, share, out=best)
+    return result
+
+
+def _load(kind: str, config: str | Path | Config, checkpoint: str | Path) -> tuple[nn.Module, Config, dict[str, Any]]:
+    """A trained stage without what only training needs, its config, and what it is."""
+    config = config if isinstance(config, Config) else load_config(config)
+    model = config.get("model") or {}
+    if model.get("type") != kind:
+        raise UserError(
+            f"config {config.filename} is of {model.get('type')}: --{kind.lower()} needs a config of {kind}"
+        )
+    settings = model.to_dict()
+    if kind == "TOM":
+        settings["warper"] = None
+        settings["loss_perceptual"] = {
+            **(settings.get("loss_perceptual") or {"type": "PerceptualLoss"}),
+            "weights": None,
+        }
+    network, content = build_model(settings), load_checkpoint_file(checkpoint, "cpu")
+    check_fits(network, content, checkpoint)
+    state = content.get("state_dict", content)
+    network.load_state_dict({key.removeprefix("module."): value for key, value in state.items()}, strict=False)
+    stamp = {
+        "config": Path(config.filename or "").name,
+        "model_sha256": config_hash(Config({"model": settings})),
+        "checkpoint": Path(checkpoint).name,
+        "checkpoint_sha256": sha256(checkpoint),
+    }
+    network.aux_head = None  # it served the training
+    return network.eval(), config, stamp
+
+
+def _check_sizes(size: tuple[int, int], gmm: Config, tom: Config) -> None:
+    """Raises `UserError` unless both stages are of images of one size."""
+    for config in (gmm, tom):
+        found = tuple(config.test_dataloader.dataset.get("image_size", (256, 192)))
+        if found != size:
+            raise UserError(
+                f"{config.filename} is for images of {found} (height, width) and the GMM for {size}: give the two "
+                "stages of one row of configs/tryon"
+            )

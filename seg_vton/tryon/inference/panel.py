@@ -1,0 +1,64 @@
+"""One picture of a try-on: what went in, what the models made of it, what came out."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from seg_vton.analysis.drawing import grid
+from seg_vton.data.photo_pairs.crop import crop
+from seg_vton.labels import DEEPFASHION15
+from seg_vton.tryon.inference.composition import Composition
+from seg_vton.tryon.inference.garment import Garment
+from seg_vton.tryon.inference.person import Person
+from seg_vton.tryon.visualization import draw_pose
+
+_CELL = (512, 384)
+
+
+def draw_panel(
+    person: Person, garment: Garment, outputs: dict[str, Tensor], result: Composition, title: str
+) -> np.ndarray:
+    """Eight pictures of a try-on in two rows, all of the person's window or the garment's.
+
+    Args:
+        person: who is dressed.
+        garment: in what.
+        outputs: `rendered` `(1, 3, h, w)` in [-1, 1].
+        result: the try-on.
+        title: what stands below.
+
+    Returns:
+        RGB uint8.
+    """
+    palette = np.array(DEEPFASHION15.palette, np.uint8)
+    body, pose = person.inputs["agnostic"][0], torch.from_numpy(person.inputs["agnostic"][4:])
+    shape = np.repeat(np.uint8(127.5 * (body + 1))[..., None], 3, 2) // 2
+    rendered = np.uint8(127.5 * (outputs["rendered"][0].permute(1, 2, 0).cpu().numpy() + 1))
+    rows = (
+        (
+            ("person", person.crop),
+            (f"garment: {garment.source}", garment.picture),
+            ("parsing", palette[person.parse]),
+            ("body shape, pose", np.maximum(shape, draw_pose(pose))),
+        ),
+        (
+            ("warped garment", result.warped_cloth),
+            ("composition mask", np.repeat(result.mask[..., None], 3, 2)),
+            ("rendered by TOM", rendered),
+            ("try-on", crop(result.image, person.box, cv2.BORDER_REPLICATE)),
+        ),
+    )
+    cells = [[(caption, _resized(picture)) for caption, picture in row] for row in rows]
+    seen = [label for label in np.unique(person.parse) if label]
+    return grid(cells, title, [(DEEPFASHION15.classes[label], DEEPFASHION15.palette[label]) for label in seen])
+
+
+def _resized(picture: np.ndarray) -> np.ndarray:
+    """A picture at the size of a panel's cells."""
+    if picture.shape[0] < _CELL[0]:  # repeats pixels, so that what is seen is what was computed
+        return cv2.resize(picture, _CELL[::-1], interpolation=cv2.INTER_NEAREST)
+    return np.asarray(Image.fromarray(picture).resize(_CELL[::-1], Image.Resampling.LANCZOS))

@@ -1,0 +1,186 @@
+"""A person of any photo as the models' input: body found, window cut, cloth-agnostic representation made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from seg_vton.data.photo_pairs.crop import Box, crop, move_joints, person_box
+from seg_vton.errors import UserError
+from seg_vton.labels import DEEPFASHION15
+from seg_vton.parsing.label_map import Regions, regions
+from seg_vton.pose.face import label_face
+from seg_vton.tryon.data.dataset import person_inputs
+from seg_vton.tryon.data.pose import NUM_JOINTS
+
+LEAST_SHARE = 0.002
+"""The smallest worn upper garment, as a share of the photo: below that the segmenter has seen something else."""
+
+LEAST_HEIGHT = 64
+"""The least height of a person's window in pixels."""
+
+_SHOULDERS = (2, 5)
+_WHOLE = 0.7  # a photo of the models' aspect whose person fills so much of the height is framed already
+_SECOND = 0.25  # a second part of the body from this share of the largest on may be another person
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """A person, ready to be dressed.
+
+    Attributes:
+        photo: RGB uint8 `(H, W, 3)`.
+        label_map: uint8 ids of `deepfashion15`, of the photo's shape or smaller at the same aspect.
+        box: the window in the photo, of the models' aspect; it may reach beyond the photo, whose edge goes on there.
+        joints: float `(18, 3)` of x, y in pixels of the photo and score; None where nothing is known of the pose.
+        parse: uint8 ids `(h, w)`: the window of `label_map` at the models' size.
+        inputs: `agnostic` and the rest of `person_inputs`, float32 `(C, h, w)`.
+        warnings: what the user should know.
+    """
+
+    photo: np.ndarray
+    label_map: np.ndarray
+    box: Box
+    joints: np.ndarray | None
+    parse: np.ndarray
+    inputs: dict[str, np.ndarray]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def crop(self) -> np.ndarray:
+        """The window of the photo, RGB uint8."""
+        return crop(self.photo, self.box, cv2.BORDER_REPLICATE)
+
+    def full_label_map(self) -> np.ndarray:
+        """The label map of the photo's shape, enlarged by nearest."""
+        return resize_nearest(self.label_map, self.photo.shape[:2])
+
+
+def resize_nearest(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes ids to (height, width) by nearest, as the training data are."""
+    return (
+        labels
+        if labels.shape == size
+        else np.asarray(Image.fromarray(labels).resize(size[::-1], Image.Resampling.NEAREST))
+    )
+
+
+def prepare_person(
+    photo: np.ndarray,
+    label_map: np.ndarray,
+    people: Sequence[np.ndarray],
+    size: tuple[int, int],
+    pose_radius: int,
+) -> Person:
+    """Finds the person and makes the models' input of them.
+
+    Args:
+        photo: RGB uint8 `(H, W, 3)`.
+        label_map: uint8 ids of `deepfashion15`, what the segmenter sees, of the photo's shape or smaller.
+        people: joints `(18, 3)` in pixels of the photo, missing ones 0, of everybody whose pose is known.
+        size: (height, width) of the models' images.
+        pose_radius: of the squares that mark joints, in pixels of the models' images.
+
+    Returns:
+        The person.
+
+    Raises:
+        UserError: there is no upper body, or it is too small, or no joint lies on the body.
+    """
+    seen = regions(label_map, DEEPFASHION15.name)
+    _check_upper_body(seen, label_map)
+    scale = label_map.shape[0] / photo.shape[0]
+    joints, warnings = choose_pose(people, seen.body, scale)
+    known = np.zeros((NUM_JOINTS, 3), np.float32) if joints is None else joints
+    scaled = known * (scale, scale, 1)
+    label_map = label_face(label_map, scaled)
+    seen = regions(label_map, DEEPFASHION15.name)
+    box = _window(seen, scaled, size)
+    full = Box(*(round(side / scale) for side in box))
+    if full.height < LEAST_HEIGHT:
+        raise UserError(f"the person is too small: head to hips are {full.height} pixels high, {LEAST_HEIGHT} needed")
+    parse = resize_nearest(crop(label_map, box, cv2.BORDER_CONSTANT), size)
+    image = Image.fromarray(crop(photo, full, cv2.BORDER_REPLICATE)).resize(size[::-1], Image.Resampling.BILINEAR)
+    moved = None if joints is None else move_joints(known, full, size)[:, :2].astype(np.float64)
+    inputs = person_inputs(np.asarray(image), parse, moved, DEEPFASHION15.name, DEEPFASHION15.unions.upper, pose_radius)
+    warnings += _faults(seen, label_map, full, size)
+    return Person(photo, label_map, full, joints, parse, inputs, tuple(warnings))
+
+
+def _window(seen: Regions, joints: np.ndarray, size: tuple[int, int]) -> Box:
+    """The window from head to hips; all of a photo that is framed like that already."""
+    height, width = seen.upper.shape
+    box = person_box(seen.head, seen.upper, seen.body, joints, size[1] / size[0])
+    framed = abs(width * size[0] / size[1] - height) <= 1 and box.height >= _WHOLE * height
+    return Box(0, 0, width, height) if framed else box
+
+
+def _check_upper_body(seen: Regions, label_map: np.ndarray) -> None:
+    if np.count_nonzero(seen.upper) >= LEAST_SHARE * seen.upper.size:
+        return
+    names = [DEEPFASHION15.classes[label] for label in np.unique(label_map) if label]
+    raise UserError(
+        f"no person in the photo: found no upper body in a top, dress or outer garment (the segmenter sees "
+        f"{', '.join(names) or 'nothing'}). Give a photo of a dressed person, upright and not too small"
+    )
+
+
+def choose_pose(people: Sequence[np.ndarray], body: np.ndarray, scale: float) -> tuple[np.ndarray | None, list[str]]:
+    """The pose that is the person's: most joints on the body, of equals the largest.
+
+    Args:
+        people: joints `(18, 3)` in pixels of the photo, missing ones 0.
+        body: bool `(h, w)`, the photo's body mask.
+        scale: of the mask to the photo.
+
+    Returns:
+        The joints, None where nobody's pose is known; warnings.
+
+    Raises:
+        UserError: no joint of anybody lies on the body.
+    """
+    found = [joints for joints in people if (joints[:, :2] > 0).all(1).any()]
+    if not found:
+        return None, ["no pose: the pose maps are empty, and the models were trained with poses"]
+    ranks = [_rank(joints, body, scale) for joints in found]
+    best = max(range(len(found)), key=ranks.__getitem__)
+    if ranks[best][0] == 0:
+        raise UserError(
+            "none of the keypoints lies on the person: they must be of this photo, in its pixels, as it is upright"
+        )
+    warnings = []
+    if len(found) > 1:
+        warnings.append(
+            f"the keypoints are of {len(found)} people: took the one with {ranks[best][0]} joints on the body"
+        )
+    if not (found[best][list(_SHOULDERS), :2] > 0).all():
+        warnings.append("the pose lacks a shoulder, so the garment may sit badly")
+    return found[best], warnings
+
+
+def _rank(joints: np.ndarray, body: np.ndarray, scale: float) -> tuple[int, float]:
+    """How many joints lie on the body, and the area they span."""
+    points = joints[(joints[:, :2] > 0).all(1), :2]
+    x, y = np.floor(points * scale).astype(int).T
+    inside = (x < body.shape[1]) & (y < body.shape[0])
+    return int(body[y[inside], x[inside]].sum()), float(np.ptp(points, axis=0).prod())
+
+
+def _faults(seen: Regions, label_map: np.ndarray, box: Box, size: tuple[int, int]) -> list[str]:
+    """What may spoil the try-on."""
+    warnings = []
+    if not seen.head.any():
+        warnings.append("the segmenter finds no head: the face will be invented, not kept")
+    if box.height < size[0]:
+        warnings.append(f"the person's window is {box.height} pixels high and the models see {size[0]}")
+    dress = np.count_nonzero(label_map == DEEPFASHION15.id_of("dress"))
+    if dress > np.count_nonzero(seen.upper) / 2:
+        warnings.append("the person wears a dress, all of which is replaced: what is below the garment is invented")
+    areas = np.sort(cv2.connectedComponentsWithStats(seen.upper.astype(np.uint8))[2][1:, cv2.CC_STAT_AREA])[::-1]
+    if len(areas) > 1 and areas[1] > _SECOND * areas[0]:
+        warnings.append("the upper garment is in several parts: there may be several people in the photo")
+    return warnings

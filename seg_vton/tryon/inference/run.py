@@ -1,0 +1,244 @@
+"""Dressing many persons in many garments: each prepared once, faults said, an interrupted run completed."""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from seg_vton.errors import UserError
+from seg_vton.files import atomic_path
+from seg_vton.labels import DEEPFASHION15, save_palette_png
+from seg_vton.parsing.photos import SUFFIXES, read_photo
+from seg_vton.pose import BACKENDS, PoseEstimator, pose_file
+from seg_vton.progress import track
+from seg_vton.try_on import PARSE_SIDE, TryOn, TryOnResult, limited
+from seg_vton.tryon.data.images import MASK_THRESHOLD
+from seg_vton.tryon.data.pose import read_people
+from seg_vton.tryon.inference.garment import Garment
+from seg_vton.tryon.inference.jobs import (
+    Item,
+    Job,
+    Plan,
+    choose_pairs,
+    find_items,
+    plan_jobs,
+    read_records,
+    result_path,
+    write_record,
+)
+from seg_vton.tryon.inference.person import Person
+
+GARMENT_BYTES = 1 << 29
+"""How much of prepared garments is kept for the next person."""
+
+
+@dataclass
+class Outcome:
+    """What a run did.
+
+    Attributes:
+        done: number of pairs done.
+        complete: number of pairs whose results were there already.
+        warnings: by name of a pair.
+        failures: a message for each input or pair that could not be done.
+    """
+
+    done: int = 0
+    complete: int = 0
+    warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+
+class Poses:
+    """Where the joints of persons come from.
+
+    Args:
+        source: a folder of keypoint files (`seg_vton.pose.pose_file`) or the name of one of `seg_vton.pose.BACKENDS`.
+
+    Attributes:
+        name: of the source for records: the backend that runs, or 'files'.
+
+    Raises:
+        UserError: there is no such folder, or the backend is not installed.
+    """
+
+    def __init__(self, source: str | Path) -> None:
+        self.folder = None if str(source) in BACKENDS else Path(source)
+        if self.folder is None:
+            self._estimate = PoseEstimator(str(source))
+        elif not self.folder.is_dir():
+            raise UserError(f"--pose {source} is neither a folder of keypoint files nor one of {', '.join(BACKENDS)}")
+        self.name = "files" if self.folder else self._estimate.backend
+
+    def file(self, photo: Path) -> Path | None:
+        """The keypoint file of a photo; None where joints are estimated. Raises `UserError` where there is none."""
+        return None if self.folder is None else pose_file(self.folder, photo)
+
+    def people(self, file: Path | None, image: np.ndarray) -> list[np.ndarray]:
+        """The joints `(18, 3)` of everybody in a photo, in its pixels."""
+        if file is not None:
+            return read_people(file)
+        small = limited(image, PARSE_SIDE)
+        joints = self._estimate(small)
+        return [joints * (image.shape[1] / small.shape[1], image.shape[0] / small.shape[0], 1)]
+
+
+def dress_all(
+    predictor: TryOn,
+    persons: Sequence[str | Path],
+    garments: Sequence[str | Path],
+    out: str | Path,
+    pairs: str | Path | None = None,
+    pose: str | Path = "auto",
+    garment_masks: str | Path | None = None,
+    overwrite: bool = False,
+) -> Outcome:
+    """Dresses every person in every garment and writes `OUT/<kind>/PERSON_GARMENT.png` and records.
+
+    What an earlier run on the same files under the same stamp has written is not done again. A photo that cannot be
+    read or used is said on stderr at once, its pairs are left out and the others done.
+
+    Args:
+        predictor: segmenter and models.
+        persons: photos, and folders that are searched for photos to any depth.
+        garments: the same.
+        out: folder of the results.
+        pairs: a file of lines with a person's and a garment's file name, or None for all of them.
+        pose: see `Poses`.
+        garment_masks: folder of masks, white on black, named as the garments' photos; None for none.
+        overwrite: do everything anew, whatever is there.
+
+    Returns:
+        What was done.
+
+    Raises:
+        UserError: nothing is to be done, the pose source is not there, or the results cannot be written.
+    """
+    out, poses, masks = Path(out), Poses(pose), None if garment_masks is None else Path(garment_masks)
+    if masks is not None and not masks.is_dir():
+        raise UserError(f"--garment-mask {masks} is no folder")
+    stamp = {**predictor.stamp, "pose": poses.name}
+    plan, records = Plan(), read_records(out)
+    people = find_items(persons, "person", out, records, plan.failures)
+    people = _with_extras(people, poses.file, plan.failures)
+    things = find_items(garments, "garment", out, records, plan.failures)
+    things = _with_extras(things, lambda photo: masks and _mask_file(masks, photo), plan.failures)
+    plan_jobs(choose_pairs(people, things, pairs, plan.failures), out, stamp, records, plan, overwrite)
+    return _Run(predictor, poses, out, stamp).work(plan)
+
+
+def _with_extras(items: list[Item], find: Callable[[Path], Path | None], failures: list[str]) -> list[Item]:
+    """Items with the files of their poses or masks; those that lack one are left out and said."""
+    found = []
+    for item in items:
+        try:
+            found.append(replace(item, extra=find(item.photo)))
+        except UserError as error:
+            failures.append(str(error))
+    return found
+
+
+def _mask_file(folder: Path, photo: Path) -> Path | None:
+    """The mask of a garment's photo: its name with any photo's suffix; None where there is none."""
+    candidates = [folder / f"{photo.stem}{suffix}" for suffix in (".png", *SUFFIXES)]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+class _Run:
+    """A run under way: what is prepared is kept, what failed is not tried again."""
+
+    def __init__(self, predictor: TryOn, poses: Poses, out: Path, stamp: dict[str, Any]) -> None:
+        self.predictor, self.poses, self.out, self.stamp = predictor, poses, out, stamp
+        self._person: tuple[Item | None, Person | None] = (None, None)
+        self._garments: OrderedDict[Item, Garment] = OrderedDict()
+        self._failed: set[Item] = set()
+
+    def work(self, plan: Plan) -> Outcome:
+        """Does the jobs."""
+        outcome = Outcome(complete=plan.complete, failures=plan.failures)
+        for message in plan.failures:
+            _complain(message)
+        for job in track(plan.jobs, "trying on") if plan.jobs else ():
+            person = self._prepare(job.person, self._get_person, outcome)
+            garment = self._prepare(job.garment, self._get_garment, outcome)
+            if person is None or garment is None:
+                continue
+            result = self.predictor(person, garment)
+            self._write(job, person, garment, result)
+            outcome.done += 1
+            if result.warnings:
+                outcome.warnings[job.name] = result.warnings
+        return outcome
+
+    def _prepare(self, item: Item, get: Callable[[Item], Any], outcome: Outcome) -> Any:
+        """The person or garment of an item; None where it cannot be used, which is said once."""
+        if item in self._failed:
+            return None
+        try:
+            return get(item)
+        except UserError as error:
+            self._failed.add(item)
+            message = str(error) if str(item.photo) in str(error) else f"{item.photo}: {error}"
+            outcome.failures.append(message)
+            _complain(message)
+            return None
+
+    def _get_person(self, item: Item) -> Person:
+        if self._person[0] != item:
+            self._person = (None, None)  # no two photos in memory
+            photo = read_photo(item.photo)
+            self._person = (item, self.predictor.person(photo, self.poses.people(item.extra, photo)))
+        return self._person[1]
+
+    def _get_garment(self, item: Item) -> Garment:
+        if item not in self._garments:
+            mask = None if item.extra is None else read_photo(item.extra)[..., 0] >= MASK_THRESHOLD
+            self._garments[item] = self.predictor.garment(read_photo(item.photo), mask)
+        self._garments.move_to_end(item)
+        while len(self._garments) > 1 and sum(garment.nbytes for garment in self._garments.values()) > GARMENT_BYTES:
+            self._garments.popitem(last=False)
+        return self._garments[item]
+
+    def _write(self, job: Job, person: Person, garment: Garment, result: TryOnResult) -> None:
+        write_record(self.out, job, self.stamp, pending=True)
+        title = f"{job.person.name} with {job.garment.name}"
+        pictures = {
+            "try-on": result.image,
+            "warped-garment": result.warped_cloth,
+            "composition-mask": result.mask,
+            "panel": self.predictor.panel(person, garment, result, title),
+        }
+        for kind, picture in pictures.items():
+            _save(result_path(self.out, kind, job.name), picture)
+        parsing = result_path(self.out, "parsing", job.name)
+        save_palette_png(parsing, person.full_label_map(), DEEPFASHION15.name, overwrite=True)
+        write_record(self.out, job, self.stamp, pending=False, **self._facts(person, garment, result))
+
+    def _facts(self, person: Person, garment: Garment, result: TryOnResult) -> dict[str, Any]:
+        """What a record says besides inputs and files; boxes are left, top, right, bottom in pixels."""
+        height, width = person.photo.shape[:2]
+        return {
+            "size": [width, height],
+            "window": list(person.box),
+            "garment_window": list(garment.box),
+            "garment_mask": garment.source,
+            "pose": "none" if person.joints is None else self.poses.name,
+            "label_space": DEEPFASHION15.name,
+            "warnings": list(result.warnings),
+        }
+
+
+def _save(path: Path, picture: np.ndarray) -> None:
+    with atomic_path(path, overwrite=True) as temporary:
+        Image.fromarray(picture).save(temporary)
+
+
+def _complain(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr, flush=True)

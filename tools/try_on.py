@@ -1,0 +1,77 @@
+"""Dresses people in garments: photos in, photos out.
+
+python tools/try_on.py --person me.jpg --garment shirts/ --segmenter CONFIG CHECKPOINT --gmm CONFIG CHECKPOINT \
+    --tom CONFIG CHECKPOINT --out DIR --pose DIR
+
+Every person gets every garment, or --pairs names the pairs. A garment's mask is the one in --garment-mask; else what a
+person in its photo wears, by the segmenter; else what is before a plain background.
+
+Writes DIR/try-on/PERSON_GARMENT.png at the photo's resolution, other kinds beside it, and
+DIR/records/PERSON_GARMENT.json, which says what they are of. Running the same command again goes on where it was
+interrupted. Ends with code 1 when something could not be done; the rest is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from seg_vton.apis import ClothingParser, TryOn
+from seg_vton.errors import exit_on_user_error
+from seg_vton.tryon.inference.run import Outcome, dress_all
+
+
+def parse_args() -> argparse.Namespace:
+    """Which people, garments and models."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for role in ("person", "garment"):
+        parser.add_argument(f"--{role}", nargs="+", required=True, metavar="PHOTO", help="photos, or folders of them")
+    for model in ("segmenter", "gmm", "tom"):
+        parser.add_argument(f"--{model}", nargs=2, required=True, metavar=("CONFIG", "CHECKPOINT"))
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
+    parser.add_argument("--pairs", metavar="FILE", help="lines of a person's and a garment's file name; default: all")
+    parser.add_argument(
+        "--pose",
+        default="auto",
+        metavar="DIR|none|rtmlib|mediapipe",
+        help="folder of keypoint files NAME_keypoints.json, an installed estimator, or none for empty pose maps",
+    )
+    parser.add_argument("--garment-mask", metavar="DIR", help="folder of masks, white on black, named as the garments")
+    parser.add_argument("--score-thr", type=float, default=0.3, help="leave out the segmenter's instances below it")
+    parser.add_argument(
+        "--whole-window", action="store_true", help="all of the person's window as the models render it, not the photo"
+    )
+    parser.add_argument("--device", help="torch device (default: the GPU where there is one)")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing results")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Dresses everybody and says how it went."""
+    args = parse_args()
+    with exit_on_user_error():
+        segmenter = ClothingParser(*args.segmenter, args.device, score_thr=args.score_thr)
+        outcome = dress_all(
+            TryOn(segmenter, args.gmm, args.tom, whole_window=args.whole_window),
+            args.person,
+            args.garment,
+            args.out,
+            pairs=args.pairs,
+            pose=args.pose,
+            garment_masks=args.garment_mask,
+            overwrite=args.overwrite,
+        )
+    sys.exit(_report(outcome, args.out))
+
+
+def _report(outcome: Outcome, out: str) -> int:
+    """Prints warnings and counts; returns the exit code."""
+    for name, warnings in outcome.warnings.items():
+        for warning in warnings:
+            print(f"{name}: {warning}")
+    print(f"made {outcome.done} try-ons, {outcome.complete} were done before, {len(outcome.failures)} faults: {out}")
+    return bool(outcome.failures)
+
+
+if __name__ == "__main__":
+    main()
