@@ -26,6 +26,20 @@ HOOKS = _child("hook", root.HOOKS)
 LOOPS = _child("loop", root.LOOPS)
 VISUALIZERS = _child("visualizer", root.VISUALIZERS)
 
+# Nothing of ours is in these. Without a child of the scope mmengine searches the root all the same, but warns each time.
+for _parent in (
+    root.EVALUATOR,
+    root.LOG_PROCESSORS,
+    root.OPTIM_WRAPPERS,
+    root.OPTIM_WRAPPER_CONSTRUCTORS,
+    root.OPTIMIZERS,
+    root.PARAM_SCHEDULERS,
+    root.RUNNERS,
+    root.VISBACKENDS,
+    root.WEIGHT_INITIALIZERS,
+):
+    _child(_parent.name, _parent)
+
 
 def build_model(config: dict[str, Any]) -> Any:
     """Builds a model or a part of one by its name here or at mmengine's root, whatever the process's default scope is.

@@ -23,3 +23,12 @@ def test_models_are_built_in_a_process_of_either_half(scope):
     model = registry.build_model(dict(type="GMM", image_size=(64, 64), base_channels=2, loss_warp=dict(type="L1Loss")))
     assert isinstance(model.loss_warp, L1Loss)
     assert isinstance(GMM(image_size=(64, 64), base_channels=2).loss_warp, L1Loss)
+
+
+@pytest.mark.parametrize("name", ["OPTIMIZERS", "OPTIM_WRAPPERS", "PARAM_SCHEDULERS", "LOG_PROCESSORS", "VISBACKENDS"])
+def test_what_mmengine_builds_in_our_scope_is_found_without_a_warning(name):
+    """mmengine warns for each registry that the default scope has no child of."""
+    parent = getattr(root, name)
+    with parent.switch_scope_and_registry("seg_vton") as searched:
+        assert searched.scope == "seg_vton"
+        assert searched.parent is parent
