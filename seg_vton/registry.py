@@ -26,7 +26,7 @@ HOOKS = _child("hook", root.HOOKS)
 LOOPS = _child("loop", root.LOOPS)
 VISUALIZERS = _child("visualizer", root.VISUALIZERS)
 
-# Nothing of ours is in these. Without a child of the scope mmengine searches the root all the same, but warns each time.
+# Nothing of ours is in these. Without a child of the scope mmengine searches the root all the same, but warns.
 for _parent in (
     root.EVALUATOR,
     root.LOG_PROCESSORS,
