@@ -44,7 +44,7 @@ class PoseEstimator:
     """
 
     def __init__(self, backend: str = "auto", models: Sequence[str | Path] | None = None) -> None:
-        self.backend = _resolve(backend)
+        self.backend = resolve_backend(backend)
         if models is not None and self.backend != "rtmlib":
             raise UserError(f"the pose backend {self.backend} takes no models: they are for rtmlib")
         self._estimate = _BUILDERS[self.backend](tuple(map(Path, models or ())))
@@ -67,30 +67,35 @@ class PoseEstimator:
         return self._estimate(image)
 
 
-def estimate(image: np.ndarray, backend: str = "auto") -> np.ndarray:
-    """Finds the joints of the most prominent person in a photo; the backend's models are loaded once a process.
+def estimate(image: np.ndarray, backend: str = "auto", models: Sequence[str | Path] | None = None) -> np.ndarray:
+    """Finds the joints of the most prominent person in a photo; models are loaded once a process.
 
     Args:
         image: RGB uint8 `(H, W, 3)`, upright.
         backend: one of `BACKENDS`.
+        models: ONNX files of rtmlib's detector and pose model; see `PoseEstimator`.
 
     Returns:
         float32 `(18, 3)` of x, y in pixels and score; see `PoseEstimator`.
 
     Raises:
-        UserError: the backend is unknown or not installed.
+        UserError: the backend is unknown or not installed, or a model is not there.
     """
-    return shared_estimator(backend)(image)
+    return shared_estimator(backend, None if models is None else tuple(map(str, models)))(image)
 
 
 @cache
-def shared_estimator(backend: str) -> PoseEstimator:
-    """The process's one estimator of a backend with its own models."""
-    return PoseEstimator(backend)
+def shared_estimator(backend: str, models: tuple[str, ...] | None = None) -> PoseEstimator:
+    """The process's one estimator of a backend with the same models."""
+    return PoseEstimator(backend, models)
 
 
-def _resolve(backend: str) -> str:
-    """The backend meant by a name, after checking that it is installed."""
+def resolve_backend(backend: str) -> str:
+    """The backend that a name means, `auto` resolved, after checking that it is installed; nothing is loaded.
+
+    Raises:
+        UserError: the backend is unknown or not installed; the message names the fix.
+    """
     if backend not in BACKENDS:
         raise UserError(f"unknown pose backend {backend!r}; known: {', '.join(BACKENDS)}")
     if backend == "auto":

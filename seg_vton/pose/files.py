@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from seg_vton.errors import UserError
-from seg_vton.pose.backends import BACKENDS, PoseEstimator, estimate
+from seg_vton.pose.backends import BACKENDS, estimate
 from seg_vton.tryon.data.pose import NUM_JOINTS, read_keypoints
 
 
-def load_or_estimate(source: str | Path | PoseEstimator, photo: str | Path, image: np.ndarray) -> np.ndarray:
+def load_or_estimate(
+    source: str | Path, photo: str | Path, image: np.ndarray, models: Sequence[str | Path] | None = None
+) -> np.ndarray:
     """The joints of the person in a photo, from wherever the user says.
 
     Args:
-        source: a keypoint file of any format that `read_keypoints` knows; a folder of such files (see `pose_file`); the
-            name of one of `BACKENDS`; or an estimator.
+        source: a keypoint file of any format that `read_keypoints` knows; a folder of such files (see `pose_file`); or
+            the name of one of `BACKENDS`.
         photo: the photo's file, whose name finds its keypoints in a folder.
         image: the photo, RGB uint8 `(H, W, 3)`.
+        models: ONNX files of rtmlib's detector and pose model, see `PoseEstimator`; of no use to keypoint files.
 
     Returns:
         float32 `(18, 3)` of x, y in pixels and score, in COCO's order with the neck as joint 1; missing joints are
@@ -28,10 +32,8 @@ def load_or_estimate(source: str | Path | PoseEstimator, photo: str | Path, imag
     Raises:
         UserError: there is no such file or backend, or the file is broken, or has the joints of several people.
     """
-    if isinstance(source, PoseEstimator):
-        return source(image)
     if str(source) in BACKENDS:
-        return estimate(image, str(source))
+        return estimate(image, str(source), models)
     joints = read_keypoints(pose_file(Path(source), Path(photo)), alone=True)
     if joints is None:
         return np.zeros((NUM_JOINTS, 3), np.float32)

@@ -13,7 +13,7 @@ import onnx
 import pytest
 
 from seg_vton.errors import UserError
-from seg_vton.pose import BACKENDS, PoseEstimator, backends, estimate
+from seg_vton.pose import BACKENDS, PoseEstimator, backends, estimate, resolve_backend
 
 IMAGE = np.zeros((120, 80, 3), np.uint8)
 IMAGE[..., 0] = 200  # red
@@ -169,7 +169,7 @@ def test_mediapipe_without_its_bundled_model(monkeypatch):
 
 def test_auto_prefers_rtmlib(monkeypatch, rtmlib):
     install(monkeypatch, fake_mediapipe(None))
-    assert PoseEstimator("auto").backend == "rtmlib"
+    assert PoseEstimator("auto").backend == resolve_backend("auto") == "rtmlib"
 
 
 def test_auto_takes_mediapipe_when_it_is_all_there_is(monkeypatch):
@@ -181,6 +181,8 @@ def test_auto_takes_mediapipe_when_it_is_all_there_is(monkeypatch):
 def test_without_a_library_the_message_names_the_fix(backend):
     with pytest.raises(UserError, match=r"installed: `pip install seg-vton\[pose\]` .*`none`"):
         estimate(IMAGE, backend)
+    with pytest.raises(UserError, match=r"is (not )?installed"):
+        resolve_backend(backend)
 
 
 def test_none_finds_no_joint():

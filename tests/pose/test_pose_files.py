@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seg_vton.errors import UserError
-from seg_vton.pose import PoseEstimator, load_or_estimate, openpose_json
+from seg_vton.pose import load_or_estimate, openpose_json
 
 IMAGE = np.zeros((50, 40, 3), np.uint8)
 JOINTS = np.column_stack([np.arange(1.0, 19), np.arange(2.0, 20), np.full(18, 0.75)]).astype(np.float32)
@@ -40,9 +40,10 @@ def test_source_that_is_nothing(tmp_path):
         load_or_estimate(tmp_path / "gone", "me.jpg", IMAGE)
 
 
-def test_backend_by_name_and_estimator():
+def test_backend_by_name():
     assert not load_or_estimate("none", "me.jpg", IMAGE).any()
-    assert not load_or_estimate(PoseEstimator("none"), "me.jpg", IMAGE).any()
+    with pytest.raises(UserError, match="none takes no models"):
+        load_or_estimate("none", "me.jpg", IMAGE, ("a.onnx", "b.onnx"))
 
 
 def test_joints_that_openpose_did_not_find_are_zero_whatever_their_score(tmp_path):

@@ -45,6 +45,9 @@ def parse_args() -> argparse.Namespace:
         metavar="DIR_OR_BACKEND",
         help="folder of NAME_keypoints.json (OpenPose), or auto, rtmlib, mediapipe; none leaves the pose maps empty",
     )
+    parser.add_argument(
+        "--pose-models", nargs=2, metavar=("DETECTOR", "POSE"), help="ONNX files for rtmlib (default: its own download)"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="appears when it is whole")
     parser.add_argument("--train", nargs="+", default=[], metavar="IDS", help="0001-0704, ids, or patterns as a_*")
     parser.add_argument("--test", nargs="+", default=[], metavar="IDS", help="the same; a person is never in both")
@@ -85,7 +88,7 @@ def main() -> None:
     rule = SplitRule(args.train, args.test, args.test_share, args.person_id, args.seed)
     with exit_on_user_error():
         photos = find_labelled(args.photos, args.masks, args.label_space)
-        plan = Plan(photos, args.poses, rule, settings, args.variants, args.mirror, args.seed)
+        plan = Plan(photos, args.poses, rule, settings, args.variants, args.mirror, args.seed, args.pose_models)
         outcome = write_photo_pairs(args.out, plan, args.workers, args.overwrite)
     sys.exit(_report(outcome, args))
 

@@ -24,7 +24,8 @@ GAP = 0.22
 
 _UPPER = unions(DEEPFASHION15.name).upper
 # What is worn or held over an upper garment; background, legs and trousers beside it never are.
-_HIDING = tuple(DEEPFASHION15.id_of(name) for name in ("skin", "hair", "bag", "belt", "neckwear"))
+_SKIN = DEEPFASHION15.id_of("skin")
+_HIDING = tuple(DEEPFASHION15.id_of(name) for name in ("hair", "bag", "belt", "neckwear"))
 _INPAINT_RADIUS = 3
 
 
@@ -64,14 +65,14 @@ def hidden_parts(mask: np.ndarray, label_map: np.ndarray) -> np.ndarray:
         label_map: uint8 `(H, W)` ids of `deepfashion15`.
 
     Returns:
-        bool `(H, W)`. Open necklines are not hidden parts: what has no garment above it is left out.
+        bool `(H, W)`. Skin counts with garment above and below it: necklines and legs do not.
     """
     width = max(3, round(GAP * np.sqrt(np.count_nonzero(mask))))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
     padded = cv2.copyMakeBorder(mask.view(np.uint8), width, width, width, width, cv2.BORDER_CONSTANT)
     closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)[width:-width, width:-width].astype(bool)
-    below = np.logical_or.accumulate(mask, axis=0)
-    return closed & ~mask & below & np.isin(label_map, _HIDING)
+    between = np.logical_or.accumulate(mask, axis=0) & np.logical_or.accumulate(mask[::-1], axis=0)[::-1]
+    return closed & ~mask & (np.isin(label_map, _HIDING) | (between & (label_map == _SKIN)))
 
 
 def fill_hidden(photo: np.ndarray, mask: np.ndarray, hidden: np.ndarray) -> np.ndarray:
@@ -83,11 +84,15 @@ def fill_hidden(photo: np.ndarray, mask: np.ndarray, hidden: np.ndarray) -> np.n
         hidden: bool `(H, W)`.
 
     Returns:
-        RGB uint8 `(H, W, 3)`.
+        RGB uint8 `(H, W, 3)`: the photo where the garment is, the garment's colours everywhere else.
     """
-    # Nothing but the garment may flow in, so all that is near and not garment is painted over too.
-    near = cv2.dilate(hidden.view(np.uint8), np.ones((9, 9), np.uint8)).astype(bool)
-    return cv2.inpaint(photo, (near & ~mask).view(np.uint8), _INPAINT_RADIUS, cv2.INPAINT_TELEA)
+    # Inpainting takes in what is around, so there the garment's nearest colour stands in for arm, hair and background.
+    _, nearest = cv2.distanceTransformWithLabels(
+        (~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    colours = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
+    colours[nearest[mask]] = photo[mask]
+    return cv2.inpaint(colours[nearest], hidden.view(np.uint8), _INPAINT_RADIUS, cv2.INPAINT_TELEA)
 
 
 def lay_out(photo: np.ndarray, mask: np.ndarray, theta: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, ...]:

@@ -38,7 +38,7 @@ class LabelledPhoto:
     space: str = DEEPFASHION15.name
 
     def label_map(self, shape: tuple[int, int]) -> np.ndarray:
-        """The labels of the photo.
+        """The labels of the photo; of instances as `merge_instances` merges them, small holes filled.
 
         Args:
             shape: (height, width) of the photo.
@@ -59,7 +59,7 @@ class LabelledPhoto:
         for mask, (_, _, segmentation) in zip(masks, self.labels, strict=True):
             mask[:] = _decode(segmentation, shape, self.photo)
         ids = [DEEPFASHION15.id_of(name) for name, _, _ in self.labels]
-        return merge_instances(masks, ids, [score for _, score, _ in self.labels], fill_holes=False)
+        return merge_instances(masks, ids, [score for _, score, _ in self.labels])
 
 
 def _check_shape(found: tuple[int, ...], photo: tuple[int, int], what: str | Path, path: Path) -> None:
@@ -75,6 +75,8 @@ def _decode(segmentation: Any, shape: tuple[int, int], photo: Path) -> np.ndarra
     height, width = shape
     try:
         if isinstance(segmentation, list):
+            if not segmentation or any(len(polygon) < 6 or len(polygon) % 2 for polygon in segmentation):
+                raise ValueError("a polygon is x and y of three points or more")
             rle = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
         elif isinstance(segmentation["counts"], list):
             rle = coco_mask.frPyObjects(segmentation, height, width)

@@ -39,7 +39,7 @@ def draw_theta(
 
     Returns:
         float32 `(50,)`: offsets of the 5 x 5 control points in x, then in y, x the slow index, in units of [-1, 1]; at
-        most `LARGEST`, and without folds.
+        most `LARGEST`, and without folds. A garment that is small or far from the middle fills less of its frame.
     """
     noise = rng.normal(size=4) * strength
     coarse = rng.uniform(-1, 1, (2, 3, 3)) * _BEND * strength
@@ -49,11 +49,13 @@ def draw_theta(
     angle = np.deg2rad(-tilt + _TILT * np.clip(noise[0], -2, 2))
     stretch = np.exp(_STRETCH * np.clip(noise[1], -1.5, 1.5))
     shift = _CENTRE * np.clip(noise[2:], -1.5, 1.5)
-    for shrink in 0.97 ** np.arange(40):
+    for shrink in 0.95 ** np.arange(60):  # to a twentieth, far below any need
         laid = _lay_out(points, mask, angle, fill * shrink, stretch, shift) + shrink * bend.reshape(2, -1).T
         theta = laid - points
         if np.abs(theta).max() <= LARGEST and not _folds(theta, mask.shape):
             break
+    else:
+        theta = np.zeros_like(points)
     return theta.T.reshape(-1).astype(np.float32)
 
 

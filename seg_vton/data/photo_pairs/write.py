@@ -27,7 +27,7 @@ from seg_vton.errors import UserError
 from seg_vton.files import read_json, write_json
 from seg_vton.labels import DEEPFASHION15, save_palette_png
 from seg_vton.parsing.photos import read_photo
-from seg_vton.pose import BACKENDS, estimate, load_or_estimate, openpose_json
+from seg_vton.pose import BACKENDS, load_or_estimate, openpose_json, resolve_backend
 from seg_vton.progress import track
 
 MARKER = "dataset.json"
@@ -51,6 +51,7 @@ class Plan:
         mirror: probability that a training pair is mirrored as a whole. GMM cannot undo a mirrored garment: it moves a
             control point by half a frame at most.
         seed: of everything random. What becomes of a photo does not depend on the others.
+        pose_models: ONNX files for the backend rtmlib, see `seg_vton.pose.PoseEstimator`.
     """
 
     photos: Sequence[LabelledPhoto]
@@ -60,6 +61,7 @@ class Plan:
     variants: int = 1
     mirror: float = 0.5
     seed: int = 0
+    pose_models: Sequence[str | Path] | None = None
 
     def check(self) -> None:
         """Raises `UserError` when a number is out of range."""
@@ -140,7 +142,7 @@ def write_photo_pairs(out: str | Path, plan: Plan, workers: int = 1, overwrite: 
     if workers < 1:
         raise UserError(f"--workers is {workers}: it must be 1 or more")
     if plan.poses in BACKENDS:
-        estimate(np.zeros((64, 48, 3), np.uint8), plan.poses)  # raises where it is not installed, before any work
+        resolve_backend(plan.poses)  # raises where it is not installed, before any work
     outcome = Outcome()
     items = _assign(plan, outcome)
     with _new_folder(Path(out), overwrite) as folder:
@@ -191,7 +193,7 @@ def _write_item(folder: Path, plan: Plan, item: _Item) -> _Done:
     try:
         photo = read_photo(item.photo.photo)
         labels = item.photo.label_map(photo.shape[:2])
-        joints = load_or_estimate(plan.poses, item.photo.photo, photo)
+        joints = load_or_estimate(plan.poses, item.photo.photo, photo, plan.pose_models)
         person = cut_person(photo, labels, joints, plan.settings)
     except Unusable as reason:
         return _Done(reason=str(reason))
@@ -239,7 +241,8 @@ def _collect(items: Sequence[_Item], done: Sequence[_Done], outcome: Outcome) ->
 
 def _reasons(outcome: Outcome) -> str:
     counts = [f"{len(names)} x {reason}" for reason, names in sorted(outcome.dropped.items())]
-    return ", ".join([*counts, f"{len(outcome.faults)} x cannot be read"])
+    faults = [f"{len(outcome.faults)} x at fault, the first: {outcome.faults[0]}"] if outcome.faults else []
+    return ", ".join([*counts, *faults])
 
 
 def _write_pairs(folder: Path, plan: Plan, persons: Sequence[tuple[_Item, Any]], outcome: Outcome) -> None:

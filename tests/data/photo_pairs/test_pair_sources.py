@@ -1,0 +1,131 @@
+"""Photos with labels from COCO files, folders of label maps, and what tools/parse.py writes."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seg_vton.data.coco import CATEGORIES, CocoBuilder
+from seg_vton.data.photo_pairs import find_labelled
+from seg_vton.errors import UserError
+from seg_vton.labels import DEEPFASHION15, LabelConversionError, save_palette_png
+
+SHAPE = (40, 30)  # height, width
+
+
+def labels():
+    found = np.zeros(SHAPE, np.uint8)
+    found[5:30, 5:25] = DEEPFASHION15.id_of("top")
+    found[20:38, 10:20] = DEEPFASHION15.id_of("pants")
+    return found
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "album").mkdir(parents=True)
+    for name in ("a.jpg", "album/b.PNG"):
+        Image.fromarray(np.zeros((*SHAPE, 3), np.uint8)).save(folder / name)
+    return folder
+
+
+def coco(path, name="a.jpg", size=SHAPE, **changes):
+    builder = CocoBuilder("test")
+    builder.add_label_map(name, labels())
+    content = builder.content()
+    for image in content["images"]:
+        image["height"], image["width"] = size
+    for annotation in content["annotations"]:
+        annotation.update(changes)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_coco_file(photos, tmp_path):
+    (item,) = find_labelled(photos, [coco(tmp_path / "instances.json")])
+    assert (item.name, item.photo) == ("a", photos / "a.jpg")
+    assert np.array_equal(item.label_map(SHAPE), labels())
+
+
+def test_folder_of_label_maps_in_another_space(photos, tmp_path):
+    in_ccp = np.where(labels() == 1, 48, 0).astype(np.uint8)  # sweater
+    save_palette_png(tmp_path / "maps" / "album" / "b.png", in_ccp, "ccp59")
+    (item,) = find_labelled(photos, [tmp_path / "maps"], "ccp59")
+    assert (item.name, item.photo) == ("album/b", photos / "album" / "b.PNG")
+    assert np.array_equal(item.label_map(SHAPE), np.where(labels() == 1, 1, 0))
+
+
+@pytest.mark.parametrize("kinds", [("label-map", "coco"), ("coco",)])
+def test_what_the_parse_tool_wrote(photos, tmp_path, kinds):
+    out = tmp_path / "parsed"
+    (out / "records").mkdir(parents=True)
+    if "label-map" in kinds:
+        save_palette_png(out / "label-map" / "album" / "b.png", labels(), "deepfashion15")
+    coco(out / "coco" / "album" / "b.json", "b.PNG", score=0.7)
+    (item,) = find_labelled(photos, [out])
+    assert (item.name, item.photo) == ("album/b", photos / "album" / "b.PNG")
+    assert np.array_equal(item.label_map(SHAPE), labels())
+
+
+def test_polygons_and_lists_of_counts(photos, tmp_path):
+    path = tmp_path / "instances.json"
+    content = {
+        "images": [{"id": 1, "file_name": "a.jpg", "height": 40, "width": 30}],
+        "categories": list(CATEGORIES),
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[5, 5, 25, 5, 25, 30, 5, 30]]},
+            {
+                "id": 2,
+                "image_id": 1,
+                "category_id": 14,
+                "segmentation": {"size": [40, 30], "counts": [0, 3, 1197]},
+            },
+            {"id": 3, "image_id": 1, "category_id": 6, "iscrowd": 1, "segmentation": [[0, 30, 30, 30, 30, 40, 0, 40]]},
+        ],
+    }
+    path.write_text(json.dumps(content))
+    (item,) = find_labelled(photos, [path])
+    expected = np.zeros(SHAPE, np.uint8)
+    expected[5:30, 5:25], expected[:3, 0] = 1, 14  # counts go down the columns
+    assert np.array_equal(item.label_map(SHAPE), expected)
+
+
+@pytest.mark.parametrize("kind", ["coco", "map"])
+def test_masks_of_another_size(photos, tmp_path, kind):
+    if kind == "coco":
+        source = coco(tmp_path / "instances.json", size=(40, 31))
+    else:
+        source = tmp_path / "maps"
+        save_palette_png(source / "a.png", labels()[:, :-1], "deepfashion15")
+    (item,) = find_labelled(photos, [source])
+    with pytest.raises(UserError, match=r"masks are (31|29)x40 and the photo .*a\.jpg is 30x40"):
+        item.label_map(SHAPE)
+
+
+@pytest.mark.parametrize("segmentation", [{"size": [40, 30], "counts": "!"}, {"size": [9, 9], "counts": "0"}, 7, [[1]]])
+def test_broken_masks(photos, tmp_path, segmentation):
+    (item,) = find_labelled(photos, [coco(tmp_path / "instances.json", segmentation=segmentation)])
+    with pytest.raises(UserError, match=r"a\.jpg: a mask cannot be read"):
+        item.label_map(SHAPE)
+
+
+def test_sources_that_cannot_be_used(photos, tmp_path):
+    good = coco(tmp_path / "instances.json")
+    (tmp_path / "empty").mkdir()
+    save_palette_png(tmp_path / "maps" / "gone.png", labels(), "deepfashion15")
+    with pytest.raises(UserError, match="the photo a has labels twice"):
+        find_labelled(photos, [good, good])
+    with pytest.raises(UserError, match="nothing does not exist"):
+        find_labelled(photos, [tmp_path / "nothing"])
+    with pytest.raises(UserError, match=r"--photos .* is not a folder"):
+        find_labelled(tmp_path / "nothing", [good])
+    with pytest.raises(UserError, match=r"no photo of .* has labels in"):
+        find_labelled(photos, [tmp_path / "empty"])
+    with pytest.raises(UserError, match=r"gone\.png: .* has no photo gone"):
+        find_labelled(photos, [tmp_path / "maps"])
+    with pytest.raises(UserError, match="annotation 1 has no known category"):
+        find_labelled(photos, [coco(tmp_path / "other.json", category_id=99)])
+    with pytest.raises(LabelConversionError, match="tryon8 cannot become deepfashion15"):
+        find_labelled(photos, [tmp_path / "maps"], "tryon8")
