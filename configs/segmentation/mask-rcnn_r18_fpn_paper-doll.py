@@ -39,6 +39,6 @@ param_scheduler = [
     dict(type="CosineAnnealingLR", by_epoch=False, begin=50, end=2000, eta_min=0),
 ]
 optim_wrapper = dict(
-    optimizer=dict(_delete_=True, type="AdamW", lr=0.002, weight_decay=0.05), clip_grad=dict(max_norm=10)
+    optimizer=dict(_delete_=True, type="AdamW", lr=0.002, weight_decay=0.05, fused=True), clip_grad=dict(max_norm=10)
 )
 auto_scale_lr = dict(base_batch_size=4)
