@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,16 +16,26 @@ from torch.utils.data import Dataset
 
 from seg_vton.errors import UserError
 from seg_vton.labels import conversion_table, dropped_classes, get_space
+from seg_vton.pose.face import label_face
 from seg_vton.registry import DATASETS
 from seg_vton.tryon.data import agnostic
 from seg_vton.tryon.data.images import read_mask, read_parse, read_photo
 from seg_vton.tryon.data.layouts import WARPED, FileFinder, Layout, Pair, Place, get_layout, read_pairs
 from seg_vton.tryon.data.pose import read_pose
+from seg_vton.tryon.data.predicted import PredictedParsing, find_unusable
 
 IGNORE = 255
 """What `parse` has where the auxiliary label space has no label; the losses and metrics leave it out."""
 
 _EXAMPLES = 10
+
+
+class _Labels(NamedTuple):
+    """What ids of a label space mean to the models."""
+
+    space: str
+    garment: tuple[int, ...]  # ids of the garment that is tried on
+    aux: np.ndarray  # see `_aux_table`
 
 
 @DATASETS.register_module()
@@ -65,6 +76,13 @@ class TryOnDataset(Dataset):
             DressCode's `lower_body`, `("pants", "skirt")`.
         folders: other folders by role, of the split or paths: `dict(parse="image-parse-new")` for CP-VTON+'s maps,
             `dict(warped_cloth="warp-cloth", warped_mask="warp-mask")` for exported warps.
+        parse: where persons' parsing maps come from. `dict(source="files")`, the default, takes the data set's own;
+            `dict(source="predicted", ...)` takes a segmenter's, see `PredictedParsing` for the other keys: agnostic
+            representation and, unless it says otherwise, all targets are made from them. Pairs whose predicted map
+            lacks an upper garment or a head are left out where targets come from it, with the counts in the log.
+
+    Attributes:
+        left_out: number of pairs left out by reason.
 
     Raises:
         UserError: the data or an argument is at fault; the message says which and how to fix it.
@@ -83,6 +101,7 @@ class TryOnDataset(Dataset):
         own_garments: bool = False,
         garment_classes: Sequence[str] | None = None,
         folders: Mapping[str, str] | None = None,
+        parse: Mapping[str, Any] | None = None,
     ) -> None:
         self.layout: Layout = get_layout(layout)
         _refuse_lower_body(self.layout, Path(data_root), garment_classes)
@@ -91,11 +110,15 @@ class TryOnDataset(Dataset):
         if pose_radius < 0:
             raise UserError(f"pose_radius is {pose_radius}: it must be 0 or more pixels")
         self.pose_radius = pose_radius
-        self._garment_ids = _garment_ids(label_space, garment_classes)
-        self._aux_table = _aux_table(label_space, aux_label_space)
+        self.predicted = _predicted(parse)
+        self._own = _labels(label_space, garment_classes, aux_label_space)
+        self._seen = self.predicted and _labels(PredictedParsing.label_space, garment_classes, aux_label_space)
         self.pairs_file = Path(data_root) / pairs
         self.pairs = self._load_pairs(own_garments)
         self.files = self._find_files(Path(data_root), split, dict(folders or {}))
+        self.left_out: Counter[str] = Counter()
+        if self.predicted is not None:
+            self._find_predicted(self.layout.split_root(data_root, split))
         self._warn_of_other_garments(split)
         self._joints = self._load_poses()
 
@@ -132,9 +155,25 @@ class TryOnDataset(Dataset):
         if unknown:
             raise UserError(f"folders has {', '.join(unknown)}; known: {', '.join(known)}")
         places = {role: place for role, place in known.items() if role not in WARPED or role in folders}
+        if self.predicted is not None and not self.predicted.own_targets and "parse" not in folders:
+            del places["parse"]  # there may be none
         if not self._has_truth(data_root):
             places = {role: place for role, place in places.items() if not role.startswith("target")}
         return places
+
+    def _find_predicted(self, split_root: Path) -> None:
+        """Finds the predicted maps, and leaves out pairs that they make useless."""
+        maps = self.predicted.find(split_root, [files["image"] for files in self.files])
+        for files in self.files:
+            files["predicted_parse"] = maps[files["image"]]
+        reasons = {} if self.predicted.own_targets else find_unusable(maps)
+        self.left_out.update(reasons[files["image"]] for files in self.files if files["image"] in reasons)
+        kept = [i for i, files in enumerate(self.files) if files["image"] not in reasons]
+        if not kept:
+            raise UserError(
+                f"no pair of {self.pairs_file} is left to train on: {dict(self.left_out)} ({maps[next(iter(maps))]})"
+            )
+        self.pairs, self.files = [self.pairs[i] for i in kept], [self.files[i] for i in kept]
 
     def _has_truth(self, data_root: Path) -> bool:
         name = self.layout.truth_pairs
@@ -171,18 +210,35 @@ class TryOnDataset(Dataset):
         """The item of a pair; see the class."""
         files = self.files[index]
         photo, ori_shape = read_photo(files["image"], self.image_size, self.layout.resampling)
-        parse = self._read_parse(files["parse"], ori_shape)
-        inputs = person_inputs(
-            photo, parse, self._scaled_joints(index, ori_shape), self.label_space, self._garment_ids, self.pose_radius
-        )
-        inputs["parse"] = self._aux_table[parse]
+        inputs = self._person_inputs(photo, files, self._scaled_joints(index, ori_shape), ori_shape)
         inputs |= self._garment_inputs(files)
         if "target" in files:
             target, shape = read_photo(files["target"], self.image_size, self.layout.resampling)
             inputs["target"] = agnostic.to_unit(target)
-            inputs["target_parse"] = self._aux_table[self._read_parse(files["target_parse"], shape)]
+            inputs["target_parse"] = self._own.aux[self._read_parse(files["target_parse"], shape)]
         tensors = {key: torch.from_numpy(value) for key, value in inputs.items()}
         return {"inputs": tensors, "data_samples": self._data_sample(index, ori_shape)}
+
+    def _person_inputs(
+        self, photo: np.ndarray, files: Mapping[str, Path], joints: np.ndarray | None, ori_shape: tuple[int, int]
+    ) -> dict[str, np.ndarray]:
+        """`person_inputs` and `parse`: of the data set's own map, of the predicted one, or of both."""
+        if self.predicted is None:
+            return self._of_map(photo, self._read_parse(files["parse"], ori_shape), joints, self._own)
+        seen = read_parse(files["predicted_parse"], self._seen.space, self.image_size, ori_shape)
+        seen = seen if joints is None else label_face(seen, joints, self._seen.space)
+        if not self.predicted.own_targets:
+            return self._of_map(photo, seen, joints, self._seen)
+        inputs = self._of_map(photo, self._read_parse(files["parse"], ori_shape), joints, self._own)
+        inputs["agnostic"] = agnostic.cloth_agnostic(inputs["image"], seen, joints, self._seen.space, self.pose_radius)
+        return inputs
+
+    def _of_map(
+        self, photo: np.ndarray, parse: np.ndarray, joints: np.ndarray | None, labels: _Labels
+    ) -> dict[str, np.ndarray]:
+        """`person_inputs` and `parse` of one map."""
+        inputs = person_inputs(photo, parse, joints, labels.space, labels.garment, self.pose_radius)
+        return {**inputs, "parse": labels.aux[parse]}
 
     def _read_parse(self, path: Path, photo: tuple[int, int]) -> np.ndarray:
         """A person's parsing map at the model's size: uint8 ids of `label_space`."""
@@ -269,6 +325,22 @@ def _refuse_lower_body(layout: Layout, data_root: Path, garment_classes: Sequenc
     """Without its classes named, the upper garments would be taken for those that are tried on."""
     if layout.name == "dresscode" and data_root.resolve().name == "lower_body" and garment_classes is None:
         raise UserError(f"{data_root} has garments of the lower body: set garment_classes=('pants', 'skirt')")
+
+
+def _predicted(parse: Mapping[str, Any] | None) -> PredictedParsing | None:
+    """The segmenter's maps, or None for the data set's own."""
+    settings = dict(parse or {})
+    source = settings.pop("source", "files")
+    if source not in ("files", "predicted") or (source == "files" and settings):
+        raise UserError(
+            f"parse is dict(source='files') or dict(source='predicted', folder=..., ...), not {dict(parse or {})}; "
+            "folders=dict(parse=...) names another folder of the data set's own maps"
+        )
+    return PredictedParsing(**settings) if source == "predicted" else None
+
+
+def _labels(space: str, garment_classes: Sequence[str] | None, aux_label_space: str) -> _Labels:
+    return _Labels(space, _garment_ids(space, garment_classes), _aux_table(space, aux_label_space))
 
 
 def _aux_table(source: str, target: str) -> np.ndarray:
