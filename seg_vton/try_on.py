@@ -96,6 +96,7 @@ class TryOn:
         self._tom, tom_config, tom_stamp = _load("TOM", *tom)
         self.image_size: tuple[int, int] = self._gmm.image_size
         _check_sizes(self.image_size, gmm_config, tom_config)
+        self._aspect = self.image_size[1] / self.image_size[0]
         self._pose_radius = gmm_config.test_dataloader.dataset.get("pose_radius", agnostic.RADIUS)
         self._gmm.to(self.device), self._tom.to(self.device)
         self.stamp: dict[str, Any] = {
@@ -139,8 +140,8 @@ class TryOn:
         photo = limited(photo, GARMENT_SIDE)
         size = photo.shape[:2]
         if mask is not None:
-            return prepare_garment(photo, np.zeros(size, np.uint8), _resized_mask(mask, size))
-        return prepare_garment(photo, _enlarged(self._parse(photo), size))
+            return prepare_garment(photo, np.zeros(size, np.uint8), _resized_mask(mask, size), self._aspect)
+        return prepare_garment(photo, _enlarged(self._parse(photo), size), None, self._aspect)
 
     @torch.no_grad()
     def __call__(self, person: Person, garment: Garment) -> TryOnResult:

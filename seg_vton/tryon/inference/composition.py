@@ -37,9 +37,10 @@ class Composition(NamedTuple):
 
 
 def changed_region(parse: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Where the try-on has to differ from the photo: the old garment, the new one, and skin that meets them.
+    """Where the try-on has to differ from the photo: the old garment and the new one, a little widened.
 
-    Skin is what sleeves and necklines cover or bare. The head is the photo's: the models are given it to keep.
+    What a shorter sleeve bares was the old garment; what a longer one covers is the new one. Head, bare arms and
+    background are the photo's: the models are given the head to keep, and know no more of the others.
 
     Args:
         parse: uint8 ids of `deepfashion15` `(h, w)`, of the person in their own clothes.
@@ -51,10 +52,7 @@ def changed_region(parse: np.ndarray, mask: np.ndarray) -> np.ndarray:
     seen = regions(parse, DEEPFASHION15.name)
     margin = max(1, round(_MARGIN * parse.shape[0]))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1, 2 * margin + 1))
-    garments = cv2.dilate((seen.upper | (mask > _NEW)).astype(np.uint8), kernel)
-    _, parts = cv2.connectedComponents((parse == DEEPFASHION15.id_of("skin")).astype(np.uint8), connectivity=8)
-    meeting = np.unique(parts[(garments > 0) & (parts > 0)])
-    changed = cv2.dilate(garments | np.isin(parts, meeting).astype(np.uint8), kernel) * (1 - seen.head.astype(np.uint8))
+    changed = cv2.dilate((seen.upper | (mask > _NEW)).astype(np.uint8), kernel) * ~seen.head
     return cv2.GaussianBlur(changed.astype(np.float32), (0, 0), margin / 2)
 
 

@@ -1,4 +1,4 @@
-"""A garment of any photo as the in-shop picture that the models expect: cut out, on white, filling a 3:4 window."""
+"""A garment of any photo as the in-shop picture that the models expect: cut out, on white, framed."""
 
 from __future__ import annotations
 
@@ -16,20 +16,18 @@ from seg_vton.parsing.label_map import regions
 GIVEN, SEGMENTER, BACKGROUND = "given mask", "segmenter", "plain background"
 """Where a garment's mask comes from."""
 
-WORN_SHARE = 0.05
-"""From this share of head and lower body in what the segmenter finds, somebody wears the garment."""
+FACE, HEAD, HEAD_WITH_LOWER, LOWER = 0.01, 0.1, 0.03, 0.1
+"""Shares of what the segmenter finds from which somebody wears the garment: see `is_worn`."""
 
 LEAST_SHARE = 0.01
 """The smallest garment, as a share of its photo."""
-
-ASPECT = 3 / 4
-"""Width by height of the models' images."""
 
 FILL = 0.88
 """Share of its window's width or height that a garment fills; the paper doll's in-shop pictures have the same."""
 
 _WHOLE = 0.75  # a picture of 3:4 whose garment fills so much is framed already
 _SPECK = 0.02  # parts of a mask below this share of it do not count
+_FACE = (DEEPFASHION15.id_of("face"),)
 _WORN_WITH = tuple(map(DEEPFASHION15.id_of, ("skirt", "leggings", "pants", "footwear")))
 _BORDER = 0.02  # width of the border that the background's colour is taken from, as a share of the shorter side
 _EVEN = 9.0  # CIELAB: a background is plain when nine tenths of the border differ less from its middle
@@ -42,7 +40,7 @@ class Garment:
     """A garment in its window.
 
     Attributes:
-        picture: RGB uint8 `(H, W, 3)` of 3:4, white where the garment is not.
+        picture: RGB uint8 `(H, W, 3)` of the models' aspect, white where the garment is not.
         mask: bool `(H, W)`.
         source: of the mask: `GIVEN`, `SEGMENTER` or `BACKGROUND`.
         box: the window in the garment's photo as `prepare_garment` got it; it may reach beyond it.
@@ -61,17 +59,20 @@ class Garment:
         return self.picture.nbytes + self.mask.nbytes
 
 
-def prepare_garment(photo: np.ndarray, label_map: np.ndarray, mask: np.ndarray | None = None) -> Garment:
+def prepare_garment(
+    photo: np.ndarray, label_map: np.ndarray, mask: np.ndarray | None = None, aspect: float = 3 / 4
+) -> Garment:
     """Cuts a garment out, sets it on white and frames it.
 
-    The mask is the given one. Else, where the segmenter sees a head or a lower body, it is the upper garments that the
-    person wears; else, before a plain background, it is what differs from that; else what the segmenter takes for an
-    upper garment. Skin alone is no sign of a person: a lying garment may be of its colour.
+    The mask is the given one. Else, where somebody wears the garment (`is_worn`), it is the upper garments that the
+    segmenter sees; else, before a plain background, what differs from that; else what the segmenter takes for an upper
+    garment.
 
     Args:
         photo: RGB uint8 `(H, W, 3)`.
         label_map: uint8 ids of `deepfashion15` `(H, W)`, what the segmenter sees in the photo.
         mask: bool `(H, W)`, or None.
+        aspect: width by height of the models' images.
 
     Returns:
         The garment at the photo's resolution.
@@ -90,32 +91,33 @@ def prepare_garment(photo: np.ndarray, label_map: np.ndarray, mask: np.ndarray |
         raise UserError(f"no garment in the photo ({source}: {hint}): {_ADVICE}")
     if source == SEGMENTER:
         photo, found = _without_arms(photo, found, label_map)
-    box = garment_box(found)
+    box = garment_box(found, aspect)
     mask = crop(found.astype(np.uint8), box, cv2.BORDER_CONSTANT).astype(bool)
     picture = np.where(mask[..., None], crop(photo, box, cv2.BORDER_CONSTANT), np.uint8(255))
     return Garment(picture, mask, source, box, tuple(warnings))
 
 
-def garment_box(mask: np.ndarray) -> Box:
+def garment_box(mask: np.ndarray, aspect: float) -> Box:
     """The window around a garment, which fills `FILL` of its width or height and lies in the middle.
 
-    A picture of 3:4 in which the garment already fills most of the width or the height is taken whole.
+    A picture of the models' aspect in which the garment already fills most of the width or the height is taken whole.
 
     Args:
         mask: bool `(H, W)`, not empty.
+        aspect: width by height of the box.
 
     Returns:
-        A box of 3:4, to a pixel; it may reach beyond the picture.
+        The box; it may reach beyond the picture.
     """
     height, width = mask.shape
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     parts = stats[1:][stats[1:, cv2.CC_STAT_AREA] >= _SPECK * np.count_nonzero(mask)]
     first, last = parts[:, :2].min(0), (parts[:, :2] + parts[:, 2:4]).max(0)
     columns, rows = last - first
-    if abs(width - ASPECT * height) <= 1 and max(rows / height, columns / width) >= _WHOLE:
+    if abs(width - aspect * height) <= 1 and max(rows / height, columns / width) >= _WHOLE:
         return Box(0, 0, width, height)
-    side = max(rows, columns / ASPECT) / FILL
-    size = np.array([round(ASPECT * side), round(side)])
+    side = max(rows, columns / aspect) / FILL
+    size = np.array([round(aspect * side), round(side)])
     return Box(*map(int, np.round((first + last - size) / 2)), *map(int, size))
 
 
@@ -138,10 +140,8 @@ _ADVICE = "give a photo of an upper garment, or its mask with --garment-mask"
 def _find_garment(photo: np.ndarray, label_map: np.ndarray) -> tuple[np.ndarray, str, list[str]]:
     """Mask, source and warnings."""
     seen = regions(label_map, DEEPFASHION15.name)
-    upper_area = np.count_nonzero(seen.upper)
-    person_area = np.count_nonzero(seen.head | np.isin(label_map, _WORN_WITH))
-    has_upper = upper_area >= LEAST_SHARE * label_map.size
-    if has_upper and person_area > WORN_SHARE * (upper_area + person_area):
+    has_upper = np.count_nonzero(seen.upper) >= LEAST_SHARE * label_map.size
+    if has_upper and is_worn(label_map):
         return seen.upper, SEGMENTER, _mixed(label_map, seen.upper)
     before_plain = plain_background_mask(photo)
     if before_plain is not None:
@@ -151,6 +151,20 @@ def _find_garment(photo: np.ndarray, label_map: np.ndarray) -> tuple[np.ndarray,
     raise UserError(
         f"no garment in the photo: the segmenter finds {_names(label_map)}, and the background is not plain. {_ADVICE}"
     )
+
+
+def is_worn(label_map: np.ndarray) -> bool:
+    """Whether a person is in a garment's photo: a face, much of a head, or some of a head and a lower body.
+
+    Less is no sign: segmenters take a lying garment's collar for hair, its hem for a skirt and a pale one for skin.
+
+    Args:
+        label_map: uint8 ids of `deepfashion15` `(H, W)`.
+    """
+    shares = np.bincount(label_map.ravel(), minlength=len(DEEPFASHION15.classes))[1:].astype(float)
+    shares /= max(shares.sum(), 1)
+    face, head, lower = (shares[np.array(ids) - 1].sum() for ids in (_FACE, DEEPFASHION15.unions.head, _WORN_WITH))
+    return bool(face >= FACE or head >= HEAD or (head >= HEAD_WITH_LOWER and lower >= LOWER))
 
 
 def _names(label_map: np.ndarray) -> str:

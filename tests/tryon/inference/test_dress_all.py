@@ -1,0 +1,230 @@
+"""Many persons and garments: what is written, skipped, refused and gone on after."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seg_vton.errors import UserError
+from seg_vton.files import sha256
+from seg_vton.labels import load_palette_png
+from seg_vton.parsing.photos import read_photo
+from seg_vton.try_on import TryOn
+from seg_vton.tryon.inference.jobs import KINDS
+from seg_vton.tryon.inference.run import dress_all
+
+
+@pytest.fixture(scope="module")
+def run(predictor, doll_photos):
+    """Dresses dolls with poses from files."""
+
+    def go(persons, garments, out, **settings):
+        return dress_all(predictor, persons, garments, out, **{"pose": doll_photos / "pose", **settings})
+
+    return go
+
+
+def tree(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def record(out, name):
+    return json.loads((out / "records" / f"{name}.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def first(run, doll_photos, tmp_path_factory):
+    """Two persons in two garments, one of which a doll wears."""
+    out = tmp_path_factory.mktemp("dressed") / "out"
+    persons = [doll_photos / "persons" / f"{i}.png" for i in (1, 2)]
+    garments = [doll_photos / "garments" / "3.png", doll_photos / "persons" / "3.png"]
+    return run(persons, garments, out), out, persons, garments
+
+
+def test_every_person_gets_every_garment(first, doll_photos, predictor):
+    outcome, out, *_ = first
+    assert (outcome.done, outcome.complete, outcome.failures) == (4, 0, [])
+    names = {"1_3", "2_3", "1_3_png", "2_3_png"}
+    for kind in KINDS:
+        assert {path.stem for path in (out / kind).iterdir()} == names
+    facts = record(out, "1_3")
+    photo = read_photo(doll_photos / "persons" / "1.png")
+    made = np.array(Image.open(out / "try-on" / "1_3.png"))
+    assert made.shape == photo.shape
+    assert load_palette_png(out / "parsing" / "1_3.png", "deepfashion15").shape == photo.shape[:2]
+    width, height = facts["window"][2:]
+    assert Image.open(out / "warped-garment" / "1_3.png").size == (width, height)
+    assert Image.open(out / "composition-mask" / "1_3.png").size == (width, height)
+    assert facts["person"]["sha256"] == sha256(doll_photos / "persons" / "1.png")
+    assert facts["person"]["pose"]["sha256"] == sha256(doll_photos / "pose" / "1_keypoints.json")
+    assert facts["stamp"]["gmm"] == predictor.stamp["gmm"]
+    assert (facts["garment_mask"], record(out, "1_3_png")["garment_mask"]) == ("plain background", "segmenter")
+    assert (facts["pose"], facts["pending"], facts["size"]) == ("files", [], [144, 192])
+    assert outcome.warnings.get("1_3", ()) == tuple(facts["warnings"])
+
+
+def test_a_second_run_does_what_is_missing(first, run, monkeypatch):
+    _, out, persons, garments = first
+    before = tree(out)
+    (out / "panel" / "2_3.png").unlink()
+    calls = []
+    original = TryOn.__call__
+    monkeypatch.setattr(TryOn, "__call__", lambda *args: calls.append(1) or original(*args))
+    outcome = run(persons, garments, out)
+    assert (outcome.done, outcome.complete, outcome.failures) == (1, 3, [])
+    assert len(calls) == 1
+    assert tree(out) == before
+
+
+def test_a_killed_run_is_completed(first, run):
+    """What was pending is done again; hidden temporary files are not in the way."""
+    _, out, persons, garments = first
+    before = tree(out)
+    path = out / "records" / "1_3.json"
+    path.write_text(json.dumps({**record(out, "1_3"), "pending": list(KINDS), "files": {}}))
+    (out / "records" / ".x.123.tmp.json").write_text("{")
+    outcome = run(persons, garments, out)
+    (out / "records" / ".x.123.tmp.json").unlink()
+    assert (outcome.done, outcome.complete) == (1, 3)
+    assert tree(out) == before
+
+
+def test_other_settings_and_inputs_need_overwrite(first, run, doll_photos, tmp_path):
+    _, _, persons, _ = first
+    garment = tmp_path / "3.png"
+    shutil.copy(doll_photos / "garments" / "3.png", garment)
+    out = tmp_path / "out"
+    assert run(persons[:1], [garment], out).done == 1
+    before = tree(out)
+    outcome = run(persons[:1], [garment], out, pose="none")
+    assert outcome.done == 0
+    (message,) = outcome.failures
+    assert "1_3.json is of another pose and the person's pose: pass --overwrite" in message
+    Image.open(garment).rotate(180).save(garment)
+    assert "another the garment's photo" in run(persons[:1], [garment], out).failures[0]
+    assert tree(out) == before
+    assert run(persons[:1], [garment], out, overwrite=True).done == 1
+    assert tree(out) != before
+
+
+def test_foreign_files_are_not_touched(first, run, doll_photos, tmp_path):
+    _, _, persons, _ = first
+    mine = tmp_path / "try-on" / "1_2.png"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    garments = [doll_photos / "garments" / f"{i}.png" for i in (1, 2)]
+    outcome = run(persons[:1], garments, tmp_path)
+    assert outcome.done == 1
+    assert "1_2.png exists already: pass --overwrite" in outcome.failures[0]
+    assert mine.read_text() == "mine"
+
+
+def test_equal_stems_and_sums_do_not_collide(run, doll_photos, tmp_path):
+    persons, garments = tmp_path / "in" / "p", tmp_path / "in" / "g"
+    for folder, source, names in (
+        (persons, "persons", ("a.png", "a_b.png")),
+        (garments, "garments", ("b_c.png", "c.png")),
+    ):
+        folder.mkdir(parents=True)
+        for number, name in enumerate(names, 1):
+            shutil.copy(doll_photos / source / f"{number}.png", folder / name)
+    shutil.copytree(garments, tmp_path / "more" / "g")
+    poses = tmp_path / "pose"
+    poses.mkdir()
+    for number, name in enumerate(("a", "a_b"), 1):
+        shutil.copy(doll_photos / "pose" / f"{number}_keypoints.json", poses / f"{name}_keypoints.json")
+    out = tmp_path / "out"
+    outcome = run([persons], [garments, tmp_path / "more" / "g"], out, pose=poses)
+    assert outcome.done == 8
+    files = sorted(path.stem for path in (out / "try-on").iterdir())
+    assert len(files) == 8
+    assert {"a_b_c", "a_b_c-2", "a_c", "a_b_b_c", "a_c_png"} <= set(files)
+    inputs = {(record(out, name)["person"]["path"], record(out, name)["garment"]["path"]) for name in files}
+    assert len(inputs) == 8
+    again = run([persons], [garments, tmp_path / "more" / "g"], out, pose=poses)
+    assert (again.done, again.complete) == (0, 8)
+
+
+def test_pairs_of_a_file(run, doll_photos, tmp_path):
+    pairs = tmp_path / "pairs.txt"
+    pairs.write_text("1.png garments/2.png\n2.png 3.png\n9.png 3.png\n1.png 2.png\n")
+    outcome = run([doll_photos / "persons"], [doll_photos / "garments"], tmp_path / "out", pairs=pairs)
+    assert outcome.done == 2
+    assert sorted(path.stem for path in (tmp_path / "out" / "try-on").iterdir()) == ["1_2", "2_3"]
+    assert outcome.failures == [f"{pairs}: 9.png is none of the photos given with --person"]
+
+
+def test_bad_inputs_are_said_and_the_others_done(run, doll_photos, tmp_path, capsys):
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    good = doll_photos / "persons" / "1.png"
+    (bad / "text.jpg").write_text("not a photo")
+    Image.open(good).resize((20, 20)).save(bad / "tiny.png")
+    Image.new("RGB", (200, 300), (90, 120, 90)).save(bad / "nobody.png")
+    Image.new("RGB", (200, 300), "white").save(bad / "blank.png")
+    poses = shutil.copytree(doll_photos / "pose", tmp_path / "pose")
+    for name in ("text", "tiny", "nobody"):
+        shutil.copy(poses / "1_keypoints.json", poses / f"{name}_keypoints.json")
+    people = json.loads((poses / "2_keypoints.json").read_text())
+    (poses / "2_keypoints.json").write_text(json.dumps({**people, "people": people["people"] * 2}))
+    (poses / "3_keypoints.json").unlink()
+    outcome = run(
+        [bad / "text.jpg", bad / "tiny.png", bad / "nobody.png", tmp_path / "none.jpg", doll_photos / "persons"],
+        [bad / "blank.png", bad / "text.jpg", doll_photos / "garments" / "3.png"],
+        tmp_path / "out",
+        pose=poses,
+    )
+    assert outcome.done == 2
+    assert {path.stem for path in (tmp_path / "out" / "try-on").iterdir()} == {"1_3", "2_3"}
+    expected = [
+        f"{tmp_path / 'none.jpg'} does not exist",
+        f"{doll_photos / 'persons' / '3.png'} has no pose",
+        f"{bad / 'text.jpg'} is not a JPEG",
+        f"{bad / 'tiny.png'} is too small: 20x20",
+        f"{bad / 'nobody.png'}: no person in the photo",
+        f"{bad / 'blank.png'}: no garment in the photo",
+    ]
+    said = capsys.readouterr().err
+    for message in expected:
+        assert any(failure.startswith(message) for failure in outcome.failures), message
+        assert f"error: {message}" in said
+    assert any("the keypoints are of 2 people" in text for text in record(tmp_path / "out", "2_3")["warnings"])
+
+
+def test_masks_are_found_by_name(run, doll_photos, tmp_path):
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    shutil.copy(doll_photos / "masks" / "1.png", masks / "1.png")
+    garments = [doll_photos / "garments" / f"{i}.png" for i in (1, 2)]
+    run([doll_photos / "persons" / "2.png"], garments, tmp_path / "out", garment_masks=masks)
+    found = {name: record(tmp_path / "out", name) for name in ("2_1", "2_2")}
+    assert [found[name]["garment_mask"] for name in found] == ["given mask", "plain background"]
+    assert found["2_1"]["garment"]["mask"]["sha256"] == sha256(masks / "1.png")
+
+
+def test_without_poses_it_is_said(run, doll_photos, tmp_path):
+    outcome = run([doll_photos / "persons" / "1.png"], [doll_photos / "garments" / "2.png"], tmp_path, pose="none")
+    assert outcome.warnings["1_2"][0].startswith("no pose")
+    assert record(tmp_path, "1_2")["pose"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"pose": "nowhere"}, "--pose nowhere is neither a folder of keypoint files nor one of"),
+        ({"garment_masks": "nowhere"}, "--garment-mask nowhere is no folder"),
+        ({"pairs": "nowhere.txt"}, r"nowhere\.txt does not exist"),
+    ],
+)
+def test_wrong_settings_are_refused(run, doll_photos, tmp_path, settings, expected):
+    with pytest.raises(UserError, match=expected):
+        run([doll_photos / "persons"], [doll_photos / "garments"], tmp_path / "out", **settings)
+
+
+def test_a_parsers_records_are_not_taken_for_ours(run, doll_photos, tmp_path):
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "a.json").write_text('{"schema": 1, "photo": "a.jpg"}')
+    with pytest.raises(UserError, match="is no record of a try-on"):
+        run([doll_photos / "persons"], [doll_photos / "garments"], tmp_path)

@@ -1,0 +1,224 @@
+"""The predictor: persons, garments, try-ons, and what it refuses."""
+
+import json
+from copy import copy
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from seg_vton.engine.launch import load_config
+from seg_vton.errors import UserError
+from seg_vton.labels import DEEPFASHION15
+from seg_vton.parsing.photos import read_photo
+from seg_vton.try_on import TryOn
+from seg_vton.tryon.data import TryOnDataset
+from seg_vton.tryon.data.pose import read_people
+from seg_vton.tryon.inference import person as persons
+
+
+def photo_of(doll_photos, number=1, folder="persons"):
+    return read_photo(doll_photos / folder / f"{number}.png")
+
+
+def people_of(doll_photos, number=1):
+    return read_people(doll_photos / "pose" / f"{number}_keypoints.json")
+
+
+def changed(predictor, **attributes):
+    """The predictor with other attributes; loading takes longer."""
+    other = copy(predictor)
+    other.__dict__.update(attributes)
+    return other
+
+
+@pytest.fixture(scope="module")
+def dressed(predictor, doll_photos):
+    """A person, a garment and the try-on."""
+    person = predictor.person(photo_of(doll_photos), people_of(doll_photos))
+    garment = predictor.garment(photo_of(doll_photos, 2, "garments"))
+    return person, garment, predictor(person, garment)
+
+
+def test_shapes_and_sources(dressed):
+    person, garment, result = dressed
+    assert result.image.shape == person.photo.shape == (192, 144, 3)
+    assert result.warped_cloth.shape == (person.box.height, person.box.width, 3)
+    assert result.mask.shape == (person.box.height, person.box.width)
+    assert {picture.dtype for picture in (result.image, result.warped_cloth, result.mask)} == {np.dtype(np.uint8)}
+    assert person.box.height == pytest.approx(person.box.width, abs=1)  # the tiny models see squares
+    assert garment.source == "plain background"
+    assert result.outputs["try_on"].shape == (1, 3, 64, 64)
+    assert person.full_label_map().shape == (192, 144)
+    assert person.inputs["agnostic"].shape == (22, 64, 64)
+    assert result.warnings == person.warnings + garment.warnings
+
+
+def test_a_photo_that_is_framed_already_gives_the_data_sets_own_input(oracle, tiny_dolls, doll_photos):
+    dataset = TryOnDataset(
+        tiny_dolls, "test_pairs.txt", "paper_doll", "deepfashion15", "test", image_size=(64, 48), pose_radius=2
+    )
+    expected, photo = dataset[0]["inputs"], photo_of(doll_photos)
+    label_map = oracle(photo).label_map(fill_holes=False)
+    person = persons.prepare_person(photo, label_map, people_of(doll_photos), (64, 48), 2)
+    assert tuple(person.box) == (0, 0, 144, 192)
+    got = torch.from_numpy(person.inputs["agnostic"])
+    assert torch.equal(got[0], expected["agnostic"][0])  # of a map enlarged and reduced
+    assert (got[4:] - expected["agnostic"][4:]).abs().mean() < 0.02  # joints may round to the next pixel
+    assert (got[1:4] - expected["agnostic"][1:4]).abs().mean() < 0.05  # the photo was resized twice
+    assert np.array_equal(person.inputs["parse_cloth_mask"][0], expected["parse_cloth_mask"][0].numpy())
+
+
+def test_outside_the_window_and_where_nothing_changes_the_photo_is_untouched(predictor, oracle, doll_photos):
+    photo, people = photo_of(doll_photos), people_of(doll_photos)
+    wide = np.random.default_rng(0).integers(0, 256, (300, 500, 3), dtype=np.uint8)
+    wide[60:252, 200:344] = photo
+    label_map = np.zeros((300, 500), np.uint8)
+    label_map[60:252, 200:344] = oracle(photo).label_map(fill_holes=False)
+    oracle.learn(wide, label_map)
+    moved = [joints + np.where(joints[:, 2:] > 0, [200, 60, 0], 0) for joints in people]
+    person = predictor.person(wide, moved)
+    garment = predictor.garment(photo_of(doll_photos, 2, "garments"))
+    inside = np.zeros((300, 500), bool)
+    box = person.box
+    inside[max(box.top, 0) : box.top + box.height, max(box.left, 0) : box.left + box.width] = True
+    assert 0 < inside.sum() < inside.size
+    whole = changed(predictor, whole_window=True)
+    kept, replaced = predictor(person, garment).image, whole(person, garment).image
+    for image in (kept, replaced):
+        assert np.array_equal(image[~inside], wide[~inside])
+    assert (replaced[inside] != wide[inside]).any(1).mean() > 0.9
+    head = np.isin(label_map, DEEPFASHION15.unions.head) & inside
+    assert (kept[head] == wide[head]).all(1).mean() > 0.5 > (replaced[head] == wide[head]).all(1).mean()
+    upper = np.isin(label_map, DEEPFASHION15.unions.upper) & inside
+    assert (kept[upper] != wide[upper]).any(1).mean() > 0.8
+
+
+def test_the_same_inputs_give_the_same_bytes(predictor, dressed):
+    person, garment, result = dressed
+    again = predictor(person, garment)
+    assert np.array_equal(again.image, result.image)
+    assert np.array_equal(again.mask, result.mask)
+
+
+# ---- persons
+
+
+def test_of_several_people_the_one_on_the_body_is_taken(predictor, doll_photos):
+    photo, (own,) = photo_of(doll_photos), people_of(doll_photos)
+    other = np.zeros_like(own)
+    other[0], other[1] = (5, 5, 1), (140, 190, 1)
+    alone = predictor.person(photo, [own])
+    person = predictor.person(photo, [other, own])
+    assert np.array_equal(person.joints, own)
+    assert np.array_equal(person.inputs["agnostic"], alone.inputs["agnostic"])
+    assert [text for text in person.warnings if "the keypoints are of 2 people" in text]
+    assert not [text for text in alone.warnings if "people:" in text]
+
+
+def test_of_equals_the_largest_is_taken():
+    body = np.ones((100, 100), bool)
+    small, large = np.zeros((18, 3)), np.zeros((18, 3))
+    small[:6, :2] = np.random.default_rng(0).uniform(40, 50, (6, 2))
+    large[:6, :2] = np.random.default_rng(0).uniform(10, 90, (6, 2))
+    assert persons.choose_pose([small, large], body, 1.0)[0] is large
+    assert persons.choose_pose([large, small], body, 1.0)[0] is large
+
+
+def test_without_a_pose_the_maps_are_empty_and_it_is_said(predictor, doll_photos):
+    for people in ([], [np.zeros((18, 3), np.float32)]):
+        person = predictor.person(photo_of(doll_photos), people)
+        assert person.joints is None
+        assert (person.inputs["agnostic"][4:] == -1).all()
+        assert [text for text in person.warnings if text.startswith("no pose")]
+
+
+def test_a_pose_of_another_photo_is_refused(predictor, doll_photos):
+    joints = np.zeros((18, 3))
+    joints[:3] = (1000, 900, 1)
+    with pytest.raises(UserError, match="none of the keypoints lies on the person"):
+        predictor.person(photo_of(doll_photos), [joints])
+
+
+def test_without_a_person_the_photo_is_refused(predictor, oracle):
+    nobody = np.full((200, 150, 3), 90, np.uint8)
+    with pytest.raises(UserError, match=r"no person in the photo: found no upper body .*sees nothing"):
+        predictor.person(nobody)
+    label_map = np.zeros((200, 150), np.uint8)
+    label_map[50:60] = DEEPFASHION15.id_of("skin")
+    shoe = nobody + 1
+    oracle.learn(shoe, label_map)
+    with pytest.raises(UserError, match=r"no upper body .*sees skin"):
+        predictor.person(shoe)
+
+
+def test_a_tiny_person_is_refused_and_a_dress_is_said(predictor, oracle):
+    photo = np.random.default_rng(0).integers(0, 256, (400, 300, 3), dtype=np.uint8)
+    label_map = np.zeros((400, 300), np.uint8)
+    label_map[200:230, 150:170] = DEEPFASHION15.id_of("dress")
+    oracle.learn(photo, label_map)
+    with pytest.raises(UserError, match=r"the person is too small: .* pixels high, 64 needed"):
+        predictor.person(photo)
+    label_map = np.zeros((400, 300), np.uint8)
+    label_map[100:330, 100:200] = DEEPFASHION15.id_of("dress")
+    oracle.learn(photo, label_map)
+    warnings = predictor.person(photo).warnings
+    assert any("wears a dress" in text for text in warnings)
+    assert any("finds no head" in text for text in warnings)
+
+
+def test_a_large_photo_is_parsed_small_and_kept_whole(predictor, doll_photos):
+    """8000 pixels: what the segmenter gets is bounded, what comes out is the photo's size."""
+    photo = np.full((8000, 900, 3), 200, np.uint8)
+    shapes = []
+
+    class Parser:
+        device, stamp = torch.device("cpu"), {}
+
+        def __call__(self, image):
+            shapes.append(image.shape)
+            return self
+
+        def label_map(self):
+            label_map = np.zeros(shapes[-1][:2], np.uint8)
+            label_map[300:420, 60:170] = DEEPFASHION15.id_of("top")
+            label_map[240:300, 90:130] = DEEPFASHION15.id_of("hair")
+            return label_map
+
+    large = changed(predictor, parser=Parser())
+    person = large.person(photo)
+    result = large(person, predictor.garment(photo_of(doll_photos, 2, "garments")))
+    assert max(shapes[0]) == 2048
+    assert result.image.shape == photo.shape
+    box = person.box
+    assert box.top < 300 * 8000 / 2048 < 420 * 8000 / 2048 < box.top + box.height
+    assert np.array_equal(result.image[: box.top], photo[: box.top])
+
+
+# ---- what it refuses
+
+
+def test_checkpoints_and_configs_of_other_models_are_refused(oracle, stages, tmp_path):
+    gmm, tom = stages["gmm"], stages["tom"]
+    with pytest.raises(UserError, match=r"tom_tiny\.py is of TOM: --gmm needs a config of GMM"):
+        TryOn(oracle, tom, tom)
+    with pytest.raises(UserError, match=r"gmm\.pth does not fit the model of the config"):
+        TryOn(oracle, gmm, (tom[0], gmm[1]))
+    with pytest.raises(UserError, match=r"none\.pth does not exist"):
+        TryOn(oracle, (gmm[0], tmp_path / "none.pth"), tom)
+    payload = tmp_path / "payload.pth"
+    torch.save({"state_dict": torch.load(gmm[1], weights_only=True), "extra": Config({"a": 1})}, payload)
+    with pytest.raises(UserError, match=r"payload\.pth was refused: it asks for mmengine"):
+        TryOn(oracle, (gmm[0], payload), tom)
+    other = load_config(tom[0])
+    other.test_dataloader.dataset.image_size = (128, 96)
+    with pytest.raises(UserError, match=r"is for images of \(128, 96\)"):
+        TryOn(oracle, gmm, (other, tom[1]))
+
+
+def test_the_stamp_names_all_checkpoints_and_is_json(predictor, stages):
+    stamp = json.loads(json.dumps(predictor.stamp))
+    assert stamp["segmenter"] == {"checkpoint": "truth"}
+    assert (stamp["gmm"]["checkpoint"], stamp["tom"]["checkpoint"]) == ("gmm.pth", "tom.pth")
+    assert stamp["gmm"]["checkpoint_sha256"] != stamp["tom"]["checkpoint_sha256"]

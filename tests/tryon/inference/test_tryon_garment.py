@@ -1,0 +1,162 @@
+"""Garments of any photo: which mask, on white, framed."""
+
+import cv2
+import numpy as np
+import pytest
+
+from seg_vton.errors import UserError
+from seg_vton.labels import DEEPFASHION15
+from seg_vton.tryon.inference.garment import garment_box, is_worn, plain_background_mask, prepare_garment
+
+IDS = {name: DEEPFASHION15.id_of(name) for name in DEEPFASHION15.classes}
+NOTHING = np.zeros((120, 100), np.uint8)
+
+
+def flat(colour=(30, 60, 160), ground=(250, 250, 250), noise=1.0):
+    """A T-shirt of 48 x 60 pixels before a plain background; photo and mask."""
+    mask = np.zeros((120, 100), np.uint8)
+    cv2.fillPoly(mask, [np.array([[30, 30], [70, 30], [82, 50], [72, 56], [68, 48], [68, 90], [32, 90], [32, 48],
+                                  [28, 56], [18, 50]])], 1)  # fmt: skip
+    photo = np.where(mask[..., None] > 0, np.array(colour), np.array(ground)).astype(float)
+    photo += np.random.default_rng(0).normal(0, noise, photo.shape)
+    return photo.clip(0, 255).round().astype(np.uint8), mask.astype(bool)
+
+
+def iou(a, b):
+    return np.count_nonzero(a & b) / np.count_nonzero(a | b)
+
+
+@pytest.mark.parametrize("ground", [(255, 255, 255), (200, 210, 220), (20, 22, 25)])
+def test_what_is_before_a_plain_background_is_found(ground):
+    photo, mask = flat(ground=ground, colour=(30, 60, 160))
+    assert iou(plain_background_mask(photo), mask) > 0.97
+
+
+def test_white_stripes_inside_belong_to_the_garment_and_specks_do_not():
+    photo, mask = flat(ground=(255, 255, 255), noise=0)
+    photo[60:66, 40:60] = 255
+    photo[5:8, 5:8] = 0
+    assert iou(plain_background_mask(photo), mask) > 0.99
+
+
+def test_a_pale_garment_before_white_is_found():
+    photo, mask = flat(colour=(236, 232, 228), ground=(255, 255, 255), noise=0.3)
+    assert iou(plain_background_mask(photo), mask) > 0.95
+
+
+def test_a_lively_background_is_not_plain():
+    street = np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
+    assert plain_background_mask(cv2.resize(street, (100, 120), interpolation=cv2.INTER_CUBIC)) is None
+
+
+def test_a_lying_garment_comes_on_white_in_the_middle():
+    photo, mask = flat()
+    garment = prepare_garment(photo, NOTHING)
+    assert garment.source == "plain background"
+    height, width = garment.picture.shape[:2]
+    assert width == pytest.approx(0.75 * height, abs=1)
+    rows, columns = np.nonzero(garment.mask)
+    assert max(np.ptp(rows) / height, np.ptp(columns) / width) == pytest.approx(0.88, abs=0.03)
+    assert abs(rows.min() + rows.max() - height) <= 3
+    assert abs(columns.min() + columns.max() - width) <= 3
+    assert (garment.picture[~garment.mask] == 255).all()
+    left, top = garment.box.left, garment.box.top
+    y, x = rows[len(rows) // 2], columns[len(rows) // 2]
+    assert np.array_equal(garment.picture[y, x], photo[y + top, x + left])
+    assert iou(garment.mask, np.pad(mask, 100)[top + 100 :, left + 100 :][:height, :width]) > 0.97
+
+
+def test_a_picture_that_is_framed_already_is_taken_whole():
+    mask = np.zeros((256, 192), bool)
+    mask[20:240, 30:160] = True
+    assert tuple(garment_box(mask, 0.75)) == (0, 0, 192, 256)
+    mask[:, :] = False
+    mask[100:150, 80:120] = True
+    assert garment_box(mask, 0.75).height < 80
+
+
+def worn():
+    """A label map of a person to the knees."""
+    label_map = NOTHING.copy()
+    label_map[10:30, 40:60], label_map[30:36, 46:54] = IDS["hair"], IDS["skin"]
+    label_map[36:80, 30:70], label_map[80:115, 34:66] = IDS["top"], IDS["pants"]
+    return label_map
+
+
+def test_a_worn_garment_is_cut_out_by_the_segmenter_even_before_a_plain_background():
+    label_map = worn()
+    photo = np.where(label_map[..., None] > 0, np.uint8(90), np.uint8(255)).repeat(3, 2)
+    garment = prepare_garment(photo, label_map)
+    assert garment.source == "segmenter"
+    assert np.count_nonzero(garment.mask) == np.count_nonzero(label_map == IDS["top"])
+    assert garment.warnings == ()
+
+
+def test_an_arm_before_the_garment_is_painted_over():
+    label_map = worn()
+    photo = np.zeros((120, 100, 3), np.uint8)
+    photo[label_map == IDS["top"]] = (10, 200, 10)
+    label_map[50:55, 30:70] = IDS["skin"]
+    photo[50:55, 30:70] = (220, 170, 150)
+    garment = prepare_garment(photo, label_map)
+    assert 0.99 * 44 * 40 < np.count_nonzero(garment.mask) <= 44 * 40
+    assert np.abs(garment.picture[garment.mask].astype(int) - (10, 200, 10)).max() < 60
+    assert (garment.picture[~garment.mask] == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("areas", "expected"),
+    [
+        ({"top": 1000}, False),
+        ({"top": 1000, "skin": 500}, False),
+        ({"top": 1000, "hair": 90}, False),
+        ({"top": 1000, "skirt": 300}, False),
+        ({"top": 1000, "face": 20}, True),
+        ({"top": 1000, "hair": 150}, True),
+        ({"dress": 1000, "hair": 60, "footwear": 200}, True),
+        ({}, False),
+    ],
+)
+def test_who_wears_a_garment(areas, expected):
+    label_map = np.zeros(3000, np.uint8)
+    labels = np.concatenate([np.full(area, IDS[name]) for name, area in areas.items()] or [np.zeros(0)])
+    label_map[: len(labels)] = labels
+    assert is_worn(label_map.reshape(60, 50)) is expected
+
+
+def test_a_given_mask_is_taken_as_it_is():
+    photo, _ = flat()
+    mask = np.zeros((120, 100), bool)
+    mask[40:80, 40:60] = True
+    garment = prepare_garment(photo, worn(), mask)
+    assert garment.source == "given mask"
+    assert np.count_nonzero(garment.mask) == 800
+
+
+def test_several_worn_garments_and_strange_things_are_said():
+    label_map = worn()
+    label_map[36:80, 30:40] = IDS["outer"]
+    photo = np.random.default_rng(0).integers(0, 256, (120, 100, 3), dtype=np.uint8)
+    (text,) = prepare_garment(photo, label_map).warnings
+    assert "all of top, outer" in text
+    photo, mask = flat()
+    (text,) = prepare_garment(photo, np.where(mask, IDS["pants"], 0).astype(np.uint8)).warnings
+    assert "takes what is before the plain background for pants" in text
+
+
+@pytest.mark.parametrize(
+    ("photo", "label_map", "mask", "expected"),
+    [
+        (np.full((120, 100, 3), 255, np.uint8), NOTHING, None, "nothing before the plain background"),
+        ("noise", NOTHING, None, "the segmenter finds nothing, and the background is not plain.*--garment-mask"),
+        ("noise", np.full((120, 100), IDS["bag"], np.uint8), None, "the segmenter finds bag"),
+        ("noise", NOTHING, np.zeros((120, 100), bool), "given mask: its white part is too small"),
+        ("noise", NOTHING, np.zeros((60, 50), bool), "mask is 50x60 and the photo 100x120"),
+    ],
+)
+def test_photos_without_a_garment_are_refused(photo, label_map, mask, expected):
+    if isinstance(photo, str):
+        blobs = np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
+        photo = cv2.resize(blobs, (100, 120), interpolation=cv2.INTER_CUBIC)
+    with pytest.raises(UserError, match=expected):
+        prepare_garment(photo, label_map, mask)
