@@ -27,6 +27,7 @@ _UPPER = unions(DEEPFASHION15.name).upper
 _SKIN = DEEPFASHION15.id_of("skin")
 _HIDING = tuple(DEEPFASHION15.id_of(name) for name in ("hair", "bag", "belt", "neckwear"))
 _INPAINT_RADIUS = 3
+_EDGE = 5
 
 
 def upper_garment(label_map: np.ndarray, choice: Choice) -> np.ndarray | None:
@@ -84,15 +85,22 @@ def fill_hidden(photo: np.ndarray, mask: np.ndarray, hidden: np.ndarray) -> np.n
         hidden: bool `(H, W)`.
 
     Returns:
-        RGB uint8 `(H, W, 3)`: the photo where the garment is, the garment's colours everywhere else.
+        RGB uint8 `(H, W, 3)`: the photo where the garment is, but for the edges of hidden parts; the garment's colours
+        everywhere else.
     """
     # Inpainting takes in what is around, so there the garment's nearest colour stands in for arm, hair and background.
+    # Labels are a pixel or two off at their edges: those pixels are painted too, and nothing is taken from them.
+    edge = np.ones((_EDGE, _EDGE), np.uint8)
+    source = cv2.erode(mask.view(np.uint8), edge).astype(bool)
+    source = source if source.any() else mask
     _, nearest = cv2.distanceTransformWithLabels(
-        (~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+        (~source).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
     colours = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
-    colours[nearest[mask]] = photo[mask]
-    return cv2.inpaint(colours[nearest], hidden.view(np.uint8), _INPAINT_RADIUS, cv2.INPAINT_TELEA)
+    colours[nearest[source]] = photo[source]
+    painted = cv2.dilate(hidden.view(np.uint8), edge)
+    filled = cv2.inpaint(colours[nearest], painted, _INPAINT_RADIUS, cv2.INPAINT_TELEA)
+    return np.where((painted.astype(bool) | ~mask)[..., None], filled, photo)
 
 
 def lay_out(photo: np.ndarray, mask: np.ndarray, theta: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, ...]:

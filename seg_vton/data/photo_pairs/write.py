@@ -171,6 +171,10 @@ def _assign(plan: Plan, outcome: Outcome) -> list[_Item]:
             outcome.dropped.setdefault("in no split", []).append(photo.name)
         else:
             items.append(_Item(photo, stem, person, split))
+    for split, texts in zip(SPLITS, (plan.rule.train, plan.rule.test), strict=True):
+        if texts and all(item.split != split for item in items):
+            example = plan.rule.person(plan.photos[0].name)
+            raise UserError(f"--{split} {' '.join(texts)} is none of the persons, whose ids are as {example}")
     return items
 
 

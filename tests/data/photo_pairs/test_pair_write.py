@@ -75,7 +75,7 @@ def test_same_seed_same_bytes_in_one_process_or_two(album, tmp_path):
 def test_a_photo_does_not_depend_on_the_others(album, tmp_path):
     whole = plan_of(album)
     write_photo_pairs(tmp_path / "all", whole)
-    write_photo_pairs(tmp_path / "one", replace(whole, photos=whole.photos[3:4]))
+    write_photo_pairs(tmp_path / "one", replace(whole, photos=whole.photos[3:4], rule=SplitRule(test=["*"])))
     all_files, one = files(tmp_path / "all"), files(tmp_path / "one")
     shared = [name for name in one if name.startswith("test/")]
     assert len(shared) == 6
@@ -181,7 +181,9 @@ def test_existing_folders(album, tmp_path):
     write_photo_pairs(tmp_path / "set", plan)
     with pytest.raises(UserError, match="exists already: pass --overwrite"):
         write_photo_pairs(tmp_path / "set", plan)
-    write_photo_pairs(tmp_path / "set", replace(plan, photos=plan.photos[:1]), overwrite=True)
+    write_photo_pairs(
+        tmp_path / "set", replace(plan, photos=plan.photos[:1], rule=SplitRule(train=["*"])), overwrite=True
+    )
     assert len(files(tmp_path / "set")) == 6 + 2
     with pytest.raises(UserError, match="is no set of photo pairs"):
         write_photo_pairs(album, plan, overwrite=True)
@@ -208,6 +210,10 @@ def test_the_marker_says_how_it_was_made_and_names_no_place(album, tmp_path):
         ({"settings": Settings(min_garment=0)}, "--min-garment must be 1 or more"),
         ({"poses": "nowhere"}, "--poses nowhere is neither a folder nor one of auto"),
         ({"rule": SplitRule(train=["1-9"], test=["000001_0", "9-1"])}, "range 9-1 is empty"),
+        (
+            {"rule": SplitRule(train=["1", "2"], test=["*"])},
+            "--train 1 2 is none of the persons, whose ids are as 000001_0",
+        ),
         ({"rule": SplitRule(train=["*"], test=["000001_0"])}, "000001_0 is in --train and in --test"),
     ],
 )
