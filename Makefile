@@ -15,7 +15,6 @@ DEMO := work_dirs/demo
 DEMO_CONFIG := configs/segmentation/mask-rcnn_r18_carafe-fpn_paper-doll.py
 DEMO_CHECKPOINT := $(DEMO)/epoch_8.pth
 DEMO_RESULT := $(DEMO)/epoch_8.paper-doll-val.json
-# The last checkpoint is tested below, so that the training need not validate.
 # On a CPU two processes of one thread train faster than one process of two, and bfloat16 pays where the processor has it.
 PROCESSES = $(shell $(PY) -c "import torch; print(1 if torch.cuda.is_available() else 2)")
 AMP = $(shell grep -qwE 'avx512_bf16|amx_bf16' /proc/cpuinfo 2>/dev/null && echo --amp)
@@ -49,7 +48,7 @@ $(DOLLS)/annotations/instances_val.json: | $(VENV)/.installed
 
 $(DEMO_CHECKPOINT): $(DOLLS)/annotations/instances_val.json
 	OMP_NUM_THREADS=1 $(PY) -m torch.distributed.run --standalone --nproc-per-node $(PROCESSES) tools/train.py $(DEMO_CONFIG) \
-		--work-dir $(DEMO) --resume --launcher pytorch $(AMP) --cfg-options train_dataloader.batch_size=$$((4 / $(PROCESSES))) train_cfg.val_interval=100
+		--work-dir $(DEMO) --resume --launcher pytorch $(AMP) --cfg-options train_dataloader.batch_size=$$((4 / $(PROCESSES)))
 
 $(DEMO_RESULT): $(DEMO_CHECKPOINT)
 	$(PY) tools/test.py $(DEMO_CONFIG) $(DEMO_CHECKPOINT) --work-dir $(DEMO) --out $(DEMO)/predictions.json --overwrite
