@@ -14,7 +14,9 @@ from torch import nn
 
 import seg_vton  # noqa: F401  registers what the configs name
 from seg_vton.engine import launch
+from seg_vton.engine.launch import load_config
 from seg_vton.labels import DEEPFASHION15, get_space, load_palette_png, save_palette_png
+from seg_vton.parsing.jobs import Job, result_path, write_record
 from seg_vton.registry import MODELS
 from seg_vton.tryon.data.layouts import LAYOUTS, WARPED, Pair
 
@@ -23,6 +25,7 @@ every_config = pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.st
 
 DATA = {"viton": "lip20", "viton-hd": "cihp20", "dresscode-upper": "atr18", "paper-doll": "deepfashion15"}
 ON_EVERY_SET = pytest.mark.parametrize("data", DATA)
+SEEN = "image-parse-seen"
 LOSSES = {"GMM": {"loss_warp"}, "TOM": {"loss_l1", "loss_mask"}}
 
 
@@ -86,7 +89,19 @@ def sets(tiny_dolls, tmp_path_factory):
         else:
             root.mkdir()
             as_layout(tiny_dolls, root, LAYOUTS[name])
+        if name in ("paper_doll", "viton"):
+            write_predictions(tiny_dolls, root)
     return roots
+
+
+def write_predictions(dolls, root):
+    """The true maps as `tools/parse.py` would write them, had it found all."""
+    for split in ("train", "test"):
+        out = root / split / SEEN
+        for photo in sorted((root / split / "image").glob("*.jpg")):
+            parse = load_palette_png(dolls / split / "image-parse" / f"{photo.stem}.png", DEEPFASHION15.name)
+            save_palette_png(result_path(out, "label-map", photo.stem), parse, DEEPFASHION15.name)
+            write_record(out, Job(photo, photo.stem, ("label-map",)), {}, pending=False)
 
 
 def shrink_model(model):
@@ -103,6 +118,8 @@ def shrink(config, roots, work_dir):
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
         loader.update(batch_size=2, num_workers=0, persistent_workers=False)
         loader.dataset.update(data_root=str(roots[loader.dataset.layout]), image_size=(64, 64))
+        if "parse" in loader.dataset:
+            loader.dataset.parse.update(folder=SEEN, config=None, checkpoint=None)
     shrink_model(config.model)
     if config.model.get("warper"):
         config.model.warper = warper(config.model.warper.config, work_dir)
@@ -232,6 +249,14 @@ CONSTANT_RATE = {key for key in settings(row("gmm_cp-vton")) if key.startswith("
 }
 
 
+PAPER_ROWS = ["gmm_cp-vton", "gmm_aux-seg", "tom_cp-vton", "tom_aux-seg_gmm-cp-vton", "tom_aux-seg"]
+PREDICTED = [
+    ("paper-doll", ("128x96_3k", "128x96_2k")),
+    ("paper-doll", ("256x192_200k", "256x192_200k")),
+    ("viton", ("256x192_200k", "256x192_200k")),
+]
+
+
 def warped_by(data, before, after, size="256x192_200k", iterations=200_000):
     names = [row(name, data, size) for name in (before, after)]
     return {
@@ -254,6 +279,31 @@ def test_the_small_rows_differ_in_the_same():
     assert difference(tom, row("tom_aux-seg_gmm-cp-vton", "paper-doll", "128x96_2k")) == SMALL_AUX
     warped = warped_by("paper-doll", "gmm_cp-vton", "gmm_aux-seg", "128x96_3k", 3000)
     assert difference(tom, row("tom_aux-seg", "paper-doll", "128x96_2k")) == SMALL_AUX | warped
+
+
+@pytest.mark.parametrize(("data", "sizes"), PREDICTED)
+@pytest.mark.parametrize(
+    "name", ["gmm_cp-vton", "gmm_aux-seg", "tom_cp-vton", "tom_aux-seg_gmm-cp-vton", "tom_aux-seg"]
+)
+def test_rows_of_predicted_parsing_differ_in_it_and_in_the_warper_trained_on_it(name, data, sizes):
+    size = dict(zip(("gmm", "tom"), sizes, strict=True))
+    before, after = (row(n, data, size[name[:3]]) for n in (name, f"{name}_mask-rcnn-parse"))
+    found = difference(before, after)
+    segmenter = load_config(ROOT.parent / found["train_dataloader.dataset.parse.config"][1])
+    checkpoint = Path(found["train_dataloader.dataset.parse.checkpoint"][1])
+    assert checkpoint.parent.name == Path(segmenter.filename).stem
+    assert checkpoint.stem == f"epoch_{segmenter.train_cfg.max_epochs}"
+    for split, targets in (("train", "predicted"), ("val", "files"), ("test", "files")):
+        assert found.pop(f"{split}_dataloader.dataset.parse.targets") == (None, targets)
+        assert found.pop(f"{split}_dataloader.dataset.parse.source") == (None, "predicted")
+    rest = {key for key in found if ".parse." not in key}
+    if name.startswith("gmm"):
+        assert not rest
+        return
+    assert rest == {"model.warper.config", "model.warper.checkpoint"}
+    warper = Path(found["model.warper.config"][0]).stem.replace(f"_{size['gmm']}", f"_mask-rcnn-parse_{size['gmm']}")
+    assert found["model.warper.config"][1] == f"configs/tryon/{warper}.py"
+    assert found["model.warper.checkpoint"][1].startswith(f"work_dirs/{warper}/iter_")
 
 
 @ON_EVERY_SET
