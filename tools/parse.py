@@ -22,6 +22,7 @@ from seg_vton.errors import exit_on_user_error
 from seg_vton.labels import DEEPFASHION15, SPACES
 from seg_vton.parsing.run import Outcome, parse_photos, start_processes
 from seg_vton.parsing.writers import KINDS
+from seg_vton.processes import leave_process_group
 
 
 def parse_args() -> argparse.Namespace:
@@ -74,6 +75,7 @@ def main() -> None:
             batch_size=args.batch_size,
             overwrite=args.overwrite,
         )
+        leave_process_group()
     sys.exit(_report(outcome, args.out))
 
 

@@ -8,6 +8,7 @@ from mmengine.config import DictAction
 
 from seg_vton.engine import launch, testing
 from seg_vton.errors import exit_on_user_error
+from seg_vton.processes import leave_process_group
 
 
 def parse_args() -> argparse.Namespace:
@@ -50,6 +51,7 @@ def main() -> None:
         if args.tta:
             testing.enable_tta(config)
         testing.run(config, args.checkpoint, args.out, args.overwrite)
+        leave_process_group()
 
 
 if __name__ == "__main__":

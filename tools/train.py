@@ -8,6 +8,7 @@ from mmengine.config import DictAction
 
 from seg_vton.engine import launch
 from seg_vton.errors import exit_on_user_error
+from seg_vton.processes import leave_process_group
 
 
 def parse_args() -> argparse.Namespace:
@@ -42,6 +43,7 @@ def main() -> None:
         if args.resume:
             launch.set_resume(config, args.resume)
         launch.build_runner(config).train()
+        leave_process_group()
 
 
 if __name__ == "__main__":
