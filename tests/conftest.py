@@ -11,8 +11,8 @@ from mmengine.runner import set_random_seed
 from PIL import Image, ImageDraw
 
 from seg_vton.data.coco import CLASSES, CocoBuilder
-from seg_vton.engine.launch import load_config
 from seg_vton.data.paper_doll import Plan, write_paper_dolls
+from seg_vton.engine.launch import load_config
 from seg_vton.labels import get_space, save_palette_png
 from seg_vton.tryon.data.layouts import Pair, get_layout
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from seg_vton.data.photo_pairs import Outcome, Plan, Settings, SplitRule, find_labelled, write_photo_pairs
 from seg_vton.data.photo_pairs.crop import FRAMES
 from seg_vton.data.photo_pairs.garment import CHOICES
+from seg_vton.data.photo_pairs.person import BACKGROUNDS
 from seg_vton.errors import exit_on_user_error
 from seg_vton.labels import DEEPFASHION15, SPACES
 
@@ -58,6 +59,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--size", type=int, nargs=2, default=(192, 256), metavar=("W", "H"), help="of all pictures")
     parser.add_argument("--frame", choices=FRAMES, default="upper", help="head to hips as VITON has it, or all")
     parser.add_argument(
+        "--background", choices=BACKGROUNDS, default="white", help="what persons stand before (default: %(default)s)"
+    )
+    parser.add_argument(
         "--garment", choices=CHOICES, default="union", help="all upper garments as one, or persons who wear just one"
     )
     parser.add_argument("--keep-hidden", action="store_true", help="do not paint in what arms, hair and bags hide")
@@ -78,6 +82,7 @@ def main() -> None:
     settings = Settings(
         size=(args.size[1], args.size[0]),
         frame=args.frame,
+        background=args.background,
         garment=args.garment,
         fill_hidden=not args.keep_hidden,
         find_face=not args.keep_labels,

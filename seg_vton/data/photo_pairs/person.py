@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -20,6 +21,10 @@ MIN_HEAD = 40
 _FINE = 2  # the garment is cut from a crop of at most so many times the model's size: laid out, it is enlarged
 _REFERENCE = 256 * 192
 
+Background = Literal["white", "photo"]
+BACKGROUNDS: tuple[Background, ...] = get_args(Background)
+"""What persons stand before."""
+
 
 class Unusable(Exception):  # noqa: N818 - not an error of anyone's: the photo lacks what training needs
     """A photo is left out; the message is the reason, the same for all photos left out for it."""
@@ -32,6 +37,8 @@ class Settings:
     Attributes:
         size: (height, width) of all pictures.
         frame: what the crop holds, see `person_box`.
+        background: what the person stands before. No input of the models tells of it, so that TOM would learn to guess the
+            street; VITON's is plain.
         garment: which garments are laid out, see `upper_garment`.
         fill_hidden: whether parts of the garment behind arms, hair and bags are painted in.
         find_face: whether a face is labelled in maps that have none, see `label_face`.
@@ -42,6 +49,7 @@ class Settings:
 
     size: tuple[int, int] = (256, 192)
     frame: Frame = "upper"
+    background: Background = "white"
     garment: Choice = "union"
     fill_hidden: bool = True
     find_face: bool = True
@@ -113,6 +121,8 @@ def cut_person(photo: np.ndarray, label_map: np.ndarray, joints: np.ndarray, set
     # Labels beyond the photo's edge would be of a body that is not in it.
     labels = crop(label_map, box, cv2.BORDER_CONSTANT)
     cut = crop(garment.astype(np.uint8), box, cv2.BORDER_CONSTANT)
+    if settings.background == "white":
+        fine[cv2.resize(labels, fine.shape[1::-1], interpolation=cv2.INTER_NEAREST) == 0] = 255
     person = Person(
         image=_resize(fine, settings.size),
         label_map=cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST),

@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -221,3 +222,26 @@ def test_plans_that_make_no_sense(album, tmp_path, changes, said):
     with pytest.raises(UserError, match=said):
         write_photo_pairs(tmp_path / "set", plan_of(album, **changes))
     assert not (tmp_path / "set").exists()
+
+
+def test_persons_stand_before_white_unless_the_photo_is_wanted(album, tmp_path):
+    plan = plan_of(album)
+    write_photo_pairs(tmp_path / "white", plan)
+    write_photo_pairs(tmp_path / "photo", replace(plan, settings=replace(plan.settings, background="photo")))
+    white, photo, labels = (
+        np.asarray(Image.open(tmp_path / name)).astype(int)
+        for name in (
+            "white/train/image/000001_0_0.jpg",
+            "photo/train/image/000001_0_0.jpg",
+            "white/train/image-parse/000001_0_0.png",
+        )
+    )
+    far = 3  # pixels from the person's edge, beyond what resizing mixes
+    disc = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * far + 1, 2 * far + 1))
+    person = (labels > 0).astype(np.uint8)
+    outside, inside = cv2.dilate(person, disc) == 0, cv2.erode(person, disc) == 1
+    assert outside.sum() > 100
+    assert inside.sum() > 100
+    assert white[outside].min() > 235
+    assert photo[outside].mean() < 235
+    np.testing.assert_allclose(white[inside], photo[inside], atol=25)  # JPEG
