@@ -1,0 +1,13 @@
+# Pairs made of Clothing Co-Parsing's photographs: what each person wears, cut out and laid out on white; persons before
+# white, parsing maps in the 15 DeepFashion classes. 698 pairs to train, 99 to test; made by (in one line)
+# tools/data/pairs_from_photos.py --photos data/ccp/photos --masks data/ccp/annotations/instances_train.json
+# data/ccp/annotations/instances_val.json --poses data/ccp/pose --train 0001-0704 --test 0705-0804 --out data/ccp-tryon
+_base_ = "./tryon.py"
+source = dict(data_root="data/ccp-tryon/", layout="viton", label_space="deepfashion15")
+held_out = dict(source, pairs="test_pairs.txt")
+train_dataloader = dict(dataset=source)
+val_dataloader = dict(dataset=held_out)
+test_dataloader = val_dataloader
+val_evaluator = dict(dataset="ccp-tryon")
+test_evaluator = val_evaluator
+unpaired = dict(pairs="test_unpaired_pairs.txt")
