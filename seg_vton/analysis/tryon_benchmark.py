@@ -26,6 +26,7 @@ from seg_vton import machine
 from seg_vton.analysis.ops_benchmark import peak_bytes
 from seg_vton.analysis.timing import interleave, matmul_peak, spread
 from seg_vton.analysis.tryon_data_benchmark import run_data_benchmark
+from seg_vton.engine.optim import BFloat16OptimWrapper
 from seg_vton.files import refuse_existing, write_json
 from seg_vton.tryon.models import GMM, TOM, TPSGrid
 from seg_vton.tryon.models.frozen import Frozen
@@ -35,7 +36,7 @@ from seg_vton.tryon.models.tps import control_points, pixel_centres, tps_inverse
 from seg_vton.tryon.models.winograd import WinogradConv2d
 
 BATCH, IMAGE_SIZE, GRID_SIZE = 4, (256, 192), 5  # of the paper
-PUBLISHED, OURS, AUX = "published form", "seg_vton", "seg_vton, auxiliary decoder"
+PUBLISHED, OURS, AUX, AMP = "published form", "seg_vton", "seg_vton, auxiliary decoder", "seg_vton, bfloat16 (--amp)"
 COLUMNS = ("ms", "min", "max", "faster", "MB")
 
 
@@ -124,15 +125,22 @@ class Step:
         model: a `GMM` or a `TOM`.
         inputs: the batch.
         published: wraps the model for the published form; None trains it as `tools/train.py` does.
+        wrapper: what takes the step, as `optim_wrapper.type` of a config.
     """
 
-    def __init__(self, model: nn.Module, inputs: dict[str, Tensor], published: type[nn.Module] | None = None) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Tensor],
+        published: type[nn.Module] | None = None,
+        wrapper: type[OptimWrapper] = OptimWrapper,
+    ) -> None:
         self.inputs = inputs
         settings = {"lr": 1e-4, "betas": (0.5, 0.999)}
         self.published = published and published(model)
         self.model = plain_convolutions(model) if published else model.to(memory_format=torch.channels_last)
         self.optimiser = torch.optim.Adam(model.parameters(), **settings, **({} if published else {"fused": True}))
-        self.wrapper = OptimWrapper(self.optimiser)
+        self.wrapper = wrapper(self.optimiser)
 
     def __call__(self) -> Tensor:
         """Forward, backward, update; returns the loss before the update."""
@@ -183,6 +191,7 @@ def _steps(stage: str, inputs: dict[str, Tensor], base_channels: int, weights: P
     return {
         PUBLISHED: Step(build(), inputs, published),
         OURS: Step(build(), inputs),
+        AMP: Step(build(), inputs, wrapper=BFloat16OptimWrapper),
         AUX: Step(build({"type": "AuxSegHead", "class_weight": {"background": 1.5, "skin": 1.5}}), inputs),
     }
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from seg_vton.analysis.tryon_benchmark import (
+    AMP,
     AUX,
     OURS,
     PUBLISHED,
@@ -54,8 +55,8 @@ def test_the_tool_writes_its_report_and_keeps_an_old_one(repo, tmp_path, monkeyp
     report = json.loads(out.read_text())
     assert [row["speedup"] == 1 for row in report["data"]["rows"]] == [True, False]
     rows = {(row["task"], row["form"]): row for row in report["rows"]}
-    assert {form for _, form in rows} == {PUBLISHED, OURS, AUX}
-    assert len(rows) == 2 + 3 * 3
+    assert {form for _, form in rows} == {PUBLISHED, OURS, AMP, AUX}
+    assert len(rows) == 2 + 3 * 4
     for (task, _), row in rows.items():
         assert 0 < row["min"] <= row["median"] <= row["max"]
         assert row["peak_bytes"] > 0

@@ -37,8 +37,8 @@ class Settings:
     Attributes:
         size: (height, width) of all pictures.
         frame: what the crop holds, see `person_box`.
-        background: what the person stands before. No input of the models tells of it: before a street, TOM would learn to
-            guess streets. VITON's is plain.
+        background: what the person stands before. No input of the models tells of it: before a street, TOM would learn
+            to guess streets. VITON's is plain.
         garment: which garments are laid out, see `upper_garment`.
         fill_hidden: whether parts of the garment behind arms, hair and bags are painted in.
         find_face: whether a face is labelled in maps that have none, see `label_face`.
