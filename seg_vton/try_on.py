@@ -224,7 +224,7 @@ def _load(kind: str, config: str | Path | Config, checkpoint: str | Path) -> tup
     settings = model.to_dict()
     if kind == "TOM":
         settings["warper"] = None
-        settings["loss_perceptual"] = {"type": "L1Loss"}  # any: that of the training has a large network
+        settings["loss_perceptual"] = None  # it has a large network
     network, content = build_model(settings), load_checkpoint_file(checkpoint, "cpu")
     check_fits(network, content, checkpoint)
     state = content.get("state_dict", content)

@@ -99,7 +99,7 @@ class TOM(TryOnModel):
         output_norm: whether the output passes an instance norm before tanh and sigmoid, as published. It gives every
             image's rendered channels, and the mask before its sigmoid, the same mean and variance.
         loss_l1: compares the try-on with the person.
-        loss_perceptual: the same, see `PerceptualLoss`.
+        loss_perceptual: the same, see `PerceptualLoss`; None for none.
         loss_mask: compares the composition mask with `mask_target`.
         mask_target: 'warped_mask' as in CP-VTON, or 'parse_cloth_mask', the garment on the person, as in CP-VTON+.
         data_preprocessor: config; None builds `TryOnDataPreprocessor`.
@@ -131,7 +131,7 @@ class TOM(TryOnModel):
         widths = tuple(base_channels * factor for factor in reversed(WIDTHS))
         self.aux_head = aux_head and build_model({**aux_head, "in_channels": widths, "stride": 2 ** len(WIDTHS)})
         self.loss_l1 = build_model(loss_l1 or {"type": "L1Loss"})
-        self.loss_perceptual = build_model(loss_perceptual or {"type": "PerceptualLoss"})
+        self.loss_perceptual = loss_perceptual and build_model(loss_perceptual)
         self.loss_mask = build_model(loss_mask or {"type": "L1Loss"})
         self.warper = load_warper(**warper) if warper and warper.get("checkpoint") else None
 
@@ -202,7 +202,7 @@ class TOM(TryOnModel):
             data_samples: see `AuxSegHead.loss`.
 
         Returns:
-            `loss_l1`, `loss_mask`; `loss_perceptual` unless it is switched off; with the decoder `loss_seg` and
+            `loss_l1`, `loss_mask`; `loss_perceptual` unless there is none; with the decoder `loss_seg` and
             `aux_pixel_accuracy`.
 
         Raises:
@@ -214,7 +214,7 @@ class TOM(TryOnModel):
             "loss_l1": self.loss_l1(outputs["try_on"], image),
             "loss_mask": self.loss_mask(outputs["mask"], target),
         }
-        perceptual = self.loss_perceptual(outputs["try_on"], image)
+        perceptual = self.loss_perceptual and self.loss_perceptual(outputs["try_on"], image)
         if perceptual is not None:
             losses["loss_perceptual"] = perceptual
         if self.aux_head is not None:

@@ -94,6 +94,15 @@ def test_no_file_switches_it_off_and_says_so(inputs, monkeypatch):
     assert loss(inputs["image"], inputs["cloth"]) is None
 
 
+def test_a_tom_without_it_says_nothing_of_it(inputs, monkeypatch):
+    said = []
+    monkeypatch.setattr(perceptual, "print_log", lambda *args, **kwargs: said.append(args))
+    model = TOM(base_channels=2, loss_perceptual=None)
+    inputs |= {"warped_cloth": inputs["cloth"], "warped_mask": inputs["cloth_mask"]}
+    assert set(model(inputs, mode="loss")) == {"loss_l1", "loss_mask"}
+    assert not said
+
+
 def test_it_is_no_part_of_tom(vgg, tmp_path, inputs):
     config = dict(type="PerceptualLoss", weights=save(vgg, tmp_path / "vgg19.pth", until=8))
     model = TOM(base_channels=2, loss_perceptual=config)
