@@ -8,6 +8,6 @@ held_out = dict(source, pairs="test_pairs.txt")
 train_dataloader = dict(dataset=source)
 val_dataloader = dict(dataset=held_out)
 test_dataloader = val_dataloader
-val_evaluator = dict(dataset="ccp-tryon")
+val_evaluator = dict(dataset="ccp")
 test_evaluator = val_evaluator
 unpaired = dict(pairs="test_unpaired_pairs.txt")

@@ -1,0 +1,13 @@
+# Changes: tom_cp-vton with parsing maps that Mask R-CNN predicts, and the gmm_cp-vton trained on them.
+# Why: the ablation of true parsing against predicted on real photographs, for the plain try-on.
+# Costs: as tom_cp-vton; before it a pass of the segmenter over all photos, which a first run does.
+_base_ = ["./tom_cp-vton_256x192_1k_ccp.py", "../_base_/datasets/mask-rcnn-parse_ccp.py"]
+model = dict(
+    warper=dict(
+        config="configs/tryon/gmm_cp-vton_mask-rcnn-parse_256x192_2k_ccp.py",
+        checkpoint="work_dirs/gmm_cp-vton_mask-rcnn-parse_256x192_2k_ccp/iter_2000.pth",
+    )
+)
+train_dataloader = dict(dataset=dict(parse=_base_.train_parse))
+val_dataloader = dict(dataset=dict(parse=_base_.test_parse))
+test_dataloader = val_dataloader
