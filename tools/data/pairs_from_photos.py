@@ -41,6 +41,12 @@ def parse_args() -> argparse.Namespace:
         "--label-space", choices=list(SPACES), default=DEEPFASHION15.name, help="of label maps (default: %(default)s)"
     )
     parser.add_argument(
+        "--predicted",
+        type=Path,
+        metavar="DIR",
+        help="what tools/parse.py wrote of the same photos: comes along, for training on predicted parsing maps",
+    )
+    parser.add_argument(
         "--poses",
         required=True,
         metavar="DIR_OR_BACKEND",
@@ -93,7 +99,10 @@ def main() -> None:
     rule = SplitRule(args.train, args.test, args.test_share, args.person_id, args.seed)
     with exit_on_user_error():
         photos = find_labelled(args.photos, args.masks, args.label_space)
-        plan = Plan(photos, args.poses, rule, settings, args.variants, args.mirror, args.seed, args.pose_models)
+        predicted = args.predicted and {p.name: p for p in find_labelled(args.photos, [args.predicted])}
+        plan = Plan(
+            photos, args.poses, rule, settings, args.variants, args.mirror, args.seed, args.pose_models, predicted
+        )
         outcome = write_photo_pairs(args.out, plan, args.workers, args.overwrite)
     sys.exit(_report(outcome, args))
 

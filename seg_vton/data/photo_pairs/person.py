@@ -70,6 +70,7 @@ class Person:
         garment: bool `(kH, kW)`, the garment in it.
         box: the frame in the photo.
         padded: the share of the frame that is beyond the photo.
+        predicted: uint8 `(H, W)` ids of `deepfashion15` that a segmenter sees in the frame; None without one.
     """
 
     image: np.ndarray
@@ -79,6 +80,7 @@ class Person:
     garment: np.ndarray
     box: Box
     padded: float
+    predicted: np.ndarray | None = None
 
     def mirrored(self) -> Person:
         """The person as a mirror shows them."""
@@ -86,10 +88,18 @@ class Person:
             name: np.ascontiguousarray(getattr(self, name)[:, ::-1])
             for name in ("image", "label_map", "fine", "garment")
         }
+        if self.predicted is not None:
+            flat["predicted"] = np.ascontiguousarray(self.predicted[:, ::-1])
         return replace(self, **flat, joints=mirror_joints(self.joints, self.image.shape[1]))
 
 
-def cut_person(photo: np.ndarray, label_map: np.ndarray, joints: np.ndarray, settings: Settings) -> Person:
+def cut_person(
+    photo: np.ndarray,
+    label_map: np.ndarray,
+    joints: np.ndarray,
+    settings: Settings,
+    predicted: np.ndarray | None = None,
+) -> Person:
     """Finds the person and cuts them out.
 
     Args:
@@ -97,6 +107,7 @@ def cut_person(photo: np.ndarray, label_map: np.ndarray, joints: np.ndarray, set
         label_map: uint8 `(H, W)` ids of `deepfashion15`.
         joints: float32 `(18, 3)`, in pixels of the photo.
         settings: how.
+        predicted: what a segmenter sees in the photo, as `label_map`; it comes along and decides nothing.
 
     Returns:
         The person.
@@ -108,6 +119,7 @@ def cut_person(photo: np.ndarray, label_map: np.ndarray, joints: np.ndarray, set
         raise Unusable("no pose")
     if settings.find_face:
         label_map = label_face(label_map, joints)
+        predicted = predicted if predicted is None else label_face(predicted, joints)
     head, upper, body = regions(label_map, DEEPFASHION15.name)
     if not upper.any():
         raise Unusable("no upper garment")
@@ -118,22 +130,25 @@ def cut_person(photo: np.ndarray, label_map: np.ndarray, joints: np.ndarray, set
     box = person_box(head, upper, body, joints, width / height, settings.frame)
     times = int(np.clip(box.height // height, 1, _FINE))
     fine = _resize(crop(photo, box, cv2.BORDER_REPLICATE), (times * height, times * width))
-    # Labels beyond the photo's edge would be of a body that is not in it.
-    labels = crop(label_map, box, cv2.BORDER_CONSTANT)
-    cut = crop(garment.astype(np.uint8), box, cv2.BORDER_CONSTANT)
     if settings.background == "white":
-        fine[cv2.resize(labels, fine.shape[1::-1], interpolation=cv2.INTER_NEAREST) == 0] = 255
+        fine[_framed(label_map, box, fine.shape[:2]) == 0] = 255
     person = Person(
         image=_resize(fine, settings.size),
-        label_map=cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST),
+        label_map=_framed(label_map, box, settings.size),
         joints=move_joints(joints, box, settings.size),
         fine=fine,
-        garment=cv2.resize(cut, fine.shape[1::-1], interpolation=cv2.INTER_NEAREST).astype(bool),
+        garment=_framed(garment.astype(np.uint8), box, fine.shape[:2]).astype(bool),
         box=box,
         padded=box.padded_share(photo.shape[:2]),
+        predicted=predicted if predicted is None else _framed(predicted, box, settings.size),
     )
     _check(person, settings)
     return person
+
+
+def _framed(labels: np.ndarray, box: Box, size: tuple[int, int]) -> np.ndarray:
+    """Labels `(H, W)` in a frame; none beyond the photo's edge, where they would be of a body that is not in it."""
+    return cv2.resize(crop(labels, box, cv2.BORDER_CONSTANT), size[::-1], interpolation=cv2.INTER_NEAREST)
 
 
 def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

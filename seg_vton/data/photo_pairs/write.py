@@ -26,6 +26,7 @@ from seg_vton.data.photo_pairs.splits import SPLITS, SplitRule
 from seg_vton.errors import UserError
 from seg_vton.files import read_json, write_json
 from seg_vton.labels import DEEPFASHION15, save_palette_png
+from seg_vton.parsing.jobs import Job, result_path, write_record
 from seg_vton.parsing.photos import read_photo
 from seg_vton.pose import BACKENDS, load_or_estimate, openpose_json, resolve_backend
 from seg_vton.progress import track
@@ -33,6 +34,9 @@ from seg_vton.progress import track
 MARKER = "dataset.json"
 DATA_SET = "photo pairs"
 """What the marker says; a folder whose marker says something else is never replaced."""
+
+PREDICTED = "image-parse-predicted"
+"""Folder of a split for label maps that a segmenter predicted, in the form that `tools/parse.py` writes."""
 
 _FOLDERS = ("image", "cloth", "cloth-mask", "image-parse", "pose", "warp")
 _JPEG = {"format": "JPEG", "quality": 95, "subsampling": 0}
@@ -52,6 +56,7 @@ class Plan:
             control point by half a frame at most.
         seed: of everything random. What becomes of a photo does not depend on the others.
         pose_models: ONNX files for the backend rtmlib, see `seg_vton.pose.PoseEstimator`.
+        predicted: what a segmenter sees in each photo, by the photo's name; None without a segmenter.
     """
 
     photos: Sequence[LabelledPhoto]
@@ -62,6 +67,7 @@ class Plan:
     mirror: float = 0.5
     seed: int = 0
     pose_models: Sequence[str | Path] | None = None
+    predicted: Mapping[str, LabelledPhoto] | None = None
 
     def check(self) -> None:
         """Raises `UserError` when a number is out of range."""
@@ -122,9 +128,10 @@ def write_photo_pairs(out: str | Path, plan: Plan, workers: int = 1, overwrite: 
 
     `{train,test}/{image,cloth,cloth-mask,image-parse,pose}` hold `NAME_0.jpg` (the person), `NAME_1.jpg` (what they
     wear, laid out on white), `NAME_1.png` (its mask), `NAME_0.png` (palette indices of deepfashion15) and
-    `NAME_0_keypoints.json`; `warp/NAME_0.npy` is the theta `(50,)` that GMM is to find. `{train,test}_pairs.txt` pair a
-    person with what they wear, `test_unpaired_pairs.txt` with what another wears. `dataset.json` says how the set was
-    made, where each person's frame is in their photo, and which photos were left out and why.
+    `NAME_0_keypoints.json`; `warp/NAME_0.npy` is the theta `(50,)` that GMM is to find. What a segmenter predicted comes
+    along in `PREDICTED`, as `TryOnDataset(parse=...)` reads it. `{train,test}_pairs.txt` pair a person with what they
+    wear, `test_unpaired_pairs.txt` with what another wears. `dataset.json` says how the set was made, where each
+    person's frame is in their photo, and which photos were left out and why.
 
     Args:
         out: the folder to make.
@@ -198,7 +205,8 @@ def _write_item(folder: Path, plan: Plan, item: _Item) -> _Done:
         photo = read_photo(item.photo.photo)
         labels = item.photo.label_map(photo.shape[:2])
         joints = load_or_estimate(plan.poses, item.photo.photo, photo, plan.pose_models)
-        person = cut_person(photo, labels, joints, plan.settings)
+        predicted = _prediction(plan, item, photo.shape[:2])
+        person = cut_person(photo, labels, joints, plan.settings, predicted)
     except Unusable as reason:
         return _Done(reason=str(reason))
     except UserError as error:
@@ -214,6 +222,15 @@ def _write_item(folder: Path, plan: Plan, item: _Item) -> _Done:
     return _Done({"box": list(person.box), "padded": round(person.padded, 4), "mirrored": mirrored})
 
 
+def _prediction(plan: Plan, item: _Item, shape: tuple[int, int]) -> np.ndarray | None:
+    """What a segmenter sees in the photo, uint8 `(H, W)` ids of `deepfashion15`."""
+    if plan.predicted is None:
+        return None
+    if item.photo.name not in plan.predicted:
+        raise UserError(f"{item.photo.photo}: --predicted has no label map of it: run tools/parse.py over all photos")
+    return plan.predicted[item.photo.name].label_map(shape)
+
+
 def _variant(stem: str, variant: int) -> str:
     return f"{stem}-v{variant + 1}" if variant else stem
 
@@ -227,6 +244,11 @@ def _save(folder: Path, name: str, person: Person, garment: Garment) -> None:
     save_palette_png(folder / "image-parse" / f"{wearer}.png", person.label_map, DEEPFASHION15.name)
     write_json(folder / "pose" / f"{wearer}_keypoints.json", openpose_json(person.joints))
     np.save(folder / "warp" / f"{wearer}.npy", garment.theta)
+    if person.predicted is not None:
+        job = Job(folder / "image" / f"{wearer}.jpg", wearer, ("label-map",))
+        out = result_path(folder / PREDICTED, "label-map", wearer)
+        save_palette_png(out, person.predicted, DEEPFASHION15.name)
+        write_record(folder / PREDICTED, job, {"label_space": DEEPFASHION15.name}, pending=False)
 
 
 def _collect(items: Sequence[_Item], done: Sequence[_Done], outcome: Outcome) -> list[tuple[_Item, Mapping[str, Any]]]:
@@ -271,6 +293,7 @@ def _description(plan: Plan, persons: Sequence[tuple[_Item, Any]], outcome: Outc
     return {
         "data_set": DATA_SET,
         "label_space": DEEPFASHION15.name,
+        "predicted": plan.predicted is not None,
         "poses": plan.poses if plan.poses in BACKENDS else "files",
         "variants": plan.variants,
         "mirror": plan.mirror,

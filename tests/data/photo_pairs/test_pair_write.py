@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from seg_vton.data.photo_pairs import Plan, Settings, SplitRule, find_labelled, write_photo_pairs
-from seg_vton.data.photo_pairs.write import MARKER
+from seg_vton.data.photo_pairs.write import MARKER, PREDICTED
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15, save_palette_png
 from seg_vton.tryon.data import TryOnDataset
@@ -245,3 +245,27 @@ def test_persons_stand_before_white_unless_the_photo_is_wanted(album, tmp_path):
     assert white[outside].min() > 235
     assert photo[outside].mean() < 235
     np.testing.assert_allclose(white[inside], photo[inside], atol=25)  # JPEG
+
+
+def test_what_a_segmenter_predicted_comes_along(album, tmp_path):
+    """Here it predicted the truth, so that what came along, cut and mirrored alike, is the set's own map."""
+    photos = find_labelled(album / "photos", [album / "maps"])
+    plan = plan_of(album, predicted={photo.name: photo for photo in photos}, mirror=1)
+    assert write_photo_pairs(tmp_path / "set", plan).persons == {"train": 2, "test": 3}
+    parse = {"source": "predicted", "folder": PREDICTED}
+    size = {"split": "train", "image_size": SIZE}
+    own = TryOnDataset(tmp_path / "set", "train_pairs.txt", "viton", "deepfashion15", **size)
+    seen = TryOnDataset(tmp_path / "set", "train_pairs.txt", "viton", "deepfashion15", **size, parse=parse)
+    assert len(own) == len(seen) == 2
+    for a, b in zip(own, seen, strict=True):
+        assert a["inputs"].keys() == b["inputs"].keys()
+        assert all(a["inputs"][key].equal(b["inputs"][key]) for key in a["inputs"])
+
+
+def test_a_photo_without_a_prediction_is_a_fault(album, tmp_path):
+    photos = find_labelled(album / "photos", [album / "maps"])
+    plan = plan_of(album, predicted={photo.name: photo for photo in photos[1:]})
+    outcome = write_photo_pairs(tmp_path / "set", plan)
+    assert len(outcome.faults) == 1
+    assert photos[0].photo.name in outcome.faults[0]
+    assert "--predicted has no label map" in outcome.faults[0]
