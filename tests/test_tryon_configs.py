@@ -13,6 +13,7 @@ from test_configs import ROOT, difference, load, settings, walk
 from torch import nn
 
 import seg_vton  # noqa: F401  registers what the configs name
+from seg_vton.data.photo_pairs.write import PREDICTED as PREDICTED_FOLDER
 from seg_vton.engine import launch
 from seg_vton.engine.launch import load_config
 from seg_vton.labels import DEEPFASHION15, get_space, load_palette_png, save_palette_png
@@ -302,10 +303,13 @@ def test_rows_of_predicted_parsing_differ_in_it_and_in_the_warper_trained_on_it(
     size = dict(zip(("gmm", "tom"), sizes, strict=True))
     before, after = (row(n, data, size[name[:3]]) for n in (name, f"{name}_mask-rcnn-parse"))
     found = difference(before, after)
-    segmenter = load_config(ROOT.parent / found["train_dataloader.dataset.parse.config"][1])
-    checkpoint = Path(found["train_dataloader.dataset.parse.checkpoint"][1])
-    assert checkpoint.parent.name == Path(segmenter.filename).stem
-    assert checkpoint.stem == f"epoch_{segmenter.train_cfg.max_epochs}"
+    if data == "ccp":  # its photo pairs bring the maps along
+        assert found["train_dataloader.dataset.parse.folder"][1] == PREDICTED_FOLDER
+    else:
+        segmenter = load_config(ROOT.parent / found["train_dataloader.dataset.parse.config"][1])
+        checkpoint = Path(found["train_dataloader.dataset.parse.checkpoint"][1])
+        assert checkpoint.parent.name == Path(segmenter.filename).stem
+        assert checkpoint.stem == f"epoch_{segmenter.train_cfg.max_epochs}"
     for split, targets in (("train", "predicted"), ("val", "files"), ("test", "files")):
         assert found.pop(f"{split}_dataloader.dataset.parse.targets") == (None, targets)
         assert found.pop(f"{split}_dataloader.dataset.parse.source") == (None, "predicted")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from seg_vton.errors import UserError
+from seg_vton.errors import BROKEN_IMAGE, UserError
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
@@ -23,7 +23,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
         raise UserError(f"{path} does not exist") from None
     except UnidentifiedImageError:
         raise UserError(f"{path} is not an image: its header is of no known format") from None
-    except (OSError, SyntaxError) as error:  # Pillow raises SyntaxError for a broken PNG chunk
+    except BROKEN_IMAGE as error:
         raise UserError(f"{path}: broken image header ({error})") from None
 
 
@@ -39,7 +39,7 @@ def check_pixels(path: str | Path) -> None:
             image.load()
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
-    except (OSError, SyntaxError, ValueError) as error:
+    except BROKEN_IMAGE as error:
         raise UserError(f"{path} is not a whole image ({error}): download it again") from None
 
 

@@ -128,10 +128,10 @@ def write_photo_pairs(out: str | Path, plan: Plan, workers: int = 1, overwrite: 
 
     `{train,test}/{image,cloth,cloth-mask,image-parse,pose}` hold `NAME_0.jpg` (the person), `NAME_1.jpg` (what they
     wear, laid out on white), `NAME_1.png` (its mask), `NAME_0.png` (palette indices of deepfashion15) and
-    `NAME_0_keypoints.json`; `warp/NAME_0.npy` is the theta `(50,)` that GMM is to find. What a segmenter predicted comes
-    along in `PREDICTED`, as `TryOnDataset(parse=...)` reads it. `{train,test}_pairs.txt` pair a person with what they
-    wear, `test_unpaired_pairs.txt` with what another wears. `dataset.json` says how the set was made, where each
-    person's frame is in their photo, and which photos were left out and why.
+    `NAME_0_keypoints.json`; `warp/NAME_0.npy` is the theta `(50,)` that GMM is to find. What a segmenter predicted
+    comes along in `PREDICTED`, as `TryOnDataset(parse=...)` reads it. `{train,test}_pairs.txt` pair a person with
+    what they wear, `test_unpaired_pairs.txt` with what another wears. `dataset.json` says how the set was made, where
+    each person's frame is in their photo, and which photos were left out and why.
 
     Args:
         out: the folder to make.
