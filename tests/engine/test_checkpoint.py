@@ -47,7 +47,7 @@ def payloads(marker):
         "eval": Payload(eval, touch),
         "exec": Payload(exec, touch),
         "__import__": Payload(__import__, "os"),
-        "io.open": Payload(open, str(marker), "w"),
+        f"{open.__module__}.open": Payload(open, str(marker), "w"),  # _io from Python 3.12 on
         "getattr": Payload(getattr, HistoryBuffer, "__subclasses__"),
     }
 
