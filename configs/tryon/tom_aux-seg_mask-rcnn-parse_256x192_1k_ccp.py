@@ -1,6 +1,6 @@
 # Changes: tom_aux-seg with parsing maps that Mask R-CNN predicts, and the gmm_aux-seg trained on them.
 # Why: the same for the try-on.
-# Costs: as tom_aux-seg; before it a pass of the segmenter over all photos, which a first run does.
+# Costs: as tom_aux-seg; before it tools/parse.py over all photos.
 _base_ = ["./tom_aux-seg_256x192_1k_ccp.py", "../_base_/datasets/mask-rcnn-parse_ccp.py"]
 model = dict(
     warper=dict(
