@@ -31,7 +31,7 @@ def check_data(path: str | Path, images: Path | None = None, label_space: str | 
     Args:
         path: a COCO JSON, or the root of a data set in one of the layouts of `LAYOUTS`.
         images: folder that the file names of a COCO file are relative to; found beside the annotations when None.
-        label_space: of a try-on set's parsing maps; that of the layout's publication when None.
+        label_space: of a try-on set's parsing maps; when None that of its marker or of the layout's publication.
 
     Raises:
         UserError: the path or the label space does not exist, or no layout knows the path.

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from seg_vton.data.folders import read_marker
 from seg_vton.data.images import check_pixels, image_size
+from seg_vton.data.paper_doll.write import DATA_SET
 from seg_vton.data.report import Report, TryOnSummary
 from seg_vton.errors import UserError
-from seg_vton.files import read_json
 from seg_vton.labels import get_space, load_palette_png
 from seg_vton.progress import track
 from seg_vton.tryon.data.images import MASK_THRESHOLD, check_shape
@@ -29,7 +30,8 @@ def tryon_checks(path: Path, label_space: str | None = None) -> list[Callable[[]
 
     Args:
         path: root of the set.
-        label_space: of the parsing maps; that of the layout's publication when None.
+        label_space: of the parsing maps; when None that which the set's marker names, as ours have one, or else that of
+            the layout's publication.
 
     Returns:
         A check for each set found, one a category of DressCode.
@@ -38,7 +40,7 @@ def tryon_checks(path: Path, label_space: str | None = None) -> list[Callable[[]
         UserError: the label space is unknown.
     """
     return [
-        partial(_check_set, root, layout, get_space(label_space or layout.published_space).name)
+        partial(_check_set, root, layout, get_space(label_space or _marked_space(root) or layout.published_space).name)
         for root, layout in _find_sets(path)
     ]
 
@@ -58,9 +60,12 @@ def _find_sets(path: Path) -> Iterator[tuple[Path, Layout]]:
 
 
 def _is_paper_doll(path: Path) -> bool:
-    marker = path / "dataset.json"
-    said = read_json(marker) if marker.is_file() else None
-    return isinstance(said, dict) and said.get("data_set") == "paper doll"
+    return read_marker(path).get("data_set") == DATA_SET
+
+
+def _marked_space(path: Path) -> str | None:
+    space = read_marker(path).get("label_space")
+    return space if isinstance(space, str) else None
 
 
 def _check_set(root: Path, layout: Layout, label_space: str) -> Report:

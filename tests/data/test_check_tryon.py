@@ -44,6 +44,18 @@ def test_the_dolls_are_sound(tiny_dolls):
     assert train.maps["background"] == 0
 
 
+def test_the_label_space_is_that_of_the_marker_unless_another_is_given(viton):
+    for path in (viton / "train" / "image-parse").iterdir():
+        labels = load_palette_png(path, "lip20") % 16
+        save_palette_png(path, labels, "deepfashion15", overwrite=True)
+    assert check_data(viton).errors
+    (viton / "dataset.json").write_text(json.dumps({"data_set": "photo pairs", "label_space": "deepfashion15"}))
+    report = check_data(viton)
+    assert not report.errors
+    assert [(s.layout, s.label_space) for s in report.tryon] == [("viton", "deepfashion15")]
+    assert check_data(viton, label_space="lip20").tryon[0].label_space == "lip20"
+
+
 def test_viton_hd_is_sound_and_told_by_its_poses(tmp_path, write_set):
     write_set(tmp_path, "viton_hd", "train", HD_PAIRS, (32, 48))
     report = check_data(tmp_path)

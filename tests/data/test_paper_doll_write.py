@@ -133,7 +133,7 @@ def test_an_existing_set_is_kept_unless_told_otherwise(tmp_path):
 def test_a_folder_of_something_else_is_never_replaced(tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.tex").write_text("words")
-    with pytest.raises(UserError, match="no set of paper dolls"):
+    with pytest.raises(UserError, match="no set of the kind 'paper doll'"):
         write_paper_dolls(tmp_path / "thesis", Plan(train=1, size=SIZE), overwrite=True)
     assert (tmp_path / "thesis" / "chapter.tex").read_text() == "words"
 

@@ -20,7 +20,8 @@ def main() -> None:
     parser.add_argument(
         "--label-space",
         choices=SPACES,
-        help="label space of a try-on set's parsing maps; by default that in which the set's authors publish them",
+        help="label space of a try-on set's parsing maps; by default what its dataset.json says, or else that in which "
+        "the set's authors publish them",
     )
     args = parser.parse_args()
     report = Report()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from seg_vton.data.coco import CocoBuilder, Summary
+from seg_vton.data.folders import MARKER, new_folder
 from seg_vton.data.paper_doll.doll import DEFAULT_SIZE, Doll, check_arguments, draw_doll
 from seg_vton.errors import UserError
 from seg_vton.files import write_json
@@ -29,8 +29,8 @@ SPLITS = ("train", "val", "test")
 SPLIT_STRIDE = 10_000_000
 """Doll i of split s has the index s * SPLIT_STRIDE + i, so a split does not change with the size of another."""
 
-MARKER = "dataset.json"
-"""The file that says that a folder is a paper-doll set; without it `overwrite` replaces nothing."""
+DATA_SET = "paper doll"
+"""What the marker says; a folder whose marker says something else is never replaced."""
 
 _DOLLS_PER_PROCESS = 150  # below that, starting one costs more than it saves
 _JPEG = {"format": "JPEG", "quality": 95, "subsampling": 0}
@@ -98,7 +98,7 @@ def write_paper_dolls(
     if workers < 1:
         raise UserError(f"--workers is {workers}: it must be 1 or more")
     summaries = []
-    with _new_folder(Path(out), overwrite) as folder, _mapper(workers) as mapper:
+    with new_folder(Path(out), DATA_SET, overwrite) as folder, _mapper(workers) as mapper:
         if plan.layout in ("coco", "both"):
             summaries = [_write_coco_split(folder, plan, split, mapper) for split in SPLITS if plan.count(split)]
         if plan.layout in ("viton", "both"):
@@ -109,46 +109,11 @@ def write_paper_dolls(
 
 def _description(plan: Plan) -> dict[str, Any]:
     return {
-        "data_set": "paper doll",
+        "data_set": DATA_SET,
         "label_space": DEEPFASHION15.name,
         **asdict(plan),
         "indices": {split: i * SPLIT_STRIDE for i, split in enumerate(SPLITS)},
     }
-
-
-@contextmanager
-def _new_folder(out: Path, overwrite: bool) -> Iterator[Path]:
-    """Yields a temporary folder beside `out` that takes its name when the body succeeds, and goes when it fails."""
-    _refuse(out, overwrite)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        temporary.mkdir(parents=True)
-    except OSError as error:
-        raise UserError(f"cannot write to {out.parent} ({error.strerror}): choose another --out") from None
-    try:
-        yield temporary
-        old = out.with_name(f".{out.name}.{os.getpid()}.old")
-        if out.exists():
-            out.replace(old)
-        try:
-            temporary.replace(out)
-        except OSError:
-            if old.exists():
-                old.replace(out)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _refuse(out: Path, overwrite: bool) -> None:
-    """Raises `UserError` when `out` exists, unless it is an earlier set that may be replaced."""
-    if not out.exists():
-        return
-    if not overwrite:
-        raise UserError(f"{out} exists already: pass --overwrite to replace it, or choose another --out")
-    if not (out / MARKER).is_file():
-        raise UserError(f"{out} is no set of paper dolls (it has no {MARKER}): choose another --out, or remove it")
 
 
 Mapper = Callable[[Callable[[int], Any], range, str], Iterator[Any]]

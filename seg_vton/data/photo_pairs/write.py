@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from os import getpid
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +16,19 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from seg_vton.data.folders import MARKER, new_folder
 from seg_vton.data.paper_doll.write import unpaired
 from seg_vton.data.photo_pairs.person import Garment, Person, Settings, Unusable, cut_person, lay_out_garment
 from seg_vton.data.photo_pairs.sources import LabelledPhoto
 from seg_vton.data.photo_pairs.splits import SPLITS, SplitRule
 from seg_vton.errors import UserError
-from seg_vton.files import read_json, write_json
+from seg_vton.files import write_json
 from seg_vton.labels import DEEPFASHION15, save_palette_png
 from seg_vton.parsing.jobs import Job, result_path, write_record
 from seg_vton.parsing.photos import read_photo
 from seg_vton.pose import BACKENDS, load_or_estimate, openpose_json, resolve_backend
 from seg_vton.progress import track
 
-MARKER = "dataset.json"
 DATA_SET = "photo pairs"
 """What the marker says; a folder whose marker says something else is never replaced."""
 
@@ -152,7 +149,7 @@ def write_photo_pairs(out: str | Path, plan: Plan, workers: int = 1, overwrite: 
         resolve_backend(plan.poses)  # raises where it is not installed, before any work
     outcome = Outcome()
     items = _assign(plan, outcome)
-    with _new_folder(Path(out), overwrite) as folder:
+    with new_folder(Path(out), DATA_SET, overwrite) as folder:
         for split, name in ((item_split, name) for item_split in SPLITS for name in _FOLDERS):
             (folder / split / name).mkdir(parents=True)
         done = list(_map(partial(_write_item, folder, plan), items, workers))
@@ -308,40 +305,3 @@ def _description(plan: Plan, persons: Sequence[tuple[_Item, Any]], outcome: Outc
         "dropped": dict(sorted(outcome.dropped.items())),
         "faults": len(outcome.faults),
     }
-
-
-@contextmanager
-def _new_folder(out: Path, overwrite: bool) -> Iterator[Path]:
-    """Yields a temporary folder beside `out` that takes its name when the body succeeds, and goes when it fails."""
-    _refuse(out, overwrite)
-    temporary = out.with_name(f".{out.name}.{getpid()}.tmp")
-    try:
-        temporary.mkdir(parents=True)
-    except OSError as error:
-        raise UserError(f"cannot write to {out.parent} ({error.strerror}): choose another --out") from None
-    try:
-        yield temporary
-        old = out.with_name(f".{out.name}.{getpid()}.old")
-        if out.exists():
-            out.replace(old)
-        try:
-            temporary.replace(out)
-        except OSError:
-            if old.exists():
-                old.replace(out)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _refuse(out: Path, overwrite: bool) -> None:
-    """Raises `UserError` when `out` exists, unless it is an earlier set that may be replaced."""
-    if not out.exists():
-        return
-    if not overwrite:
-        raise UserError(f"{out} exists already: pass --overwrite to replace it, or choose another --out")
-    marker = out / MARKER
-    said = read_json(marker) if marker.is_file() else None
-    if not isinstance(said, dict) or said.get("data_set") != DATA_SET:
-        raise UserError(f"{out} is no set of photo pairs (by its {MARKER}): choose another --out, or remove it")

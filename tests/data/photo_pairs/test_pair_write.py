@@ -186,7 +186,7 @@ def test_existing_folders(album, tmp_path):
         tmp_path / "set", replace(plan, photos=plan.photos[:1], rule=SplitRule(train=["*"])), overwrite=True
     )
     assert len(files(tmp_path / "set")) == 6 + 2
-    with pytest.raises(UserError, match="is no set of photo pairs"):
+    with pytest.raises(UserError, match="is no set of the kind 'photo pairs'"):
         write_photo_pairs(album, plan, overwrite=True)
     assert (album / "photos" / "000001_0.jpg").exists()
 
