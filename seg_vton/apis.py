@@ -25,6 +25,7 @@ from seg_vton.errors import UserError
 from seg_vton.files import sha256
 from seg_vton.labels import DEEPFASHION15
 from seg_vton.parsing.instances import Parsing, from_sample
+from seg_vton.parsing.photos import limited
 from seg_vton.try_on import TryOn, TryOnResult
 
 __all__ = ["ClothingParser", "Parsing", "TryOn", "TryOnResult"]
@@ -116,7 +117,8 @@ class ClothingParser:
         """Finds the instances in several photos in one pass.
 
         Photos of different sizes are padded to a common one, which may move the edge of a mask by a pixel against the
-        photo alone.
+        photo alone. A photo with more than `PARSE_SIDE` pixels on a side is looked at in that size, which bounds the
+        memory, and what is found is enlarged.
 
         Args:
             images: RGB uint8 arrays `(H, W, 3)`, sizes may differ.
@@ -129,12 +131,14 @@ class ClothingParser:
         """
         if not images:
             return []
-        packed = [self._pack(image) for image in images]
+        packed = [self._pack(limited(image)) for image in images]
         batch = {key: [item[key] for item in packed] for key in ("inputs", "data_samples")}
         found = [
             from_sample(sample.pred_instances, self.classes, self.score_thr) for sample in self._model.test_step(batch)
         ]
-        return [parsing.best_per_class() for parsing in found] if self.one_per_class else found
+        if self.one_per_class:
+            found = [parsing.best_per_class() for parsing in found]
+        return [parsing.resized(image.shape[:2]) for parsing, image in zip(found, images, strict=True)]
 
     def _pack(self, image: np.ndarray) -> dict[str, Any]:
         """Runs the config's test pipeline, which expects BGR."""
@@ -156,7 +160,8 @@ def _usable_device(device: str | torch.device | None) -> torch.device:
 def _trained_classes(content: dict[str, Any], config: Config) -> Sequence[str]:
     """The class names that a checkpoint says it knows; else those of the config's data set, else the 15."""
     meta = content.get("meta")
-    trained = meta.get("dataset_meta", {}).get("classes") if isinstance(meta, dict) else None
+    data = meta.get("dataset_meta") if isinstance(meta, dict) else None
+    trained = data.get("classes") if isinstance(data, dict) else None
     metainfo = config.get("test_dataloader", {}).get("dataset", {}).get("metainfo") or {}
     return trained or metainfo.get("classes") or CLASSES
 

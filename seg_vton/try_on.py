@@ -19,6 +19,7 @@ from seg_vton.engine.launch import load_config
 from seg_vton.engine.results import config_hash
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
+from seg_vton.parsing.photos import limited
 from seg_vton.registry import build_model
 from seg_vton.tryon.data import agnostic
 from seg_vton.tryon.inference.composition import Composition, changed_region, compose
@@ -28,9 +29,6 @@ from seg_vton.tryon.inference.person import Person, prepare_person
 
 if TYPE_CHECKING:
     from seg_vton.apis import ClothingParser
-
-PARSE_SIDE = 2048
-"""Pixels of the longer side from which a photo is made smaller for the segmenter: no model sees more."""
 
 GARMENT_SIDE = 4096
 """Pixels of the longer side from which a garment's photo is made smaller: a bound on memory."""
@@ -97,7 +95,7 @@ class TryOn:
         self.image_size: tuple[int, int] = self._gmm.image_size
         _check_sizes(self.image_size, gmm_config, tom_config)
         self._aspect = self.image_size[1] / self.image_size[0]
-        self._pose_radius = gmm_config.test_dataloader.dataset.get("pose_radius", agnostic.RADIUS)
+        self._pose_radius = _data(gmm_config).get("pose_radius", agnostic.RADIUS)
         self._gmm.to(self.device), self._tom.to(self.device)
         self.stamp: dict[str, Any] = {
             "segmenter": parser.stamp,
@@ -180,16 +178,7 @@ class TryOn:
 
     def _parse(self, photo: np.ndarray) -> np.ndarray:
         """The photo's label map in deepfashion15, no more than `PARSE_SIDE` pixels on a side."""
-        return self.parser(limited(photo, PARSE_SIDE)).label_map()
-
-
-def limited(photo: np.ndarray, side: int) -> np.ndarray:
-    """The photo, made smaller where its longer side has more than `side` pixels."""
-    longer = max(photo.shape[:2])
-    if longer <= side:
-        return photo
-    size = [max(1, round(length * side / longer)) for length in photo.shape[1::-1]]
-    return cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+        return self.parser(limited(photo)).label_map()
 
 
 def _resized_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -239,10 +228,15 @@ def _load(kind: str, config: str | Path | Config, checkpoint: str | Path) -> tup
     return network.eval(), config, stamp
 
 
+def _data(config: Config) -> dict[str, Any]:
+    """The data set that a config tests on; empty where it has none."""
+    return (config.get("test_dataloader") or {}).get("dataset") or {}
+
+
 def _check_sizes(size: tuple[int, int], gmm: Config, tom: Config) -> None:
     """Raises `UserError` unless both stages are of images of one size."""
     for config in (gmm, tom):
-        found = tuple(config.test_dataloader.dataset.get("image_size", (256, 192)))
+        found = tuple(_data(config).get("image_size", (256, 192)))
         if found != size:
             raise UserError(
                 f"{config.filename} is for images of {found} (height, width) and the GMM for {size}: give the two "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 
@@ -53,6 +54,18 @@ class Parsing:
         """
         _, first = np.unique(self.labels, return_index=True)
         return self[np.sort(first)]
+
+    def resized(self, shape: tuple[int, int]) -> Parsing:
+        """The instances in the frame of the same photo of another height and width; edges of masks are smoothed."""
+        if shape == self.shape:
+            return self
+        height, width = shape
+        factors = np.array([width / self.shape[1], height / self.shape[0]] * 2, np.float32)
+        masks = np.empty((len(self), height, width), bool)
+        for large, mask in zip(masks, self.masks, strict=True):
+            levels = cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR)
+            np.greater_equal(levels, 128, out=large)
+        return Parsing(self.boxes * factors, self.scores, self.labels, masks)
 
     def label_map(self, space: str = DEEPFASHION15.name, fill_holes: bool = True) -> np.ndarray:
         """One label for each pixel; `seg_vton.parsing.label_map` has the rule for overlaps.

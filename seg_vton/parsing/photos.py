@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -27,6 +28,10 @@ MIN_SIDE = 32
 MAX_ASPECT = 20
 """The largest ratio of the sides."""
 
+PARSE_SIDE = 2048
+"""Pixels of the longer side from which a photo is made smaller for a network: none sees more."""
+
+_SMALLER = "Make it smaller; what the models see is about 1000 pixels high"
 _FORMATS = ("JPEG", "PNG", "WEBP")
 # What Pillow raises on files that are broken: SyntaxError for PNG chunks, the others from headers and EXIF.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error)
@@ -63,7 +68,7 @@ def read_photo(path: str | Path) -> np.ndarray:
     except UnidentifiedImageError:
         raise UserError(f"{path} is not a JPEG, PNG or WebP image, whatever its name says") from None
     except Image.DecompressionBombError as error:
-        raise UserError(f"{path} is too large to decode: {error}") from None
+        raise UserError(f"{path} is too large to decode: {str(error).split(',')[0]}. {_SMALLER}") from None
     except _BROKEN as error:
         raise UserError(f"{path} is not a whole image ({error}): write or download it again") from None
 
@@ -73,7 +78,7 @@ def _check_size(path: Path, width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise UserError(
             f"{path} is too large: its header says {width}x{height} pixels and {MAX_PIXELS} are the most that is "
-            "decoded. Make it smaller; what the models see is about 1000 pixels high"
+            f"decoded. {_SMALLER}"
         )
     if min(width, height) < MIN_SIDE:
         raise UserError(f"{path} is too small: {width}x{height} pixels; each side must have {MIN_SIDE} or more")
@@ -92,6 +97,15 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
     return image.convert("RGB")
+
+
+def limited(photo: np.ndarray, side: int = PARSE_SIDE) -> np.ndarray:
+    """The photo, made smaller where its longer side has more than `side` pixels."""
+    longer = max(photo.shape[:2])
+    if longer <= side:
+        return photo
+    size = [max(1, round(length * side / longer)) for length in photo.shape[1::-1]]
+    return cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
 
 
 def find_photos(folder: Path, leave_out: Path) -> Iterator[Path]:

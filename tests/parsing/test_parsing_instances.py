@@ -71,3 +71,16 @@ def test_holes_can_stay():
 def test_classes_of_another_data_set_are_refused():
     with pytest.raises(UserError, match="no label 'person'"):
         from_sample(predictions([0.9], [0]), ("person",))
+
+
+def test_enlarged_instances_are_the_same_in_another_frame():
+    rows, columns = np.mgrid[:40, :60]
+    disc = (rows - 20) ** 2 + (columns - 30) ** 2 < 15**2
+    small = Parsing(np.array([[15, 5, 45, 35]], np.float32), np.ones(1, np.float32), np.array([1]), disc[None])
+    assert small.resized((40, 60)) is small
+    large = small.resized((400, 480))
+    assert large.boxes.tolist() == [[120, 50, 360, 350]]
+    assert (large.shape, large.masks.dtype, large.boxes.dtype) == ((400, 480), bool, np.float32)
+    rows, columns = np.mgrid[:400, :480]
+    exact = ((rows + 0.5) / 10 - 20.5) ** 2 + ((columns + 0.5) / 8 - 30.5) ** 2 < 15**2
+    assert (large.masks[0] & exact).sum() / (large.masks[0] | exact).sum() > 0.95

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from seg_vton.errors import UserError
-from seg_vton.parsing.photos import MAX_PIXELS, find_photos, read_photo
+from seg_vton.parsing.photos import MAX_PIXELS, find_photos, limited, read_photo
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -78,6 +78,8 @@ def test_grey_palette_bits_cmyk_and_alpha_become_rgb(tmp_path):
     assert_close(read_photo(tmp_path / "cmyk.jpg"), quarters(), 12)
     clear = photo.copy()
     clear.putalpha(Image.fromarray(np.where(np.arange(80) < 40, 255, 0).astype(np.uint8)[None].repeat(60, 0)))
+    photo.quantize(4).save(tmp_path / "clear-palette.png", transparency=bytes(4))
+    assert (read_photo(tmp_path / "clear-palette.png") == 255).all()
     expected = quarters()
     expected[:, 40:] = 255
     clear.save(tmp_path / "alpha.png")
@@ -137,7 +139,7 @@ def test_a_header_that_announces_too_many_pixels_is_refused_before_decoding(tmp_
     (tmp_path / "bomb.png").write_bytes(
         b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", b"") + png_chunk(b"IEND", b"")
     )
-    with pytest.raises(UserError, match=r"bomb\.png is too large"):
+    with pytest.raises(UserError, match=r"bomb\.png is too large.* Make it smaller"):
         read_photo(tmp_path / "bomb.png")
     assert not [warning for warning in recwarn if "DecompressionBomb" in warning.category.__name__]
 
@@ -202,3 +204,13 @@ def test_folders_are_searched_in_order_without_hidden_files_and_results(tmp_path
     (tmp_path / "folder.jpg").mkdir()
     found = [path.relative_to(tmp_path) for path in find_photos(tmp_path, leave_out=tmp_path / "out")]
     assert found == [Path("a.PNG"), Path("b.jpg"), Path("sub/c.jpeg"), Path("sub/d.WebP")]
+
+
+def test_large_photos_are_made_smaller_at_their_aspect():
+    photo = np.zeros((400, 300, 3), np.uint8)
+    photo[::2] = 200
+    assert limited(photo, 400) is photo
+    small = limited(photo, 200)
+    assert small.shape == (200, 150, 3)
+    assert (small == 100).all()  # the mean of what was there, no sample of it
+    assert limited(np.zeros((4000, 20, 3), np.uint8), 40).shape == (40, 1, 3)

@@ -15,10 +15,10 @@ from PIL import Image
 from seg_vton.errors import UserError
 from seg_vton.files import atomic_path
 from seg_vton.labels import DEEPFASHION15, save_palette_png
-from seg_vton.parsing.photos import SUFFIXES, read_photo
+from seg_vton.parsing.photos import SUFFIXES, limited, read_photo
 from seg_vton.pose import BACKENDS, PoseEstimator, pose_file
 from seg_vton.progress import track
-from seg_vton.try_on import PARSE_SIDE, TryOn, TryOnResult, limited
+from seg_vton.try_on import TryOn, TryOnResult
 from seg_vton.tryon.data.images import MASK_THRESHOLD
 from seg_vton.tryon.data.pose import read_people
 from seg_vton.tryon.inference.garment import Garment
@@ -85,7 +85,7 @@ class Poses:
         """The joints `(18, 3)` of everybody in a photo, in its pixels."""
         if file is not None:
             return read_people(file)
-        small = limited(image, PARSE_SIDE)
+        small = limited(image)
         joints = self._estimate(small)
         return [joints * (image.shape[1] / small.shape[1], image.shape[0] / small.shape[0], 1)]
 
