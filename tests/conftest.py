@@ -1,5 +1,7 @@
 import json
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,17 @@ REPO = Path(__file__).resolve().parents[1]
 def repo():
     """Root of the repository."""
     return REPO
+
+
+@pytest.fixture(scope="session")
+def png_bomb():
+    """Bytes of a PNG whose header announces 50,000 x 50,000 pixels, of which there are none."""
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
 @pytest.fixture(autouse=True)

@@ -36,6 +36,9 @@ def parse_args() -> argparse.Namespace:
         metavar="DIR|none|rtmlib|mediapipe",
         help="folder of keypoint files NAME_keypoints.json, an installed estimator, or none for empty pose maps",
     )
+    parser.add_argument(
+        "--pose-models", nargs=2, metavar=("DETECTOR", "POSE"), help="ONNX files for rtmlib (default: its own download)"
+    )
     parser.add_argument("--garment-mask", metavar="DIR", help="folder of masks, white on black, named as the garments")
     parser.add_argument("--score-thr", type=float, default=0.3, help="leave out the segmenter's instances below it")
     parser.add_argument(
@@ -60,6 +63,7 @@ def main() -> None:
             pose=args.pose,
             garment_masks=args.garment_mask,
             overwrite=args.overwrite,
+            pose_models=args.pose_models,
         )
     sys.exit(_report(outcome, args.out))
 

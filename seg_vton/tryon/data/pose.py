@@ -86,7 +86,7 @@ def read_people(path: str | Path) -> list[np.ndarray]:
 def _openpose(person: Any, path: str | Path) -> np.ndarray:
     values = next((person[key] for key in _KEYS if key in person), None) if isinstance(person, dict) else None
     if values is None:
-        raise UserError(f"{path}: the first of `people` has none of the keys {', '.join(_KEYS)}")
+        raise UserError(f"{path}: one of `people` has none of the keys {', '.join(_KEYS)}")
     numbers = _numbers(values, path)
     if numbers.shape not in ((54,), (75,)):
         raise UserError(
@@ -110,7 +110,7 @@ def _numbers(values: Any, path: str | Path) -> np.ndarray:
     """The values as float64."""
     try:
         numbers = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UserError(f"{path}: the keypoints are not numbers, or not as many of each joint") from None
     if not np.isfinite(numbers).all():
         raise UserError(f"{path}: the keypoints hold NaN or infinity")

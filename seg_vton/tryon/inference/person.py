@@ -95,6 +95,9 @@ def prepare_person(
     _check_upper_body(seen, label_map)
     scale = label_map.shape[0] / photo.shape[0]
     joints, warnings = choose_pose(people, seen.body, scale)
+    if joints is not None and (outside := (joints[:, :2] >= photo.shape[1::-1]).any(1)).any():
+        joints = np.where(outside[:, None], 0, joints)
+        warnings.append(f"{np.count_nonzero(outside)} joints lie outside the photo and count as missing")
     known = np.zeros((NUM_JOINTS, 3), np.float32) if joints is None else joints
     scaled = known * (scale, scale, 1)
     label_map = label_face(label_map, scaled)
@@ -165,9 +168,9 @@ def choose_pose(people: Sequence[np.ndarray], body: np.ndarray, scale: float) ->
 def _rank(joints: np.ndarray, body: np.ndarray, scale: float) -> tuple[int, float]:
     """How many joints lie on the body, and the area they span."""
     points = joints[(joints[:, :2] > 0).all(1), :2]
-    x, y = np.floor(points * scale).astype(int).T
-    inside = (x < body.shape[1]) & (y < body.shape[0])
-    return int(body[y[inside], x[inside]].sum()), float(np.ptp(points, axis=0).prod())
+    places = points * scale
+    x, y = places[(places < body.shape[::-1]).all(1)].astype(int).T
+    return int(body[y, x].sum()), float(np.ptp(points, axis=0).prod())
 
 
 def _faults(seen: Regions, label_map: np.ndarray, box: Box, size: tuple[int, int]) -> list[str]:

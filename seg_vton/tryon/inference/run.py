@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from seg_vton.errors import UserError
-from seg_vton.files import atomic_path
+from seg_vton.files import atomic_path, sha256
 from seg_vton.labels import DEEPFASHION15, save_palette_png
 from seg_vton.parsing.photos import SUFFIXES, limited, read_photo
 from seg_vton.pose import BACKENDS, PoseEstimator, pose_file
@@ -61,18 +61,21 @@ class Poses:
 
     Args:
         source: a folder of keypoint files (`seg_vton.pose.pose_file`) or the name of one of `seg_vton.pose.BACKENDS`.
+        models: ONNX files of rtmlib's detector and pose model, see `seg_vton.pose.PoseEstimator`.
 
     Attributes:
         name: of the source for records: the backend that runs, or 'files'.
 
     Raises:
-        UserError: there is no such folder, or the backend is not installed.
+        UserError: there is no such folder, the backend is not installed, or the models are not there or not for it.
     """
 
-    def __init__(self, source: str | Path) -> None:
+    def __init__(self, source: str | Path, models: Sequence[str | Path] | None = None) -> None:
         self.folder = None if str(source) in BACKENDS else Path(source)
         if self.folder is None:
-            self._estimate = PoseEstimator(str(source))
+            self._estimate = PoseEstimator(str(source), models)
+        elif models is not None:
+            raise UserError(f"--pose-models are for --pose rtmlib: --pose {source} takes none")
         elif not self.folder.is_dir():
             raise UserError(f"--pose {source} is neither a folder of keypoint files nor one of {', '.join(BACKENDS)}")
         self.name = "files" if self.folder else self._estimate.backend
@@ -99,6 +102,7 @@ def dress_all(
     pose: str | Path = "auto",
     garment_masks: str | Path | None = None,
     overwrite: bool = False,
+    pose_models: Sequence[str | Path] | None = None,
 ) -> Outcome:
     """Dresses every person in every garment and writes `OUT/<kind>/PERSON_GARMENT.png` and records.
 
@@ -114,6 +118,7 @@ def dress_all(
         pose: see `Poses`.
         garment_masks: folder of masks, white on black, named as the garments' photos; None for none.
         overwrite: do everything anew, whatever is there.
+        pose_models: see `Poses`.
 
     Returns:
         What was done.
@@ -121,10 +126,11 @@ def dress_all(
     Raises:
         UserError: nothing is to be done, the pose source is not there, or the results cannot be written.
     """
-    out, poses, masks = Path(out), Poses(pose), None if garment_masks is None else Path(garment_masks)
+    out, poses, masks = Path(out), Poses(pose, pose_models), None if garment_masks is None else Path(garment_masks)
     if masks is not None and not masks.is_dir():
         raise UserError(f"--garment-mask {masks} is no folder")
-    stamp = {**predictor.stamp, "pose": poses.name}
+    hashes = pose_models and [sha256(path) for path in pose_models]
+    stamp = {**predictor.stamp, "pose": poses.name, "pose_models": hashes}
     plan, records = Plan(), read_records(out)
     people = find_items(persons, "person", out, records, plan.failures)
     people = _with_extras(people, poses.file, plan.failures)
@@ -185,7 +191,9 @@ class _Run:
             return get(item)
         except UserError as error:
             self._failed.add(item)
-            message = str(error) if str(item.photo) in str(error) else f"{item.photo}: {error}"
+            files = f"{item.photo} with {item.extra}" if item.extra else item.photo
+            named = any(str(file) in str(error) for file in (item.photo, item.extra) if file)
+            message = str(error) if named else f"{files}: {error}"
             outcome.failures.append(message)
             _complain(message)
             return None

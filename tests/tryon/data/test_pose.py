@@ -60,6 +60,7 @@ def test_nobody(tmp_path, content):
         ({"people": [{"pose_keypoints_2d": [1.0] * 53 + [float("nan")]}]}, "NaN"),
         ({"people": [{"hand_left_keypoints": []}]}, "none of the keys pose_keypoints, pose_keypoints_2d"),
         ({"people": [7]}, "none of the keys"),
+        ({"people": [{"pose_keypoints_2d": [10**400] * 54}]}, "not numbers"),
         ({"people": {}}, "expected OpenPose's list"),
         ({"keypoints": [[1, 2, 3, 4]] * 17}, r"18 keypoints .* shape \(17, 4\)"),
         ({"keypoints": [[1]] * 18}, r"18 keypoints .* shape \(18, 1\)"),

@@ -9,9 +9,10 @@ from PIL import Image
 
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
-from seg_vton.labels import load_palette_png
+from seg_vton.labels import DEEPFASHION15, load_palette_png
 from seg_vton.parsing.photos import read_photo
 from seg_vton.try_on import TryOn
+from seg_vton.tryon.inference import run as runs
 from seg_vton.tryon.inference.jobs import KINDS
 from seg_vton.tryon.inference.run import dress_all
 
@@ -86,7 +87,7 @@ def test_a_killed_run_is_completed(first, run):
     path.write_text(json.dumps({**record(out, "1_3"), "pending": list(KINDS), "files": {}}))
     (out / "records" / ".x.123.tmp.json").write_text("{")
     outcome = run(persons, garments, out)
-    (out / "records" / ".x.123.tmp.json").unlink()
+    (out / "records" / ".x.123.tmp.json").unlink(missing_ok=True)
     assert (outcome.done, outcome.complete) == (1, 3)
     assert tree(out) == before
 
@@ -156,23 +157,30 @@ def test_pairs_of_a_file(run, doll_photos, tmp_path):
     assert outcome.failures == [f"{pairs}: 9.png is none of the photos given with --person"]
 
 
-def test_bad_inputs_are_said_and_the_others_done(run, doll_photos, tmp_path, capsys):
+def test_bad_inputs_are_said_and_the_others_done(run, doll_photos, png_bomb, tmp_path, capsys):
     bad = tmp_path / "bad"
     bad.mkdir()
     good = doll_photos / "persons" / "1.png"
     (bad / "text.jpg").write_text("not a photo")
+    (bad / "bomb.png").write_bytes(png_bomb)
+    Image.open(good).save(bad / "cut.jpg")
+    (bad / "cut.jpg").write_bytes((bad / "cut.jpg").read_bytes()[:2000])
     Image.open(good).resize((20, 20)).save(bad / "tiny.png")
     Image.new("RGB", (200, 300), (90, 120, 90)).save(bad / "nobody.png")
     Image.new("RGB", (200, 300), "white").save(bad / "blank.png")
     poses = shutil.copytree(doll_photos / "pose", tmp_path / "pose")
-    for name in ("text", "tiny", "nobody"):
+    for name in ("text", "tiny", "nobody", "cut"):
         shutil.copy(poses / "1_keypoints.json", poses / f"{name}_keypoints.json")
     people = json.loads((poses / "2_keypoints.json").read_text())
     (poses / "2_keypoints.json").write_text(json.dumps({**people, "people": people["people"] * 2}))
     (poses / "3_keypoints.json").unlink()
     outcome = run(
-        [bad / "text.jpg", bad / "tiny.png", bad / "nobody.png", tmp_path / "none.jpg", doll_photos / "persons"],
-        [bad / "blank.png", bad / "text.jpg", doll_photos / "garments" / "3.png"],
+        [
+            *(bad / name for name in ("text.jpg", "tiny.png", "nobody.png", "cut.jpg")),
+            tmp_path / "none.jpg",
+            doll_photos / "persons",
+        ],
+        [bad / "blank.png", bad / "text.jpg", bad / "bomb.png", doll_photos / "garments" / "3.png"],
         tmp_path / "out",
         pose=poses,
     )
@@ -183,7 +191,9 @@ def test_bad_inputs_are_said_and_the_others_done(run, doll_photos, tmp_path, cap
         f"{doll_photos / 'persons' / '3.png'} has no pose",
         f"{bad / 'text.jpg'} is not a JPEG",
         f"{bad / 'tiny.png'} is too small: 20x20",
-        f"{bad / 'nobody.png'}: no person in the photo",
+        f"{bad / 'cut.jpg'} is not a whole image",
+        f"{bad / 'bomb.png'} is too large to decode",
+        f"{bad / 'nobody.png'} with {poses / 'nobody_keypoints.json'}: no person in the photo",
         f"{bad / 'blank.png'}: no garment in the photo",
     ]
     said = capsys.readouterr().err
@@ -191,6 +201,79 @@ def test_bad_inputs_are_said_and_the_others_done(run, doll_photos, tmp_path, cap
         assert any(failure.startswith(message) for failure in outcome.failures), message
         assert f"error: {message}" in said
     assert any("the keypoints are of 2 people" in text for text in record(tmp_path / "out", "2_3")["warnings"])
+
+
+def save_kinds(source, folder):
+    """A photo as CMYK, grey of 16 bits, palette with alpha, and turned by EXIF."""
+    photo, exif = Image.open(source), Image.Exif()
+    exif[274] = 6
+    folder.mkdir()
+    photo.convert("CMYK").save(folder / "cmyk.jpg", quality=95)
+    Image.fromarray(np.asarray(photo.convert("L")).astype(np.uint16) * 257).save(folder / "deep.png")
+    photo.quantize(64).save(folder / "clear.png", transparency=bytes([0] + 63 * [255]))
+    photo.rotate(90, expand=True).save(folder / "turned.png", exif=exif)
+
+
+def test_photos_of_any_kind_are_dressed_upright(run, oracle, doll_photos, tmp_path):
+    source, poses = doll_photos / "persons" / "1.png", tmp_path / "pose"
+    save_kinds(source, tmp_path / "persons")
+    poses.mkdir()
+    photo = read_photo(source)
+    label_map = oracle(photo).label_map(fill_holes=False)
+    for path in (tmp_path / "persons").iterdir():
+        oracle.learn(read_photo(path), label_map)
+        shutil.copy(doll_photos / "pose" / "1_keypoints.json", poses / f"{path.stem}_keypoints.json")
+    save_kinds(doll_photos / "garments" / "2.png", tmp_path / "garments")
+    names = sorted(path.name for path in (tmp_path / "persons").iterdir())
+    pairs = tmp_path / "pairs.txt"
+    pairs.write_text("".join(f"{name} {name}\n" for name in names))
+    outcome = run([tmp_path / "persons"], [tmp_path / "garments"], tmp_path / "out", pose=poses, pairs=pairs)
+    assert (outcome.done, outcome.failures) == (4, [])
+    for name in ("cmyk", "turned"):
+        made = np.array(Image.open(tmp_path / "out" / "try-on" / f"{name}_{name}.png")).astype(int)
+        kept = np.isin(label_map, DEEPFASHION15.unions.head)
+        assert record(tmp_path / "out", f"{name}_{name}")["size"] == [144, 192]
+        assert np.abs(made - photo)[kept].mean() < 12  # upright and in colour
+
+
+def test_a_mask_or_pose_at_fault_is_named(run, doll_photos, tmp_path):
+    masks, poses = tmp_path / "masks", tmp_path / "poses"
+    masks.mkdir(), poses.mkdir()
+    Image.new("L", (50, 60), "white").save(masks / "1.png")
+    joints = [value for _ in range(18) for value in (5000, 5000, 1)]
+    (poses / "2_keypoints.json").write_text(json.dumps({"people": [{"pose_keypoints_2d": joints}]}))
+    person, garment = doll_photos / "persons" / "2.png", doll_photos / "garments" / "1.png"
+    outcome = run([person], [garment], tmp_path / "out", garment_masks=masks, pose=poses)
+    assert outcome.done == 0
+    said = sorted(outcome.failures)
+    assert len(said) == 2
+    assert said[0].startswith(f"{garment} with {masks / '1.png'}: the garment mask is 50x60 and the photo 144x192")
+    assert said[1].startswith(f"{person} with {poses / '2_keypoints.json'}: none of the keypoints lies on the person")
+
+
+def test_pose_models_reach_the_estimator_and_the_records(run, doll_photos, tmp_path, monkeypatch):
+    given = []
+
+    class Estimator:
+        backend = "rtmlib"
+
+        def __init__(self, backend, models):
+            given.append((backend, models))
+
+        def __call__(self, image):
+            return np.zeros((18, 3), np.float32)
+
+    monkeypatch.setattr(runs, "PoseEstimator", Estimator)
+    models = [tmp_path / "detector.onnx", tmp_path / "pose.onnx"]
+    for path in models:
+        path.write_text(path.name)
+    inputs = [doll_photos / "persons" / "1.png"], [doll_photos / "garments" / "2.png"]
+    assert run(*inputs, tmp_path / "out", pose="rtmlib", pose_models=models).done == 1
+    assert given == [("rtmlib", models)]
+    assert record(tmp_path / "out", "1_2")["stamp"]["pose_models"] == [sha256(path) for path in models]
+    models[0].write_text("another")
+    outcome = run(*inputs, tmp_path / "out", pose="rtmlib", pose_models=models)
+    assert "is of another pose_models" in outcome.failures[0]
 
 
 def test_masks_are_found_by_name(run, doll_photos, tmp_path):
@@ -214,6 +297,7 @@ def test_without_poses_it_is_said(run, doll_photos, tmp_path):
     ("settings", "expected"),
     [
         ({"pose": "nowhere"}, "--pose nowhere is neither a folder of keypoint files nor one of"),
+        ({"pose_models": ["a.onnx", "b.onnx"]}, "--pose-models are for --pose rtmlib: --pose .* takes none"),
         ({"garment_masks": "nowhere"}, "--garment-mask nowhere is no folder"),
         ({"pairs": "nowhere.txt"}, r"nowhere\.txt does not exist"),
     ],

@@ -141,6 +141,17 @@ def test_a_pose_of_another_photo_is_refused(predictor, doll_photos):
         predictor.person(photo_of(doll_photos), [joints])
 
 
+def test_joints_far_outside_count_as_missing(predictor, doll_photos):
+    photo, (own,) = photo_of(doll_photos), people_of(doll_photos)
+    missing, far = own.copy(), own.copy()
+    missing[4], far[4] = 0, (1e300, 50, 1)
+    expected, person = predictor.person(photo, [missing]), predictor.person(photo, [far])
+    assert person.box == expected.box
+    assert np.array_equal(person.inputs["agnostic"], expected.inputs["agnostic"])
+    assert "1 joints lie outside the photo and count as missing" in person.warnings
+    assert not [text for text in expected.warnings if "outside" in text]
+
+
 def test_without_a_person_the_photo_is_refused(predictor, oracle):
     nobody = np.full((200, 150, 3), 90, np.uint8)
     with pytest.raises(UserError, match=r"no person in the photo: found no upper body .*sees nothing"):
