@@ -1,5 +1,6 @@
 # Everything starts from git, make and a Python 3.10 to 3.12 with venv:
-#   make demo            set up, then draw paper dolls, train CARAFE-FPN, evaluate it and draw panels in work_dirs/demo
+#   make demo            set up, then from drawn dolls over segmentation to try-on: the report is work_dirs/demo/report.html
+#   make demo-segmentation   only its first half
 #   make test            set up and run the test suite
 #   make setup           only set up the environment in .venv
 #   make test-slow       the tests that take minutes            make lint   ruff
@@ -10,21 +11,40 @@ VENV := .venv
 PY := $(VENV)/bin/python
 UPSTREAM := .venv-upstream
 
-DOLLS := data/paper-doll
+# The demo: each step leaves a file that the next one needs, so that a second call does nothing twice.
 DEMO := work_dirs/demo
-DEMO_CONFIG := configs/segmentation/mask-rcnn_r18_carafe-fpn_paper-doll.py
-DEMO_CHECKPOINT := $(DEMO)/epoch_8.pth
-DEMO_RESULT := $(DEMO)/epoch_8.paper-doll-val.json
+DEMO_DOLLS := data/paper-doll
+DEMO_TRYON_DOLLS := data/paper-doll-demo
+SEGMENTER_CONFIG := configs/segmentation/mask-rcnn_r18_carafe-fpn_paper-doll.py
+SEGMENTER := $(DEMO)/segmenter/epoch_7.pth
+SEGMENTER_RESULT := $(DEMO)/segmenter/epoch_7.paper-doll-val.json
+GMM_CONFIG := configs/tryon/gmm_aux-seg_mask-rcnn-parse_128x96_2k_paper-doll.py
+GMM := $(DEMO)/gmm/iter_2000.pth
+GMM_RESULT := $(DEMO)/gmm/iter_2000.paper-doll-test.json
+TOM_CONFIG := configs/tryon/tom_aux-seg_mask-rcnn-parse_128x96_1k_paper-doll.py
+TOM := $(DEMO)/tom/iter_1000.pth
+TOM_RESULT := $(DEMO)/tom/iter_1000.paper-doll-test.json
+TOM_UNPAIRED_RESULT := $(DEMO)/tom/iter_1000.paper-doll-test-unpaired.json
+WARPED_BY_GMM := --cfg-options model.warper.checkpoint=$(GMM)
+# Dolls 1 to 5 of the test set try on what dolls 11 to 15 wear.
+PERSONS := $(foreach n,1 2 3 4 5,$(DEMO_TRYON_DOLLS)/test/image/00000$(n)_0.jpg)
+GARMENTS := $(foreach n,1 2 3 4 5,$(DEMO_TRYON_DOLLS)/test/cloth/00001$(n)_1.jpg)
 # On a CPU two processes of one thread train faster than one process of two, and bfloat16 pays where the processor has it.
 PROCESSES = $(shell $(PY) -c "import torch; print(1 if torch.cuda.is_available() else 2)")
 AMP = $(shell grep -qwE 'avx512_bf16|amx_bf16' /proc/cpuinfo 2>/dev/null && echo --amp)
+# $(call step,NAME) before a command notes how long it took, for the report.
+step = $(PY) tools/timed.py $(DEMO)/timings.jsonl "$(1)" $(PY)
+on_all_cores = OMP_NUM_THREADS=1 $(step) -m torch.distributed.run --standalone --nproc-per-node $(PROCESSES)
+train_in = --work-dir $(1) --resume --launcher pytorch $(AMP) \
+	--cfg-options train_dataloader.batch_size=$$((4 / $(PROCESSES)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-upstream lint lock
+.PHONY: help setup demo demo-segmentation test test-slow test-upstream lint lock
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 
 help:
-	@sed -n '1,7s/^# \{0,1\}//p' Makefile
+	@sed -n '1,8s/^# \{0,1\}//p' Makefile
 
 define check_python
 $(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 12) or sys.exit(f"Python 3.10 to 3.12 is needed and $(PYTHON) is {v[0]}.{v[1]}: call make PYTHON=python3.11")'
@@ -40,22 +60,62 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PY) tools/check_env.py
 	@touch $@
 
-demo: $(DEMO)/panels/panels.png
-	@echo "the demo's result is $(DEMO_RESULT), its panels are in $(DEMO)/panels"
+demo: $(DEMO)/report.html
+	@echo "the demo's report is $(DEMO)/report.html: open it in a browser"
 
-$(DOLLS)/annotations/instances_val.json: | $(VENV)/.installed
-	$(PY) tools/data/paper_doll.py --out $(DOLLS) --train 1000 --val 100 --layout coco
+demo-segmentation: $(DEMO)/panels/panels.png
+	@echo "the segmenter's result is $(SEGMENTER_RESULT), its panels are in $(DEMO)/panels"
 
-$(DEMO_CHECKPOINT): $(DOLLS)/annotations/instances_val.json
-	OMP_NUM_THREADS=1 $(PY) -m torch.distributed.run --standalone --nproc-per-node $(PROCESSES) tools/train.py $(DEMO_CONFIG) \
-		--work-dir $(DEMO) --resume --launcher pytorch $(AMP) --cfg-options train_dataloader.batch_size=$$((4 / $(PROCESSES)))
+$(DEMO_DOLLS)/annotations/instances_val.json: | $(VENV)/.installed
+	$(call step,draw dolls to segment) tools/data/paper_doll.py --out $(DEMO_DOLLS) --train 1000 --val 100 --layout coco
 
-$(DEMO_RESULT): $(DEMO_CHECKPOINT)
-	$(PY) tools/test.py $(DEMO_CONFIG) $(DEMO_CHECKPOINT) --work-dir $(DEMO) --out $(DEMO)/predictions.json --overwrite
+$(SEGMENTER): $(DEMO_DOLLS)/annotations/instances_val.json
+	$(call on_all_cores,train the segmenter) tools/train.py $(SEGMENTER_CONFIG) $(call train_in,$(DEMO)/segmenter)
 
-$(DEMO)/panels/panels.png: $(DEMO_RESULT)
-	$(PY) tools/analysis/ablation_table.py $(DEMO_RESULT) --per-class
-	$(PY) tools/analysis/panels.py $(DEMO_CONFIG) --models CARAFE-FPN=$(DEMO)/predictions.json --random 8 --out $(DEMO)/panels --overwrite
+$(SEGMENTER_RESULT): $(SEGMENTER)
+	$(call step,test the segmenter) tools/test.py $(SEGMENTER_CONFIG) $(SEGMENTER) --work-dir $(DEMO)/segmenter \
+		--out $(DEMO)/segmenter/predictions.json --overwrite
+
+$(DEMO)/panels/panels.png: $(SEGMENTER_RESULT)
+	$(PY) tools/analysis/ablation_table.py $(SEGMENTER_RESULT) --per-class
+	$(call step,draw the segmenter's panels) tools/analysis/panels.py $(SEGMENTER_CONFIG) \
+		--models CARAFE-FPN=$(DEMO)/segmenter/predictions.json --random 8 --out $(DEMO)/panels --overwrite
+
+$(DEMO_TRYON_DOLLS)/test_pairs.txt: | $(VENV)/.installed
+	$(call step,draw dolls to dress) tools/data/paper_doll.py --out $(DEMO_TRYON_DOLLS) --train 1000 --test 50 --layout viton
+
+$(DEMO)/parsing/done: $(SEGMENTER) $(DEMO_TRYON_DOLLS)/test_pairs.txt
+	for split in train test; do \
+		$(call on_all_cores,parse the dolls to dress) tools/parse.py $(SEGMENTER_CONFIG) $(SEGMENTER) $(DEMO_TRYON_DOLLS)/$$split/image \
+			--out $(DEMO)/parsing/$$split --write label-map --score-thr 0.3 --overwrite || exit; \
+	done
+	@touch $@
+
+$(GMM): $(DEMO)/parsing/done
+	$(call on_all_cores,train the GMM) tools/train.py $(GMM_CONFIG) $(call train_in,$(DEMO)/gmm)
+
+$(GMM_RESULT): $(GMM)
+	$(call step,test the GMM) tools/test.py $(GMM_CONFIG) $(GMM) --work-dir $(DEMO)/gmm --out $(DEMO)/gmm/test --overwrite
+
+$(TOM): $(GMM)
+	$(call on_all_cores,train TOM) tools/train.py $(TOM_CONFIG) $(call train_in,$(DEMO)/tom) model.warper.checkpoint=$(GMM)
+
+$(TOM_RESULT): $(TOM)
+	$(call step,test TOM) tools/test.py $(TOM_CONFIG) $(TOM) --work-dir $(DEMO)/tom \
+		--out $(DEMO)/tom/test --overwrite $(WARPED_BY_GMM)
+
+$(TOM_UNPAIRED_RESULT): $(TOM)
+	$(call step,test TOM on others' garments) tools/test.py $(TOM_CONFIG) $(TOM) --split test-unpaired --work-dir $(DEMO)/tom \
+		--out $(DEMO)/tom/test-unpaired --overwrite $(WARPED_BY_GMM)
+
+$(DEMO)/try-on/done: $(SEGMENTER) $(GMM) $(TOM)
+	$(call step,try on) tools/try_on.py --person $(PERSONS) --garment $(GARMENTS) --pose $(DEMO_TRYON_DOLLS)/test/pose \
+		--segmenter $(SEGMENTER_CONFIG) $(SEGMENTER) --gmm $(GMM_CONFIG) $(GMM) \
+		--tom $(TOM_CONFIG) $(TOM) --out $(DEMO)/try-on --overwrite
+	@touch $@
+
+$(DEMO)/report.html: $(DEMO)/panels/panels.png $(GMM_RESULT) $(TOM_RESULT) $(TOM_UNPAIRED_RESULT) $(DEMO)/try-on/done
+	$(PY) tools/analysis/report.py $(DEMO) --out $@ --overwrite
 
 test: $(VENV)/.installed
 	$(PY) -m pytest -m "not slow"

@@ -4,7 +4,7 @@ predicted_parse = dict(
     source="predicted",
     folder="image-parse-mask-rcnn",
     config="configs/segmentation/mask-rcnn_r18_carafe-fpn_paper-doll.py",
-    checkpoint="work_dirs/mask-rcnn_r18_carafe-fpn_paper-doll/epoch_8.pth",
+    checkpoint="work_dirs/mask-rcnn_r18_carafe-fpn_paper-doll/epoch_7.pth",
 )
 train_parse = dict(predicted_parse, targets="predicted")
 test_parse = dict(predicted_parse, targets="files")
