@@ -1,14 +1,42 @@
-"""Markdown tables from the JSONs that the benchmarks write."""
+"""Markdown tables and a page of them from the JSONs that the benchmarks write."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from seg_vton.analysis import markdown
+from seg_vton.analysis.benchmark_suite import SUITES
 from seg_vton.errors import UserError
-from seg_vton.files import read_json
+from seg_vton.files import atomic_path, read_json
+
+Content = dict[str, Any]
+_PASSES = {"forward": "forward", "both": "forward + backward"}
+_INTRODUCTION = """# Benchmarks
+
+How to read the tables:
+
+- Only what stands in one table can be compared. Its forms took turns, round after round, in one process on one machine
+  (the evaluation's in a new process each time), so that whatever slowed the machine slowed all of them. "Times faster"
+  is the median over the rounds of the ratio inside each round, and the first form's is 1; a ratio that the spread of
+  the times could explain means nothing.
+- Times are medians of the rounds, with the fastest and the slowest beside them.
+- "Of matmul peak" and "of copy peak" say how much of the machine is used: the multiply-adds that the operation itself
+  needs, or its inputs read once and its results written once, per second, as a share of the best float32 matrix product
+  and the best copy of a large block that PyTorch did in the same run. Neither can be 100 % where work needs both.
+- Memory is the most that PyTorch's allocators held beyond what they held before, results included; for the data
+  pipelines and the evaluation, by how much a process grew, as the operating system counts it. "Memory / output" is in
+  sizes of the result.
+- The reference forms: CARAFE from `unfold`; mmdet's R50-FPN in mmdet's plain settings (contiguous memory, batch
+  normalisation by itself, RoIs pooled sample by sample); CP-VTON's computation written plainly; torchvision's
+  transforms and mmdet's own data set; pycocotools.
+- Weights, pictures and predictions are random or drawn. Times say nothing about quality.
+
+To run them again: `python tools/analysis/benchmark.py --suite cpu --out FILE.json`, about a quarter of an hour on two
+cores with nothing else running; `--suite gpu` where there is a CUDA GPU.
+"""
+
 
 Content = dict[str, Any]
 _PASSES = {"forward": "forward", "both": "forward + backward"}
@@ -16,12 +44,14 @@ _PASSES = {"forward": "forward", "both": "forward + backward"}
 
 def _ops_table(report: Content) -> str:
     """CARAFE: one row a form, place and pass; the ratio is to the first form."""
-    header = ("CARAFE, CPU", "form", "median ms", "times faster", "memory / output", "of matmul peak", "of copy peak")
+    header = (f"CARAFE, {_place(report)}", "form", "median ms", "min to max", "times faster")
+    header += ("memory / output", "of matmul peak", "of copy peak")
     rows = [
         (
             f"{row['place']} {'x'.join(map(str, row['shape']))}, {_PASSES[row['pass']]}",
             row["form"],
             f"{1e3 * row['median']:.0f}",
+            _range(row, 1e3),
             f"{row['speedup']:.1f}",
             f"{row['peak_over_output']:.1f}",
             f"{row['share_of_matmul']:.0%}",
@@ -38,16 +68,23 @@ def _ops_table(report: Content) -> str:
 
 
 def _detector_table(report: Content) -> str:
-    """The detectors: one row a model and mode; the ratio is ours to plain."""
+    """The detectors: one row a model and mode; the ratio is to plain."""
     width, height = report["size"]
-    header = (f"Mask R-CNN, {width} x {height}, batch 1", "median s", "GFLOP", "of matmul peak", "time / plain")
+    header = (f"Mask R-CNN, {width} x {height}, batch 1", "median s", "min to max", "GFLOP")
+    header += ("of matmul peak", "peak MB", "times faster")
     names = {"plain": "R50-FPN, mmdet's plain settings", "ours": "R50 CARAFE-FPN, ours"}
     rows = []
     for key, row in report["rows"].items():
         name, mode = key.split()
-        ratio = f"{row['ratio']:.2f}" if "ratio" in row else "1"
-        share = f"{row['share_of_peak']:.0%}"
-        rows.append((f"{mode}: {names[name]}", f"{row['median']:.2f}", f"{row['gigaflop']:.0f}", share, ratio))
+        rows.append((
+            f"{mode}: {names[name]}",
+            f"{row['median']:.2f}",
+            _range(row),
+            f"{row['gigaflop']:.0f}",
+            f"{row['share_of_peak']:.0%}",
+            _megabytes(row),
+            f"{1 / row.get('ratio', 1):.2f}",
+        ))  # fmt: skip
     peak = f"Peak measured in the same run: {report['matmul_peak_gflops']:.0f} GFLOP/s in a float32 matrix product."
     return markdown.table(header, rows, left=header[:1]) + f"\n\n{peak} {_machine(report)}"
 
@@ -55,18 +92,61 @@ def _detector_table(report: Content) -> str:
 def _tryon_table(report: Content) -> str:
     """Try-on: one row a task and form; the ratio is to the published form of the same task."""
     height, width = report["image_size"]
-    header = (f"try-on, {height} x {width}, batch {report['batch']}", "form", "median ms", "times faster", "peak MB")
+    header = (f"try-on, {height} x {width}, batch {report['batch']}", "form", "median ms", "min to max")
+    header += ("times faster", "peak MB")
     rows = [
         (
             row["task"],
             row["form"],
             f"{1e3 * row['median']:.3g}",
+            _range(row, 1e3),
             f"{row['speedup']:.2f}",
-            f"{row['peak_bytes'] / 1e6:.0f}" if "peak_bytes" in row else "-",
+            _megabytes(row),
         )
         for row in report["rows"] + [{"task": "inputs of one item", **row} for row in report["data"]["rows"]]
     ]
     return markdown.table(header, rows, left=header[:2]) + f"\n\n{_machine(report)}"
+
+
+def _data_table(report: Content) -> str:
+    """Data pipelines: one row a task and form; the ratio is to the first form of the same task."""
+    header = (f"data, {report['workers']} workers", "form", "items/s", "min to max", "times faster", "worker grew MB")
+    rows = [
+        (
+            row["task"],
+            row["form"],
+            f"{row['items_per_second']:.0f}",
+            f"{1 / row['max']:.0f} to {1 / row['min']:.0f}",
+            f"{row['speedup']:.2f}",
+            _megabytes(row),
+        )
+        for row in report["rows"]
+    ]
+    return markdown.table(header, rows, left=header[:2]) + f"\n\n{_machine(report)}"
+
+
+def _evaluation_table(report: Content) -> str:
+    """COCO's average precision: one row a form; the ratio is to pycocotools."""
+    header = ("AP of boxes and masks", "median s", "min to max", "times faster", "process grew MB")
+    rows = [
+        (row["form"], f"{row['median']:.2f}", _range(row), f"{row['speedup']:.1f}", _megabytes(row))
+        for row in report["rows"]
+    ]
+    case = f"{report['images']} images of {report['instances']} instances in 15 classes."
+    same = f"The twelve numbers differ by at most {report['largest_difference']:.0e}."
+    return markdown.table(header, rows, left=header[:1]) + f"\n\n{case} {same} {_machine(report)}"
+
+
+def _range(row: Content, factor: float = 1.0) -> str:
+    return " to ".join(f"{factor * row[key]:.3g}" for key in ("min", "max"))
+
+
+def _megabytes(row: Content) -> str:
+    return f"{row['peak_bytes'] / 1e6:.0f}" if "peak_bytes" in row else "-"
+
+
+def _place(report: Content) -> str:
+    return "GPU" if report["machine"]["gpu"] else "CPU"
 
 
 def _machine(report: Content) -> str:
@@ -74,25 +154,81 @@ def _machine(report: Content) -> str:
     return f"Machine: {machine['gpu'] or machine['cpu']}, {machine['cores']} cores, torch {machine['torch']}."
 
 
+def _reports(path: str | Path) -> Iterator[tuple[str, Content]]:
+    """The reports of a file by the names of their benchmarks, in a fixed order."""
+    content = read_json(path)
+    if isinstance(content, dict) and "benchmarks" in content:
+        order = SUITES["cpu"]
+        for name in sorted(content["benchmarks"], key=order.index):
+            yield name, content["benchmarks"][name]["report"]
+    else:
+        yield _kind(content, path), content
+
+
+def _kind(content: Any, path: str | Path) -> str:
+    """The name of the benchmark that wrote a report.
+
+    Raises:
+        UserError: it is of none.
+    """
+    keys = content.keys() if isinstance(content, dict) else ()
+    if "benchmark" in keys:
+        return content["benchmark"]
+    for key, name in (("kernel", "ops"), ("image_size", "tryon"), ("matmul_peak_gflops", "detector")):
+        if key in keys:
+            return name
+    raise UserError(f"{path} is not a report of benchmark.py or of a benchmark_NAME.py in tools/analysis")
+
+
+_TABLES = {
+    "ops": _ops_table,
+    "detector": _detector_table,
+    "tryon": _tryon_table,
+    "data": _data_table,
+    "evaluation": _evaluation_table,
+}
+_TITLES = {
+    "ops": "CARAFE",
+    "detector": "Mask R-CNN",
+    "tryon": "Try-on networks",
+    "data": "Data pipelines",
+    "evaluation": "Evaluation",
+}
+
+
 def benchmark_tables(paths: Iterable[str | Path]) -> str:
     """The tables of all reports, in the order given.
 
     Args:
-        paths: JSONs that `tools/analysis/benchmark_ops.py`, `benchmark_detector.py` or `benchmark_tryon.py` wrote.
+        paths: JSONs that `tools/analysis/benchmark.py` or one of the `benchmark_NAME.py` there wrote.
 
     Raises:
         UserError: a file is missing, broken, or of none of the benchmarks.
     """
-    tables = []
+    return "\n\n".join(_TABLES[name](report) for path in paths for name, report in _reports(path))
+
+
+def benchmark_page(paths: Sequence[str | Path]) -> str:
+    """A Markdown page: how to read benchmarks, and the tables of all reports under titles.
+
+    Args:
+        paths: as for `benchmark_tables`.
+
+    Raises:
+        UserError: as for `benchmark_tables`.
+    """
+    files = " ".join(map(str, paths))
+    source = f"This page is made: `python tools/analysis/benchmark_table.py {files} --page docs/benchmarks.md`"
+    parts = [_INTRODUCTION + "\n" + source]
     for path in paths:
-        report = read_json(path)
-        keys = report.keys() if isinstance(report, dict) else ()
-        if "kernel" in keys:
-            tables.append(_ops_table(report))
-        elif "image_size" in keys:
-            tables.append(_tryon_table(report))
-        elif "matmul_peak_gflops" in keys:
-            tables.append(_detector_table(report))
-        else:
-            raise UserError(f"{path} is not a report of benchmark_ops.py, benchmark_detector.py or benchmark_tryon.py")
-    return "\n\n".join(tables)
+        for name, report in _reports(path):
+            where = report["machine"]["gpu"] or "CPU"
+            parts.append(f"## {_TITLES[name]}, {where}\n\n{_TABLES[name](report)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def write_page(paths: Sequence[str | Path], page: str | Path) -> None:
+    """Writes `benchmark_page` to the file `page`, which it replaces: it is made from the JSONs alone."""
+    text = benchmark_page(paths)
+    with atomic_path(page, overwrite=True) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -25,27 +25,30 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from seg_vton import machine
-from seg_vton.analysis.timing import interleave, matmul_peak, spread
+from seg_vton.analysis.memory import peak_bytes
+from seg_vton.analysis.timing import accelerator, interleave, matmul_peak, spread
 from seg_vton.engine import launch
 from seg_vton.files import refuse_existing, write_json
 from seg_vton.ops import roi_align_kernels
 from seg_vton.ops.roi_align_kernels import Pooling
 
 INSTANCES = 128  # as many as a step's positive RoIs
+QUICK_SIZE, QUICK_INSTANCES = (96, 128), 2
 
 
-def make_sample(size: tuple[int, int], seed: int = 0) -> DetDataSample:
-    """One image's ground truth: `INSTANCES` random boxes, each filled by its mask.
+def make_sample(size: tuple[int, int], instances: int = INSTANCES, seed: int = 0) -> DetDataSample:
+    """One image's ground truth: random boxes, each filled by its mask.
 
     Args:
         size: width and height in pixels.
+        instances: number of boxes.
         seed: of the boxes.
     """
     width, height = size
     rng = np.random.default_rng(seed)
-    corner = rng.uniform(0, 0.6, (INSTANCES, 2)) * (width, height)
-    boxes = np.concatenate([corner, corner + rng.uniform(0.1, 0.4, (INSTANCES, 2)) * (width, height)], axis=1)
-    masks = np.zeros((INSTANCES, height, width), np.uint8)
+    corner = rng.uniform(0, 0.6, (instances, 2)) * (width, height)
+    boxes = np.concatenate([corner, corner + rng.uniform(0.1, 0.4, (instances, 2)) * (width, height)], axis=1)
+    masks = np.zeros((instances, height, width), np.uint8)
     for mask, (x1, y1, x2, y2) in zip(masks, boxes.astype(int), strict=True):
         mask[y1:y2, x1:x2] = 1
     sample = DetDataSample(
@@ -59,7 +62,7 @@ def make_sample(size: tuple[int, int], seed: int = 0) -> DetDataSample:
     )
     sample.gt_instances = InstanceData(
         bboxes=torch.tensor(boxes, dtype=torch.float32),
-        labels=torch.tensor(rng.integers(0, 15, INSTANCES)),
+        labels=torch.tensor(rng.integers(0, 15, instances)),
         masks=BitmapMasks(masks, height, width),
     )
     return sample
@@ -71,7 +74,7 @@ def build(config: Config, channels_last: bool) -> nn.Module:
     config.model.backbone.init_cfg = None
     model = MODELS.build(config.model)
     model.init_weights()
-    model = model.to("cuda" if torch.cuda.is_available() else "cpu")
+    model = model.to(accelerator())
     return model.to(memory_format=torch.channels_last) if channels_last else model
 
 
@@ -142,7 +145,13 @@ class Candidate:
 
 
 def run(
-    plain: str, ours: str, size: tuple[int, int], rounds: int, out: str | None = None, overwrite: bool = False
+    plain: str,
+    ours: str,
+    size: tuple[int, int],
+    rounds: int,
+    quick: bool = False,
+    out: str | None = None,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Times both, prints the table and writes the JSON.
 
@@ -151,6 +160,7 @@ def run(
         ours: config of our model, run as its hooks say, with our operators.
         size: image width and height in pixels.
         rounds: counted rounds.
+        quick: a tiny image with few instances instead, to see that everything runs.
         out: JSON file, or None.
         overwrite: whether `out` may be replaced.
 
@@ -159,19 +169,23 @@ def run(
     """
     if out:
         refuse_existing(Path(out), overwrite)
+    size, instances = (QUICK_SIZE, QUICK_INSTANCES) if quick else (size, INSTANCES)
     register_all_modules(init_default_scope=True)
     image = torch.randint(0, 255, (3, size[1], size[0]), dtype=torch.uint8)
     configs = {"plain": launch.load_config(plain), "ours": launch.load_config(ours)}
     candidates = {
-        name: Candidate(config, image, make_sample(size), name == "plain") for name, config in configs.items()
+        name: Candidate(config, image, make_sample(size, instances), name == "plain")
+        for name, config in configs.items()
     }
     flop = {name: candidate.gigaflop() for name, candidate in candidates.items()}
     jobs = {(name, "train"): candidate.step for name, candidate in candidates.items()}
     jobs |= {(name, "inference"): candidate.predict for name, candidate in candidates.items()}
-    peak = matmul_peak()
-    seconds = interleave(jobs, rounds)
-    peak = max(peak, matmul_peak())
-    report = _report(seconds, flop, peak)
+    memory = {key: peak_bytes(job) for key, job in jobs.items()}
+    peak_size = 256 if quick else 2048
+    peak = matmul_peak(peak_size)
+    seconds = interleave(jobs, rounds, warmup=0)  # all jobs have run twice
+    peak = max(peak, matmul_peak(peak_size))
+    report = _report(seconds, flop, memory, peak)
     report |= {"size": list(size), "configs": {"plain": plain, "ours": ours}, "machine": machine.describe()}
     _print(report)
     if out:
@@ -184,25 +198,34 @@ def _has_hook(config: Config, name: str) -> bool:
 
 
 def _report(
-    seconds: dict[tuple[str, str], list[float]], flop: dict[str, dict[str, float]], peak: float
+    seconds: dict[tuple[str, str], list[float]],
+    flop: dict[str, dict[str, float]],
+    memory: dict[tuple[str, str], int],
+    peak: float,
 ) -> dict[str, Any]:
     rows = {}
     for mode in ("train", "inference"):
         for name in ("plain", "ours"):
             times = spread(seconds[name, mode])
             rate = flop[name][mode] / times["median"]
-            rows[f"{name} {mode}"] = {**times, "gigaflop": flop[name][mode], "share_of_peak": rate / peak}
+            rows[f"{name} {mode}"] = {
+                **times,
+                "gigaflop": flop[name][mode],
+                "share_of_peak": rate / peak,
+                "peak_bytes": memory[name, mode],
+            }
         pairs = zip(seconds["ours", mode], seconds["plain", mode], strict=True)
         rows[f"ours {mode}"]["ratio"] = float(np.median([ours / plain for ours, plain in pairs]))
     return {"rows": rows, "matmul_peak_gflops": peak}
 
 
 def _print(report: dict[str, Any]) -> None:
-    table = Table("", "median s", "min", "max", "GFLOP", "of peak", "ours / plain")
+    table = Table("", "median s", "min", "max", "GFLOP", "of peak", "MB", "ours / plain")
     for name, row in report["rows"].items():
         numbers = (f"{row[key]:.3f}" for key in ("median", "min", "max"))
         ratio = f"{row['ratio']:.2f}" if "ratio" in row else ""
-        table.add_row(name, *numbers, f"{row['gigaflop']:.0f}", f"{row['share_of_peak']:.0%}", ratio)
+        memory = f"{row['peak_bytes'] / 1e6:.0f}"
+        table.add_row(name, *numbers, f"{row['gigaflop']:.0f}", f"{row['share_of_peak']:.0%}", memory, ratio)
     console = Console()
     console.print(table)
     console.print(f"matrix-product peak {report['matmul_peak_gflops']:.0f} GFLOP/s, float32")

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 from torch.nn import functional as F
-from torch.profiler import ProfilerActivity, profile
 
 from seg_vton import machine
-from seg_vton.analysis.timing import copy_peak, interleave, matmul_peak, spread
+from seg_vton.analysis.memory import peak_bytes
+from seg_vton.analysis.timing import accelerator, copy_peak, interleave, matmul_peak, speedup, spread
 from seg_vton.files import refuse_existing, write_json
 from seg_vton.ops import carafe
 from seg_vton.ops.carafe_kernels import shifts_backward, shifts_forward
@@ -47,10 +43,11 @@ class Inputs:
 
     @classmethod
     def random(cls, shape: tuple[int, int, int, int]) -> Inputs:
-        """Normal features and gradients, masks that sum to one over each kernel."""
+        """Normal features and gradients, masks that sum to one over each kernel; on the GPU where there is one."""
         n, c, h, w = shape
-        masks = torch.randn(n, KERNEL**2, h * SCALE, w * SCALE).softmax(1).requires_grad_()
-        return cls(torch.randn(shape).requires_grad_(), masks, torch.randn(n, c, h * SCALE, w * SCALE))
+        draw = partial(torch.randn, device=accelerator())
+        masks = draw(n, KERNEL**2, h * SCALE, w * SCALE).softmax(1).requires_grad_()
+        return cls(draw(shape).requires_grad_(), masks, draw(n, c, h * SCALE, w * SCALE))
 
     def channels_last(self) -> Inputs:
         """The same features and gradient in channels-last memory; the masks stay as a softmax leaves them."""
@@ -127,21 +124,6 @@ def _jobs(inputs: Inputs) -> dict[tuple[str, str], Callable[[], None]]:
     return jobs
 
 
-def peak_bytes(job: Callable[[], Any]) -> int:
-    """The most that PyTorch's CPU allocator holds at a time during ``job``, beyond what it held before.
-
-    It is the allocator's own account, so it is the same in every run.
-    """
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        job()
-    with tempfile.TemporaryDirectory() as folder:
-        trace = Path(folder) / "trace.json"
-        profiler.export_chrome_trace(str(trace))
-        events = json.loads(trace.read_text())["traceEvents"]
-    events = sorted((event for event in events if event["name"] == "[memory]"), key=lambda event: event["ts"])
-    return max(accumulate((event["args"]["Bytes"] for event in events), initial=0))
-
-
 def run(rounds: int, quick: bool, out: str | None = None, overwrite: bool = False) -> dict[str, Any]:
     """Times all forms in turn, prints the tables and writes the JSON.
 
@@ -178,7 +160,6 @@ def _measure(place: str, shape: tuple[int, ...], rounds: int, peaks: dict[str, f
     output_bytes = inputs.grad.numel() * inputs.grad.element_size()
     rows = []
     for (form, passes), taken in seconds.items():
-        pairs = zip(seconds[BASELINE, passes], taken, strict=True)
         median = spread(taken)["median"]
         rows.append({
             "place": place,
@@ -186,7 +167,7 @@ def _measure(place: str, shape: tuple[int, ...], rounds: int, peaks: dict[str, f
             "form": form,
             "pass": passes,
             **spread(taken),
-            "speedup": float(np.median([baseline / own for baseline, own in pairs])),
+            "speedup": speedup(seconds[BASELINE, passes], taken),
             "peak_bytes": memory[form, passes],
             "peak_over_output": memory[form, passes] / output_bytes,
             "share_of_matmul": work[passes]["gigaflop"] / median / peaks["matmul_gflops"],

@@ -23,6 +23,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--ours", default=folder + "mask-rcnn_r50_carafe-fpn_sgd-lr0.009_2e_deepfashion.py")
     parser.add_argument("--size", type=int, nargs=2, default=(750, 1101), metavar=("W", "H"), help="image in pixels")
     parser.add_argument("--rounds", type=int, default=5, help="counted rounds (default 5)")
+    parser.add_argument("--quick", action="store_true", help="a tiny image: shows that it runs, measures nothing")
     parser.add_argument("--out", metavar="FILE.json", help="write the figures as JSON")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing FILE.json")
     return parser.parse_args()
@@ -32,7 +33,7 @@ def main() -> None:
     """Runs the benchmark."""
     args = parse_args()
     with exit_on_user_error():
-        run(args.plain, args.ours, tuple(args.size), args.rounds, args.out, args.overwrite)
+        run(args.plain, args.ours, tuple(args.size), args.rounds, args.quick, args.out, args.overwrite)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,124 @@
+"""All benchmarks, each in a process of its own, into one JSON; behind `tools/analysis/benchmark.py`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from seg_vton import machine
+from seg_vton.errors import UserError
+from seg_vton.files import read_json, refuse_existing, write_json
+
+SUITES = {
+    "cpu": ("ops", "detector", "tryon", "data", "evaluation"),
+    "gpu": ("ops", "detector"),  # data and evaluation use no GPU; the try-on benchmark knows only the CPU
+}
+
+
+def choose(suite: str, only: Sequence[str] = ()) -> list[str]:
+    """The benchmarks to run, in the suite's order.
+
+    Args:
+        suite: `cpu` or `gpu`.
+        only: names; all of the suite where there are none.
+
+    Raises:
+        UserError: the suite lacks one of the names, or asks for a GPU that is not there.
+    """
+    unknown = [name for name in only if name not in SUITES[suite]]
+    if unknown:
+        raise UserError(f"--only {','.join(only)}: the suite {suite} has {', '.join(SUITES[suite])}")
+    if suite == "gpu" and not torch.cuda.is_available():
+        raise UserError(
+            f"--suite gpu needs a CUDA GPU, and torch {torch.__version__} finds none: run it where "
+            "`python -c 'import torch; print(torch.cuda.is_available())'` says True, or take --suite cpu"
+        )
+    return [name for name in SUITES[suite] if not only or name in only]
+
+
+def run_suite(
+    tools: Path,
+    suite: str,
+    out: str | Path,
+    only: Sequence[str] = (),
+    rounds: int = 3,
+    quick: bool = False,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Runs benchmarks one after the other and writes what they found after each.
+
+    None inherits another's memory: each is `TOOLS/benchmark_NAME.py` in a new process. One that fails is left out, and
+    the others still run.
+
+    Args:
+        tools: folder of the tools.
+        suite: `cpu`, which hides GPUs from the benchmarks, or `gpu`.
+        out: JSON file. With `only`, what it has of the suite's other benchmarks is kept.
+        only: names of benchmarks; all of the suite where there are none.
+        rounds: counted rounds of each benchmark.
+        quick: tiny inputs, to see that everything runs.
+        overwrite: whether `out` may be replaced.
+
+    Returns:
+        `suite`, `machine` and `benchmarks`: by name the `rounds`, whether `quick`, the `seconds` that the
+        whole process took, and its `report`.
+
+    Raises:
+        UserError: there is no such benchmark, no GPU for the suite, `out` may not be replaced, or a benchmark failed.
+    """
+    names, out, console = choose(suite, only), Path(out), Console(stderr=True)
+    refuse_existing(out, overwrite)
+    content = {"suite": suite, "machine": _machine(suite), "benchmarks": _kept(out, suite) if only else {}}
+    failed = []
+    for number, name in enumerate(names, 1):
+        console.print(f"[bold]{number}/{len(names)} {name}[/bold], {rounds} rounds{', quick' if quick else ''}")
+        try:
+            found = _run(tools / f"benchmark_{name}.py", suite, rounds, quick)
+        except subprocess.CalledProcessError as error:
+            failed.append(f"{name} ended with {error.returncode}")
+            console.print(f"[red]{name} failed[/red]; its own message is above")
+            continue
+        console.print(f"{name} took {found['seconds']:.0f} s")
+        content["benchmarks"][name] = {"rounds": rounds, "quick": quick, **found}
+        write_json(out, content, overwrite=True, indent=1)
+    if failed:
+        raise UserError(f"{'; '.join(failed)}. {out} has the others; run these again with --only NAMES --overwrite")
+    return content
+
+
+def _machine(suite: str) -> dict[str, Any]:
+    return {**machine.describe(), **({"gpu": None} if suite == "cpu" else {})}
+
+
+def _kept(out: Path, suite: str) -> dict[str, Any]:
+    """The benchmarks that an earlier run of the same suite left."""
+    if not out.exists():
+        return {}
+    content = read_json(out)
+    if not isinstance(content, dict) or content.get("suite") != suite:
+        raise UserError(f"{out} is not of the suite {suite}: choose another --out, or run the whole suite")
+    return content["benchmarks"]
+
+
+def _run(tool: Path, suite: str, rounds: int, quick: bool) -> dict[str, Any]:
+    """One benchmark in a process of its own.
+
+    Raises:
+        CalledProcessError: it failed.
+    """
+    environment = {**os.environ, **({"CUDA_VISIBLE_DEVICES": ""} if suite == "cpu" else {})}
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        command = [sys.executable, str(tool), "--rounds", str(rounds), "--out", str(report)]
+        start = time.perf_counter()
+        subprocess.run(command + ["--quick"] * quick, env=environment, check=True)
+        return {"seconds": time.perf_counter() - start, "report": read_json(report)}
