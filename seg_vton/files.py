@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,24 +31,53 @@ def atomic_path(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     """
     path = Path(path)
     refuse_existing(path, overwrite)
-    with _blame(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    try:
-        yield temporary
-        with _blame(path):
+    with _blame(path, temporary):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
             _flush(temporary)
             temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: str | Path) -> None:
+    """Removes temporary files of `atomic_path` in a folder and its folders that a killed process of this machine left.
+
+    To be called before the processes that write there are started.
+    """
+    for path in Path(folder).rglob(".*.tmp*"):
+        found = _TEMPORARY.fullmatch(path.name)
+        if found and not _runs(int(found[1])):
+            path.unlink(missing_ok=True)
+
+
+_TEMPORARY = re.compile(r"\..*\.(\d+)\.tmp(\..*)?")
+
+
+def _runs(process: int) -> bool:
+    """Whether there is a process of that id."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 @contextmanager
-def _blame(path: Path) -> Iterator[None]:
-    """Turns what the file system refuses into a message about the file that was asked for."""
+def _blame(path: Path, temporary: Path) -> Iterator[None]:
+    """Turns what the file system refuses into a message about the file that was asked for.
+
+    What is about another file passes.
+    """
     try:
         yield
     except OSError as error:
+        if error.filename is not None and str(error.filename) not in map(str, (temporary, path, *path.parents)):
+            raise
         raise UserError(
             f"{path} cannot be written: {error.strerror or error}. Choose another place, make room or grant the right"
         ) from error
@@ -59,6 +89,16 @@ def _flush(path: Path) -> None:
         os.fsync(stream.fileno())
 
 
+def write_text(path: str | Path, text: str, overwrite: bool = False) -> None:
+    """Writes text as UTF-8.
+
+    Raises:
+        UserError: `path` exists and `overwrite` is False.
+    """
+    with atomic_path(path, overwrite) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def write_json(path: str | Path, content: Any, overwrite: bool = False, indent: int | None = None) -> None:
     """Writes `content` as JSON: keys in the given order, the same content always the same bytes.
 
@@ -68,8 +108,7 @@ def write_json(path: str | Path, content: Any, overwrite: bool = False, indent: 
     """
     separators = (",", ":") if indent is None else None
     text = json.dumps(content, indent=indent, separators=separators, allow_nan=False, ensure_ascii=False)
-    with atomic_path(path, overwrite) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_text(path, text + "\n", overwrite)
 
 
 def read_json(path: str | Path) -> Any:
@@ -85,7 +124,7 @@ def read_json(path: str | Path) -> Any:
         raise UserError(f"{path} does not exist") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, numbers of thousands of digits; lists in lists
         raise UserError(
             f"{path} is not whole JSON ({error}): it may have been cut off; write or download it again"
         ) from None

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from seg_vton.errors import UserError
+from seg_vton.errors import BROKEN_IMAGE, UserError
 from seg_vton.files import atomic_path
 
 Colour = tuple[int, int, int]
@@ -510,6 +510,6 @@ def _open_whole(path: Path) -> Image.Image:
         image.load()
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
-    except (OSError, SyntaxError) as error:  # Pillow raises SyntaxError for a broken PNG chunk
+    except BROKEN_IMAGE as error:
         raise UserError(f"{path} is not a whole image ({error}): write or download it again") from None
     return image

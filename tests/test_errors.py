@@ -1,3 +1,7 @@
+import errno
+import os
+import signal
+
 import pytest
 
 from seg_vton.errors import UserError, exit_on_user_error
@@ -22,3 +26,21 @@ def test_nothing_happens_without_an_error():
 
 def test_a_user_error_is_a_value_error():
     assert issubclass(UserError, ValueError)
+
+
+def test_an_interrupted_process_ends_with_the_shells_codes(capsys):
+    with pytest.raises(SystemExit) as ended, exit_on_user_error():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert ended.value.code == 143
+    with pytest.raises(SystemExit) as ended, exit_on_user_error():
+        raise KeyboardInterrupt
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_full_disk_is_the_users_to_clear_and_other_faults_of_files_are_not():
+    with pytest.raises(SystemExit) as ended, exit_on_user_error():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "log.json")
+    assert ended.value.code == "error: log.json cannot be written: No space left on device. Make room and run again"
+    with pytest.raises(FileNotFoundError), exit_on_user_error():
+        raise FileNotFoundError(errno.ENOENT, "none")

@@ -1,11 +1,14 @@
+import errno
 import hashlib
 import json
 import math
+import os
+import subprocess
 
 import pytest
 
 from seg_vton.errors import UserError
-from seg_vton.files import atomic_path, read_json, refuse_existing, sha256, write_json
+from seg_vton.files import atomic_path, read_json, refuse_existing, remove_leftovers, sha256, write_json
 
 
 def names(folder):
@@ -108,3 +111,38 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 def test_a_folder_is_not_read_as_json(tmp_path):
     with pytest.raises(UserError, match="cannot be read: Is a directory"):
         read_json(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"a": ' + "1" * 10_000 + "}"], ids=["nested", "digits"])
+def test_json_that_no_parser_reads_is_named(tmp_path, content):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(UserError, match=r"a\.json is not whole JSON"):
+        read_json(tmp_path / "a.json")
+
+
+def test_a_full_disk_is_said_of_the_file_that_was_asked_for(tmp_path):
+    (tmp_path / "a.json").write_text("good")
+    with (
+        pytest.raises(UserError, match=r"a\.json cannot be written: No space left"),
+        atomic_path(tmp_path / "a.json", overwrite=True) as temporary,
+    ):
+        temporary.write_text("ha")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.json": "good"}
+
+
+def test_a_fault_of_another_file_is_not_said_of_this_one(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "a.json"):
+        (tmp_path / "other").read_text()
+
+
+def test_what_a_killed_process_left_goes_and_what_a_running_one_writes_stays(tmp_path):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    folder = tmp_path / "kind"
+    folder.mkdir()
+    (folder / f".a.b.{ended.pid}.tmp.png").write_text("half")
+    (folder / f".a.{os.getpid()}.tmp.png").write_text("half")
+    (folder / ".a.tmp.png").write_text("the user's")
+    remove_leftovers(tmp_path)
+    assert {path.name for path in folder.iterdir()} == {f".a.{os.getpid()}.tmp.png", ".a.tmp.png"}

@@ -5,7 +5,6 @@ The files are untrusted: only three formats are opened, and the size in the head
 
 from __future__ import annotations
 
-import struct
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from seg_vton.errors import UserError
+from seg_vton.errors import BROKEN_IMAGE, UserError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 """Names that a folder is searched for, in any case."""
@@ -33,8 +32,6 @@ PARSE_SIDE = 2048
 
 _SMALLER = "Make it smaller; what the models see is about 1000 pixels high"
 _FORMATS = ("JPEG", "PNG", "WEBP")
-# What Pillow raises on files that are broken: SyntaxError for PNG chunks, the others from headers and EXIF.
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 
 
 def read_photo(path: str | Path) -> np.ndarray:
@@ -69,7 +66,7 @@ def read_photo(path: str | Path) -> np.ndarray:
         raise UserError(f"{path} is not a JPEG, PNG or WebP image, whatever its name says") from None
     except Image.DecompressionBombError as error:
         raise UserError(f"{path} is too large to decode: {str(error).split(',')[0]}. {_SMALLER}") from None
-    except _BROKEN as error:
+    except BROKEN_IMAGE as error:
         raise UserError(f"{path} is not a whole image ({error}): write or download it again") from None
 
 

@@ -17,6 +17,7 @@ from mmengine import dist
 
 from seg_vton.apis import ClothingParser
 from seg_vton.errors import UserError
+from seg_vton.files import remove_leftovers
 from seg_vton.labels import DEEPFASHION15, conversion_table
 from seg_vton.parsing.instances import Parsing
 from seg_vton.parsing.jobs import Job, Plan, plan_jobs, result_path, write_record
@@ -126,6 +127,7 @@ def _shared_plan(
     answer: list[Any] = [None]
     if dist.is_main_process():
         try:
+            remove_leftovers(out)
             answer = [plan_jobs(inputs, out, kinds, stamp, overwrite)]
         except UserError as error:
             answer = [str(error)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from seg_vton.errors import UserError
+from seg_vton.errors import BROKEN_IMAGE, UserError
 from seg_vton.labels import load_palette_png
 
 MASK_THRESHOLD = 128  # CP-VTON's, of 255
@@ -20,7 +20,7 @@ def _open(path: Path, mode: str) -> Image.Image:
             return image.convert(mode)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
-    except (OSError, SyntaxError) as error:  # Pillow raises SyntaxError for a broken PNG chunk
+    except BROKEN_IMAGE as error:
         raise UserError(f"{path} is not a whole image ({error}): write or download it again") from None
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from seg_vton.errors import UserError
-from seg_vton.files import atomic_path, sha256
+from seg_vton.files import atomic_path, remove_leftovers, sha256
 from seg_vton.labels import DEEPFASHION15, save_palette_png
 from seg_vton.parsing.photos import SUFFIXES, limited, read_photo
 from seg_vton.pose import BACKENDS, PoseEstimator, pose_file
@@ -129,6 +129,7 @@ def dress_all(
     out, poses, masks = Path(out), Poses(pose, pose_models), None if garment_masks is None else Path(garment_masks)
     if masks is not None and not masks.is_dir():
         raise UserError(f"--garment-mask {masks} is no folder")
+    remove_leftovers(out)
     hashes = pose_models and [sha256(path) for path in pose_models]
     stamp = {**predictor.stamp, "pose": poses.name, "pose_models": hashes}
     plan, records = Plan(), read_records(out)
