@@ -1,7 +1,8 @@
 # CP-VTON's Try-On Module: L1 and perceptual loss of the try-on, L1 between the composition mask and the warped mask.
 # The garment is warped on the fly by the trained GMM that a row names; its checkpoint is where `tools/train.py` leaves it.
-# As the paper has it, with VGG fed as it was trained; the published code's output norm and VGG input are in the rows
-# named `official`. VGG19's weights are torchvision's: --cfg-options model.loss_perceptual.weights=FILE
+# Losses and layers are the published code's, but for the output norm, which it has and the paper does not mention, and VGG's
+# input, which here is what VGG was trained on; both are in the rows named `official`. The mask's target is the warped mask as
+# sampled, soft at its edge; published masks are cut at 128. --cfg-options model.loss_perceptual.weights=FILE (torchvision's)
 model = dict(
     type="TOM",
     output_norm=False,
