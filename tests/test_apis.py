@@ -13,6 +13,7 @@ from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
 from seg_vton.labels import DEEPFASHION15
+from seg_vton.parsing.photos import limited
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,21 @@ def test_a_batch_is_its_photos_one_by_one(tiny_config_file, checkpoint, photo, t
         assert (found.masks == alone.masks).mean() > 0.999
     sizes = parser.parse_batch([photo, photo[:60, :50].copy()])
     assert [parsing.shape for parsing in sizes] == [photo.shape[:2], (60, 50)]
+
+
+def test_a_large_photo_is_looked_at_small_and_found_at_its_size(tiny_config_file, checkpoint, photo, monkeypatch):
+    """Memory: what the network's masks take does not grow with the photo."""
+    parser = ClothingParser(tiny_config_file, checkpoint, "cpu", score_thr=0.05)
+    large = np.asarray(Image.fromarray(photo).resize((1200, 4096)))
+    sizes, pack = [], parser._pack
+    monkeypatch.setattr(parser, "_pack", lambda image: sizes.append(image.shape) or pack(image))
+    found, small = parser.parse_batch([large, limited(large)])
+    assert sizes == 2 * [(2048, 600, 3)]
+    assert found.shape == found.label_map().shape == (4096, 1200)
+    assert len(found) > 1
+    assert np.allclose(found.boxes, small.boxes * 2, atol=1e-3)
+    assert np.allclose(found.scores, small.scores, atol=1e-6)
+    assert (found.masks[:, ::2, ::2] == small.masks).mean() > 0.99
 
 
 def test_the_default_scope_of_another_half_does_not_matter(tiny_config_file, checkpoint, photo):
@@ -175,6 +191,10 @@ def broken(name, checkpoint, folder):
         torch.save({"state_dict": state | {"neck.fpn_convs.0.conv.weight": torch.ones(2, 2)}}, path)
     elif name == "coco":
         torch.save(content | {"meta": {"dataset_meta": {"classes": ("person", "dog")}}}, path)
+    elif name == "meta":
+        torch.save({"state_dict": {"a.weight": torch.ones(2)}, "meta": {"dataset_meta": None}}, path)
+    elif name == "numbers":
+        torch.save({1: torch.ones(2), "neck.fpn_convs.0.conv.weight": "text"}, path)
     elif name == "few":
         torch.save(content | {"meta": {"dataset_meta": {"classes": CLASSES[:3]}}}, path)
     return path
@@ -189,6 +209,8 @@ def broken(name, checkpoint, folder):
         ("less", r"does not fit the model of the config \(\d+ missing"),
         ("shape", "1 of another shape: neck.fpn_convs.0.conv.weight 2x2 instead of"),
         ("coco", "knows 'person', 'dog', which are none of the 15 clothing classes"),
+        ("meta", r"does not fit the model of the config \(\d+ missing"),
+        ("numbers", r"1 unexpected: 1; 1 of another shape: neck.fpn_convs.0.conv.weight no tensor instead of"),
         ("few", "knows 3 classes and the model of .* has 15"),
     ],
 )

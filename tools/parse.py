@@ -76,17 +76,17 @@ def main() -> None:
             overwrite=args.overwrite,
         )
         leave_process_group()
-    sys.exit(_report(outcome, args.out))
+    sys.exit(_report(outcome, args.out, args.score_thr))
 
 
-def _report(outcome: Outcome, out: str) -> int:
+def _report(outcome: Outcome, out: str, score_thr: float) -> int:
     """Prints the counts, once; returns the exit code."""
     if int(os.environ.get("RANK", "0")):
         return 0
     print(f"parsed {outcome.parsed} photos, {outcome.complete} were done before, {len(outcome.failures)} failed: {out}")
     if outcome.empty:
         some = ", ".join(outcome.empty[:10]) + (", ..." if len(outcome.empty) > 10 else "")
-        print(f"nothing was found in {len(outcome.empty)}: {some}")
+        print(f"nothing was found in {len(outcome.empty)}: {some} (--score-thr {score_thr:g}; lower, it finds more)")
     return bool(outcome.failures)
 
 

@@ -104,7 +104,7 @@ def check_fits(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path
     state = checkpoint.get("state_dict", checkpoint)
     if not isinstance(state, Mapping):
         raise UserError(f"checkpoint {path} has no state dict: expected a dict, found {type(state).__name__}")
-    found = {key.removeprefix("module."): getattr(value, "shape", None) for key, value in state.items()}
+    found = {str(k).removeprefix("module."): v.shape if isinstance(v, torch.Tensor) else None for k, v in state.items()}
     wanted = {key: value.shape for key, value in model.state_dict().items()}
     faults = {
         "missing": [key for key in wanted if key not in found and not key.endswith("num_batches_tracked")],

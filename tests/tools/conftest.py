@@ -1,4 +1,5 @@
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import torch
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -54,6 +56,43 @@ class Cli:
 @pytest.fixture(scope="session")
 def cli(tmp_path_factory):
     return Cli(tmp_path_factory.mktemp("cli"))
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Runs a tool in this process, which saves its start; returns what it ends with: a code, or a message (code 1)."""
+
+    def run(tool, *arguments):
+        monkeypatch.setattr(sys, "argv", [tool, *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(REPO / "tools" / tool), run_name="__main__")
+        return ended.value.code
+
+    return run
+
+
+class Trap:
+    """Pickled, it makes a folder when it is loaded as Python would."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        """What unpickling is to call."""
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.fixture
+def payload(tmp_path):
+    """Adds a payload to a checkpoint, which makes `tmp_path / "owned"` when it runs; returns the new file."""
+
+    def add(checkpoint):
+        path = tmp_path / "payload.pth"
+        content = torch.load(checkpoint, weights_only=True)
+        torch.save({"state_dict": content.get("state_dict", content), "extra": Trap(tmp_path / "owned")}, path)
+        return path
+
+    return add
 
 
 @pytest.fixture(scope="session")

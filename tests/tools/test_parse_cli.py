@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from pycocotools import mask as coco_mask
 
@@ -16,7 +17,7 @@ ALL = ("coco", "label-map", "instances", "overlay")
 
 
 @pytest.fixture(scope="module")
-def photos(tiny_coco, tmp_path_factory):
+def photos(tiny_coco, png_bomb, tmp_path_factory):
     """A folder of good photos, one turned by EXIF and one of an equal stem, and four that cannot be read."""
     folder = tmp_path_factory.mktemp("photos")
     good = Image.open(tiny_coco / "images" / "1.png")
@@ -27,6 +28,10 @@ def photos(tiny_coco, tmp_path_factory):
     good.rotate(90, expand=True).save(folder / "turned.jpg", quality=95, exif=exif)
     (folder / "more").mkdir()
     good.convert("L").save(folder / "more" / "grey.webp")
+    good.convert("CMYK").save(folder / "cmyk.jpg", quality=95)
+    Image.fromarray(np.asarray(good.convert("L")).astype(np.uint16) * 257).save(folder / "deep.png")
+    good.quantize(64).save(folder / "clear.png", transparency=bytes([0, 128] + 62 * [255]))
+    (folder / "bomb.png").write_bytes(png_bomb)
     (folder / "text.jpg").write_text("not a photo")
     (folder / "cut.jpg").write_bytes((folder / "a.jpg").read_bytes()[:900])
     good.resize((20, 20)).save(folder / "tiny.png")
@@ -64,15 +69,21 @@ def test_good_photos_are_parsed_and_bad_ones_said(runs, photos):
     assert ends["one"].returncode == 1
     records = out / "one" / "records"
     names = {path.relative_to(records).as_posix() for path in records.rglob("*.json")}
-    assert names == {"a.json", "a_png.json", "turned.json", "more/grey.json"}
+    stems = ("a", "a_png", "turned", "more/grey", "cmyk", "deep", "clear")
+    assert names == {f"{stem}.json" for stem in stems}
     errors = [line for line in ends["one"].stderr.splitlines() if line.startswith("error: ")]
-    expected = {"text.jpg": "is not a JPEG", "cut.jpg": "is not a whole image", "tiny.png": "is too small: 20x20"}
+    expected = {
+        "text.jpg": "is not a JPEG",
+        "cut.jpg": "is not a whole image",
+        "tiny.png": "is too small: 20x20",
+        "bomb.png": "is too large to decode",
+    }
     assert len(errors) == len(expected) + 1
     for name, reason in expected.items():
         assert any(f"{photos / name} {reason}" in line for line in errors), name
     assert f"error: {out / 'none.jpg'} does not exist" in errors
-    assert "parsed 4 photos, 0 were done before, 4 failed" in ends["one"].stdout
-    assert re.search(r"7/7 .*(/s|s each)", ends["one"].stderr)
+    assert "parsed 7 photos, 0 were done before, 5 failed" in ends["one"].stdout
+    assert re.search(r"11/11 .*(/s|s each)", ends["one"].stderr)
     assert "Traceback" not in ends["one"].stderr
 
 
@@ -94,16 +105,35 @@ def test_two_processes_write_what_one_does(runs):
     ends, out = runs
     assert ends["two"].returncode == 1
     assert tree(out / "two") == tree(out / "one")
-    assert ends["two"].stdout.count("parsed 4 photos, 0 were done before, 4 failed") == 1
+    assert ends["two"].stdout.count("parsed 7 photos, 0 were done before, 5 failed") == 1
 
 
 def test_another_checkpoints_results_are_refused_in_a_line(runs):
     ended = runs[0]["other"]
     assert ended.returncode == 1
     (message,) = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
-    assert "4 photos under other settings, a for one (checkpoint was '0.pth' and is '1.pth'" in message
+    assert "7 photos under other settings, a for one (checkpoint was '0.pth' and is '1.pth'" in message
     assert "--overwrite" in message
     assert "Traceback" not in ended.stderr + ended.stdout
+
+
+def test_wrong_checkpoints_end_the_run_before_any_work(here, payload, tiny_config_file, tiny_weights, photos, tmp_path):
+    other = tmp_path / "other.pth"
+    torch.save({"model.weight": torch.ones(2)}, other)
+    out = ("--out", tmp_path / "out", "--device", "cpu")
+    said = here("parse.py", tiny_config_file, other, photos, *out)
+    assert f"checkpoint {other} does not fit the model of the config" in said
+    said = here("parse.py", tiny_config_file, payload(tiny_weights[0]), photos, *out)
+    assert f"checkpoint {tmp_path / 'payload.pth'} was refused: it asks for posix.mkdir" in said
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "owned").exists()
+
+
+def test_photos_without_clothing_are_said(here, tiny_config_file, tiny_weights, photos, tmp_path, capsys):
+    out = ("--out", tmp_path, "--device", "cpu", "--score-thr", "1")
+    assert here("parse.py", tiny_config_file, tiny_weights[0], photos / "a.jpg", *out) == 0
+    assert "nothing was found in 1: a (--score-thr 1; lower, it finds more)" in capsys.readouterr().out
+    assert not load_palette_png(tmp_path / "label-map" / "a.png", "deepfashion15").any()
 
 
 def test_label_maps_are_judged(cli, tiny_config_file, tiny_weights, tmp_path):

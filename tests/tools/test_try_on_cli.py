@@ -4,7 +4,6 @@ import json
 
 import pytest
 import torch
-from mmengine.config import Config
 from PIL import Image
 
 from seg_vton.apis import ClothingParser
@@ -27,16 +26,19 @@ def command(cli, tiny_config_file, tiny_weights, tiny_tryon, tmp_path_factory):
         found[stage] = (tiny_tryon[stage], folder / f"{stage}.pth")
 
     def run(*arguments, **changes):
-        models = [part for name, pair in {**found, **changes}.items() for part in (f"--{name}", *pair)]
-        return cli("try_on.py", *models, "--score-thr", "0.01", "--pose", "none", "--device", "cpu", *arguments)
+        return cli("try_on.py", *full(*arguments, **changes))
 
-    run.models = found
+    def full(*arguments, **changes):
+        models = [part for name, pair in {**found, **changes}.items() for part in (f"--{name}", *pair)]
+        return [*models, "--score-thr", "0.01", "--pose", "none", "--device", "cpu", *arguments]
+
+    run.models, run.arguments = found, full
     return run
 
 
 @pytest.fixture(scope="module")
-def photos(tiny_coco, command, tmp_path_factory):
-    """A folder of a photo in which the random segmenter finds an upper garment, enlarged, and a text file."""
+def photos(tiny_coco, png_bomb, command, tmp_path_factory):
+    """A folder of a photo in which the random segmenter finds an upper garment, enlarged, and of files at fault."""
     folder = tmp_path_factory.mktemp("photos")
     parser = ClothingParser(*command.models["segmenter"], "cpu", score_thr=0.01)
     for path in sorted((tiny_coco / "images").iterdir()):
@@ -45,7 +47,19 @@ def photos(tiny_coco, command, tmp_path_factory):
         if parser(read_photo(folder / "good.png")).regions().upper.mean() > 0.1:
             break
     (folder / "text.jpg").write_text("not a photo")
+    Image.open(folder / "good.png").save(folder / "cut.jpg")
+    (folder / "cut.jpg").write_bytes((folder / "cut.jpg").read_bytes()[:2000])
+    Image.new("RGB", (20, 20)).save(folder / "tiny.png")
+    (folder / "bomb.png").write_bytes(png_bomb)
     return folder
+
+
+FAULTS = {
+    "text.jpg": "is not a JPEG, PNG or WebP image",
+    "cut.jpg": "is not a whole image",
+    "tiny.png": "is too small: 20x20",
+    "bomb.png": "is too large to decode",
+}
 
 
 def test_a_folder_is_dressed_and_the_exit_code_says_what_was_not(command, photos, tmp_path):
@@ -53,8 +67,11 @@ def test_a_folder_is_dressed_and_the_exit_code_says_what_was_not(command, photos
     arguments = ("--person", photos, "--garment", photos / "good.png", "--out", out)
     ended = command(*arguments)
     assert ended.returncode == 1
-    assert f"error: {photos / 'text.jpg'} is not a JPEG" in ended.stderr
-    assert "made 1 try-ons, 0 were done before, 1 faults" in ended.stdout, ended.stderr
+    errors = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == len(FAULTS)
+    for name, reason in FAULTS.items():
+        assert any(line.startswith(f"error: {photos / name} {reason}") for line in errors), (name, errors)
+    assert "made 1 try-ons, 0 were done before, 4 faults" in ended.stdout, ended.stderr
     assert "good_good: no pose" in ended.stdout
     assert "Traceback" not in ended.stderr
     facts = json.loads((out / "records" / "good_good.json").read_text())
@@ -65,17 +82,28 @@ def test_a_folder_is_dressed_and_the_exit_code_says_what_was_not(command, photos
     assert "made 0 try-ons, 1 were done before, 0 faults" in again.stdout
 
 
-def test_wrong_checkpoints_end_in_a_line(command, photos, tmp_path):
-    models = command.models
-    payload = tmp_path / "payload.pth"
-    torch.save({"state_dict": torch.load(models["gmm"][1], weights_only=True), "extra": Config({"a": 1})}, payload)
-    faults = {
-        "payload.pth was refused: it asks for mmengine": {"gmm": (models["gmm"][0], payload)},
-        "does not fit the model of the config": {"tom": (models["tom"][0], models["gmm"][1])},
-    }
-    for expected, changes in faults.items():
-        ended = command("--person", photos, "--garment", photos, "--out", tmp_path / "out", **changes)
-        assert ended.returncode == 1
-        assert expected in ended.stderr
-        assert "Traceback" not in ended.stderr
-        assert not (tmp_path / "out").exists()
+OTHER = {"segmenter": "gmm", "gmm": "tom", "tom": "segmenter"}
+
+
+@pytest.mark.parametrize("model", OTHER)
+def test_another_models_checkpoint_ends_the_run_before_any_work(command, here, photos, tmp_path, model):
+    other = command.models[OTHER[model]][1]
+    changes = {model: (command.models[model][0], other)}
+    said = here(
+        "try_on.py", *command.arguments("--person", photos, "--garment", photos, "--out", tmp_path / "out", **changes)
+    )
+    assert f"checkpoint {other} does not fit the model of the config" in said
+    assert "Use the config it was trained with" in said
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("model", OTHER)
+def test_a_payload_is_not_run_and_ends_the_run_before_any_work(command, here, payload, photos, tmp_path, model):
+    config, checkpoint = command.models[model]
+    changes = {model: (config, payload(checkpoint))}
+    said = here(
+        "try_on.py", *command.arguments("--person", photos, "--garment", photos, "--out", tmp_path / "out", **changes)
+    )
+    assert f"checkpoint {tmp_path / 'payload.pth'} was refused: it asks for posix.mkdir" in said
+    assert not (tmp_path / "owned").exists()
+    assert not (tmp_path / "out").exists()
