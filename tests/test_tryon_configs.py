@@ -258,7 +258,7 @@ PREDICTED = [
     ("paper-doll", ("128x96_3k", "128x96_2k")),
     ("paper-doll", ("256x192_200k", "256x192_200k")),
     ("viton", ("256x192_200k", "256x192_200k")),
-    ("ccp", ("256x192_2k", "256x192_1k")),
+    ("ccp", ("256x192_1k", "256x192_1k")),
 ]
 
 
@@ -291,7 +291,7 @@ def test_the_short_rows_differ_in_the_same_and_have_no_perceptual_loss():
     assert settings(tom)["model.loss_perceptual"] is None
     assert difference(gmm, row("gmm_aux-seg", "ccp", "256x192_2k")) == AUX
     assert difference(tom, row("tom_aux-seg_gmm-cp-vton", "ccp", "256x192_1k")) == AUX
-    warped = warped_by("ccp", "gmm_cp-vton", "gmm_aux-seg", "256x192_2k", 2000)
+    warped = warped_by("ccp", "gmm_cp-vton", "gmm_aux-seg", "256x192_1k", 1000)
     assert difference(tom, row("tom_aux-seg", "ccp", "256x192_1k")) == AUX | warped
 
 

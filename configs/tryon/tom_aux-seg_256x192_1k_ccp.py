@@ -5,7 +5,7 @@ _base_ = ["./tom_cp-vton_256x192_1k_ccp.py", "../_base_/models/aux-seg.py"]
 model = dict(
     aux_head=_base_.aux_head,
     warper=dict(
-        config="configs/tryon/gmm_aux-seg_256x192_2k_ccp.py",
-        checkpoint="work_dirs/gmm_aux-seg_256x192_2k_ccp/iter_2000.pth",
+        config="configs/tryon/gmm_aux-seg_256x192_1k_ccp.py",
+        checkpoint="work_dirs/gmm_aux-seg_256x192_1k_ccp/iter_1000.pth",
     ),
 )

@@ -4,8 +4,8 @@
 _base_ = ["./tom_aux-seg_256x192_1k_ccp.py", "../_base_/datasets/mask-rcnn-parse_ccp.py"]
 model = dict(
     warper=dict(
-        config="configs/tryon/gmm_aux-seg_mask-rcnn-parse_256x192_2k_ccp.py",
-        checkpoint="work_dirs/gmm_aux-seg_mask-rcnn-parse_256x192_2k_ccp/iter_2000.pth",
+        config="configs/tryon/gmm_aux-seg_mask-rcnn-parse_256x192_1k_ccp.py",
+        checkpoint="work_dirs/gmm_aux-seg_mask-rcnn-parse_256x192_1k_ccp/iter_1000.pth",
     )
 )
 train_dataloader = dict(dataset=dict(parse=_base_.train_parse))

@@ -10,8 +10,8 @@ _base_ = [
 model = dict(
     loss_perceptual=None,
     warper=dict(
-        config="configs/tryon/gmm_cp-vton_256x192_2k_ccp.py",
-        checkpoint="work_dirs/gmm_cp-vton_256x192_2k_ccp/iter_2000.pth",
+        config="configs/tryon/gmm_cp-vton_256x192_1k_ccp.py",
+        checkpoint="work_dirs/gmm_cp-vton_256x192_1k_ccp/iter_1000.pth",
     ),
 )
 val_evaluator = dict(stage="tom")

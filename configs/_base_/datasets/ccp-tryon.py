@@ -5,7 +5,7 @@
 _base_ = "./tryon.py"
 source = dict(data_root="data/ccp-tryon/", layout="viton", label_space="deepfashion15")
 held_out = dict(source, pairs="test_pairs.txt")
-train_dataloader = dict(dataset=source)
+train_dataloader = dict(dataset=dict(source, folders=dict(theta="warp")))
 val_dataloader = dict(dataset=held_out)
 test_dataloader = val_dataloader
 val_evaluator = dict(dataset="ccp")

@@ -19,8 +19,8 @@ from seg_vton.labels import conversion_table, dropped_classes, get_space
 from seg_vton.pose.face import label_face
 from seg_vton.registry import DATASETS
 from seg_vton.tryon.data import agnostic
-from seg_vton.tryon.data.images import read_mask, read_parse, read_photo
-from seg_vton.tryon.data.layouts import WARPED, FileFinder, Layout, Pair, Place, get_layout, read_pairs
+from seg_vton.tryon.data.images import read_mask, read_parse, read_photo, read_theta
+from seg_vton.tryon.data.layouts import KNOWN_WARP, WARPED, FileFinder, Layout, Pair, Place, get_layout, read_pairs
 from seg_vton.tryon.data.pose import read_pose
 from seg_vton.tryon.data.predicted import PredictedParsing, find_unusable
 
@@ -55,6 +55,7 @@ class TryOnDataset(Dataset):
     | `parse_cloth`, `parse_cloth_mask` | (3 / 1, H, W) | the garment they wear on white: GMM's target; its mask  |
     | `parse`                           | (H, W) int64  | ids of `aux_label_space`, 255 where it has no label     |
     | `warped_cloth`, `warped_mask`     | (3 / 1, H, W) | exported warps, where `folders` names them              |
+    | `theta`                           | (50,)         | the warp that GMM is to find, where `folders` names it  |
     | `target`, `target_parse`          | as `image`, `parse` | truth of the try-on, in the paper doll's unpaired set |
 
     `data_samples` has metainfo only: `person` and `garment` (file names without suffix), `paired`, `ori_shape` (height
@@ -75,7 +76,8 @@ class TryOnDataset(Dataset):
         garment_classes: classes of the garment that is tried on, in place of the label space's upper union; for
             DressCode's `lower_body`, `("pants", "skirt")`.
         folders: other folders by role, of the split or paths: `dict(parse="image-parse-new")` for CP-VTON+'s maps,
-            `dict(warped_cloth="warp-cloth", warped_mask="warp-mask")` for exported warps.
+            `dict(warped_cloth="warp-cloth", warped_mask="warp-mask")` for exported warps, `dict(theta="warp")` for the
+            known warps of pairs that are made from photos.
         parse: where persons' parsing maps come from. `dict(source="files")`, the default, takes the data set's own;
             `dict(source="predicted", ...)` takes a segmenter's, see `PredictedParsing` for the other keys: agnostic
             representation and, unless it says otherwise, all targets are made from them. Pairs whose predicted map
@@ -150,11 +152,12 @@ class TryOnDataset(Dataset):
 
     def _places(self, data_root: Path, folders: Mapping[str, str]) -> dict[str, Place]:
         """Places of the roles to read: exported warps when asked for, a truth when it is of these very pairs."""
-        known = {**self.layout.places, **WARPED}
+        optional = {**WARPED, **KNOWN_WARP}
+        known = {**self.layout.places, **optional}
         unknown = [role for role in folders if role not in known]
         if unknown:
             raise UserError(f"folders has {', '.join(unknown)}; known: {', '.join(known)}")
-        places = {role: place for role, place in known.items() if role not in WARPED or role in folders}
+        places = {role: place for role, place in known.items() if role not in optional or role in folders}
         if self.predicted is not None and not self.predicted.own_targets and "parse" not in folders:
             del places["parse"]  # there may be none
         if not self._has_truth(data_root):
@@ -261,6 +264,8 @@ class TryOnDataset(Dataset):
         for role in ("cloth_mask", "warped_mask"):
             if role in files:
                 inputs[role] = read_mask(files[role], self.image_size)[None].astype(np.float32)
+        if "theta" in files:
+            inputs["theta"] = read_theta(files["theta"])
         return inputs
 
     def _data_sample(self, index: int, ori_shape: tuple[int, int]) -> BaseDataElement:

@@ -1,4 +1,4 @@
-"""Reading photos, masks and parsing maps of a try-on data set at the model's size."""
+"""Reading photos, masks, parsing maps and known warps of a try-on data set at the model's size."""
 
 from __future__ import annotations
 
@@ -87,3 +87,18 @@ def check_shape(path: Path, parse: tuple[int, ...], photo: tuple[int, int]) -> N
             f"{path}: the parsing map is {parse[1]}x{parse[0]} and the photo {photo[1]}x{photo[0]} (width x height): "
             "they are not of one picture"
         )
+
+
+def read_theta(path: Path) -> np.ndarray:
+    """Reads the offsets of the control points of a known warp: float32 `(2 N,)`, in x, then in y, in units of [-1, 1].
+
+    Raises:
+        UserError: the file is missing or holds anything else.
+    """
+    try:
+        theta = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path} is no array of offsets ({error}): make the pairs again") from None
+    if theta.ndim != 1 or theta.dtype.kind != "f" or not np.abs(theta).max(initial=0) <= 1:
+        raise UserError(f"{path} has {theta.dtype} {theta.shape}, not offsets in [-1, 1]: make the pairs again")
+    return theta.astype(np.float32)

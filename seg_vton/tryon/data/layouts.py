@@ -100,6 +100,9 @@ WARPED = MappingProxyType({
 })  # fmt: skip
 """Exported warps: under a name for the pair, or as CP-VTON writes them, under the garment's alone."""
 
+KNOWN_WARP = MappingProxyType({"theta": Place(("warp",), ("{person}.npy",))})
+"""The warp that GMM is to find, where it is known: see `seg_vton.data.photo_pairs`."""
+
 _VITON = Layout(
     name="viton",
     places={

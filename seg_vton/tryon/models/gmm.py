@@ -111,6 +111,8 @@ class GMM(TryOnModel):
             grid. The published code samples with False, which shrinks the garment by half a pixel at each border.
         loss_warp: compares the warped garment with the one on the person.
         loss_grid: CP-VTON+'s regulariser of the grid (`GridIntervalLoss`), or None.
+        loss_theta: compares the control points' offsets with known ones, for pairs that are made from photos, or None.
+            The warped garment alone does not say where a pale one belongs: white on white costs nothing.
         data_preprocessor: config; None builds `TryOnDataPreprocessor`.
         init_cfg: as in mmengine.
 
@@ -127,6 +129,7 @@ class GMM(TryOnModel):
         align_corners: bool = True,
         loss_warp: dict[str, Any] | None = None,
         loss_grid: dict[str, Any] | None = None,
+        loss_theta: dict[str, Any] | None = None,
         data_preprocessor: dict[str, Any] | nn.Module | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
@@ -147,6 +150,7 @@ class GMM(TryOnModel):
         self.aux_head = aux_head and build_model({**aux_head, **features})
         self.loss_warp = build_model(loss_warp or {"type": "L1Loss"})
         self.loss_grid = loss_grid and build_model(loss_grid)
+        self.loss_theta = loss_theta and build_model(loss_theta)
 
     def warp(self, images: Tensor, grid: Tensor, padding_mode: str) -> Tensor:
         """Samples images at the grid, bilinearly.
@@ -198,11 +202,12 @@ class GMM(TryOnModel):
         """Training losses.
 
         Args:
-            inputs: `agnostic`, `cloth`, `parse_cloth`, and `parse` with the auxiliary decoder.
+            inputs: `agnostic`, `cloth`, `parse_cloth`, `theta` with its loss, and `parse` with the auxiliary decoder.
             data_samples: see `AuxSegHead.loss`.
 
         Returns:
-            `loss_warp`; `loss_grid` with the regulariser; with the decoder `loss_seg` and `aux_pixel_accuracy`.
+            `loss_warp`; `loss_grid` with the regulariser; `loss_theta` with known warps; with the decoder `loss_seg` and
+            `aux_pixel_accuracy`.
 
         Raises:
             UserError: an input is missing or not of the model's size.
@@ -211,6 +216,8 @@ class GMM(TryOnModel):
         losses = {"loss_warp": self.loss_warp(outputs["warped_cloth"], need(inputs, "parse_cloth", "GMM's loss"))}
         if self.loss_grid is not None:
             losses["loss_grid"] = self.loss_grid(outputs["grid"])
+        if self.loss_theta is not None:
+            losses["loss_theta"] = self.loss_theta(outputs["theta"], need(inputs, "theta", "GMM's loss_theta"))
         if self.aux_head is not None:
             parse = need(inputs, "parse", "the auxiliary decoder's loss")
             losses |= self.aux_head.loss(outputs["seg_logits"], parse, data_samples)

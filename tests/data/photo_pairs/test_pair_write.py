@@ -7,6 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from seg_vton.data.photo_pairs import Plan, Settings, SplitRule, find_labelled, write_photo_pairs
@@ -14,6 +15,7 @@ from seg_vton.data.photo_pairs.write import MARKER, PREDICTED
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15, save_palette_png
 from seg_vton.tryon.data import TryOnDataset
+from seg_vton.tryon.models import TPSGrid
 
 SIZE = (64, 48)  # height, width
 RULE = SplitRule(train=["000001_0", "000002_0"], test=["000003_0", "000004_0", "000005_0"])
@@ -269,3 +271,35 @@ def test_a_photo_without_a_prediction_is_a_fault(album, tmp_path):
     assert len(outcome.faults) == 1
     assert photos[0].photo.name in outcome.faults[0]
     assert "--predicted has no label map" in outcome.faults[0]
+
+
+def test_the_known_warp_lays_the_worn_garment_on_the_in_shop_one(album, tmp_path):
+    """The spline of the file takes the in-shop garment back to where it is worn."""
+    write_photo_pairs(tmp_path / "set", plan_of(album, mirror=1))
+    settings = {"split": "train", "image_size": SIZE, "folders": {"theta": "warp"}}
+    for item in TryOnDataset(tmp_path / "set", "train_pairs.txt", "viton", "deepfashion15", **settings):
+        inputs = {key: value[None] for key, value in item["inputs"].items()}
+        grid = TPSGrid(SIZE)(inputs["theta"])
+        worn, laid = inputs["parse_cloth_mask"], inputs["cloth_mask"]
+        warped = torch.nn.functional.grid_sample(laid, grid, align_corners=True) > 0.5
+        both, either = (warped & (worn > 0)).sum(), (warped | (worn > 0)).sum()
+        assert both / either > 0.8  # what arms hide is in the one and not in the other
+        unmoved = (laid > 0.5) & (worn > 0)
+        assert unmoved.sum() / ((laid > 0.5) | (worn > 0)).sum() < 0.7
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"no array", "is no array of offsets"),
+        (np.full(50, 2.0), r"not offsets in \[-1, 1\]"),
+        (np.zeros((2, 25)), "offsets"),
+    ],
+)
+def test_broken_known_warps_are_named(album, tmp_path, content, message):
+    write_photo_pairs(tmp_path / "set", plan_of(album))
+    file = tmp_path / "set/train/warp/000001_0_0.npy"
+    file.write_bytes(content) if isinstance(content, bytes) else np.save(file, content)
+    settings = {"split": "train", "image_size": SIZE, "folders": {"theta": "warp"}}
+    with pytest.raises(UserError, match=f"000001_0_0.npy.*{message}"):
+        TryOnDataset(tmp_path / "set", "train_pairs.txt", "viton", "deepfashion15", **settings)[0]

@@ -132,6 +132,22 @@ def test_the_grid_regulariser_is_optional(inputs):
     assert model(inputs, mode="loss").keys() == {"loss_warp", "loss_grid"}
 
 
+def test_a_known_warp_is_a_second_target(inputs):
+    model = GMM(**TINY, loss_theta=dict(type="L1Loss", loss_weight=4.0))
+    theta = torch.linspace(-0.5, 0.5, 50).expand(len(inputs["cloth"]), -1)
+    found = model({**inputs, "theta": theta}, mode="loss")
+    assert found.keys() == {"loss_warp", "loss_theta"}
+    model.zero_grad()
+    found["loss_theta"].backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    model.regression.linear.weight.data.zero_()
+    model.regression.linear.bias.data.zero_()  # no offset at all
+    unmoved = model({**inputs, "theta": theta}, mode="loss")["loss_theta"]
+    torch.testing.assert_close(unmoved, 4 * theta.abs().mean())
+    with pytest.raises(UserError, match="no 'theta'"):
+        model(inputs, mode="loss")
+
+
 def test_faults_are_named(inputs):
     with pytest.raises(UserError, match="64 x 64"):
         GMM(image_size=(48, 64))
