@@ -206,8 +206,8 @@ class GMM(TryOnModel):
             data_samples: see `AuxSegHead.loss`.
 
         Returns:
-            `loss_warp`; `loss_grid` with the regulariser; `loss_theta` with known warps; with the decoder `loss_seg` and
-            `aux_pixel_accuracy`.
+            `loss_warp`; `loss_grid` with the regulariser; `loss_theta` with known warps; with the decoder `loss_seg`
+            and `aux_pixel_accuracy`.
 
         Raises:
             UserError: an input is missing or not of the model's size.
