@@ -4,6 +4,7 @@
 #   make test            set up and run the test suite
 #   make setup           only set up the environment in .venv
 #   make test-slow       the tests that take minutes            make lint   ruff
+#   make test-faults     every fault of tests/faults in full (an hour), and docs/reliability.md from what came of it
 #   make test-upstream   the suite on mmcv-lite 2.1.0, mmdet 3.3.0, mmengine 0.10.7 (in .venv-upstream)
 #   make lock            resolve the locks anew (needs uv)
 PYTHON ?= python3
@@ -39,12 +40,12 @@ train_in = --work-dir $(1) --resume --launcher pytorch $(AMP) \
 	--cfg-options train_dataloader.batch_size=$$((4 / $(PROCESSES)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-segmentation test test-slow test-upstream lint lock
+.PHONY: help setup demo demo-segmentation test test-slow test-faults test-upstream lint lock
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
 help:
-	@sed -n '1,8s/^# \{0,1\}//p' Makefile
+	@sed -n '1,9s/^# \{0,1\}//p' Makefile
 
 define check_python
 $(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 12) or sys.exit(f"Python 3.10 to 3.12 is needed and $(PYTHON) is {v[0]}.{v[1]}: call make PYTHON=python3.11")'
@@ -122,6 +123,10 @@ test: $(VENV)/.installed
 
 test-slow: $(VENV)/.installed
 	$(PY) -m pytest -m slow
+
+test-faults: $(VENV)/.installed
+	FAULTS=full FAULTS_RESULTS=$(CURDIR)/docs/results/faults $(PY) -m pytest tests/faults
+	$(PY) tools/analysis/reliability.py docs/results/faults --out docs/reliability.md --overwrite
 
 $(UPSTREAM)/.installed: tests/upstream/requirements.lock pyproject.toml
 	@$(check_python)
