@@ -1,0 +1,28 @@
+"""Makes one HTML file of what the demo has left: `python tools/analysis/report.py WORK_DIR --out report.html`.
+
+Curves, tables, panels, try-ons and timings of WORK_DIR/{segmenter,panels,parsing,gmm,tom,try-on} and timings.jsonl. The
+file needs nothing else. Of a demo that is not finished, it says what is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from seg_vton.analysis.report import write_report
+from seg_vton.errors import exit_on_user_error
+
+
+def main() -> None:
+    """Reads the arguments and writes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work_dir", metavar="WORK_DIR", help="folder of the demo")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the report to write, FILE.html")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing report")
+    args = parser.parse_args()
+    with exit_on_user_error():
+        write_report(args.work_dir, args.out, args.overwrite)
+    print(f"wrote {args.out}")
+
+
+if __name__ == "__main__":
+    main()
