@@ -20,39 +20,68 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from torch import nn
 
+from seg_vton.engine import tensors
 from seg_vton.engine.pickled import allowed_globals
-from seg_vton.errors import UserError
+from seg_vton.errors import DamagedFileError, UserError
+from seg_vton.files import atomic_path, refuse_existing
 
 
 def load_checkpoint_file(path: str | Path, map_location: Any = None) -> dict[str, Any]:
     """Reads a local checkpoint without running anything it holds.
 
     Args:
-        path: a file written by `torch.save`: a state dict, or mmengine's dict with `state_dict`, `meta`, `message_hub`.
+        path: a file written by `torch.save`: a state dict, or mmengine's dict with `state_dict`, `meta`, `message_hub`;
+            or one of safetensors, by its suffix.
         map_location: as in `torch.load`.
 
     Returns:
         The file's dict.
 
     Raises:
-        UserError: the file is missing, cut off, holds no dict, or asks for a global outside the allow-list; the message
-            names it.
+        DamagedFileError: the file is cut off or no checkpoint.
+        UserError: the file is missing, holds no dict, or asks for a global outside the allow-list; the message names
+            it.
     """
     path = Path(path).expanduser()
     if not path.is_file():
         raise UserError(f"checkpoint {path} does not exist or is not a file")
+    if path.suffix == tensors.SUFFIX:
+        return tensors.read(path, map_location)
     try:
         content = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
-        raise UserError(_explain_refusal(path, str(error))) from error
+        raise _refusal(path, str(error)) from error
     except _DAMAGED as error:
-        raise UserError(_explain_damage(path, str(error) or type(error).__name__)) from error
+        raise _damage(path, str(error) or type(error).__name__) from error
     if not isinstance(content, dict):
         raise UserError(f"checkpoint {path} has no state dict: expected a dict, found {type(content).__name__}")
     if isinstance(content.get("meta"), dict):
         # mmengine's `Runner.resume` runs this field of mmcv 1's checkpoints as Python; nothing reads it since.
         content["meta"].pop("config", None)
     return content
+
+
+def convert(source: str | Path, target: str | Path, overwrite: bool = False) -> None:
+    """Writes the weights of a checkpoint in the format of the target's suffix, `.safetensors` or `.pth`.
+
+    Args:
+        source: a checkpoint of either format.
+        target: to write; besides the weights it has the source's `meta`, less what safetensors cannot hold.
+        overwrite: whether an existing file may be replaced.
+
+    Raises:
+        UserError: see `load_checkpoint_file`; or the target exists, or has another suffix.
+    """
+    target = Path(target)
+    if target.suffix not in (tensors.SUFFIX, ".pth"):
+        raise UserError(f"{target}: the name must end in {tensors.SUFFIX} or .pth")
+    refuse_existing(target, overwrite)
+    content = load_checkpoint_file(source, "cpu")
+    if target.suffix == tensors.SUFFIX:
+        tensors.write(target, content, overwrite)
+        return
+    with atomic_path(target, overwrite) as temporary:
+        torch.save({"state_dict": content.get("state_dict", content), "meta": content.get("meta", {})}, temporary)
 
 
 # What torch and its unpickler raise on bytes that are no checkpoint, or not all of one.
@@ -71,20 +100,22 @@ _DAMAGED = (
 )
 
 
-def _explain_refusal(path: Path, message: str) -> str:
+def _refusal(path: Path, message: str) -> UserError:
     """Names what a file asks for, out of torch's long message; or says that it is no checkpoint at all."""
     named = re.search(r"GLOBAL ([\w.]+)|asks for (.*), which", message)
     if named is None:
-        return _explain_damage(path, message.partition("WeightsUnpickler error:")[2] or message)
-    return (
+        return _damage(path, message.partition("WeightsUnpickler error:")[2] or message)
+    return UserError(
         f"checkpoint {path} was refused: it asks for {named[1] or named[2]}, and a checkpoint may hold tensors and "
         "plain data only. Loading it would run code from the file; ask its author for a plain state dict"
     )
 
 
-def _explain_damage(path: Path, message: str) -> str:
+def _damage(path: Path, message: str) -> DamagedFileError:
     reason = message.strip().split("\n")[0].split(". ")[0].rstrip(".")
-    return f"{path} cannot be read as a checkpoint ({reason}): it may be cut off or another kind of file; get it again"
+    return DamagedFileError(
+        f"{path} cannot be read as a checkpoint ({reason}): it may be cut off or another kind of file; get it again"
+    )
 
 
 def check_fits(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path) -> None:
@@ -188,6 +219,13 @@ _LOADERS = {
 }
 
 
+def _load_weights_only(file: Any, map_location: Any = None, weights_only: bool | None = None) -> Any:
+    """Stands in for the maintained fork's `_safe_torch_load`, which unpickles everything where this refuses."""
+    if isinstance(file, str | Path):
+        return load_checkpoint_file(file, map_location)
+    return torch.load(file, map_location=map_location, weights_only=True)
+
+
 def install() -> None:
     """Puts the safe loaders where mmengine looks for its own; calling it again changes nothing.
 
@@ -197,6 +235,7 @@ def install() -> None:
     for scheme in [name for name in loader._schemes if any(word in name for word in ("pavi", "s3", "petrel"))]:
         del loader._schemes[scheme]
     torch.serialization.add_safe_globals(list(allowed_globals()))
+    mmengine_checkpoint._safe_torch_load = _load_weights_only
     for function, schemes in _LOADERS.items():
         setattr(mmengine_checkpoint, function.__name__, function)
         loader.register_scheme(schemes, function, force=True)

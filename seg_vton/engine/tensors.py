@@ -1,0 +1,75 @@
+"""Checkpoints as safetensors files: tensors and text, in a format that has no way to hold code.
+
+Format: https://github.com/huggingface/safetensors. The library is optional: `pip install safetensors`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seg_vton.errors import DamagedFileError, UserError
+from seg_vton.files import atomic_path
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+SUFFIX = ".safetensors"
+_META = "seg_vton.meta"
+_KEPT = ("cfg", "dataset_meta", "seed", "epoch", "iter")
+
+
+def _library() -> ModuleType:
+    try:
+        import safetensors.torch
+    except ModuleNotFoundError:
+        raise UserError(f"{SUFFIX} files need the library safetensors: pip install safetensors") from None
+    return safetensors
+
+
+def read(path: Path, map_location: Any = None) -> dict[str, Any]:
+    """Reads a safetensors file.
+
+    Args:
+        path: the file.
+        map_location: a device, or None for the CPU.
+
+    Returns:
+        `state_dict`, and `meta` with what `write` kept of it.
+
+    Raises:
+        DamagedFileError: the file is cut off or of another kind.
+        UserError: the library is not installed.
+    """
+    library = _library()
+    try:
+        with library.safe_open(path, "pt", device=str(map_location or "cpu")) as content:
+            state = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118  no dict
+            meta = json.loads((content.metadata() or {}).get(_META, "{}"))
+    except (library.SafetensorError, OSError, ValueError) as error:
+        raise DamagedFileError(f"{path} cannot be read as safetensors ({error}): get it again") from None
+    return {"state_dict": state, "meta": meta if isinstance(meta, dict) else {}}
+
+
+def write(path: Path, content: dict[str, Any], overwrite: bool = False) -> None:
+    """Writes a checkpoint's weights, and of its `meta` what names its config, classes, seed and length of training.
+
+    Args:
+        path: to write.
+        content: what `load_checkpoint_file` returned.
+        overwrite: whether an existing file may be replaced.
+
+    Raises:
+        UserError: the library is not installed, a weight is no tensor, or the file exists.
+    """
+    library = _library()
+    state, meta = content.get("state_dict", content), content.get("meta", {})
+    odd = [key for key, value in state.items() if not hasattr(value, "contiguous")]
+    if odd:
+        raise UserError(f"{path} cannot be written: {', '.join(map(str, odd[:3]))} of the checkpoint are no tensors")
+    # Weights that share memory, or whose channels come last, are written each for itself and row by row.
+    weights = {key: value.detach().clone().contiguous() for key, value in state.items()}
+    kept = {key: meta[key] for key in _KEPT if key in meta}
+    with atomic_path(path, overwrite) as temporary:
+        library.torch.save_file(weights, temporary, {"format": "pt", _META: json.dumps(kept)})

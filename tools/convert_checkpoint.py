@@ -1,0 +1,30 @@
+"""Writes a checkpoint's weights as safetensors, which hold no code, or as a plain state dict.
+
+python tools/convert_checkpoint.py work_dirs/NAME/epoch_2.pth epoch_2.safetensors
+python tools/convert_checkpoint.py epoch_2.safetensors epoch_2.pth
+
+Optimiser state and log are left out; classes, config and seed are kept. Every tool takes both kinds.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from seg_vton.engine.checkpoint import convert
+from seg_vton.errors import exit_on_user_error
+
+
+def main() -> None:
+    """Reads the one and writes the other."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=Path, help="checkpoint: .pth or .safetensors")
+    parser.add_argument("target", type=Path, help="file to write: .safetensors or .pth")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    args = parser.parse_args()
+    with exit_on_user_error():
+        convert(args.source, args.target, args.overwrite)
+
+
+if __name__ == "__main__":
+    main()
