@@ -23,7 +23,7 @@ def parse_args() -> argparse.Namespace:
         nargs="?",
         const="auto",
         metavar="CHECKPOINT",
-        help="go on from a checkpoint; without a value from the last one in the work dir",
+        help="go on from a checkpoint; without a value from the last whole one in the work dir",
     )
     parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config")
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
@@ -32,7 +32,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Builds the runner and trains."""
+    """Applies the options and trains."""
     args = parse_args()
     with exit_on_user_error():
         config = launch.load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
@@ -42,7 +42,7 @@ def main() -> None:
             launch.enable_auto_scale_lr(config)
         if args.resume:
             launch.set_resume(config, args.resume)
-        launch.build_runner(config).train()
+        launch.train(config)
         leave_process_group()
 
 

@@ -1,12 +1,13 @@
 """What both halves share around a run: safe checkpoints, hooks, loops, launching, result files.
 
 Importing it closes mmengine's full unpickling, makes its writes atomic, and registers hooks, wrappers of
-optimisers and models, and the loop and sampler of trainings counted in iterations.
+optimisers and models, loops and a sampler; the hook for checkpoints and the loop over epochs take the places of
+mmengine's.
 """
 
-from seg_vton.engine import checkpoint, folding, hooks, iterations, optim, parallel, storage
+from seg_vton.engine import checkpoint, folding, hooks, iterations, loading, optim, parallel, saving, storage
 
 checkpoint.install()
 storage.install()
 
-__all__ = ["checkpoint", "folding", "hooks", "iterations", "optim", "parallel", "storage"]
+__all__ = ["checkpoint", "folding", "hooks", "iterations", "loading", "optim", "parallel", "saving", "storage"]

@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner, set_random_seed
+from mmengine.structures import BaseDataElement
 
 from seg_vton.engine.checkpoint import check_fits
 from seg_vton.engine.parallel import ChannelsLastDistributedDataParallel
@@ -70,6 +71,52 @@ class EpochSeedHook(Hook):
         seed = (1_000_003 * runner.seed + 10_007 * runner.epoch) % 2**31
         set_random_seed(seed)
         loader.worker_init_fn = partial(worker_init_fn, num_workers=loader.num_workers, rank=get_rank(), seed=seed)
+
+
+@HOOKS.register_module()
+class NonFiniteLossHook(Hook):
+    """Stops a training whose loss is NaN or infinite, with the images of the batch.
+
+    Single steps can recover (a skipped step of mixed precision, say); several in a row do not. Every training has this
+    hook; `custom_hooks = [dict(type='NonFiniteLossHook', patience=1)]` sets the number.
+
+    Args:
+        patience: how many such steps in a row end the training.
+    """
+
+    def __init__(self, patience: int = 5) -> None:
+        if patience < 1:
+            raise UserError(f"NonFiniteLossHook: patience is {patience}: it must be 1 or more steps")
+        self.patience, self.count = patience, 0
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
+    ) -> None:
+        """Counts.
+
+        Raises:
+            UserError: it was the last step of so many.
+        """
+        loss = torch.as_tensor((outputs or {}).get("loss", 0.0))
+        if loss.isfinite().all():
+            self.count = 0
+            return
+        self.count += 1
+        images = ", ".join(map(_image_name, data_batch["data_samples"]))
+        message = f"the loss of iteration {runner.iter + 1} is {loss.item()}, the batch: {images}"
+        if self.count < self.patience:
+            print_log(message, logger="current", level=logging.WARNING)
+            return
+        raise UserError(
+            f"{message}. It was not finite for {self.count} steps in a row: lower the learning rate or look at these "
+            "images; the last good checkpoint stays and --resume goes on from it"
+        )
+
+
+def _image_name(sample: BaseDataElement) -> str:
+    """What messages call a sample: its image id, and file."""
+    path = sample.get("img_path") or sample.get("image_path") or "no file"
+    return f"{sample.get('img_id', sample.get('person', '?'))} ({path})"
 
 
 class CheckpointFitHook(Hook):

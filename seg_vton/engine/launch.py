@@ -12,11 +12,14 @@ import torch.distributed
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 from seg_vton import machine
-from seg_vton.engine.hooks import CheckpointFitHook
+from seg_vton.engine.hooks import CheckpointFitHook, NonFiniteLossHook
+from seg_vton.engine.loading import SampleNoteHook, explain_faults
+from seg_vton.engine.saving import find_good_checkpoint
 from seg_vton.errors import UserError
+from seg_vton.files import remove_leftovers
 
 # A config is Python: what running a faulty one raises, mmengine's own ConfigParsingError (a RuntimeError) included.
 _CONFIG_FAULTS = (
@@ -27,6 +30,8 @@ _CONFIG_FAULTS = (
     AttributeError,
     TypeError,
     ValueError,
+    ArithmeticError,
+    AssertionError,
     OSError,
     RuntimeError,
 )
@@ -92,15 +97,18 @@ def enable_auto_scale_lr(config: Config) -> None:
 
 
 def set_resume(config: Config, resume: str) -> None:
-    """Resumes from a checkpoint file, or with 'auto' from the last one in the work dir.
+    """Resumes from a checkpoint file, or with 'auto' from the last whole one in the work dir.
 
     'auto' starts the training as the config says where there is none yet, from its `load_from` if it has one, so that
     the same command starts a training and goes on with it.
+
+    Raises:
+        UserError: see `find_good_checkpoint`.
     """
-    last = find_latest_checkpoint(config.work_dir) if resume == "auto" else resume
+    last = find_good_checkpoint(config.work_dir) if resume == "auto" else resume
     config.resume = bool(last)
     if last:
-        config.load_from = last
+        config.load_from = str(last)
     else:
         print_log(f"no checkpoint in {config.work_dir} to resume from: the training starts anew", "current")
 
@@ -118,9 +126,24 @@ def build_runner(config: Config) -> Runner:
         _choose_wrapper(config, on_cpu)
     os.environ.setdefault("LOCAL_RANK", "0")
     runner = RUNNERS.build(config) if "runner_type" in config else Runner.from_cfg(config)
+    runner.register_hook(SampleNoteHook())
+    if not any(isinstance(hook, NonFiniteLossHook) for hook in runner.hooks):
+        runner.register_hook(NonFiniteLossHook())
     if config.get("resume"):
         runner.register_hook(CheckpointFitHook(config.load_from or f"in {config.work_dir}", resume=True))
     return runner
+
+
+def train(config: Config) -> None:
+    """Builds the Runner and trains.
+
+    Raises:
+        UserError: what is asked for cannot be done, or a loader's worker or another process of the training died.
+    """
+    remove_leftovers(config.work_dir)
+    runner = build_runner(config)
+    with explain_faults(runner):
+        runner.train()
 
 
 def _choose_wrapper(config: Config, on_cpu: bool) -> None:

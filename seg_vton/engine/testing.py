@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 
 from seg_vton.engine import launch, results
 from seg_vton.engine.hooks import CheckpointFitHook
+from seg_vton.engine.loading import explain_faults
 from seg_vton.errors import UserError
 from seg_vton.files import refuse_existing, sha256
 from seg_vton.segmentation import rows as segmentation_rows
@@ -132,7 +133,8 @@ def run(config: Config, checkpoint: str | Path, out: str | None = None, overwrit
     runner.register_hook(CheckpointFitHook(str(checkpoint)))
     runner.test_evaluator.metrics.extend(dumps)
     facts |= _warper_facts(config)
-    runner.test()
+    with explain_faults(runner):
+        runner.test()
     if is_main_process():
         results.write_result(path, runner.test_evaluator.metrics[0].report, facts, checkpoint, overwrite)
         print_log(f"result written to {path}", logger="current")

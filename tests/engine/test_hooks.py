@@ -10,11 +10,12 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import HOOKS, init_default_scope
 from mmengine.runner import set_random_seed
+from mmengine.structures import BaseDataElement
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 import seg_vton  # noqa: F401  registers the hooks
-from seg_vton.engine.hooks import ChannelsLastHook, CheckpointFitHook, EpochSeedHook
+from seg_vton.engine.hooks import ChannelsLastHook, CheckpointFitHook, EpochSeedHook, NonFiniteLossHook
 from seg_vton.errors import UserError
 
 
@@ -136,3 +137,20 @@ def test_a_resumed_training_needs_the_models_weights_and_its_state():
         load({"state_dict": whole["state_dict"], "meta": {}}, resume=True)
     with pytest.raises(UserError, match=r"epoch_1\.pth does not fit .*weight 1x3 instead of 1x2"):
         load({"state_dict": nn.Linear(3, 1).state_dict()}, resume=False)
+
+
+def test_a_loss_that_is_not_finite_for_some_steps_in_a_row_ends_the_training():
+    hook, runner = NonFiniteLossHook(patience=2), SimpleNamespace(iter=6)
+    sample = BaseDataElement(metainfo={"img_id": 17, "img_path": "photos/a.jpg"})
+
+    def step(loss):
+        hook.after_train_iter(runner, 0, {"data_samples": [sample]}, {"loss": loss})
+
+    for loss in (torch.nan, 1.0, torch.tensor(torch.inf), torch.tensor(2.0), torch.nan):
+        step(loss)
+    with pytest.raises(
+        UserError, match=r"the loss of iteration 7 is nan, the batch: 17 \(photos/a\.jpg\)\. It was not"
+    ):
+        step(torch.tensor(torch.nan))
+    with pytest.raises(UserError, match="patience is 0"):
+        NonFiniteLossHook(patience=0)

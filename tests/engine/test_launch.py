@@ -134,6 +134,7 @@ def test_resuming_from_a_file_or_from_the_last_checkpoint(write, tmp_path):
     config = launch.load_config(write(PLAIN), work_dir=str(tmp_path))
     launch.set_resume(config, "epoch_3.pth")
     assert (config.resume, config.load_from) == (True, "epoch_3.pth")
+    torch.save({"state_dict": {}}, tmp_path / "epoch_7.pth")
     (tmp_path / "last_checkpoint").write_text(str(tmp_path / "epoch_7.pth"))
     launch.set_resume(config, "auto")
     assert (config.resume, config.load_from) == (True, str(tmp_path / "epoch_7.pth"))

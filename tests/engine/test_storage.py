@@ -6,6 +6,7 @@ from mmengine.fileio import get_file_backend
 from mmengine.runner.checkpoint import save_checkpoint
 
 from seg_vton.engine import storage
+from seg_vton.errors import UserError
 
 
 def test_mmengine_saves_through_it(tmp_path):
@@ -26,7 +27,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", disk_full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(UserError, match=r"epoch_1\.pth cannot be written: No space left on device"):
         storage.AtomicLocalBackend().put(b"newer", path)
     monkeypatch.undo()
     assert path.read_bytes() == b"good"

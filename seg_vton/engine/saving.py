@@ -1,0 +1,247 @@
+"""Saving a training so that there is always a good checkpoint, and finding it again."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import all_gather_object, all_reduce, get_rank, get_world_size, is_main_process
+from mmengine.hooks import CheckpointHook
+from mmengine.logging import print_log
+from mmengine.registry import HOOKS, LOOPS
+from mmengine.runner import EpochBasedTrainLoop, Runner
+from torch import nn
+
+from seg_vton.engine.checkpoint import load_checkpoint_file
+from seg_vton.errors import DamagedFileError, UserError
+from seg_vton.files import write_text
+from seg_vton.processes import leave_process_group
+
+MARK = "last_checkpoint"
+"""The file in a work dir that names its last checkpoint; mmengine's."""
+
+_NAME = re.compile(r"(epoch|iter)_\d+\.pth")
+
+
+def find_good_checkpoint(work_dir: str | Path) -> Path | None:
+    """The last checkpoint in a work dir that is whole; those that are not are said in the log.
+
+    Args:
+        work_dir: of a training.
+
+    Returns:
+        None where there is no checkpoint.
+
+    Raises:
+        UserError: there are checkpoints and none is whole, or one that asks for more than data is refused.
+    """
+    damaged = []
+    for path in _candidates(Path(work_dir)):
+        try:
+            load_checkpoint_file(path, "cpu")
+        except DamagedFileError as error:
+            damaged.append(path)
+            print_log(f"{error}. The one before it is taken", logger="current", level=logging.WARNING)
+            continue
+        return path
+    if damaged:
+        raise UserError(
+            f"none of the {len(damaged)} checkpoints in {work_dir} can be read, {damaged[0]} for one: remove them to "
+            "start anew, or choose another --work-dir"
+        )
+    return None
+
+
+def _candidates(work_dir: Path) -> Iterator[Path]:
+    """The checkpoint that the work dir's mark names, then all others, the newest first."""
+    mark = work_dir / MARK
+    named = Path(mark.read_text(encoding="utf-8", errors="replace").strip()) if mark.is_file() else Path()
+    folders = {work_dir, named.parent} if named.name else {work_dir}
+    # The work dir may have been moved since.
+    first = next((path for path in (named, work_dir / named.name) if named.name and path.is_file()), None)
+    found = [path for folder in folders if folder.is_dir() for path in folder.iterdir() if _NAME.fullmatch(path.name)]
+    others = sorted(set(found) - {first}, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
+    yield from ([first] if first else [])
+    yield from others
+
+
+def random_state() -> dict[str, Any]:
+    """The state of all random generators of this process, as plain data and tensors."""
+    kind, numbers, *rest = np.random.get_state()  # noqa: NPY002  what transforms draw from
+    state = {"python": random.getstate(), "numpy": (kind, numbers.tolist(), *rest), "torch": torch.get_rng_state()}
+    return state | ({"cuda": torch.cuda.get_rng_state_all()} if torch.cuda.is_available() else {})
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Puts `random_state` back."""
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    np.random.set_state(tuple(state["numpy"]))  # noqa: NPY002
+    torch.set_rng_state(state["torch"].cpu())
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all([part.cpu() for part in state["cuda"]])
+
+
+@LOOPS.register_module(name="EpochBasedTrainLoop", force=True)
+class ResumableEpochBasedTrainLoop(EpochBasedTrainLoop):
+    """mmengine's loop over epochs, which can also go on within an epoch as if it had never been interrupted.
+
+    The batches that were seen before are loaded again and left out, which brings the loader's workers to where they
+    were; then the random state of the main process is put back. It takes the place of mmengine's under its name.
+
+    Attributes:
+        interrupted: what `PreemptibleCheckpointHook` put into the checkpoint that is resumed from, if that was within
+            an epoch: `epoch_length`, and `random_states` by process.
+    """
+
+    interrupted: dict[str, Any] | None = None
+
+    def run_epoch(self) -> None:
+        """Trains for one epoch, or for what is left of it."""
+        self.runner.call_hook("before_train_epoch")
+        self.runner.model.train()
+        seen = self._seen()
+        for index, batch in enumerate(self.dataloader):
+            if index >= seen:
+                self.run_iter(index, batch)
+            elif index == seen - 1:
+                set_random_state(self.interrupted["random_states"][get_rank()])
+        self.interrupted = None
+        self.runner.call_hook("after_train_epoch")
+        self._epoch += 1
+
+    def _seen(self) -> int:
+        """How many batches of the epoch an interrupted training has seen."""
+        if self.interrupted is None:
+            return 0
+        length, states = self.interrupted["epoch_length"], self.interrupted["random_states"]
+        if length != len(self.dataloader) or len(states) != get_world_size():
+            raise UserError(
+                f"the checkpoint was written within an epoch of {length} iterations by {len(states)} processes, and "
+                f"this training has {len(self.dataloader)} and {get_world_size()}: resume with the same batch size, "
+                "data and processes, or from the checkpoint of an epoch's end"
+            )
+        seen = self._iter - self._epoch * length
+        print_log(f"going on within epoch {self._epoch + 1}: {seen} batches are loaded and left out", logger="current")
+        return seen
+
+
+@HOOKS.register_module(name="CheckpointHook", force=True)
+class PreemptibleCheckpointHook(CheckpointHook):
+    """mmengine's hook for checkpoints, which never is without a good one and saves one more when asked to end.
+
+    - With `max_keep_ckpts` the oldest checkpoint goes when the new one is there, not before.
+    - Weights that are not finite are not saved: the last good checkpoint stays the last.
+    - On SIGTERM and SIGINT a checkpoint is written after the iteration under way and the process ends with code 143 or
+      130. Resuming goes on from that iteration. A second signal ends it at once.
+
+    It takes the place of mmengine's under its name; arguments are the same.
+    """
+
+    _signal = 0
+
+    def before_train(self, runner: Runner) -> None:
+        """Prepares for signals; Python lets the main thread alone handle them."""
+        super().before_train(runner)
+        self._process = os.getpid()
+        if threading.current_thread() is threading.main_thread():
+            self._handlers = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def after_train(self, runner: Runner) -> None:
+        """Puts the handlers of signals back."""
+        super().after_train(runner)
+        for number, handler in getattr(self, "_handlers", {}).items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        """Handles a signal; a loader's worker leaves it to the main process, which still needs its batch."""
+        if os.getpid() != self._process:
+            return
+        if self._signal:
+            sys.exit(128 + number)
+        self._signal = number
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Hands the training loop what it needs to go on within an epoch."""
+        meta = checkpoint.get("meta")
+        if runner._resume and isinstance(meta, dict):
+            runner.train_loop.interrupted = meta.get("interrupted")
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
+    ) -> None:
+        """Saves where it is time; ends where a signal came to any process."""
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        number = torch.tensor(self._signal)
+        all_reduce(number, "max")  # nothing in a single process
+        if number:
+            self._end(runner, int(number), runner.iter + 1)
+
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence[Any] | None = None
+    ) -> None:
+        """Ends where a signal came; of several processes in the next training iteration, which all of them reach."""
+        if self._signal and get_world_size() == 1:
+            self._end(runner, self._signal, runner.iter)
+
+    def _end(self, runner: Runner, number: int, done: int) -> None:
+        """Saves after `done` iterations and ends the process."""
+        loop, name = runner.train_loop, signal.Signals(number).name
+        if isinstance(loop, EpochBasedTrainLoop) and not isinstance(loop, ResumableEpochBasedTrainLoop):
+            print_log(f"{name}: {type(loop).__name__} cannot go on within an epoch, nothing is saved", "current")
+        else:
+            meta: dict[str, Any] = {"epoch": runner.epoch, "iter": done}
+            if isinstance(loop, EpochBasedTrainLoop) and done > runner.epoch * len(loop.dataloader):
+                states = all_gather_object(random_state())
+                meta["interrupted"] = {"epoch_length": len(loop.dataloader), "random_states": states}
+            print_log(f"{name}: saving after iteration {done}, `--resume` goes on from it", logger="current")
+            self._save_interrupted(runner, done, meta)
+        leave_process_group()
+        sys.exit(128 + number)
+
+    def _save_interrupted(self, runner: Runner, done: int, meta: dict[str, Any]) -> None:
+        """Saves as usual, or in a training that saves by epoch under a name that its next checkpoint removes."""
+        if not self.by_epoch:
+            self._save_checkpoint_with_step(runner, done, meta)
+            return
+        if not _is_finite(runner.model):
+            return
+        name = f"iter_{done}.pth"
+        runner.save_checkpoint(self.out_dir, name, meta=meta, by_epoch=False, backend_args=self.backend_args)
+        if is_main_process():
+            write_text(Path(runner.work_dir) / MARK, str(Path(self.out_dir) / name), overwrite=True)
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
+        """Saves, then removes what `max_keep_ckpts` leaves out."""
+        if not _is_finite(runner.model):
+            print_log("the weights hold NaN or infinity and are not saved", logger="current", level=logging.ERROR)
+            return
+        outdated = None
+        if (
+            self.max_keep_ckpts > 0
+            and len(self.keep_ckpt_ids) == self.max_keep_ckpts
+            and self.keep_ckpt_ids[-1] != step
+        ):
+            outdated = self.keep_ckpt_ids.popleft()
+        super()._save_checkpoint_with_step(runner, step, meta)
+        if outdated is not None and is_main_process():
+            (Path(self.out_dir) / self.filename_tmpl.format(outdated)).unlink(missing_ok=True)
+        if self.by_epoch and is_main_process():
+            for path in Path(self.out_dir).glob("iter_*.pth"):  # of `_save_interrupted`
+                path.unlink()
+
+
+def _is_finite(model: nn.Module) -> bool:
+    """Whether all weights and buffers are finite numbers."""
+    return all(bool(value.isfinite().all()) for value in model.state_dict().values() if value.is_floating_point())

@@ -1,0 +1,95 @@
+import os
+import random
+from collections import deque
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from mmengine.hooks import CheckpointHook
+from mmengine.registry import HOOKS, LOOPS
+from torch import nn
+
+import seg_vton  # noqa: F401  registers
+from seg_vton.engine.saving import (
+    PreemptibleCheckpointHook,
+    ResumableEpochBasedTrainLoop,
+    find_good_checkpoint,
+    random_state,
+    set_random_state,
+)
+from seg_vton.errors import UserError
+
+
+def save(path, seconds, share=1.0):
+    """A checkpoint of that age, cut off where not whole."""
+    torch.save({"state_dict": {"w": torch.arange(500.0)}}, path)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    os.utime(path, (seconds, seconds))
+
+
+def test_the_marked_checkpoint_is_taken_also_from_a_work_dir_that_was_moved(tmp_path):
+    save(tmp_path / "epoch_1.pth", 1)
+    save(tmp_path / "epoch_2.pth", 2)
+    save(tmp_path / "best_AP_epoch_9.pth", 9)
+    for folder in (tmp_path, tmp_path / "before"):
+        (tmp_path / "last_checkpoint").write_text(f"{folder}/epoch_1.pth\n")
+        assert find_good_checkpoint(tmp_path) == tmp_path / "epoch_1.pth"
+
+
+def test_without_a_mark_the_newest_is_taken(tmp_path):
+    assert find_good_checkpoint(tmp_path / "none") is None
+    save(tmp_path / "epoch_9.pth", 1)
+    save(tmp_path / "epoch_10.pth", 2)
+    (tmp_path / "last_checkpoint").touch()  # a run killed while it wrote the name
+    assert find_good_checkpoint(tmp_path) == tmp_path / "epoch_10.pth"
+
+
+def test_damaged_checkpoints_are_passed_over(tmp_path):
+    save(tmp_path / "iter_2.pth", 2)
+    save(tmp_path / "iter_4.pth", 4, 0.5)
+    save(tmp_path / "iter_6.pth", 6, 0)
+    (tmp_path / "last_checkpoint").write_text(str(tmp_path / "iter_6.pth"))
+    assert find_good_checkpoint(tmp_path) == tmp_path / "iter_2.pth"
+    (tmp_path / "iter_2.pth").unlink()
+    with pytest.raises(UserError, match=r"none of the 2 checkpoints in .* can be read, .*iter_6\.pth"):
+        find_good_checkpoint(tmp_path)
+
+
+def draw():
+    return random.random(), np.random.rand(), torch.rand(()).item()  # noqa: NPY002
+
+
+def test_the_random_state_comes_back_through_a_checkpoint(tmp_path):
+    draw()
+    torch.save(random_state(), tmp_path / "a.pth")
+    expected = draw(), draw()
+    set_random_state(torch.load(tmp_path / "a.pth", weights_only=True))
+    assert (draw(), draw()) == expected
+
+
+def test_the_hook_and_the_loop_take_the_places_of_mmengines():
+    assert HOOKS.get("CheckpointHook") is PreemptibleCheckpointHook
+    assert LOOPS.get("EpochBasedTrainLoop") is ResumableEpochBasedTrainLoop
+
+
+def test_the_oldest_checkpoint_goes_when_the_new_one_is_there(tmp_path, monkeypatch):
+    hook = PreemptibleCheckpointHook(by_epoch=False, max_keep_ckpts=1)
+    hook.out_dir = str(tmp_path)
+    there = []
+
+    def write(self, runner, step, meta):
+        self.keep_ckpt_ids.append(step)
+        there.append(sorted(path.name for path in tmp_path.iterdir()))
+        (tmp_path / f"iter_{step}.pth").touch()
+
+    monkeypatch.setattr(CheckpointHook, "_save_checkpoint_with_step", write)
+    hook.keep_ckpt_ids = deque(maxlen=1)
+    runner = SimpleNamespace(model=nn.Linear(1, 1))
+    for step in (2, 4, 6):
+        hook._save_checkpoint_with_step(runner, step, {})
+    assert there == [[], ["iter_2.pth"], ["iter_4.pth"]]
+    assert [path.name for path in tmp_path.iterdir()] == ["iter_6.pth"]
+    nn.init.constant_(runner.model.weight, torch.nan)
+    hook._save_checkpoint_with_step(runner, 8, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["iter_6.pth"]
