@@ -1,0 +1,40 @@
+import pytest
+
+from seg_vton.analysis.reliability import write_page
+from seg_vton.errors import UserError
+from seg_vton.files import write_json
+
+RECORD = {
+    "schema": 1,
+    "name": "killed-gmm",
+    "promise": "A killed training goes on.",
+    "how": "SIGKILL at seeded moments",
+    "form": "full",
+    "tried": 20,
+    "lost": 0,
+    "figures": {"peak_gib": 1.5},
+    "date": "2026-01-02",
+    "machine": {"cpu": "A", "cores": 2},
+}
+
+
+def test_the_page_has_promise_trial_and_figures_of_every_record(tmp_path):
+    write_json(tmp_path / "records" / "a.json", RECORD)
+    write_json(tmp_path / "records" / "b.json", {**RECORD, "name": "alone", "tried": 1000, "lost": 1, "figures": {}})
+    write_page(tmp_path / "records", tmp_path / "page.md")
+    page = (tmp_path / "page.md").read_text()
+    assert "## killed-gmm\n\nA killed training goes on.\n\nTried: SIGKILL at seeded moments.\n" in page
+    assert "1,020 faults tried, 1 promises broken." in page
+    assert "| killed-gmm |    20 |    0 | full | 2026-01-02 | peak gib 1.5 |" in page
+    assert "| alone      |  1000 |    1 | full | 2026-01-02 | -            |" in page
+    assert page.endswith("Machines: A, 2 cores.\n")
+    with pytest.raises(UserError, match="pass --overwrite"):
+        write_page(tmp_path / "records", tmp_path / "page.md")
+
+
+def test_other_files_are_refused_and_an_empty_folder_too(tmp_path):
+    with pytest.raises(UserError, match="has no records"):
+        write_page(tmp_path, tmp_path / "page.md")
+    write_json(tmp_path / "a.json", {"schema": 1})
+    with pytest.raises(UserError, match=r"a\.json is no record of the fault suite"):
+        write_page(tmp_path, tmp_path / "page.md")
