@@ -1,0 +1,60 @@
+"""A tool in a process of its own, with faults prepared in it."""
+
+import multiprocessing
+import os
+import runpy
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+_FORKS = multiprocessing.get_context("forkserver")
+# A process that has done the imports is forked for each run: they take longer than a tiny training.
+_FORKS.set_forkserver_preload(["seg_vton.apis", "seg_vton.engine.testing"])
+
+
+def _run(tool, arguments, log, prepare, cwd):
+    os.setsid()
+    os.chdir(cwd)
+    stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(stream, 1)
+    os.dup2(stream, 2)
+    sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
+    for function, *values in prepare:
+        function(*values)
+    sys.argv = [tool, *arguments]
+    runpy.run_path(tool, run_name="__main__")
+
+
+class Started:
+    """A running tool.
+
+    Args:
+        tool: path of its script.
+        arguments: of the command line.
+        log: file that its output goes to.
+        prepare: tuples of a function and its arguments, called in the process before the tool starts.
+        cwd: its working folder.
+    """
+
+    def __init__(self, tool, arguments, log, prepare, cwd):
+        os.environ["OMP_NUM_THREADS"] = "1"
+        self.log = Path(log)
+        self.process = _FORKS.Process(target=_run, args=(tool, arguments, str(log), tuple(prepare), cwd))
+        self.process.start()
+
+    def wait(self, seconds=300):
+        """The exit code, negative for a signal; fails if it does not end."""
+        self.process.join(seconds)
+        assert self.process.exitcode is not None, f"still running after {seconds} s: {self.text()}"
+        self.kill()  # a killed process leaves its loader's workers behind
+        return self.process.exitcode
+
+    def kill(self):
+        """Kills it and what it has started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def text(self):
+        """What it has said so far."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
