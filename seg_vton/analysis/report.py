@@ -288,7 +288,7 @@ def _add_tryon_metrics(section: Section, folder: Path) -> None:
     notes = dict.fromkeys((name, why) for result in results for name, why in result["not_reported"].items())
     if notes:
         section.tables.append(
-            Table("Not reported", ["number", "why"], [list(note) for note in notes], ("number", "why"))
+            Table("Not reported", ["metric", "why"], [list(note) for note in notes], ("metric", "why"))
         )
 
 
