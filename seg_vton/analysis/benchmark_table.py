@@ -41,6 +41,11 @@ cores with nothing else running; `--suite gpu` where there is a CUDA GPU.
 Content = dict[str, Any]
 _PASSES = {"forward": "forward", "both": "forward + backward"}
 
+_NO_GPU = """
+No GPU has run these benchmarks yet, nor CARAFE's Triton kernels (`seg_vton/ops/carafe_triton.py`), which a GPU without
+mmcv's compiled operators takes: they are checked in Triton's interpreter on the CPU.
+"""
+
 
 def _ops_table(report: Content) -> str:
     """CARAFE: one row a form, place and pass; the ratio is to the first form."""
@@ -138,7 +143,8 @@ def _evaluation_table(report: Content) -> str:
 
 
 def _range(row: Content, factor: float = 1.0) -> str:
-    return " to ".join(f"{factor * row[key]:.3g}" for key in ("min", "max"))
+    ends = (factor * row[key] for key in ("min", "max"))
+    return " to ".join(f"{end:.0f}" if end >= 100 else f"{end:.3g}" for end in ends)
 
 
 def _megabytes(row: Content) -> str:
@@ -219,11 +225,12 @@ def benchmark_page(paths: Sequence[str | Path]) -> str:
     """
     files = " ".join(map(str, paths))
     source = f"This page is made: `python tools/analysis/benchmark_table.py {files} --page docs/benchmarks.md`"
-    parts = [_INTRODUCTION + "\n" + source]
-    for path in paths:
-        for name, report in _reports(path):
-            where = report["machine"]["gpu"] or "CPU"
-            parts.append(f"## {_TITLES[name]}, {where}\n\n{_TABLES[name](report)}")
+    named = [each for path in paths for each in _reports(path)]
+    no_gpu = "" if any(report["machine"]["gpu"] for _, report in named) else _NO_GPU
+    parts = [f"{_INTRODUCTION}{no_gpu}\n{source}"]
+    for name, report in named:
+        where = report["machine"]["gpu"] or "CPU"
+        parts.append(f"## {_TITLES[name]}, {where}\n\n{_TABLES[name](report)}")
     return "\n\n".join(parts) + "\n"
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from functools import reduce
+import os
+import shutil
+import sysconfig
+from collections.abc import Callable
+from functools import cache, reduce
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -88,7 +93,7 @@ class _Carafe(torch.autograd.Function):
         if not features.numel():
             n, c, h, w = features.shape
             return features.new_empty(n, c, h * scale, w * scale)
-        form = shifts_forward if features.is_cuda else blocks_forward
+        form = gpu_forms()[0] if features.is_cuda else blocks_forward
         with torch.autocast(features.device.type, enabled=False):
             return form(features, masks, kernel, groups, scale, _sum_like(features, masks))
 
@@ -99,10 +104,30 @@ class _Carafe(torch.autograd.Function):
         features, masks = ctx.saved_tensors
         if not features.numel():
             return torch.zeros_like(features), torch.zeros_like(masks), None, None, None
-        form = shifts_backward if features.is_cuda else blocks_backward
+        form = gpu_forms()[1] if features.is_cuda else blocks_backward
         with torch.autocast(features.device.type, enabled=False):
             grads = form(grad, features, masks, *ctx.settings, _sum_like(features, masks))
         return *grads, None, None, None
+
+
+@cache
+def gpu_forms() -> tuple[Callable[..., Tensor], Callable[..., tuple[Tensor, Tensor]]]:
+    """Forward and backward on a GPU for what mmcv has no compiled operator for.
+
+    Triton's kernels where Triton is installed and finds what it builds its launchers with, a C compiler and Python's
+    headers (no CUDA toolkit); else sums of shifted views in PyTorch. No GPU has run Triton's kernels yet: they are
+    checked in Triton's interpreter.
+    """
+    try:
+        import triton  # noqa: F401
+    except ImportError:
+        return shifts_forward, shifts_backward
+    compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
+    if not compiler or not Path(sysconfig.get_path("include", "posix_prefix"), "Python.h").is_file():
+        return shifts_forward, shifts_backward
+    from . import carafe_triton
+
+    return carafe_triton.forward, carafe_triton.backward
 
 
 def _sum_like(features: Tensor, masks: Tensor) -> Tensor:

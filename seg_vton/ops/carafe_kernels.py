@@ -1,5 +1,7 @@
 """How CARAFE's sums are computed: block by block on the CPU, kernel position by kernel position on a GPU.
 
+On a GPU this is what is left where `carafe_triton` cannot run.
+
 CARAFE (Wang et al., ICCV 2019, equation 4) gives every output pixel the sum of the k x k features around its source
 pixel, weighted by k x k weights of its own::
 
@@ -230,7 +232,7 @@ def blocks_forward(features: Tensor, masks: Tensor, kernel: int, groups: int, sc
     length = blocks[0].length(g)
     columns, weights = _Columns(features, g, length, like), _Weights(masks, g, length, like)
     products = like.new_empty(groups, length, g.fan, g.group_channels)
-    output = _empty_output(features, scale)
+    output = empty_output(features, scale)
     for block in blocks:
         length = block.length(g)
         columns.load(block)
@@ -241,7 +243,8 @@ def blocks_forward(features: Tensor, masks: Tensor, kernel: int, groups: int, sc
     return output
 
 
-def _empty_output(features: Tensor, scale: int) -> Tensor:
+def empty_output(features: Tensor, scale: int) -> Tensor:
+    """An unwritten (n, c, h*s, w*s) of the type, device and memory format of ``features`` (n, c, h, w)."""
     n, c, h, w = features.shape
     kind = {"dtype": features.dtype, "device": features.device, "memory_format": memory_format_of(features)}
     return torch.empty((n, c, h * scale, w * scale), **kind)
@@ -304,7 +307,7 @@ def _add_columns(grad_columns: Tensor, block: Block, grad_rows: Tensor, g: Geome
 
 def _crop_rows(rows: Tensor, features: Tensor, g: Geometry) -> Tensor:
     """(n, h + 2*(k//2), w, c) as (n, c, h, w) of the type and memory format of ``features``."""
-    result = _empty_output(features, 1)
+    result = empty_output(features, 1)
     inner = rows[:, g.radius : g.radius + g.height].to(features.dtype)
     if not result.is_contiguous():
         return result.copy_(inner.permute(0, 3, 1, 2))

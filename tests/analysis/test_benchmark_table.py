@@ -111,6 +111,14 @@ def test_a_page_opens_with_how_to_read_it(files):
     assert [row for row in cells(text) if row in EXPECTED] == EXPECTED
 
 
+def test_a_page_says_whether_a_gpu_has_run(files):
+    assert "No GPU has run" in benchmark_page([files / "suite.json"])
+    write_json(files / "gpu.json", OPS | {"machine": MACHINE | {"gpu": "a GPU"}})
+    page = benchmark_page([files / "suite.json", files / "gpu.json"])
+    assert "No GPU has run" not in page
+    assert page.index("## CARAFE, CPU") < page.index("## CARAFE, a GPU")
+
+
 def test_the_page_in_docs_is_what_the_script_makes_of_the_results(repo, monkeypatch):
     monkeypatch.chdir(repo)
     page = (repo / "docs/benchmarks.md").read_text(encoding="utf-8")
