@@ -163,6 +163,9 @@ class GMM(TryOnModel):
         Returns:
             `(B, C, H, W)`.
         """
+        if self.training and grid.device.type == "cpu" and not grid.isfinite().all():
+            # torch's backward pass crashes the process on such a grid (2.11); the loss has to say NaN.
+            return (grid.sum() * torch.nan).expand(*images.shape[:2], *grid.shape[1:3])
         return F.grid_sample(images, grid, padding_mode=padding_mode, align_corners=self.align_corners)
 
     def generate(self, inputs: Inputs) -> dict[str, Tensor]:
