@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ CATEGORIES: tuple[dict[str, Any], ...] = tuple(
 """Categories of every file written here: id i is label i of `deepfashion15`, so 1 to 15 in mmdet's class order."""
 
 
+MAX_PIXELS = 89_478_485
+"""The largest image that is believed: Pillow's own limit."""
+
 _ENTRY_KEYS: dict[str, dict[str, Any]] = {
     "images": {"id": int | str, "file_name": str, "width": int, "height": int},
     "annotations": {"id": int | str, "image_id": int | str, "category_id": int | str},
@@ -43,6 +47,72 @@ def check_sections(content: Any, path: str | Path) -> None:
             wrong = [k for k, kind in keys.items() if not isinstance(entry, dict) or not isinstance(entry.get(k), kind)]
             if wrong:
                 raise UserError(f"{path}: an entry of {section} has no {', '.join(wrong)} of the right kind: {entry}")
+
+
+def refuse_broken_entries(content: Mapping[str, Any], path: str | Path) -> None:
+    """Raises `UserError` at the first entry whose numbers or mask mmdet and pycocotools would stumble over.
+
+    pycocotools decodes run lengths without checks: broken ones make it write beyond the mask. The message names the
+    entry; `tools/data/check.py` lists all of them, and also what is only odd.
+
+    Args:
+        content: what `check_sections` has let pass.
+        path: the file, for the message.
+    """
+    for section in ("images", "annotations"):
+        twice = [entry for entry, count in Counter(entry["id"] for entry in content[section]).items() if count > 1]
+        if twice:
+            raise UserError(f"{path}: {len(twice)} ids come twice in {section}, {twice[0]!r} for one: ids must differ")
+    sizes = {}
+    for image in content["images"]:
+        sizes[image["id"]] = image["width"], image["height"]
+        if min(sizes[image["id"]]) < 1 or math.prod(sizes[image["id"]]) > MAX_PIXELS:
+            raise UserError(
+                f"{path}: image {image['id']!r} is {image['width']}x{image['height']} pixels: it must have 1 to "
+                f"{MAX_PIXELS}"
+            )
+    for annotation in content["annotations"]:
+        if annotation["image_id"] not in sizes:
+            continue  # mmdet leaves them out
+        fault = _entry_fault(annotation, *sizes[annotation["image_id"]])
+        if fault:
+            raise UserError(f"{path}: annotation {annotation['id']!r}: {fault}. tools/data/check.py lists all faults")
+
+
+def _entry_fault(annotation: Mapping[str, Any], width: int, height: int) -> str:
+    """What is wrong with an annotation; empty where nothing is."""
+    box, crowd = annotation.get("bbox"), annotation.get("iscrowd", 0)
+    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
+        return f"bbox {box} is not [x, y, width, height]"
+    if not _is_number(annotation.get("area")) or crowd not in (0, 1):
+        return f"area {annotation.get('area')} must be a number and iscrowd {crowd} 0 or 1"
+    mask = annotation.get("segmentation")
+    if isinstance(mask, list) and mask:
+        whole = all(isinstance(p, list) and not len(p) % 2 and all(map(_is_number, p)) for p in mask)
+        return "" if whole else "a polygon of its segmentation is not a list of x, y, x, y, ..."
+    if not isinstance(mask, dict) or not {"size", "counts"} <= mask.keys():
+        return "its segmentation is neither polygons nor RLE with size and counts"
+    try:
+        _check_runs(mask, width, height)
+    except (ValueError, TypeError) as error:
+        return f"its segmentation is broken: {error}"
+    return ""
+
+
+def _check_runs(rle: Mapping[str, Any], width: int, height: int) -> None:
+    """Raises `ValueError` unless an RLE, compressed or not, fills the image."""
+    counts = rle["counts"]
+    if not isinstance(counts, list):
+        rle_area(rle, width, height)
+    elif rle["size"] != [height, width] or not all(type(run) is int and run >= 0 for run in counts):
+        raise ValueError(f"size {rle['size']} is not [{height}, {width}], or a run length is no whole number")
+    elif sum(counts) != width * height:
+        raise ValueError(f"the run lengths do not fill the image's {width}x{height} pixels")
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value of a JSON file is a number that a photo's geometry can have."""
+    return isinstance(value, int | float) and abs(value) < 1e9  # neither NaN nor infinity is
 
 
 def check_category_names(names: Sequence[str], classes: Sequence[str], path: str | Path) -> None:
@@ -112,7 +182,7 @@ def rle_area(rle: Mapping[str, Any], width: int, height: int) -> int:
     """
     if list(rle["size"]) != [height, width]:
         raise ValueError(
-            f"the mask is {rle['size'][1]}x{rle['size'][0]} and the image {width}x{height} (width x height): "
+            f"the mask is {'x'.join(map(str, reversed(rle['size'])))} and the image {width}x{height} (width x height): "
             "the annotation belongs to another image"
         )
     runs = rle_runs(rle["counts"])

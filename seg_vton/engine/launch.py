@@ -13,6 +13,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from yaml import YAMLError
 
 from seg_vton import machine
 from seg_vton.engine.hooks import CheckpointFitHook, NonFiniteLossHook
@@ -34,6 +35,7 @@ _CONFIG_FAULTS = (
     AssertionError,
     OSError,
     RuntimeError,
+    YAMLError,
 )
 
 

@@ -10,7 +10,7 @@ from mmdet.datasets import CocoDataset
 from mmdet.datasets.api_wrappers import COCO
 from mmdet.registry import DATASETS
 
-from seg_vton.data.coco import CLASSES, check_category_names, check_sections
+from seg_vton.data.coco import CLASSES, check_category_names, check_sections, refuse_broken_entries
 from seg_vton.errors import UserError
 from seg_vton.files import read_json
 from seg_vton.labels import DEEPFASHION15
@@ -26,7 +26,8 @@ class NamedCategoryCOCO(COCO):
         annotation_file: path of the JSON.
 
     Raises:
-        UserError: the file is missing, not whole JSON, or without images, annotations and categories.
+        UserError: the file is missing, not whole JSON, or without images, annotations and categories, or an entry is
+            broken.
     """
 
     def __init__(self, annotation_file: str) -> None:
@@ -34,6 +35,7 @@ class NamedCategoryCOCO(COCO):
         self.path = annotation_file
         self.dataset = read_json(annotation_file)
         check_sections(self.dataset, annotation_file)
+        refuse_broken_entries(self.dataset, annotation_file)
         self.createIndex()
         self.img_ann_map, self.cat_img_map = self.imgToAnns, self.catToImgs  # mmdet's names for the new index
 
