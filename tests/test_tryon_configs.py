@@ -3,6 +3,7 @@ import shutil
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -65,6 +66,10 @@ def as_layout(dolls, root, layout, space):
                 elif role == "pose":
                     people = json.loads((dolls / split / "pose" / f"{photo.stem}_keypoints.json").read_text())["people"]
                     target.write_text(json.dumps({"keypoints": joints(people), "people": people}))
+            if layout.name == "viton":
+                warp = root / split / "warp" / f"{photo.stem}.npy"
+                warp.parent.mkdir(exist_ok=True)
+                np.save(warp, np.zeros(50, np.float32))
             lines.append(f"{pair.person} {pair.garment}\n")
         for name in (f"{split}_pairs.txt", f"{split}_pairs_paired.txt"):
             (root / name).write_text("".join(lines))
