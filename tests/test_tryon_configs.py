@@ -157,6 +157,8 @@ def test_it_trains_an_iteration_and_predicts_the_test_set(path, sets, tmp_path, 
     assert runner.iter == 1
     auxiliary = "aux_head" in config.model
     expected = LOSSES[config.model.type] | ({"loss_seg"} if auxiliary else set())
+    if config.model.get("loss_theta"):
+        expected = expected | {"loss_theta"}
     losses = {key[6:]: value.current() for key, value in runner.message_hub.log_scalars.items() if "/loss_" in key}
     assert set(losses) == expected
     assert all(value > 0 for value in losses.values())  # false of NaN too
