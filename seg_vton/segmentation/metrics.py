@@ -1,4 +1,4 @@
-"""COCO average precision of boxes and masks, over all classes and for each."""
+"""COCO average precision of boxes, masks and masks' boundaries, over all classes and for each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from seg_vton.errors import UserError
 from seg_vton.files import read_json, write_json
 
 SUMMARY_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
-IOU_TYPES = ("bbox", "segm")
+IOU_TYPES = ("bbox", "segm", "boundary")
+BOUNDARY_WIDTH = 0.02
+"""How far a mask's boundary reaches inwards, in diagonals of the image: what Cheng et al. take for COCO."""
 
 
 def _mean(precision: np.ndarray) -> float | None:
@@ -52,9 +54,11 @@ def summarise(precision: np.ndarray) -> dict[str, float | None]:
 
 @METRICS.register_module()
 class InstanceAP(BaseMetric):
-    """AP, AP50, AP75, small, medium, large, and AP and AP50 for each class, of boxes and masks.
+    """AP, AP50, AP75, small, medium, large, and AP and AP50 for each class, of boxes, masks and boundaries.
 
     The arithmetic is pycocotools' (done by faster-coco-eval), with COCO's limits of 1, 10 and 100 detections an image.
+    Boundary AP (Cheng et al., *Boundary IoU*, CVPR 2021) matches by the smaller of two IoUs: of the masks, and of their
+    pixels within `BOUNDARY_WIDTH` of the contour. A large mask whose outline is coarse scores lower there.
     Classes are matched to the annotation file by name, and only the images that were predicted are judged: with
     `dataset.indices` the others are not misses. After `compute_metrics` the attribute `report` has everything as a
     plain dict and `predictions` has COCO's result list.
@@ -64,6 +68,7 @@ class InstanceAP(BaseMetric):
         dataset: the data set's name for tables, such as 'ccp'.
         split: the split's name for tables, such as 'val'.
         predictions_file: where to write the predictions as COCO results, or None.
+        iou_types: what to judge by: of 'bbox', 'segm' and 'boundary'.
 
     Raises:
         UserError: `ann_file` is missing or broken, or, later, its categories or images are not the data set's.
@@ -72,7 +77,13 @@ class InstanceAP(BaseMetric):
     default_prefix = "coco"
 
     def __init__(
-        self, ann_file: str, dataset: str, split: str, predictions_file: str | None = None, **kwargs: Any
+        self,
+        ann_file: str,
+        dataset: str,
+        split: str,
+        predictions_file: str | None = None,
+        iou_types: Sequence[str] = IOU_TYPES,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         content = read_json(ann_file)
@@ -80,7 +91,7 @@ class InstanceAP(BaseMetric):
         self._categories = [category["name"] for category in content["categories"]]
         self._image_ids = {image["id"] for image in content["images"]}
         self.ann_file, self.dataset, self.split = ann_file, dataset, split
-        self.predictions_file = predictions_file
+        self.predictions_file, self.iou_types = predictions_file, tuple(iou_types)
         self.report: dict[str, Any] = {}
         self.predictions: list[dict[str, Any]] = []
 
@@ -123,7 +134,8 @@ class InstanceAP(BaseMetric):
             results: what `process` kept, one dict an image.
 
         Returns:
-            `bbox_mAP`, `bbox_mAP_50`, ... as mmdet names them; numbers without ground truth are left out.
+            `bbox_mAP`, `segm_mAP_50`, ... as mmdet names them, and `boundary_mAP`, ...; numbers without ground truth
+            are left out.
         """
         ground_truth = COCO(self.ann_file)
         ids = {category["name"]: category["id"] for category in ground_truth.dataset["categories"]}
@@ -133,7 +145,7 @@ class InstanceAP(BaseMetric):
         if self.predictions_file:
             write_json(self.predictions_file, self.predictions, overwrite=True)
         precisions = {
-            kind: self._precision(ground_truth, self.predictions, kind, class_ids, image_ids) for kind in IOU_TYPES
+            kind: self._precision(ground_truth, self.predictions, kind, class_ids, image_ids) for kind in self.iou_types
         }
         self.report = self._build_report(ground_truth, class_ids, image_ids, precisions)
         self._log()
@@ -166,7 +178,13 @@ class InstanceAP(BaseMetric):
         # For masks COCO must take the area from the mask, which it does only when no box is given.
         dropped = "segmentation" if kind == "bbox" else "bbox"
         rows = [{key: value for key, value in row.items() if key != dropped} for row in predictions]
-        evaluation = COCOeval_faster(ground_truth, ground_truth.loadRes(rows), kind, print_function=lambda *_: None)
+        evaluation = COCOeval_faster(
+            ground_truth,
+            ground_truth.loadRes(rows),
+            kind,
+            print_function=lambda *_: None,
+            boundary_dilation_ratio=BOUNDARY_WIDTH,
+        )
         evaluation.params.catIds, evaluation.params.imgIds = list(class_ids), list(image_ids)
         evaluation.evaluate()
         evaluation.accumulate()
@@ -213,14 +231,15 @@ class InstanceAP(BaseMetric):
 
     def _log(self) -> None:
         """Writes the table of classes to the log."""
-        table = Table("class", "instances", *(f"{kind} {name}" for kind in IOU_TYPES for name in ("AP", "AP50")))
+        columns = [(kind, name) for kind in self.iou_types for name in ("AP", "AP50")]
+        table = Table("class", "instances", *(" ".join(column) for column in columns))
         rows = {
             **self.report["per_class"],
             "all": {"instances": self.report["instances"], **self.report["metrics"]},
         }
-        for name, row in rows.items():
-            numbers = (row[kind][key] for kind in IOU_TYPES for key in ("AP", "AP50"))
-            table.add_row(name, str(row["instances"]), *("-" if n is None else f"{n:.3f}" for n in numbers))
+        for class_name, row in rows.items():
+            numbers = (row[kind][name] for kind, name in columns)
+            table.add_row(class_name, str(row["instances"]), *("-" if n is None else f"{n:.3f}" for n in numbers))
         text = io.StringIO()
-        Console(width=100, file=text).print(table)
+        Console(width=120, file=text).print(table)
         MMLogger.get_current_instance().info("\n" + text.getvalue())

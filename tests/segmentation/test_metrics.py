@@ -10,10 +10,11 @@ from mmengine.logging import MMLogger
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from scipy.ndimage import minimum_filter
 
 from seg_vton.data.coco import CLASSES
 from seg_vton.errors import UserError
-from seg_vton.segmentation.metrics import SUMMARY_NAMES, InstanceAP
+from seg_vton.segmentation.metrics import IOU_TYPES, SUMMARY_NAMES, InstanceAP
 
 SIZE = (240, 320)  # height, width
 ABSENT = ("skirt", "rompers")  # classes without ground truth
@@ -133,6 +134,35 @@ def case(tmp_path):
     return build
 
 
+def boundary(encoded):
+    """A mask's pixels that have one outside of it, or the image's end, within .02 of the image's diagonal.
+
+    Distances are those of a chessboard's king, as in the code of Cheng et al., who erode with 3 x 3 pixels.
+    """
+    mask = coco_mask.decode(encoded)
+    reach = max(1, round(0.02 * np.hypot(*mask.shape)))
+    return rle(mask - minimum_filter(mask, 2 * reach + 1, mode="constant", cval=0))
+
+
+class BoundaryEval(COCOeval):
+    """pycocotools' evaluation by the smaller of mask IoU and boundary IoU; crowds have no boundary."""
+
+    def computeIoU(self, image, category):  # noqa: N802  pycocotools' name
+        """(detections, truths), as pycocotools has it for masks."""
+        whole = super().computeIoU(image, category)
+        entries = [*self._gts[image, category], *self._dts[image, category]]
+        masks = [entry["segmentation"] for entry in entries]
+        for entry, mask in zip(entries, masks, strict=True):
+            entry["segmentation"] = boundary(mask)
+        edges = super().computeIoU(image, category)
+        for entry, mask in zip(entries, masks, strict=True):
+            entry["segmentation"] = mask
+        if len(whole):
+            alone = np.array([not entry["iscrowd"] for entry in self._gts[image, category]], bool)
+            whole[:, alone] = np.minimum(whole, edges)[:, alone]
+        return whole
+
+
 def reference(path, samples, kind, class_ids):
     """pycocotools' precision array at 100 detections, all sizes, classes in the order of `class_ids`, and its stats."""
     rows = []
@@ -145,7 +175,8 @@ def reference(path, samples, kind, class_ids):
             rows.append({"image_id": entry["img_id"], "category_id": class_ids[label], "score": float(score), **place})
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(str(path))
-        evaluation = COCOeval(truth, truth.loadRes(rows), kind)
+        form, kind = (BoundaryEval, "segm") if kind == "boundary" else (COCOeval, kind)
+        evaluation = form(truth, truth.loadRes(rows), kind)
         evaluation.params.catIds = class_ids
         evaluation.evaluate()
         evaluation.accumulate()
@@ -166,7 +197,7 @@ def test_all_numbers_are_those_of_pycocotools(case, ids, seed):
     scalars = evaluate(metric, samples)
     assert sum(len(entry["pred_instances"]["scores"]) for entry in samples) > 200
     class_ids = [ids[name] for name in CLASSES]
-    for kind in ("bbox", "segm"):
+    for kind in IOU_TYPES:
         precision, stats = reference(path, samples, kind, class_ids)
         assert 0.05 < stats[0] < 0.95
         ours = [metric.report["metrics"][kind][name] for name in SUMMARY_NAMES]
@@ -197,7 +228,7 @@ def test_a_class_without_truth_has_no_ap(case):
     metric, samples, _ = case(in_order())
     scalars = evaluate(metric, samples)
     for name in CLASSES:
-        for kind in ("bbox", "segm"):
+        for kind in IOU_TYPES:
             values = metric.report["per_class"][name][kind].values()
             assert all((value is None) == (name in ABSENT) for value in values)
     assert all(isinstance(value, float) for value in scalars.values())
@@ -218,7 +249,7 @@ def test_no_predictions_at_all_is_zero(case):
     nothing = [sample(entry["img_id"], [], []) for entry in samples]
     scalars = evaluate(metric, nothing)
     assert set(scalars.values()) == {0.0}
-    assert len(scalars) == 12
+    assert len(scalars) == 18
     assert metric.report["metrics"]["segm"]["AP"] == 0.0
     assert metric.predictions == []
 
@@ -238,6 +269,41 @@ def test_perfect_predictions_are_one(case):
         perfect.append(sample(image["id"], boxes, np.full(len(boxes), 0.9)))
     scalars = evaluate(metric, perfect)
     assert list(scalars.values()) == pytest.approx([1.0] * len(scalars))
+
+
+def square_sample(image_id, shift):
+    """A square of side 100, its contour moved inwards by some pixels."""
+    mask = np.zeros(SIZE, bool)
+    mask[60 + shift : 160 - shift, 80 + shift : 180 - shift] = True
+    box = np.array([80 + shift, 60 + shift, 180 - shift, 160 - shift], float)
+    found = sample(image_id, [(box, 0)], [0.9])
+    found["pred_instances"]["masks"] = torch.tensor(mask[None])
+    return found, {"bbox": [80.0, 60.0, 100.0, 100.0], "area": 10000, "segmentation": rle(mask)}
+
+
+def test_boundary_ap_sees_what_mask_ap_does_not(tmp_path):
+    """A square one pixel too small on all sides: mask IoU .96, boundary IoU .78."""
+    _, truth = square_sample(1, 0)
+    annotation = {"id": 1, "image_id": 1, "category_id": 1, "iscrowd": 0, **truth}
+    image = {"id": 1, "file_name": "1.jpg", "height": SIZE[0], "width": SIZE[1]}
+    content = {"images": [image], "annotations": [annotation]}
+    content["categories"] = [{"id": i, "name": name} for name, i in in_order().items()]
+    path = tmp_path / "instances.json"
+    path.write_text(json.dumps(content))
+    metric = InstanceAP(str(path), "square", "val")
+    evaluate(metric, [square_sample(1, 1)[0]])
+    # A ring of 8 pixels: 100^2 - 84^2 = 2944 of the truth, 98^2 - 82^2 = 2880, 98^2 - 84^2 = 2548 of both.
+    assert 98**2 / 100**2 > 0.95
+    assert 0.75 < 2548 / (2944 + 2880 - 2548) < 0.8
+    assert metric.report["metrics"]["segm"]["AP"] == 1
+    assert metric.report["metrics"]["boundary"]["AP"] == pytest.approx(6 / 10)
+
+
+def test_boundary_ap_can_be_left_out(case):
+    _, samples, path = case(in_order())
+    metric = InstanceAP(str(path), "random", "val", iou_types=("bbox", "segm"))
+    assert not [name for name in evaluate(metric, samples) if "boundary" in name]
+    assert list(metric.report["metrics"]) == ["bbox", "segm"]
 
 
 def test_fewer_classes_than_the_file_has(case):
@@ -294,9 +360,9 @@ def test_the_log_has_a_line_for_each_class(case):
     lines = {line.split()[1]: line.split()[3::2] for line in stream.getvalue().splitlines() if "│" in line}
     assert set(lines) == {*CLASSES, "all"}
     total = metric.report["metrics"]
-    numbers = [f"{total[kind][name]:.3f}" for kind in ("bbox", "segm") for name in ("AP", "AP50")]
+    numbers = [f"{total[kind][name]:.3f}" for kind in IOU_TYPES for name in ("AP", "AP50")]
     assert lines["all"] == [str(metric.report["instances"]), *numbers]
-    assert lines["skirt"] == ["0", "-", "-", "-", "-"]
+    assert lines["skirt"] == ["0", *["-"] * 6]
 
 
 @pytest.mark.parametrize(
