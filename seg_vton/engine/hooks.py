@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -15,9 +16,11 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner, set_random_seed
 from mmengine.structures import BaseDataElement
+from torch.utils.data import Dataset
 
 from seg_vton.engine.checkpoint import check_fits
 from seg_vton.engine.parallel import ChannelsLastDistributedDataParallel
+from seg_vton.engine.randomness import random_numbers_of
 from seg_vton.errors import UserError
 
 
@@ -47,20 +50,49 @@ class ChannelsLastHook(Hook):
             )
 
 
+class SeededItems:
+    """Loads the items of a batch, each with random numbers of its own: by seed, epoch and index.
+
+    So it does not matter which process loads an item, nor what was drawn before; the process's own random numbers go on
+    as if it had drawn none. A data set that has an instance of this as `__getitems__`, torch's name, is loaded by it.
+
+    Args:
+        dataset: its `__getitems__`, where it has one, loads each item.
+        seed: of the training.
+
+    Attributes:
+        epoch: the number of the epoch that items are loaded for.
+    """
+
+    def __init__(self, dataset: Dataset, seed: int) -> None:
+        self.dataset, self.seed, self.epoch = dataset, seed, 0
+        self._load = getattr(dataset, "__getitems__", None)
+
+    def __call__(self, indices: Sequence[int]) -> list[Any]:
+        """The items of a batch."""
+        items = []
+        for index in map(int, indices):
+            with random_numbers_of(self.seed, self.epoch, index):
+                items += self._load([index]) if self._load else [self.dataset[index]]
+        return items
+
+
 @HOOKS.register_module()
 class EpochSeedHook(Hook):
-    """Seeds every epoch by its number, so that a resumed run draws what an uninterrupted one would have drawn.
+    """Seeds every epoch by its number, and the loading of each sample by epoch and index.
 
     mmengine restores weights, optimiser, schedules and the sampler's order, but not the random state behind flips and
-    RoI sampling. This hook sets it from seed and epoch in the main process and hands the loader's workers a seed
-    of their own for the epoch. Workers must be started anew each epoch: `persistent_workers=False` in the train loader.
+    RoI sampling, and its loader's workers draw each in an order of its own. This hook sets the main process's state by
+    seed and epoch, and loads each sample in a state of its own (`SeededItems`). So a resumed run draws what an
+    uninterrupted one would have drawn, and one with two workers what one without any draws. Workers must be started
+    anew each epoch: `persistent_workers=False` in the train loader.
     """
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Seeds the main process and the workers that the epoch will start.
+        """Seeds the main process and the samples that the epoch will load.
 
         Raises:
-            UserError: the loader keeps its workers, which would go on with the random state of earlier epochs.
+            UserError: the loader keeps its workers, which would go on with the random numbers of an earlier epoch.
         """
         loader = runner.train_dataloader
         if loader.num_workers and loader.persistent_workers:
@@ -70,7 +102,11 @@ class EpochSeedHook(Hook):
         # Ranks and workers within an epoch add small numbers to the seed: the strides keep epochs and runs apart.
         seed = (1_000_003 * runner.seed + 10_007 * runner.epoch) % 2**31
         set_random_seed(seed)
+        # What draws outside of samples, a collate function that mixes images say.
         loader.worker_init_fn = partial(worker_init_fn, num_workers=loader.num_workers, rank=get_rank(), seed=seed)
+        if not isinstance(getattr(loader.dataset, "__getitems__", None), SeededItems):
+            loader.dataset.__getitems__ = SeededItems(loader.dataset, runner.seed)
+        loader.dataset.__getitems__.epoch = runner.epoch
 
 
 @HOOKS.register_module()

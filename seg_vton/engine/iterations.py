@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence, Sized
 from itertools import count
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.dist import get_dist_info, get_rank, sync_random_seed
 from mmengine.registry import DATA_SAMPLERS, LOOPS
@@ -19,15 +18,11 @@ from mmengine.runner import IterBasedTrainLoop, set_random_seed
 from torch import nn
 from torch.utils.data import Sampler, get_worker_info
 
+from seg_vton.engine.randomness import mixed_seed
 from seg_vton.errors import UserError
 
 # What a drawn seed is for: the same iteration needs several that have nothing in common.
 _ORDER, _DATA, _STEP = range(3)
-
-
-def _mixed_seed(*numbers: int) -> int:
-    """One 32-bit seed out of several numbers; neighbours give unrelated ones."""
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
 @DATA_SAMPLERS.register_module()
@@ -64,7 +59,7 @@ class SeededInfiniteSampler(Sampler[int]):
         """The indices of one pass over the data."""
         if not self.shuffle:
             return list(range(self.size))
-        generator = torch.Generator().manual_seed(_mixed_seed(self.seed, _ORDER, number))
+        generator = torch.Generator().manual_seed(mixed_seed(self.seed, _ORDER, number))
         return torch.randperm(self.size, generator=generator).tolist()
 
     def __len__(self) -> int:
@@ -85,7 +80,7 @@ class _WorkerSeeds:
 
     def start(self, worker_id: int) -> None:
         """The loader's `worker_init_fn`."""
-        set_random_seed(_mixed_seed(self.seed, _DATA, self.rank, self.iteration + worker_id))
+        set_random_seed(mixed_seed(self.seed, _DATA, self.rank, self.iteration + worker_id))
 
     def __call__(self, items: Sequence[Any]) -> Any:
         """The loader's `collate_fn`."""
@@ -93,7 +88,7 @@ class _WorkerSeeds:
         if worker is not None:
             self.batches += 1
             iteration = self.iteration + worker.id + self.batches * worker.num_workers
-            set_random_seed(_mixed_seed(self.seed, _DATA, self.rank, iteration))
+            set_random_seed(mixed_seed(self.seed, _DATA, self.rank, iteration))
         return batch
 
 
@@ -145,7 +140,7 @@ class SeededIterBasedTrainLoop(IterBasedTrainLoop):
         return iter(loader)
 
     def _seed(self, purpose: int) -> None:
-        set_random_seed(_mixed_seed(self.runner.seed, purpose, get_rank(), self._iter))
+        set_random_seed(mixed_seed(self.runner.seed, purpose, get_rank(), self._iter))
 
     def _is_validation_due(self) -> bool:
         due = self._iter % self.val_interval == 0 or self._iter == self._max_iters

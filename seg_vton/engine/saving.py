@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import re
 import signal
 import sys
@@ -14,7 +13,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.dist import all_gather_object, all_reduce, get_rank, get_world_size, is_main_process
 from mmengine.hooks import CheckpointHook
@@ -24,6 +22,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
 
 from seg_vton.engine.checkpoint import load_checkpoint_file
+from seg_vton.engine.randomness import random_state, set_random_state
 from seg_vton.errors import DamagedFileError, UserError
 from seg_vton.files import write_text
 from seg_vton.processes import leave_process_group
@@ -74,23 +73,6 @@ def _candidates(work_dir: Path) -> Iterator[Path]:
     others = sorted(set(found) - {first}, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
     yield from ([first] if first else [])
     yield from others
-
-
-def random_state() -> dict[str, Any]:
-    """The state of all random generators of this process, as plain data and tensors."""
-    kind, numbers, *rest = np.random.get_state()  # noqa: NPY002  what transforms draw from
-    state = {"python": random.getstate(), "numpy": (kind, numbers.tolist(), *rest), "torch": torch.get_rng_state()}
-    return state | ({"cuda": torch.cuda.get_rng_state_all()} if torch.cuda.is_available() else {})
-
-
-def set_random_state(state: dict[str, Any]) -> None:
-    """Puts `random_state` back."""
-    version, numbers, gauss = state["python"]
-    random.setstate((version, tuple(numbers), gauss))
-    np.random.set_state(tuple(state["numpy"]))  # noqa: NPY002
-    torch.set_rng_state(state["torch"].cpu())
-    if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all([part.cpu() for part in state["cuda"]])
 
 
 @LOOPS.register_module(name="EpochBasedTrainLoop", force=True)

@@ -88,7 +88,7 @@ def epoch(number, loader, seed=0):
     """What the hook makes the given epoch draw: in the main process, and through the loader."""
     EpochSeedHook().before_train_epoch(SimpleNamespace(train_dataloader=loader, epoch=number, seed=seed))
     own = (random.random(), np.random.rand(), torch.rand(()).item())  # noqa: NPY002
-    return own, tuple(number.item() for item in loader for number in item)
+    return own, tuple(float(number) for batch in loader for item in batch for number in np.ravel(item))
 
 
 def loader(workers, **settings):
@@ -110,6 +110,30 @@ def test_epochs_seeds_and_workers_draw_different_numbers(workers):
     assert len({own for own, _ in drawn}) == 4
     numbers = [number for _, items in drawn for number in items]
     assert len(set(numbers)) == len(numbers)
+
+
+@pytest.mark.parametrize(("workers", "batch"), [(0, 3), (1, 1), (2, 1), (2, 2), (3, 5)])
+def test_neither_workers_nor_batches_change_what_a_sample_draws(workers, batch):
+    """Nor what the main process draws after it has loaded."""
+
+    def train_epoch(workers, batch):
+        drawn = epoch(1, loader(workers, batch_size=batch, collate_fn=list))[1]
+        return drawn, np.random.rand(), torch.rand(()).item(), random.random()  # noqa: NPY002
+
+    assert train_epoch(workers, batch) == train_epoch(0, 1)
+
+
+def test_a_sample_draws_the_same_in_any_order_and_through_its_data_sets_own_loading():
+    class Batched(Draws):
+        def __getitems__(self, indices):
+            return [(index, *self[index]) for index in indices]
+
+    turned = DataLoader(Batched(), sampler=range(7, -1, -1), batch_size=3, collate_fn=list)
+    EpochSeedHook().before_train_epoch(SimpleNamespace(train_dataloader=turned, epoch=0, seed=0))
+    found = {index: drawn for batch in turned for index, *drawn in batch}
+    plain = loader(0, batch_size=8, collate_fn=list)
+    EpochSeedHook().before_train_epoch(SimpleNamespace(train_dataloader=plain, epoch=0, seed=0))
+    assert [found[index] for index in range(8)] == [list(drawn) for drawn in next(iter(plain))]
 
 
 def test_kept_workers_are_refused():

@@ -1,9 +1,7 @@
 import os
-import random
 from collections import deque
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from mmengine.hooks import CheckpointHook
@@ -15,8 +13,6 @@ from seg_vton.engine.saving import (
     PreemptibleCheckpointHook,
     ResumableEpochBasedTrainLoop,
     find_good_checkpoint,
-    random_state,
-    set_random_state,
 )
 from seg_vton.errors import UserError
 
@@ -54,18 +50,6 @@ def test_damaged_checkpoints_are_passed_over(tmp_path):
     (tmp_path / "iter_2.pth").unlink()
     with pytest.raises(UserError, match=r"none of the 2 checkpoints in .* can be read, .*iter_6\.pth"):
         find_good_checkpoint(tmp_path)
-
-
-def draw():
-    return random.random(), np.random.rand(), torch.rand(()).item()  # noqa: NPY002
-
-
-def test_the_random_state_comes_back_through_a_checkpoint(tmp_path):
-    draw()
-    torch.save(random_state(), tmp_path / "a.pth")
-    expected = draw(), draw()
-    set_random_state(torch.load(tmp_path / "a.pth", weights_only=True))
-    assert (draw(), draw()) == expected
 
 
 def test_the_hook_and_the_loop_take_the_places_of_mmengines():
