@@ -22,7 +22,7 @@ from seg_vton.files import sha256
 from seg_vton.parsing.photos import limited
 from seg_vton.registry import build_model
 from seg_vton.tryon.data import agnostic
-from seg_vton.tryon.inference.composition import Composition, changed_region, compose
+from seg_vton.tryon.inference.composition import Composition, compose, place
 from seg_vton.tryon.inference.garment import Garment, prepare_garment
 from seg_vton.tryon.inference.panel import draw_panel
 from seg_vton.tryon.inference.person import Person, prepare_person
@@ -70,7 +70,7 @@ class TryOn:
         tom: config and checkpoint of the rendering; the warper that the config names is not used.
         device: a torch device; None takes the segmenter's.
         whole_window: compose all of the person's window from the models' images, as they are trained and tested. Else
-            the photo stays where the try-on changes nothing: `changed_region`.
+            the photo stays but for the old garment and the new one: `place`.
 
     Attributes:
         image_size: (height, width) of the models' images.
@@ -153,9 +153,8 @@ class TryOn:
             The try-on at the photo's resolution.
         """
         outputs = self._predict(person, garment)
-        mask = outputs["mask"][0, 0].cpu().numpy()
-        changed = None if self.whole_window else changed_region(person.parse, mask)
-        made = compose(person.photo, person.box, garment.picture, self._gmm, outputs, changed)
+        placed = () if self.whole_window else (place(person.parse, outputs["rendered"]), garment.mask)
+        made = compose(person.photo, person.box, garment.picture, self._gmm, outputs, *placed)
         return TryOnResult(*made, outputs, (*person.warnings, *garment.warnings))
 
     def panel(self, person: Person, garment: Garment, result: TryOnResult, title: str) -> np.ndarray:

@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seg_vton.data.photo_pairs.crop import Box, crop
+from seg_vton.data.photo_pairs.garment import fill_hidden
 from seg_vton.labels import DEEPFASHION15
 from seg_vton.parsing.label_map import regions
 from seg_vton.tryon.models.gmm import GMM
 
 _STRIP_PIXELS = 1 << 17  # computed at once: memory does not grow with the photo
-_NEW = 0.1  # from this value of the composition mask on, the new garment is seen
-_MARGIN = 1 / 64  # of the models' height, by which what changes is widened
+_MARGIN = 1 / 64  # of the models' height: labels are so far off at the edges of garments
 
 
 class Composition(NamedTuple):
@@ -36,24 +36,49 @@ class Composition(NamedTuple):
     mask: np.ndarray
 
 
-def changed_region(parse: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Where the try-on has to differ from the photo: the old garment and the new one, a little widened.
+class Placement(NamedTuple):
+    """How a try-on is laid over a photo, at the models' size, height h and width w.
 
-    What a shorter sleeve bares was the old garment; what a longer one covers is the new one. Head, bare arms and
-    background are the photo's: the models are given the head to keep, and know no more of the others.
+    Attributes:
+        rendered: RGB uint8 `(h, w, 3)`: the person that TOM rendered, whose colours go on beyond their outline.
+        replaced: float32 `(h, w)` in [0, 1]: the share of the rendered person over the photo, 1 on the old garment.
+        free: float32 `(h, w)` in [0, 1]: the share of the composition mask that holds, 0 on the head.
+    """
+
+    rendered: np.ndarray
+    replaced: np.ndarray
+    free: np.ndarray
+
+
+def place(parse: np.ndarray, rendered: Tensor) -> Placement:
+    """Says where a try-on may differ from the photo.
+
+    The rendered person stands in for the old garment, a little widened, and for nothing else: what a shorter sleeve
+    bares was that garment. Head, bare arms and background are the photo's, and only the new garment covers them. TOM
+    knows no background (it is trained on persons before white), so none of what it renders there is taken.
 
     Args:
         parse: uint8 ids of `deepfashion15` `(h, w)`, of the person in their own clothes.
-        mask: float `(h, w)` in [0, 1], the composition mask.
+        rendered: `(1, 3, h, w)` in [-1, 1], the person that TOM rendered.
 
     Returns:
-        float32 `(h, w)` in [0, 1], soft at the edges.
+        The placement, its shares soft at the edges.
     """
     seen = regions(parse, DEEPFASHION15.name)
     margin = max(1, round(_MARGIN * parse.shape[0]))
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1, 2 * margin + 1))
-    changed = cv2.dilate((seen.upper | (mask > _NEW)).astype(np.uint8), kernel) * ~seen.head
-    return cv2.GaussianBlur(changed.astype(np.float32), (0, 0), margin / 2)
+    replaced = cv2.dilate(seen.upper.astype(np.uint8), _disc(margin)).astype(bool) & seen.body & ~seen.head
+    # The outline that TOM draws is soft and mixed with white: the colours further in stand in for it.
+    inner = cv2.erode(seen.body.astype(np.uint8), _disc(margin)).astype(bool)
+    picture = _as_picture(_rendered_levels(rendered))
+    return Placement(
+        rendered=fill_hidden(picture, inner, np.zeros_like(inner)) if inner.any() else picture,
+        replaced=cv2.GaussianBlur(replaced.astype(np.float32), (0, 0), margin / 4),
+        free=cv2.GaussianBlur((~seen.head).astype(np.float32), (0, 0), margin / 2),
+    )
+
+
+def _disc(radius: int) -> np.ndarray:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
 
 
 def compose(
@@ -62,12 +87,13 @@ def compose(
     garment: np.ndarray,
     gmm: GMM,
     outputs: dict[str, Tensor],
-    changed: np.ndarray | None = None,
+    placement: Placement | None = None,
+    garment_mask: np.ndarray | None = None,
 ) -> Composition:
     """Puts the try-on into the photo.
 
     The spline is evaluated at each pixel of the window and the garment sampled from its full-size picture; what TOM
-    rendered and its mask are enlarged; both are composed at the window's own resolution, some rows at a time.
+    rendered and its mask are enlarged; all are composed at the window's own resolution, some rows at a time.
 
     Args:
         photo: RGB uint8 `(H, W, 3)`.
@@ -75,7 +101,9 @@ def compose(
         garment: RGB uint8 `(h, w, 3)`, the garment in its window.
         gmm: whose spline it is.
         outputs: `theta` `(1, 2 N)`, `rendered` `(1, 3, h, w)` in [-1, 1] and `mask` `(1, 1, h, w)` in [0, 1].
-        changed: float32 `(h, w)` in [0, 1]: the share of the try-on in the result; None for all of it.
+        placement: how the try-on is laid over the photo; None puts the models' own in its place, all of the window.
+        garment_mask: bool `(h, w)`: where the garment's picture shows the garment, the rest is see-through; None for
+            everywhere, as in the models' own composition.
 
     Returns:
         The result and its parts.
@@ -83,18 +111,18 @@ def compose(
     size = box.height, box.width
     window = crop(photo, box, cv2.BORDER_REPLICATE)
     result = Composition(photo.copy(), np.empty((*size, 3), np.uint8), np.empty(size, np.uint8))
-    source = _as_levels(_shrunk(garment, box.height), gmm)
-    layers = _layers(outputs, changed)
+    source = _see_through(garment, garment_mask, box.height, gmm)
+    layers = _layers(outputs, placement)
     for rows, pixels in _strips(size):
-        warped = warp_at(gmm, outputs["theta"], source, pixels)
-        rendered, mask, share = (
+        cloth, opacity = warp_at(gmm, outputs["theta"], source, pixels).split([3, 1], dim=1)
+        rendered, mask, replaced, free = (
             F.grid_sample(layers, pixels.to(layers)[None], padding_mode="border", align_corners=False)
-        ).split([3, 1, 1], dim=1)
-        try_on = torch.lerp(rendered, warped, mask)
-        before = _as_levels(window[rows], gmm)
-        result.warped_cloth[rows] = _as_picture(warped)
+        ).split([3, 1, 1, 1], dim=1)
+        below = torch.lerp(_as_levels(window[rows], gmm), rendered, replaced)
+        share = mask * free
+        result.warped_cloth[rows] = _as_picture(cloth + 255 * (1 - opacity))
         result.mask[rows] = _as_picture(255 * mask)[..., 0]
-        window[rows] = _as_picture(torch.lerp(before, try_on, share))
+        window[rows] = _as_picture(below * (1 - share * opacity) + share * cloth)
     _paste(result.image, window, box)
     return result
 
@@ -140,23 +168,38 @@ def _strips(size: tuple[int, int]) -> Iterator[tuple[slice, Tensor]]:
         yield slice(first, last), torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=2)
 
 
-def _shrunk(garment: np.ndarray, height: int) -> np.ndarray:
-    """The garment no higher than the window: single samples of a much finer picture would be noise."""
-    if garment.shape[0] <= height:
-        return garment
-    width = round(garment.shape[1] * height / garment.shape[0])
-    return np.asarray(Image.fromarray(garment).resize((width, height), Image.Resampling.LANCZOS))
+def _see_through(garment: np.ndarray, mask: np.ndarray | None, height: int, gmm: GMM) -> Tensor:
+    """Colours times opacity, and opacity: float32 `(1, 4, h, w)` in [0, 255] and [0, 1], on the model's device.
+
+    The garment is no higher than the window: single samples of a much finer picture would be noise.
+    """
+    opacity = np.full(garment.shape[:2], 255, np.uint8) if mask is None else mask.astype(np.uint8) * 255
+    picture = Image.fromarray(np.dstack([garment, opacity]))
+    if picture.height > height:  # Pillow weighs the colours by their opacity
+        picture = picture.resize((round(picture.width * height / picture.height), height), Image.Resampling.LANCZOS)
+    levels = _as_levels(np.array(picture), gmm)
+    levels[:, 3] /= 255
+    levels[:, :3] *= levels[:, 3:]
+    return levels
 
 
-def _layers(outputs: dict[str, Tensor], changed: np.ndarray | None) -> Tensor:
-    """Rendered person in levels, composition mask and share of the try-on: `(1, 5, h, w)`."""
+def _layers(outputs: dict[str, Tensor], placement: Placement | None) -> Tensor:
+    """Rendered person in levels, composition mask, and a placement's two shares: `(1, 6, h, w)`."""
     mask = outputs["mask"]
-    share = torch.ones_like(mask) if changed is None else torch.from_numpy(changed).to(mask)[None, None]
-    return torch.cat([(outputs["rendered"] + 1) * 127.5, mask, share], dim=1)
+    if placement is None:
+        return torch.cat([_rendered_levels(outputs["rendered"]), mask, torch.ones_like(mask.repeat(1, 2, 1, 1))], dim=1)
+    rendered = torch.from_numpy(placement.rendered).to(mask).permute(2, 0, 1)[None]
+    shares = torch.from_numpy(np.stack([placement.replaced, placement.free])).to(mask)[None]
+    return torch.cat([rendered, mask, shares], dim=1)
+
+
+def _rendered_levels(rendered: Tensor) -> Tensor:
+    """From [-1, 1] to [0, 255]."""
+    return (rendered + 1) * 127.5
 
 
 def _as_levels(picture: np.ndarray, gmm: GMM) -> Tensor:
-    """uint8 `(H, W, 3)` as float32 `(1, 3, H, W)` in [0, 255] on the model's device."""
+    """uint8 `(H, W, C)` as float32 `(1, C, H, W)` in [0, 255] on the model's device."""
     tensor = torch.from_numpy(np.ascontiguousarray(picture)).to(gmm.tps.points.device)
     return tensor.permute(2, 0, 1)[None].float()
 
