@@ -118,8 +118,11 @@ $(DEMO)/try-on/done: $(SEGMENTER) $(GMM) $(TOM)
 $(DEMO)/report.html: $(DEMO)/panels/panels.png $(GMM_RESULT) $(TOM_RESULT) $(TOM_UNPAIRED_RESULT) $(DEMO)/try-on/done
 	$(PY) tools/analysis/report.py $(DEMO) --out $@ --overwrite
 
+# Two processes of one thread are faster than one of two; tests of one file share what they have trained.
+SUITE := -m pytest -m "not slow" --numprocesses 2 --dist loadfile
+
 test: $(VENV)/.installed
-	$(PY) -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(PY) $(SUITE)
 
 test-slow: $(VENV)/.installed
 	$(PY) -m pytest -m slow
@@ -136,7 +139,7 @@ $(UPSTREAM)/.installed: tests/upstream/requirements.lock pyproject.toml
 	@touch $@
 
 test-upstream: $(UPSTREAM)/.installed
-	$(UPSTREAM)/bin/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(UPSTREAM)/bin/python $(SUITE)
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
