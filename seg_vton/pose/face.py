@@ -24,7 +24,7 @@ def label_face(label_map: np.ndarray, joints: np.ndarray, space: str = "deepfash
 
     Args:
         label_map: uint8 ids `(H, W)`.
-        joints: `(18, 2)` or `(18, 3)`, x and y in pixels of the map, OpenPose's order; missing ones are 0 0.
+        joints: `(18, 2)` or `(18, 3)`, x and y in pixels of the map, OpenPose's order; missing ones are at 0 or below.
         space: label space of the map; one with the labels `face` and `skin`.
 
     Returns:
@@ -37,7 +37,7 @@ def label_face(label_map: np.ndarray, joints: np.ndarray, space: str = "deepfash
     nose, neck = joints[_NOSE, :2].astype(float), joints[_NECK, :2].astype(float)
     way = neck - nose
     length = float(way @ way)
-    if np.any(label_map == face) or not (nose.any() and neck.any() and length):
+    if np.any(label_map == face) or not ((nose > 0).all() and (neck > 0).all() and length):
         return label_map
     rows, columns = np.nonzero(label_map == skin)
     offsets = np.column_stack([columns, rows]) - nose

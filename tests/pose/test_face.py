@@ -40,12 +40,13 @@ def test_ends_at_the_chin_and_leaves_hands_alone():
     assert labels.max() == SKIN  # the argument is as it was
 
 
+@pytest.mark.parametrize("missing", [0, -1])  # `read_pose` gives what was not found at 0 or below
 @pytest.mark.parametrize("change", ["has a face", "no nose", "no neck"])
-def test_nothing_to_do(change):
+def test_nothing_to_do(change, missing):
     labels, joints = head()
     if change == "has a face":
         labels[12, 50] = FACE
-    joints[{"no nose": 0, "no neck": 1}.get(change, 5)] = 0
+    joints[{"no nose": 0, "no neck": 1}.get(change, 5)] = missing
     assert label_face(labels, joints) is labels
 
 
