@@ -18,7 +18,7 @@ from mmengine.registry import DefaultScope
 
 import seg_vton  # noqa: F401  # operators before mmdet's models, and everything the configs name
 from seg_vton.data.coco import CLASSES
-from seg_vton.engine.checkpoint import check_fits, load_checkpoint_file
+from seg_vton.engine.checkpoint import load_checkpoint_file, load_weights
 from seg_vton.engine.launch import load_config
 from seg_vton.engine.results import config_hash
 from seg_vton.errors import UserError
@@ -84,10 +84,7 @@ class ClothingParser:
         with DefaultScope.overwrite_default_scope(config.get("default_scope", "mmdet")):
             self._model = MODELS.build(config.model)
             self._pipeline = _array_pipeline(config)
-        check_fits(self._model, content, checkpoint)
-        state = content.get("state_dict", content)
-        # Not strict for batch norms' counters alone: `check_fits` has checked all else.
-        self._model.load_state_dict({k.removeprefix("module."): v for k, v in state.items()}, strict=False)
+        load_weights(self._model, content, checkpoint)
         self._model.to(self.device).eval()
         self.stamp: dict[str, Any] = {
             "config": Path(config.filename or "").name,

@@ -16,13 +16,12 @@ from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.device import get_device
 from mmengine.registry import init_default_scope
-from mmengine.runner.checkpoint import load_state_dict
 from PIL import Image
 from pycocotools import mask as coco_mask
 
 from seg_vton.analysis.drawing import Instance, draw_instances, sheet
 from seg_vton.data.coco import rle_area
-from seg_vton.engine.checkpoint import check_fits, load_checkpoint_file
+from seg_vton.engine.checkpoint import load_checkpoint_file, load_weights
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
 from seg_vton.files import atomic_path, read_json, refuse_existing
@@ -190,8 +189,7 @@ def load_detector(config_path: Path, checkpoint: Path, classes: Sequence[str], d
     init_default_scope(config.get("default_scope", "mmdet"))
     model = MODELS.build(config.model)
     content = load_checkpoint_file(checkpoint, map_location="cpu")
-    check_fits(model, content, checkpoint)
-    load_state_dict(model, content.get("state_dict", content))
+    load_weights(model, content, checkpoint)
     trained = content.get("meta", {}).get("dataset_meta", {}).get("classes", classes)
     if tuple(trained) != tuple(classes):
         raise UserError(f"checkpoint {checkpoint} knows the classes {', '.join(trained)}, not {', '.join(classes)}")

@@ -153,6 +153,14 @@ def check_fits(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path
         )
 
 
+def load_weights(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path) -> None:
+    """Fills a model that is used, not trained, from a checkpoint; arguments and errors are those of `check_fits`."""
+    check_fits(model, checkpoint, path)
+    state = checkpoint.get("state_dict", checkpoint)
+    # Not strict for batch norms' counters alone: `check_fits` has checked all else.
+    model.load_state_dict({key.removeprefix("module."): value for key, value in state.items()}, strict=False)
+
+
 def _first(keys: list[str], count: int = 3) -> str:
     return ", ".join(keys[:count]) + (", ..." if len(keys) > count else "")
 

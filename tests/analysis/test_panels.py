@@ -230,6 +230,13 @@ def test_weights_of_another_model_or_other_classes_are_refused(data, checkpoint,
         load_detector(data / "tiny.py", tmp_path / "none.pth", CLASSES, "cpu")
 
 
+def test_weights_saved_of_a_wrapped_model_are_loaded(data, checkpoint, tmp_path):
+    content = torch.load(checkpoint, weights_only=True)
+    torch.save({f"module.{key}": value for key, value in content["state_dict"].items()}, tmp_path / "wrapped.pth")
+    loaded = load_detector(data / "tiny.py", tmp_path / "wrapped.pth", CLASSES, "cpu").state_dict()
+    assert all(value.equal(content["state_dict"][key]) for key, value in loaded.items())
+
+
 def test_the_tools_say_what_is_wrong_without_a_traceback(data, tmp_path, monkeypatch, capsys):
     predictions = truth_as_predictions(data, tmp_path / "p.json")
     options = ("analysis/panels.py", data / "tiny.py", "--models", f"a={predictions}", "--out", tmp_path / "out")

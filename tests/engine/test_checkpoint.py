@@ -17,7 +17,7 @@ from torch import nn
 
 import seg_vton  # noqa: F401  installs the loaders
 from seg_vton.engine import checkpoint as ours
-from seg_vton.engine.checkpoint import check_fits, load_checkpoint_file
+from seg_vton.engine.checkpoint import check_fits, load_checkpoint_file, load_weights
 from seg_vton.errors import UserError
 
 
@@ -493,6 +493,17 @@ def test_the_models_own_weights_fit():
     check_fits(network(), {"state_dict": state, "meta": {}}, "a.pth")
     check_fits(network(), {f"module.{key}": value for key, value in state.items()}, "a.pth")
     check_fits(network(), {key: value for key, value in state.items() if "num_batches" not in key}, "a.pth")
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_weights_get_into_the_model_whatever_their_prefix(prefix):
+    trained, model = network(), network()
+    trained.norm.running_mean.fill_(3)
+    state = {f"{prefix}{key}": value for key, value in trained.state_dict().items() if "num_batches" not in key}
+    load_weights(model, {"state_dict": state}, "a.pth")
+    assert all(value.equal(trained.state_dict()[key]) for key, value in model.state_dict().items())
+    with pytest.raises(UserError, match=r"1 missing: head\.bias"):
+        load_weights(model, {key: value for key, value in state.items() if not key.endswith("head.bias")}, "a.pth")
 
 
 def test_wrappers_of_the_model_do_not_matter():

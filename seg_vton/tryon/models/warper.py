@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seg_vton.engine.checkpoint import check_fits, load_checkpoint_file
+from seg_vton.engine.checkpoint import load_checkpoint_file, load_weights
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
 from seg_vton.registry import build_model
@@ -31,8 +31,6 @@ def load_warper(config: str | Path, checkpoint: str | Path) -> Frozen:
             "set model.warper.checkpoint to the file of a GMM that you have"
         )
     gmm, content = build_model(model), load_checkpoint_file(checkpoint, "cpu")
-    check_fits(gmm, content, checkpoint)
-    state = content.get("state_dict", content)
-    gmm.load_state_dict({key.removeprefix("module."): value for key, value in state.items()})
+    load_weights(gmm, content, checkpoint)
     gmm.aux_head = None  # it served the training
     return Frozen(gmm)
