@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from seg_vton.analysis import parsing_table, segmentation_table, tryon_table
+from seg_vton.analysis import model_cost, parsing_table, segmentation_table, tryon_table
 from seg_vton.analysis.result_rows import REQUIRED_KEYS, Content
 from seg_vton.engine.results import SCHEMA
 from seg_vton.errors import UserError
@@ -20,9 +20,10 @@ CONFIG_ROOT = Path("configs")
 
 
 def _result_files(path: Path) -> Iterator[tuple[Path, bool]]:
-    """Files that `path` may mean, and whether the user named the file itself."""
+    """Files of results that `path` may mean, and whether the user named the file itself."""
     if path.is_file():
-        yield path, True
+        if path.name != model_cost.FILE_NAME:
+            yield path, True
     elif path.is_dir():
         # seg_vton.engine.results.result_path: CHECKPOINT.DATASET-SPLIT.json
         yield from ((found, False) for found in sorted(path.rglob("*.*-*.json")))
@@ -46,6 +47,25 @@ def _check(content: Any, path: Path) -> None:
         raise UserError(f"{path} lacks {', '.join(missing)}: test the checkpoint again with tools/test.py")
 
 
+def _costs(paths: Iterable[Path]) -> dict[str, Content]:
+    """`model_cost` by the configs' names, of all files of its name that `paths` may mean."""
+    name, costs = model_cost.FILE_NAME, {}
+    for path in paths:
+        for file in [path] if path.name == name else sorted(path.rglob(name)):
+            content = read_json(file)
+            if not isinstance(content, dict) or content.get("schema") != model_cost.SCHEMA or "rows" not in content:
+                raise UserError(f"{file} is not what tools/analysis/model_cost.py writes: make it again")
+            costs.update(content["rows"])
+    return costs
+
+
+def _cost_of(content: Content, costs: dict[str, Content]) -> Content | None:
+    """The cost of a result's config, unless options have made another model of it."""
+    cost = costs.get(content["config"])
+    same = cost is not None and all(content["row"].get(key) == cost["row"][key] for key in model_cost.ROW_FACTS)
+    return cost if same else None
+
+
 def _row_from_config(content: Content, path: Path) -> dict[str, Any]:
     """The row's facts for a result written without them: the config file of that name has them."""
     found = sorted(CONFIG_ROOT.rglob(f"{content['config']}.py"))
@@ -64,13 +84,14 @@ def collect(paths: Iterable[str | Path]) -> list[Content]:
         paths: result files, or folders that are searched for them to any depth.
 
     Returns:
-        The files' contents, each with its `row` and `task`; a file or checkpoint found twice comes once, by its latest
-        test.
+        The files' contents, each with its `row`, `task` and `cost` (of `model_cost`; None where it was not counted); a
+        file or checkpoint found twice comes once, by its latest test.
 
     Raises:
         UserError: a path is missing, a file is broken or of another schema or task, or there is no result at all.
     """
     paths = [Path(path) for path in paths]
+    costs = _costs(paths)
     files = {file.resolve(): (file, named) for path in paths for file, named in _result_files(path)}
     results: dict[tuple[str, ...], Content] = {}
     for file, named in files.values():
@@ -81,6 +102,7 @@ def collect(paths: Iterable[str | Path]) -> list[Content]:
         content = {"task": "segmentation", **content}
         content.setdefault("row", None)
         content["row"] = content["row"] or _row_from_config(content, file)
+        content["cost"] = _cost_of(content, costs)
         key = (content["checkpoint_sha256"], content["dataset"], content["split"], repr(content["row"]))
         if key not in results or results[key]["date"] <= content["date"]:
             results[key] = content
@@ -111,6 +133,15 @@ TABLES = {
 """By a result's `task`; a result without one is of segmentation."""
 
 
+def render(results: Iterable[Content], all_rows: bool = False, per_class: bool = False) -> str:
+    """Markdown tables of results, one for each task; arguments as for `ablation_table`."""
+    by_task: dict[str, list[Content]] = {}
+    for result in results:
+        by_task.setdefault(result["task"], []).append(result)
+    tables = [table.render(by_task[task], all_rows, per_class) for task, table in TABLES.items() if task in by_task]
+    return "\n\n".join(tables) + "\n"
+
+
 def ablation_table(paths: Iterable[str | Path], all_rows: bool = False, per_class: bool = False) -> str:
     """Markdown tables of all results in `paths`, one for each task.
 
@@ -122,8 +153,4 @@ def ablation_table(paths: Iterable[str | Path], all_rows: bool = False, per_clas
     Raises:
         UserError: see `collect`.
     """
-    by_task: dict[str, list[Content]] = {}
-    for result in collect(paths):
-        by_task.setdefault(result["task"], []).append(result)
-    tables = [table.render(by_task[task], all_rows, per_class) for task, table in TABLES.items() if task in by_task]
-    return "\n\n".join(tables) + "\n"
+    return render(collect(paths), all_rows, per_class)

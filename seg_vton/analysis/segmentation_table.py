@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from seg_vton.analysis import markdown, paper, result_rows
 from seg_vton.analysis.result_rows import Content, Row, fraction, machine, sources
 
-IOU_TYPES = ("bbox", "segm")
+IOU_TYPES = ("bbox", "segm", "boundary")
 NOT_RUN = "not run here"
 
 _NECK_ORDER = ("FPN", "FPN + conv P6 (nearest)", "CARAFE, neck only", "CARAFE, mask head only", "CARAFE-FPN")
@@ -61,7 +61,7 @@ def _paper_cell(found: paper.PaperRow, comparable: bool) -> str:
 
 def _metric_cell(row: Row, kind: str, name: str) -> str:
     """A cell with an AP over all classes."""
-    return row.number(lambda run: run["metrics"][kind][name], fraction)
+    return row.number(lambda run: run["metrics"].get(kind, {}).get(name), fraction)
 
 
 def _data_cell(row: Row) -> str:
@@ -69,15 +69,42 @@ def _data_cell(row: Row) -> str:
     return f"{row['dataset']} {row['split']}, {row['images']} images" + (f" at {scale[0]}x{scale[1]}" if scale else "")
 
 
-_HEADER = (
-    *("#", "neck", "optimiser", "lr", "epochs"),
-    *(f"{kind} {name}" for kind in IOU_TYPES for name in ("AP", "AP50", "AP75")),
-    *("box-head train accuracy", "paper: bbox AP50 / segm AP50", "data", "seed", "trained in", "tested on", "date"),
-)
-_LEFT = ("neck", "optimiser", "paper: bbox AP50 / segm AP50", "data", "seed", "trained in", "tested on", "date")
+def _kinds(rows: Sequence[Row]) -> list[str]:
+    """What the rows were judged by: results of before boundary AP lack it."""
+    return [kind for kind in IOU_TYPES if any(kind in run["metrics"] for row in rows for run in row.runs)]
 
 
-def _cells(number: int, row: Row) -> list[str]:
+_COSTS: dict[str, tuple[Callable[[Content], float | None], Callable[[float], str]]] = {
+    "M parameters": (lambda run: (run.get("cost") or {}).get("parameters"), lambda number: f"{number / 1e6:.1f}"),
+    "GFLOP an image": (lambda run: (run.get("cost") or {}).get("gigaflop"), "{:.0f}".format),
+    "s a step": (lambda run: run["training"].get("seconds_per_iteration"), "{:.2f}".format),
+    "test images/s": (lambda run: run.get("images_per_second"), "{:.2f}".format),
+}
+
+
+def _costs(rows: Sequence[Row]) -> list[str]:
+    """The columns of cost that a run has a number for."""
+    return [name for name, (get, _) in _COSTS.items() if any(get(run) is not None for row in rows for run in row.runs)]
+
+
+def _cost_cell(row: Row, name: str) -> str:
+    """A cost; of several seeds once where it is the same."""
+    get, form = _COSTS[name]
+    cells = {"-" if get(run) is None else form(get(run)) for run in row.runs}
+    return cells.pop() if len(cells) == 1 else row.number(get, form)
+
+
+_FIRST = ("#", "neck", "optimiser", "lr", "epochs")
+_LAST = ("box-head train accuracy", "paper: bbox AP50 / segm AP50", "data", "seed", "trained in", "tested on", "date")
+_LEFT = ("neck", "optimiser", *_LAST[1:])
+
+
+def _header(rows: Sequence[Row]) -> list[str]:
+    metrics = (f"{kind} {name}" for kind in _kinds(rows) for name in ("AP", "AP50", "AP75"))
+    return [*_FIRST, *metrics, *_costs(rows), *_LAST]
+
+
+def _cells(number: int, row: Row, kinds: Sequence[str], costs: Sequence[str]) -> list[str]:
     facts, found = row.facts, _paper_row(row)
     comparable = paper.is_comparable(row["dataset"], row["split"], row["images"])
     return [
@@ -86,7 +113,8 @@ def _cells(number: int, row: Row) -> list[str]:
         facts["optimiser"],
         f"{facts['learning_rate']:g}",
         _epochs_cell(row),
-        *(_metric_cell(row, kind, name) for kind in IOU_TYPES for name in ("AP", "AP50", "AP75")),
+        *(_metric_cell(row, kind, name) for kind in kinds for name in ("AP", "AP50", "AP75")),
+        *(_cost_cell(row, name) for name in costs),
         row.number(lambda run: run["training"].get("train_accuracy"), "{:.1f} %".format),
         "-" if found is None else _paper_cell(found, comparable),
         _data_cell(row),
@@ -97,18 +125,19 @@ def _cells(number: int, row: Row) -> list[str]:
     ]
 
 
-def _not_run_cells(row: paper.PaperRow) -> list[str]:
-    measured = [NOT_RUN, *["-"] * 6]
+def _not_run_cells(row: paper.PaperRow, measured: int) -> list[str]:
+    """The cells of a row of the paper's that was not run; `measured` are the columns between epochs and accuracy."""
     data = f"{paper.DATASET} {row.split}, {paper.IMAGES[row.split]} images"
     recipe = [row.neck, row.optimiser, f"{row.learning_rate:g}", str(row.epochs)]
-    return ["-", *recipe, *measured, _paper_cell(row, comparable=True), data, *["-"] * 4]
+    return ["-", *recipe, NOT_RUN, *["-"] * measured, _paper_cell(row, comparable=True), data, *["-"] * 4]
 
 
 def _with_not_run(rows: Sequence[Row]) -> list[tuple[tuple[Any, ...], list[str]]]:
     """Sort keys and cells of the paper's validation rows that `rows` lack."""
     run = [_paper_row(row) for row in rows if paper.is_comparable(row["dataset"], row["split"], row["images"])]
     left = [row for row in paper.SEGMENTATION_ROWS if row not in run and row.split == "val"]
-    return [(_order(vars(row), paper.DATASET, row.split), _not_run_cells(row)) for row in left]
+    measured = 3 * len(_kinds(rows)) + len(_costs(rows))
+    return [(_order(vars(row), paper.DATASET, row.split), _not_run_cells(row, measured)) for row in left]
 
 
 def _notes(rows: Sequence[Row]) -> str:
@@ -118,6 +147,18 @@ def _notes(rows: Sequence[Row]) -> str:
         f"Paper: Sarda & Sun, Table 1, measured on DeepFashion's {paper.IMAGES['val']} validation images. A number on "
         "other images, such as those of Clothing Co-Parsing, cannot be compared with it.",
     ]
+    if "boundary" in _kinds(rows):
+        notes.append(
+            "Boundary AP (Cheng et al., CVPR 2021) takes the smaller of the masks' IoU and that of their "
+            "pixels within 2 % of the image's diagonal from their contours."
+        )
+    if "GFLOP an image" in _costs(rows):
+        notes.append(
+            "GFLOP: convolutions, linear layers and CARAFE's sums of one test image with 1000 proposals and 100 "
+            "detections, a multiply-add as two."
+        )
+    if "s a step" in _costs(rows):
+        notes.append("Seconds and images a second are of the machine and of what else ran there: they compare roughly.")
     if any(len(row.runs) > 1 for row in rows):
         notes.append("Several seeds: mean [min, max] over n runs.")
     return " ".join(notes)
@@ -126,11 +167,11 @@ def _notes(rows: Sequence[Row]) -> str:
 def _class_table(rows: Sequence[tuple[int, Row]]) -> str:
     """Classes by rows of one data set: instances, then four AP for each row of the main table."""
     first = rows[0][1]["per_class"]
-    columns = [(kind, name) for kind in IOU_TYPES for name in ("AP", "AP50")]
+    columns = [(kind, name) for kind in _kinds([row for _, row in rows]) for name in ("AP", "AP50")]
     header = ["class", "instances", *(f"#{n} {kind} {name}" for n, _ in rows for kind, name in columns)]
 
     def cell(row: Row, class_name: str, kind: str, name: str) -> str:
-        return row.number(lambda run: run["per_class"][class_name][kind][name], fraction)
+        return row.number(lambda run: run["per_class"][class_name].get(kind, {}).get(name), fraction)
 
     body = [
         [
@@ -164,9 +205,11 @@ def render(results: Sequence[Content], all_rows: bool = False, per_class: bool =
         per_class: add a table of AP by class.
     """
     rows = group(results)
+    kinds, costs = _kinds(rows), _costs(rows)
     ours = [
-        (_order(row.facts, row["dataset"], row["split"]), _cells(number, row)) for number, row in enumerate(rows, 1)
+        (_order(row.facts, row["dataset"], row["split"]), _cells(number, row, kinds, costs))
+        for number, row in enumerate(rows, 1)
     ]
     lines = sorted([*ours, *(_with_not_run(rows) if all_rows else [])], key=lambda line: line[0])
-    parts = [markdown.table(_HEADER, [cells for _, cells in lines], _LEFT), _notes(rows)]
+    parts = [markdown.table(_header(rows), [cells for _, cells in lines], _LEFT), _notes(rows)]
     return "\n\n".join([*parts, *(_class_tables(rows) if per_class else []), sources(rows)])

@@ -154,6 +154,48 @@ def test_runs_that_differ_in_more_than_the_seed_stay_apart(tmp_path, other):
     assert len(tables(ablation_table([write(tmp_path, result(), result(seed=1, **other))]))[0]) == 2
 
 
+def test_boundary_ap_has_columns_where_a_run_has_it(tmp_path):
+    old, new = result(), result(CARAFE)
+    new["metrics"]["boundary"] = {"AP": 0.15, "AP50": 0.25, "AP75": 0.05}
+    new["per_class"]["top"]["boundary"] = {"AP": 0.12, "AP50": 0.34}
+    text = ablation_table([write(tmp_path, old, new)], all_rows=True, per_class=True)
+    rows, classes = tables(text)
+    cells = {row["#"]: [row[f"boundary {name}"] for name in ("AP", "AP50", "AP75")] for row in rows if row["#"] != "-"}
+    assert cells == {"1": ["-"] * 3, "2": [".150", ".250", ".050"]}
+    assert (classes[0]["#1 boundary AP"], classes[0]["#2 boundary AP50"]) == ("-", ".340")
+    assert "Boundary AP (Cheng" in text
+    assert "Boundary AP" not in ablation_table([write(tmp_path / "old", old)])
+
+
+def costs(**changes):
+    """What tools/analysis/model_cost.py writes of the FPN row."""
+    row = {"neck": "FPN", "backbone": "ResNet-50", "image_scale": [750, 1101]} | changes
+    cost = {"parameters": 43_970_000, "gigaflop": 254.4, "image": [768, 1120], "row": row}
+    return json.dumps({"schema": 1, "rows": {FPN: cost}})
+
+
+def test_costs_among_the_results_are_joined_by_config(tmp_path):
+    runs = [result(seed=0, images_per_second=0.5), result(seed=1, images_per_second=0.7), result(CARAFE)]
+    folder = write(tmp_path, *runs)
+    (folder / "model-cost.json").write_text(costs())
+    text = ablation_table([folder, folder / "model-cost.json"])
+    fpn, carafe = tables(text)[0]
+    names = ("M parameters", "GFLOP an image", "test images/s")
+    assert [fpn[name] for name in names] == ["44.0", "254", "0.60 [0.50, 0.70]"]
+    assert [carafe[name] for name in names] == ["-"] * 3
+    assert "s a step" not in fpn
+    assert "a multiply-add as two" in text
+
+
+def test_a_cost_of_another_model_under_the_same_name_is_not_joined(tmp_path):
+    folder = write(tmp_path, result())
+    (folder / "model-cost.json").write_text(costs(neck="CARAFE-FPN"))
+    assert "GFLOP an image" not in tables(ablation_table([folder]))[0][0]
+    (folder / "model-cost.json").write_text("[]")
+    with pytest.raises(UserError, match=r"model-cost\.json is not what tools/analysis/model_cost\.py writes"):
+        ablation_table([folder])
+
+
 def test_a_checkpoint_found_twice_counts_once_by_its_latest_test(tmp_path):
     folder = write(tmp_path, result(date="2026-01-03", shift=0.1), result(date="2026-01-02"))
     [[row]] = tables(ablation_table([folder, folder / "run0" / "epoch_2.x-val.json"]))

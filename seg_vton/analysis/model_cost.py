@@ -1,0 +1,136 @@
+"""What a detector costs before anything is trained: parameters and the arithmetic of one test image."""
+
+from __future__ import annotations
+
+import datetime
+import shlex
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmcv.image import rescale_size
+from mmdet.registry import MODELS
+from mmdet.utils import register_all_modules
+from mmengine.config import Config
+from mmengine.structures import InstanceData
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from seg_vton.engine import launch
+from seg_vton.errors import UserError
+from seg_vton.files import refuse_existing, write_json
+from seg_vton.ops.carafe_pack import CARAFEPack
+from seg_vton.segmentation.rows import describe_row
+
+SCHEMA = 1
+FILE_NAME = "model-cost.json"
+"""The ablation table takes costs from files of this name among the results."""
+ROW_FACTS = ("neck", "backbone", "image_scale")
+"""What a result's row must share with a cost beside the config's name, which `--cfg-options` may have made untrue."""
+
+# Convolutions, transposed ones too, and linear layers. Our RoIAlign and CARAFE on the CPU are other products.
+_LAYERS = (torch.ops.aten.convolution, torch.ops.aten.addmm)
+
+
+def input_size(config: Config, photo: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of what the model gets of a photograph: resized as in the config's test, then padded.
+
+    Args:
+        config: the resolved config.
+        photo: the photograph's width and height in pixels.
+
+    Raises:
+        UserError: the test does not resize to a scale.
+    """
+    scale = describe_row(config)["image_scale"]
+    if scale is None:
+        raise UserError(f"{config.filename}: its test pipeline resizes to no scale, so one image has no size to count")
+    divisor = config.model.data_preprocessor.get("pad_size_divisor", 1)
+    width, height = (-(-side // divisor) * divisor for side in rescale_size(photo, tuple(scale)))
+    return width, height
+
+
+def model_cost(config: Config, photo: tuple[int, int]) -> dict[str, Any]:
+    """Counts a two-stage detector's parameters and the operations of one image.
+
+    All the proposals and detections are there that a test may have at most (`test_cfg.rpn.max_per_img`, 1000 in ours,
+    for the box head, and 100 for the mask head), so that the number does not depend on weights or on the image.
+    Convolutions and linear layers are counted as PyTorch's counter does, CARAFE's sums as its definition has them:
+    k * k products for each channel and output pixel. Not counted: normalisation, activations, RoIAlign's
+    interpolation, NMS, and pasting masks.
+
+    Args:
+        config: the resolved config.
+        photo: width and height of the photograph in pixels, as `input_size` takes them.
+
+    Returns:
+        `parameters`, `gigaflop` (10^9; a multiply-add counts as two), `image` ([width, height] of the input) and
+        `row` (of `describe_row`, the `ROW_FACTS`).
+
+    Raises:
+        UserError: the config is no two-stage detector's, or see `input_size`.
+    """
+    if "rpn_head" not in config.model or "roi_head" not in config.model:
+        raise UserError(f"{config.filename} is no two-stage detector's: its cost is not defined here")
+    register_all_modules(init_default_scope=True)
+    facts = describe_row(config)
+    config.model.backbone.init_cfg = None
+    model = MODELS.build(config.model).eval()
+    width, height = input_size(config, photo)
+    return {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "gigaflop": _flop(model, config.model.test_cfg.rpn.max_per_img, width, height) / 1e9,
+        "image": [width, height],
+        "row": {key: facts[key] for key in ROW_FACTS},
+    }
+
+
+@torch.no_grad()
+def _flop(model: nn.Module, proposals: int, width: int, height: int) -> int:
+    sums: list[int] = []
+    hooks = [
+        module.register_forward_hook(lambda module, _, output: sums.append(2 * module.up_kernel**2 * output.numel()))
+        for module in model.modules()
+        if isinstance(module, CARAFEPack)
+    ]
+    boxes = torch.tensor([[0.0, 0.0, width / 2, height / 2]]).expand(proposals, 4)
+    with FlopCounterMode(display=False) as counter:
+        features = model.extract_feat(torch.zeros(1, 3, height, width))
+        model.rpn_head(features)
+        model.roi_head(features, [InstanceData(bboxes=boxes)])
+    for hook in hooks:
+        hook.remove()
+    counted = counter.get_flop_counts()["Global"]
+    return sum(counted.get(layer, 0) for layer in _LAYERS) + sum(sums)
+
+
+def write_costs(
+    configs: Iterable[str | Path], photo: tuple[int, int], out: str | Path, overwrite: bool = False
+) -> dict[str, Any]:
+    """Writes the costs of configs as JSON.
+
+    Args:
+        configs: config files of two-stage detectors.
+        photo: width and height of the photograph in pixels.
+        out: the file; the ablation table looks for `FILE_NAME`.
+        overwrite: whether `out` may be replaced.
+
+    Returns:
+        What was written: `photo`, the command and date, and `rows`, `model_cost` by the configs' names.
+
+    Raises:
+        UserError: `out` exists, or see `model_cost`.
+    """
+    refuse_existing(Path(out), overwrite)
+    rows = {Path(path).stem: model_cost(launch.load_config(path), photo) for path in configs}
+    content = {
+        "schema": SCHEMA,
+        "command": shlex.join(["python", *sys.argv]),
+        "date": datetime.date.today().isoformat(),
+        "photo": list(photo),
+        "rows": rows,
+    }
+    write_json(out, content, overwrite=overwrite, indent=1)
+    return content
