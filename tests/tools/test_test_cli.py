@@ -61,9 +61,10 @@ def test_the_result_lies_beside_the_checkpoint_with_all_it_needs(tests, tiny_con
     assert (training["seed"], training["epoch"], training["iterations"]) == (0, 3, 12)
     assert 0 <= training["train_accuracy"] <= 100
     assert training["seconds_per_iteration"] > 0
+    assert content["images_per_second"] > 0
     assert content["row"]["epochs"] == 3
     assert (content["dataset"], content["split"], content["images"]) == ("tiny", "val", 8)
-    for kind in ("bbox", "segm"):
+    for kind in ("bbox", "segm", "boundary"):
         assert list(content["metrics"][kind]) == list(NUMBERS)
         assert 0 <= content["metrics"][kind]["AP"] <= 1
     assert list(content["per_class"]) == list(CLASSES)
