@@ -8,6 +8,10 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from seg_vton.errors import UserError
 
 
 @HOOKS.register_module()
@@ -16,10 +20,34 @@ class FoldBatchNormHook(Hook):
 
     A test normalises with fixed statistics: a scale and a shift for each channel, and a convolution can do both.
     Training and the validations within it are left as they are. In a config: `custom_hooks =
-    [dict(type='FoldBatchNormHook')]`.
+    [dict(type='FoldBatchNormHook')]`. It is for detectors: GMM has its batch normalisation behind a ReLU.
     """
 
     def before_test(self, runner: Runner) -> None:
-        """Folds in place, once the checkpoint is in the model."""
+        """Folds in place, once the checkpoint is in the model.
+
+        Raises:
+            UserError: something stands between a convolution and the batch normalisation that would be folded into it.
+        """
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        for name, module in model.named_modules():
+            _refuse_what_stands_between(name, module)
         with torch.no_grad():
-            fuse_conv_bn(runner.model.module if is_model_wrapper(runner.model) else runner.model)
+            fuse_conv_bn(model)
+
+
+def _refuse_what_stands_between(name: str, module: nn.Module) -> None:
+    """mmcv folds batch normalisation into the last convolution among the children before it, whatever follows that."""
+    convolution, between = None, []
+    for child_name, child in module.named_children():
+        if isinstance(child, nn.Conv2d):
+            convolution, between = child_name, []
+        elif not isinstance(child, _BatchNorm):
+            between.append(f"{child_name} ({type(child).__name__})")
+        elif convolution is not None and between:
+            raise UserError(
+                f"FoldBatchNormHook cannot fold {child_name} of {name or type(module).__name__} into {convolution}: "
+                f"{', '.join(between)} stands between them. Take the hook out of custom_hooks"
+            )
+        else:
+            convolution = None

@@ -1,10 +1,13 @@
 from types import SimpleNamespace
 
+import pytest
 import torch
 from mmcv.cnn import ConvModule
 from torch import nn
 
 from seg_vton.engine.folding import FoldBatchNormHook
+from seg_vton.errors import UserError
+from seg_vton.tryon.models import GMM
 
 
 def make_model():
@@ -38,3 +41,12 @@ def test_weights_stay_in_channels_last_memory():
     model = make_model().to(memory_format=torch.channels_last)
     FoldBatchNormHook().before_test(SimpleNamespace(model=model))
     assert model[0].weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_what_stands_behind_an_activation_is_refused():
+    """mmcv would fold it into the convolution before the activation, and the model would say something else."""
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.BatchNorm2d(4))
+    with pytest.raises(UserError, match=r"cannot fold 2 of Sequential into 0: 1 \(ReLU\) stands between"):
+        FoldBatchNormHook().before_test(SimpleNamespace(model=model))
+    with pytest.raises(UserError, match=r"cannot fold 2 of extractionA\.model into 0"):
+        FoldBatchNormHook().before_test(SimpleNamespace(model=GMM(image_size=(64, 64), base_channels=4)))
