@@ -95,9 +95,11 @@ def parse_photos(
         What was done, the same in every process.
 
     Raises:
-        UserError: the label space cannot be converted to, nothing is to be parsed, the results cannot be written, or
+        UserError: the batch size is below 1, the label space cannot be converted to, the results cannot be written, or
             see `plan_jobs`.
     """
+    if batch_size < 1:
+        raise UserError(f"--batch-size is {batch_size}: it must be 1 or more")
     conversion_table(DEEPFASHION15.name, label_space)  # raises where there is none, before any work
     out = Path(out)
     stamp = {**parser.stamp, "label_space": label_space, "fill_holes": fill_holes}

@@ -147,6 +147,8 @@ def test_nothing_found_is_a_result(tiny_config_file, tiny_weights, photos, tmp_p
 def test_what_cannot_be_done_is_refused_before_any_work(parsers, photos, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="cannot become lip20"):
         parse_photos(parsers[0], [photos], tmp_path / "out", label_space="lip20")
+    with pytest.raises(UserError, match="--batch-size is 0: it must be 1 or more"):
+        parse_photos(parsers[0], [photos], tmp_path / "out", batch_size=0)
     assert not (tmp_path / "out").exists()
     monkeypatch.delenv("RANK", raising=False)
     with pytest.raises(UserError, match="--launcher pytorch needs torchrun"):
