@@ -88,8 +88,8 @@ class PredictedParsing:
         if missing:
             raise UserError(
                 f"{out} has no label maps of {len(missing)} of {len(photos)} photos, {missing[0]} for one: write them "
-                f"with `python tools/parse.py CONFIG CHECKPOINT {missing[0].parent} --out {out}`, or give parse a "
-                "config and a checkpoint"
+                f"with `python tools/parse.py CONFIG CHECKPOINT {missing[0].parent} --out {out} --score-thr "
+                f"{self.score_thr:g}`, or give parse a config and a checkpoint"
             )
         return {photo: result_path(out, _KIND, names[relative(photo, out)]) for photo in photos}
 

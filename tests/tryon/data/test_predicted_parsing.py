@@ -168,7 +168,7 @@ def test_predictions_are_kept_by_checkpoint(predicted, tiny_weights, monkeypatch
         ({"source": "predicted", "targets": "both"}, "parse.targets is one of predicted, files"),
         ({"source": "predicted", "config": "a.py"}, "a config without a checkpoint"),
         ({"source": "predicted", "config": "a.py", "checkpoint": "none.pth"}, r"checkpoint none\.pth does not exist"),
-        ({"source": "predicted", "folder": "nowhere"}, "no label maps of 5 of 5 photos.*tools/parse.py"),
+        ({"source": "predicted", "folder": "nowhere"}, "no label maps of 5 of 5.*tools/parse.py .* --score-thr 0.3`"),
     ],
 )
 def test_wrong_settings_are_refused(tiny_dolls, parse, expected):
