@@ -116,14 +116,15 @@ class AuxSegHead(nn.Module):
         Raises:
             UserError: `parse` is of another label space.
         """
-        self._check_space(data_samples or [])
+        self.check_space(data_samples or [])
         labelled = parse != IGNORE_INDEX
         total = self.class_weight[parse.where(labelled, 0)].mul(labelled).sum()
         cost = F.cross_entropy(logits, parse, self.class_weight, ignore_index=IGNORE_INDEX, reduction="sum")
         right = (logits.detach().argmax(1) == parse).sum() / labelled.sum().clamp(min=1)
         return {"loss_seg": self.loss_weight * cost / total.clamp(min=1e-6), "aux_pixel_accuracy": right}
 
-    def _check_space(self, data_samples: list[BaseDataElement]) -> None:
+    def check_space(self, data_samples: list[BaseDataElement]) -> None:
+        """Raises `UserError` where samples say a `label_space` that is not the head's: ids would be of other labels."""
         others = {sample.get("label_space", self.label_space) for sample in data_samples} - {self.label_space}
         if others:
             raise UserError(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from seg_vton.errors import UserError
 from seg_vton.registry import build_model
+from seg_vton.tryon.models.aux_head import AuxSegHead
 
 Inputs = dict[str, Tensor]
 """The tensors of a batch by name, float32 unless said; H, W is the image size, colour is RGB.
@@ -22,6 +23,7 @@ image: the person `(B, 3, H, W)` in [-1, 1].
 parse_cloth, parse_cloth_mask: the worn garment on white `(B, 3, H, W)` in [-1, 1] and its mask `(B, 1, H, W)`.
 parse: int64 `(B, H, W)`, class ids in the auxiliary label space; 255 has no label.
 warped_cloth, warped_mask: optional, like cloth and cloth_mask, warped to the person.
+theta: optional, `(B, 2 * grid_size**2)`, the control points' offsets of a known warp, in units of [-1, 1].
 """
 
 PREDICTED = ("theta", "grid", "warped_cloth", "warped_mask", "rendered", "mask", "try_on", "seg_map")
@@ -44,7 +46,12 @@ class TryOnModel(BaseModel):
     Args:
         data_preprocessor: config; None builds `TryOnDataPreprocessor`.
         init_cfg: as in mmengine.
+
+    Attributes:
+        aux_head: the auxiliary decoder, where the stage has one; its scores are `generate`'s `seg_logits`.
     """
+
+    aux_head: AuxSegHead | None
 
     def __init__(
         self, data_preprocessor: dict[str, Any] | nn.Module | None = None, init_cfg: dict[str, Any] | None = None
@@ -60,7 +67,7 @@ class TryOnModel(BaseModel):
 
         Args:
             inputs: see `Inputs`.
-            data_samples: one for each item; `predict` keeps their metainfo, `loss` checks `label_space` with them.
+            data_samples: one for each item; `predict` keeps their metainfo. A decoder's label space must be theirs.
             mode: 'tensor', 'loss' or 'predict'.
 
         Returns:
@@ -69,7 +76,8 @@ class TryOnModel(BaseModel):
             model's device; with the decoder also `seg_map`, int64 `(H, W)`.
 
         Raises:
-            UserError: an input is missing or does not fit the model.
+            UserError: an input is missing or does not fit the model, or the samples are of another label space than the
+                decoder.
         """
         if mode == "tensor":
             return self.generate(inputs)
@@ -87,9 +95,9 @@ class TryOnModel(BaseModel):
     def loss(self, inputs: Inputs, data_samples: list[BaseDataElement] | None) -> dict[str, Tensor]:
         """The stage's losses by name."""
 
-    @staticmethod
-    def _pack(outputs: dict[str, Tensor], samples: list[BaseDataElement] | None) -> list[BaseDataElement]:
+    def _pack(self, outputs: dict[str, Tensor], samples: list[BaseDataElement] | None) -> list[BaseDataElement]:
         if "seg_logits" in outputs:
+            self.aux_head.check_space(samples or [])
             outputs = {**outputs, "seg_map": outputs["seg_logits"].argmax(1)}
         fields = {name: outputs[name] for name in PREDICTED if name in outputs}
         count = len(next(iter(fields.values())))
