@@ -273,6 +273,7 @@ def _reasons(pairs: str, size: tuple[int, int]) -> dict[str, str]:
     reasons = {**dict.fromkeys(METRIC_NAMES, f"the items have no truth for it ({pairs})"), "FID": _FEW}
     if pairs == PAIRED:
         reasons["mIoU"] = "the model has no auxiliary head"
+        reasons["warped-mask IoU"] = "the garments were warped beforehand and have no masks"
     if min(size) < image_quality.MS_SSIM_LEAST_SIDE:
         reasons["MS-SSIM"] = _SMALL.format(*size)
     return reasons

@@ -127,6 +127,15 @@ def test_without_a_head_there_is_no_miou_and_the_report_says_why():
     assert report["not_reported"]["mIoU"] == "the model has no auxiliary head"
 
 
+def test_without_warped_masks_their_iou_is_left_out_with_the_reason():
+    data, predictions = batch()
+    for prediction in predictions:
+        del prediction.warped_mask
+    _, report = evaluate(TryOnMetrics(**BASE), (data, predictions))
+    assert "warped-mask IoU" not in report["metrics"]
+    assert report["not_reported"]["warped-mask IoU"] == "the garments were warped beforehand and have no masks"
+
+
 def test_ms_ssim_is_left_out_of_small_images_with_the_reason():
     scalars, report = evaluate(TryOnMetrics(**BASE), batch(size=(128, 96)))
     assert "tryon/ms_ssim" not in scalars
