@@ -24,6 +24,10 @@ from seg_vton.errors import BROKEN_IMAGE, UserError
 from seg_vton.files import atomic_path
 
 Colour = tuple[int, int, int]
+
+IGNORE_INDEX = 255
+"""The id of pixels without a label in the targets of losses and metrics, which leave them out; of no label space."""
+
 _PNG_KEY = "label_space"
 
 

@@ -19,19 +19,18 @@ from rich.table import Table
 from seg_vton.data.coco import check_category_names, check_sections
 from seg_vton.errors import UserError
 from seg_vton.files import read_json
-from seg_vton.labels import DEEPFASHION15, conversion_table, get_space
+from seg_vton.labels import DEEPFASHION15, IGNORE_INDEX, conversion_table, get_space
 from seg_vton.parsing.instances import from_sample
 from seg_vton.parsing.label_map import merge_instances
 
 
-def confusion_matrix(predicted: np.ndarray, truth: np.ndarray, classes: int, ignore: int = 255) -> np.ndarray:
+def confusion_matrix(predicted: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
     """Counts pixels by true and predicted label.
 
     Args:
         predicted: integer ids, 0 to `classes` - 1, any shape.
-        truth: integer ids of the same shape, or `ignore`.
+        truth: integer ids of the same shape, or `IGNORE_INDEX`, which is not counted.
         classes: number of labels, the background included.
-        ignore: pixels with this truth are not counted.
 
     Returns:
         int64 `(classes, classes)`: row the truth, column the prediction.
@@ -41,7 +40,7 @@ def confusion_matrix(predicted: np.ndarray, truth: np.ndarray, classes: int, ign
     """
     if predicted.shape != truth.shape:
         raise ValueError(f"predicted {predicted.shape} and true {truth.shape} label maps differ in shape")
-    counted = truth != ignore
+    counted = truth != IGNORE_INDEX
     rows, columns = truth[counted].astype(np.int64), predicted[counted].astype(np.int64)
     if rows.size and not (min(rows.min(), columns.min()) >= 0 and max(rows.max(), columns.max()) < classes):
         raise ValueError(f"a label map has ids outside 0 to {classes - 1}")
@@ -214,7 +213,7 @@ class LabelMapIoU(BaseMetric):
         crowd = np.array([bool(annotation.get("iscrowd")) for annotation in annotations], bool)
         labels = np.array([self._label_of[annotation["category_id"]] for annotation in annotations], np.int64)
         truth = merge_instances(masks[~crowd], labels[~crowd], np.ones(np.count_nonzero(~crowd)), fill_holes=False)
-        truth[masks[crowd].any(axis=0) & (truth == 0)] = 255
+        truth[masks[crowd].any(axis=0) & (truth == 0)] = IGNORE_INDEX
         return truth
 
     def compute_metrics(self, results: list[np.ndarray]) -> dict[str, float]:

@@ -15,7 +15,7 @@ from mmengine.structures import BaseDataElement
 from torch.utils.data import Dataset
 
 from seg_vton.errors import UserError
-from seg_vton.labels import conversion_table, dropped_classes, get_space
+from seg_vton.labels import IGNORE_INDEX, conversion_table, dropped_classes, get_space
 from seg_vton.pose.face import label_face
 from seg_vton.registry import DATASETS
 from seg_vton.tryon.data import agnostic
@@ -23,9 +23,6 @@ from seg_vton.tryon.data.images import read_mask, read_parse, read_photo, read_t
 from seg_vton.tryon.data.layouts import KNOWN_WARP, WARPED, FileFinder, Layout, Pair, Place, get_layout, read_pairs
 from seg_vton.tryon.data.pose import read_pose
 from seg_vton.tryon.data.predicted import PredictedParsing, find_unusable
-
-IGNORE = 255
-"""What `parse` has where the auxiliary label space has no label; the losses and metrics leave it out."""
 
 _EXAMPLES = 10
 
@@ -349,9 +346,9 @@ def _labels(space: str, garment_classes: Sequence[str] | None, aux_label_space: 
 
 
 def _aux_table(source: str, target: str) -> np.ndarray:
-    """Auxiliary id by source id, int64; `IGNORE` for a source class that the auxiliary space has no label for."""
+    """Auxiliary id by source id, int64; `IGNORE_INDEX` for a source class that the auxiliary space has no label for."""
     table = conversion_table(source, target).astype(np.int64)
-    table[[get_space(source).id_of(name) for name in dropped_classes(source, target)]] = IGNORE
+    table[[get_space(source).id_of(name) for name in dropped_classes(source, target)]] = IGNORE_INDEX
     return table
 
 

@@ -7,10 +7,7 @@ from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from seg_vton.errors import UserError
-from seg_vton.labels import get_space
-
-IGNORED = 255
-"""The id of a pixel without a label."""
+from seg_vton.labels import IGNORE_INDEX, get_space
 
 CONVENTIONS = {
     "mIoU": "IoU of each class over the pixels of all images, mean over the classes that occur in the truth; pixels "
@@ -25,7 +22,7 @@ def confusion(predicted: Tensor, target: Tensor, space: str) -> Tensor:
 
     Args:
         predicted: integer ids of the label space, `(H, W)`.
-        target: integer ids of the label space, or `IGNORED`, `(H, W)`.
+        target: integer ids of the label space, or `IGNORE_INDEX`, `(H, W)`.
         space: the label space's name.
 
     Returns:
@@ -40,7 +37,7 @@ def confusion(predicted: Tensor, target: Tensor, space: str) -> Tensor:
             f"the model predicts the label {int(predicted.max())}, but the data's label space {space} has {count}: "
             "give the auxiliary head and the data set the same label space in the config"
         )
-    return multiclass_confusion_matrix(predicted, target, count, ignore_index=IGNORED, validate_args=False)
+    return multiclass_confusion_matrix(predicted, target, count, ignore_index=IGNORE_INDEX, validate_args=False)
 
 
 def class_ious(matrix: np.ndarray) -> list[float | None]:

@@ -14,12 +14,10 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seg_vton import labels
 from seg_vton.errors import UserError
+from seg_vton.labels import IGNORE_INDEX, get_space
 from seg_vton.registry import MODELS
 from seg_vton.tryon.models.winograd import WinogradConv2d
-
-IGNORE_INDEX = 255  # pixels without a label
 
 
 def class_weights(label_space: str, by_name: Mapping[str, float]) -> Tensor:
@@ -28,7 +26,7 @@ def class_weights(label_space: str, by_name: Mapping[str, float]) -> Tensor:
     Raises:
         UserError: the label space is unknown or lacks a class.
     """
-    space = labels.get_space(label_space)
+    space = get_space(label_space)
     weights = torch.ones(len(space.classes))
     for name, weight in by_name.items():
         weights[space.id_of(name)] = weight

@@ -13,10 +13,9 @@ from torchvision.transforms import functional as F
 
 from seg_vton.analysis.tryon_data_benchmark import published_inputs
 from seg_vton.errors import UserError
-from seg_vton.labels import LabelConversionError, convert, get_space, save_palette_png
+from seg_vton.labels import IGNORE_INDEX, LabelConversionError, convert, get_space, save_palette_png
 from seg_vton.registry import DATASETS
 from seg_vton.tryon.data import TryOnDataset, dataset
-from seg_vton.tryon.data.dataset import IGNORE
 
 PAIRS = [("000001_0.jpg", "000001_1.jpg"), ("000002_0.jpg", "000002_1.jpg")]
 HD_PAIRS = [("00006_00.jpg", "00006_00.jpg"), ("00008_00.jpg", "00008_00.jpg")]
@@ -181,7 +180,7 @@ def test_a_class_without_an_auxiliary_label_is_ignored(dolls):
     parse[:8], parse[8:16] = space.id_of("ring"), space.id_of("top")
     save_palette_png(dolls / "train/image-parse/000001_0.png", parse, "dfmm24", overwrite=True)
     item = dolls_of(dolls, label_space="dfmm24", aux_label_space="deepfashion15")[0]["inputs"]["parse"]
-    assert (item[:8] == IGNORE).all()
+    assert (item[:8] == IGNORE_INDEX).all()
     assert (item[8:16] == get_space("deepfashion15").id_of("top")).all()
     assert (item[16:] == 0).all()
 
