@@ -1,5 +1,6 @@
 # What every COCO-format set of clothing masks shares: the paper's image size and flip, batches of two, boxes and masks.
 # A data set's own file says where it is; a row that changes the size changes `scale` in both pipelines.
+_base_ = "./loaders.py"
 dataset_type = "ClothingDataset"
 image_scale = (750, 1101)
 
@@ -18,8 +19,6 @@ test_pipeline = [
 ]
 train_dataloader = dict(
     batch_size=2,
-    num_workers=2,
-    persistent_workers=False,  # EpochSeedHook reseeds the workers of each epoch
     sampler=dict(type="DefaultSampler", shuffle=True),
     dataset=dict(
         type=dataset_type,
@@ -30,10 +29,6 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type="DefaultSampler", shuffle=False),
     dataset=dict(
         type=dataset_type,
         ann_file="annotations/instances_val.json",

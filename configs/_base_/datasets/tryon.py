@@ -1,10 +1,9 @@
 # What every try-on data set shares: batches of 4 at 256 x 192, training without end, and tests on paired garments, of which
 # there is a truth. A data set's own file says where it is, its layout, and which label space its parsing maps have;
 # `unpaired` is what `tools/test.py --split test-unpaired` changes in the test set: every person gets another's garment.
+_base_ = "./loaders.py"
 train_dataloader = dict(
     batch_size=4,
-    num_workers=2,
-    persistent_workers=False,  # one iterator serves the whole training
     sampler=dict(type="SeededInfiniteSampler", shuffle=True),
     collate_fn=dict(type="default_collate"),
     dataset=dict(
@@ -13,10 +12,6 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=4,
-    num_workers=2,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type="DefaultSampler", shuffle=False),
     collate_fn=dict(type="default_collate"),
     dataset=dict(type="TryOnDataset", split="test", image_size=(256, 192), aux_label_space="tryon8"),
 )
