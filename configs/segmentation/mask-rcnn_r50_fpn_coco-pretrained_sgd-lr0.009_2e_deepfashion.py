@@ -1,4 +1,4 @@
-# Changes: starts from mmdet's COCO Mask R-CNN instead of ImageNet; the two 80-class output layers are left at random.
+# Changes: starts from mmdet's COCO Mask R-CNN instead of ImageNet; the outputs for 80 classes, boxes and masks start at random.
 # Why: the baseline of the qualitative figures of Sarda & Sun.
 # Costs: as the FPN row, and one download of 170 MB.
 _base_ = "./mask-rcnn_r50_fpn_sgd-lr0.009_2e_deepfashion.py"
