@@ -32,8 +32,9 @@ def carafe(features: Tensor, masks: Tensor, kernel_size: int, group_size: int = 
     """Upsamples features with weights of their own for every output pixel (equation 4 of the paper).
 
     The signature and the semantics are those of ``mmcv.ops.carafe``; features outside the map count as zero. Sums
-    are taken in the wider type of features, masks and float32, also under autocast; gradients have the type of what
-    they are the gradient of. The operator can be differentiated once.
+    are taken in the wider type of features, masks and float32, also under autocast; mmcv's compiled operator, which is
+    taken on a GPU where there is one, takes them in the features' type. Gradients have the type of what they are the
+    gradient of. The operator can be differentiated once.
 
     Args:
         features: (N, C, H, W); N may be 0.
