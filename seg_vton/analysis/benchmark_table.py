@@ -37,10 +37,6 @@ To run them again: `python tools/analysis/benchmark.py --suite cpu --out FILE.js
 cores with nothing else running; `--suite gpu` where there is a CUDA GPU.
 """
 
-
-Content = dict[str, Any]
-_PASSES = {"forward": "forward", "both": "forward + backward"}
-
 _NO_GPU = """
 No GPU has run these benchmarks yet, nor CARAFE's Triton kernels (`seg_vton/ops/carafe_triton.py`), which a GPU without
 mmcv's compiled operators takes: they are checked in Triton's interpreter on the CPU.
