@@ -1,7 +1,6 @@
 # Changes: an instance norm at the output, VGG fed [-1, 1], garments warped beforehand, a rate that never falls.
 # Why: the published code as it runs; published TOM checkpoints are to be tested with this file.
-# Costs: as tom_cp-vton; before it tools/test.py GMM CHECKPOINT --split train --out data/DressCode/upper_body, and for test
-# with --overwrite: both splits' warps go to one folder, under names of their own.
+# Costs: as tom_cp-vton; before it tools/test.py GMM CHECKPOINT --out data/DressCode/upper_body on train, --overwrite on test.
 _base_ = "./tom_cp-vton_256x192_200k_dresscode-upper.py"
 model = dict(warper=None, output_norm=True, loss_perceptual=dict(input_range="published"))
 warps = dict(folders=dict(warped_cloth="warp-cloth", warped_mask="warp-mask"))
