@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from rich.progress import track
+
+from seg_vton.progress import track
 
 Job = Callable[[], Any]
+Name = TypeVar("Name", bound=Hashable)
 
 
 def _seconds(job: Job) -> float:
@@ -24,7 +26,7 @@ def _seconds(job: Job) -> float:
     return time.perf_counter() - start
 
 
-def interleave(jobs: Mapping[str, Job], rounds: int, warmup: int = 1) -> dict[str, list[float]]:
+def interleave(jobs: Mapping[Name, Job], rounds: int, warmup: int = 1) -> dict[Name, list[float]]:
     """Runs all jobs in turn, round after round, so that a machine that slows down slows all of them.
 
     Args:
@@ -35,7 +37,7 @@ def interleave(jobs: Mapping[str, Job], rounds: int, warmup: int = 1) -> dict[st
     Returns:
         name -> seconds of each counted round.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in jobs}
+    seconds: dict[Name, list[float]] = {name: [] for name in jobs}
     for number in track(range(warmup + rounds), "timing"):
         for name, job in jobs.items():
             elapsed = _seconds(job)

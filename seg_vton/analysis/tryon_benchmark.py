@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.optim import OptimWrapper
 from rich import box
@@ -23,8 +22,8 @@ from torch.nn import functional as F
 from torchvision.models import vgg
 
 from seg_vton import machine
-from seg_vton.analysis.ops_benchmark import peak_bytes
-from seg_vton.analysis.timing import interleave, matmul_peak, spread
+from seg_vton.analysis.memory import peak_bytes
+from seg_vton.analysis.timing import interleave, matmul_peak, speedup, spread
 from seg_vton.analysis.tryon_data_benchmark import run_data_benchmark
 from seg_vton.engine.optim import BFloat16OptimWrapper
 from seg_vton.files import refuse_existing, write_json
@@ -243,7 +242,7 @@ def _measure(task: str, jobs: dict[str, Callable[[], Any]], rounds: int) -> list
             "task": task,
             "form": name,
             **spread(taken),
-            "speedup": float(np.median([a / b for a, b in zip(seconds[PUBLISHED], taken, strict=True)])),
+            "speedup": speedup(seconds[PUBLISHED], taken),
             "peak_bytes": memory[name],
         }
         for name, taken in seconds.items()

@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageDraw
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from seg_vton.analysis.timing import interleave, spread
+from seg_vton.analysis.timing import interleave, speedup, spread
 from seg_vton.data.paper_doll import draw_doll
 from seg_vton.labels import DEEPFASHION15, Unions
 from seg_vton.tryon.data.dataset import person_inputs
@@ -91,8 +91,8 @@ def run_data_benchmark(rounds: int = 200) -> dict[str, Any]:
         seconds = interleave(jobs, rounds, warmup=3)
     finally:
         torch.set_num_threads(threads)
-    rows = []
-    for form, taken in seconds.items():
-        ratios = [baseline / own for baseline, own in zip(seconds[PUBLISHED], taken, strict=True)]
-        rows.append({"form": form, **spread(taken), "speedup": float(np.median(ratios))})
+    rows = [
+        {"form": form, **spread(taken), "speedup": speedup(seconds[PUBLISHED], taken)}
+        for form, taken in seconds.items()
+    ]
     return {"size": list(label_map.shape), "rows": rows}
