@@ -10,13 +10,13 @@ import numpy as np
 
 from seg_vton.errors import UserError
 from seg_vton.pose.backends import BACKENDS, estimate
-from seg_vton.tryon.data.pose import NUM_JOINTS, read_keypoints
+from seg_vton.tryon.data.pose import read_people
 
 
 def load_or_estimate(
     source: str | Path, photo: str | Path, image: np.ndarray, models: Sequence[str | Path] | None = None
-) -> np.ndarray:
-    """The joints of the person in a photo, from wherever the user says.
+) -> list[np.ndarray]:
+    """The joints of everybody in a photo, from wherever the user says.
 
     Args:
         source: a keypoint file of any format that `read_keypoints` knows; a folder of such files (see `pose_file`); or
@@ -26,18 +26,15 @@ def load_or_estimate(
         models: ONNX files of rtmlib's detector and pose model, see `PoseEstimator`; of no use to keypoint files.
 
     Returns:
-        float32 `(18, 3)` of x, y in pixels and score, in COCO's order with the neck as joint 1; missing joints are
-        0 0 0, all of them where nobody was found or the backend is `none`.
+        float32 `(18, 3)` for each person of the file, of x, y in pixels and score, in COCO's order with the neck as
+        joint 1, missing joints 0 0 0. A backend gives one person: all joints are missing where it found nobody.
 
     Raises:
-        UserError: there is no such file or backend, or the file is broken, or has the joints of several people.
+        UserError: there is no such file or backend, or the file is broken.
     """
     if str(source) in BACKENDS:
-        return estimate(image, str(source), models)
-    joints = read_keypoints(pose_file(Path(source), Path(photo)), alone=True)
-    if joints is None:
-        return np.zeros((NUM_JOINTS, 3), np.float32)
-    return np.where((joints[:, :2] > 0).all(1, keepdims=True), joints, 0).astype(np.float32)
+        return [estimate(image, str(source), models)]
+    return [joints.astype(np.float32) for joints in read_people(pose_file(Path(source), Path(photo)))]
 
 
 def pose_file(source: Path, photo: Path) -> Path:

@@ -112,14 +112,19 @@ def _report(outcome: Outcome, args: argparse.Namespace) -> int:
     for fault in outcome.faults:
         print(f"error: {fault}", file=sys.stderr)
     for reason, names in sorted(outcome.dropped.items()):
-        some = ", ".join(names[:_EXAMPLES]) + (", ..." if len(names) > _EXAMPLES else "")
-        print(f"left out {len(names)} x {reason}: {some}")
+        print(f"left out {len(names)} x {reason}: {_some(names)}")
+    if outcome.several:
+        print(f"took the one on the body of several people {len(outcome.several)} x: {_some(outcome.several)}")
     if args.poses == "none":
         print("the pose maps are empty: --poses none")
     pairs = ", ".join(f"{count} in {name}" for name, count in outcome.pairs.items())
     print(f"wrote {args.out}: {outcome.persons['train']} persons to train on, {outcome.persons['test']} to test on")
     print(f"pairs: {pairs}; {len(outcome.faults)} photos could not be read")
     return bool(outcome.faults)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_EXAMPLES]) + (", ..." if len(names) > _EXAMPLES else "")
 
 
 if __name__ == "__main__":

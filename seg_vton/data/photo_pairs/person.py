@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -13,7 +14,9 @@ from seg_vton.data.photo_pairs.garment import Choice, fill_hidden, hidden_parts,
 from seg_vton.data.photo_pairs.warp import draw_theta
 from seg_vton.labels import DEEPFASHION15
 from seg_vton.parsing.label_map import regions
+from seg_vton.pose.choice import choose_pose
 from seg_vton.pose.face import label_face
+from seg_vton.tryon.data.pose import NUM_JOINTS
 
 MIN_HEAD = 40
 """The fewest pixels of a head at 256 x 192; fewer are specks of the labels."""
@@ -71,6 +74,7 @@ class Person:
         box: the frame in the photo.
         padded: the share of the frame that is beyond the photo.
         predicted: uint8 `(H, W)` ids of `deepfashion15` that a segmenter sees in the frame; None without one.
+        people: number of people whose joints were given; these are of the one on the body.
     """
 
     image: np.ndarray
@@ -81,6 +85,7 @@ class Person:
     box: Box
     padded: float
     predicted: np.ndarray | None = None
+    people: int = 1
 
     def mirrored(self) -> Person:
         """The person as a mirror shows them."""
@@ -96,7 +101,7 @@ class Person:
 def cut_person(
     photo: np.ndarray,
     label_map: np.ndarray,
-    joints: np.ndarray,
+    people: Sequence[np.ndarray],
     settings: Settings,
     predicted: np.ndarray | None = None,
 ) -> Person:
@@ -105,7 +110,8 @@ def cut_person(
     Args:
         photo: RGB uint8 `(H, W, 3)`.
         label_map: uint8 `(H, W)` ids of `deepfashion15`.
-        joints: float32 `(18, 3)`, in pixels of the photo.
+        people: float32 `(18, 3)` for each person whose pose is known, in pixels of the photo, missing joints 0; of
+            several people the one on the body is taken (`choose_pose`).
         settings: how.
         predicted: what a segmenter sees in the photo, as `label_map`; it comes along and decides nothing.
 
@@ -115,14 +121,19 @@ def cut_person(
     Raises:
         Unusable: the photo lacks something that training needs.
     """
-    if settings.pose_needed and not joints.any():
+    head, upper, body = regions(label_map, DEEPFASHION15.name)
+    choice = choose_pose(people, body)
+    if settings.pose_needed and choice is None:
         raise Unusable("no pose")
+    if not upper.any():
+        raise Unusable("no upper garment")
+    if choice and choice.on_body == 0:
+        raise Unusable("no joint on the person")
+    joints = choice.joints if choice else np.zeros((NUM_JOINTS, 3), np.float32)
     if settings.find_face:
         label_map = label_face(label_map, joints)
         predicted = predicted if predicted is None else label_face(predicted, joints)
-    head, upper, body = regions(label_map, DEEPFASHION15.name)
-    if not upper.any():
-        raise Unusable("no upper garment")
+        head = regions(label_map, DEEPFASHION15.name).head
     garment = upper_garment(label_map, settings.garment)
     if garment is None:
         raise Unusable("several upper garments")
@@ -141,6 +152,7 @@ def cut_person(
         box=box,
         padded=box.padded_share(photo.shape[:2]),
         predicted=predicted if predicted is None else _framed(predicted, box, settings.size),
+        people=choice.people if choice else 0,
     )
     _check(person, settings)
     return person

@@ -112,12 +112,14 @@ class Outcome:
         pairs: number of lines by pairs file.
         dropped: names of the photos left out, by reason.
         faults: a message for each photo that cannot be read.
+        several: names of the photos used whose keypoints are of several people; the one on the body was taken.
     """
 
     persons: Counter[str] = field(default_factory=Counter)
     pairs: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, list[str]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    several: list[str] = field(default_factory=list)
 
 
 def write_photo_pairs(out: str | Path, plan: Plan, workers: int = 1, overwrite: bool = False) -> Outcome:
@@ -201,9 +203,9 @@ def _write_item(folder: Path, plan: Plan, item: _Item) -> _Done:
     try:
         photo = read_photo(item.photo.photo)
         labels = item.photo.label_map(photo.shape[:2])
-        joints = load_or_estimate(plan.poses, item.photo.photo, photo, plan.pose_models)
+        people = load_or_estimate(plan.poses, item.photo.photo, photo, plan.pose_models)
         predicted = _prediction(plan, item, photo.shape[:2])
-        person = cut_person(photo, labels, joints, plan.settings, predicted)
+        person = cut_person(photo, labels, people, plan.settings, predicted)
     except Unusable as reason:
         return _Done(reason=str(reason))
     except UserError as error:
@@ -216,7 +218,8 @@ def _write_item(folder: Path, plan: Plan, item: _Item) -> _Done:
         shown = person.mirrored() if mirror else person
         _save(folder / item.split, _variant(item.stem, variant), shown, lay_out_garment(shown, rng, plan.settings))
         mirrored.append(mirror)
-    return _Done({"box": list(person.box), "padded": round(person.padded, 4), "mirrored": mirrored})
+    facts = {"box": list(person.box), "padded": round(person.padded, 4), "mirrored": mirrored, "people": person.people}
+    return _Done(facts)
 
 
 def _prediction(plan: Plan, item: _Item, shape: tuple[int, int]) -> np.ndarray | None:
@@ -259,6 +262,8 @@ def _collect(items: Sequence[_Item], done: Sequence[_Done], outcome: Outcome) ->
         else:
             persons.append((item, end.facts))
             outcome.persons[item.split] += 1
+            if end.facts["people"] > 1:
+                outcome.several.append(item.photo.name)
     return persons
 
 

@@ -33,7 +33,7 @@ def read_pose(path: str | Path) -> np.ndarray | None:
     return None if keypoints is None else keypoints[:, :2].copy()
 
 
-def read_keypoints(path: str | Path, alone: bool = False) -> np.ndarray | None:
+def read_keypoints(path: str | Path) -> np.ndarray | None:
     """Reads the first person's joints of a file with their confidence.
 
     Known are OpenPose's `people[0]["pose_keypoints"]` (before 1.3; CP-VTON reads it) and `["pose_keypoints_2d"]`, of
@@ -41,14 +41,13 @@ def read_keypoints(path: str | Path, alone: bool = False) -> np.ndarray | None:
 
     Args:
         path: a JSON.
-        alone: refuse a file with several people, of whom nobody knows which is meant.
 
     Returns:
         float64 `(18, 3)`: x and y in pixels and the confidence (1 where the file has none), in COCO's order with the
         neck as joint 1; what OpenPose did not find is at 0 or below. None where the file has no people.
 
     Raises:
-        UserError: the file is missing, broken or of another format, or has several people; the message names it.
+        UserError: the file is missing, broken or of another format; the message names it.
     """
     content = read_json(path)
     if isinstance(content, dict) and "keypoints" in content:
@@ -56,10 +55,6 @@ def read_keypoints(path: str | Path, alone: bool = False) -> np.ndarray | None:
     people = content.get("people") if isinstance(content, dict) else None
     if not isinstance(people, list):
         raise UserError(f"{path}: expected OpenPose's list `people` or DressCode's `keypoints`, found neither")
-    if alone and len(people) > 1:
-        raise UserError(
-            f"{path}: the file has {len(people)} people and try-on dresses one: leave the one that is meant in `people`"
-        )
     return _openpose(people[0], path) if people else None
 
 

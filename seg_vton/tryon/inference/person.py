@@ -13,6 +13,7 @@ from seg_vton.data.photo_pairs.crop import Box, crop, move_joints, person_box
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15
 from seg_vton.parsing.label_map import Regions, regions
+from seg_vton.pose.choice import choose_pose
 from seg_vton.pose.face import label_face
 from seg_vton.tryon.data.dataset import person_inputs
 from seg_vton.tryon.data.pose import NUM_JOINTS
@@ -94,7 +95,7 @@ def prepare_person(
     seen = regions(label_map, DEEPFASHION15.name)
     _check_upper_body(seen, label_map)
     scale = label_map.shape[0] / photo.shape[0]
-    joints, warnings = choose_pose(people, seen.body, scale)
+    joints, warnings = _choose_pose(people, seen.body, scale)
     if joints is not None and (outside := (joints[:, :2] >= photo.shape[1::-1]).any(1)).any():
         joints = np.where(outside[:, None], 0, joints)
         warnings.append(f"{np.count_nonzero(outside)} joints lie outside the photo and count as missing")
@@ -132,45 +133,23 @@ def _check_upper_body(seen: Regions, label_map: np.ndarray) -> None:
     )
 
 
-def choose_pose(people: Sequence[np.ndarray], body: np.ndarray, scale: float) -> tuple[np.ndarray | None, list[str]]:
-    """The pose that is the person's: most joints on the body, of equals the largest.
-
-    Args:
-        people: joints `(18, 3)` in pixels of the photo, missing ones 0.
-        body: bool `(h, w)`, the photo's body mask.
-        scale: of the mask to the photo.
-
-    Returns:
-        The joints, None where nobody's pose is known; warnings.
-
-    Raises:
-        UserError: no joint of anybody lies on the body.
-    """
-    found = [joints for joints in people if (joints[:, :2] > 0).all(1).any()]
-    if not found:
+def _choose_pose(people: Sequence[np.ndarray], body: np.ndarray, scale: float) -> tuple[np.ndarray | None, list[str]]:
+    """The person's joints, None where nobody's pose is known, and warnings."""
+    choice = choose_pose(people, body, scale)
+    if choice is None:
         return None, ["no pose: the pose maps are empty, and the models were trained with poses"]
-    ranks = [_rank(joints, body, scale) for joints in found]
-    best = max(range(len(found)), key=ranks.__getitem__)
-    if ranks[best][0] == 0:
+    if choice.on_body == 0:
         raise UserError(
             "none of the keypoints lies on the person: they must be of this photo, in its pixels, as it is upright"
         )
     warnings = []
-    if len(found) > 1:
+    if choice.people > 1:
         warnings.append(
-            f"the keypoints are of {len(found)} people: took the one with {ranks[best][0]} joints on the body"
+            f"the keypoints are of {choice.people} people: took the one with {choice.on_body} joints on the body"
         )
-    if not (found[best][list(_SHOULDERS), :2] > 0).all():
+    if not (choice.joints[list(_SHOULDERS), :2] > 0).all():
         warnings.append("the pose lacks a shoulder, so the garment may sit badly")
-    return found[best], warnings
-
-
-def _rank(joints: np.ndarray, body: np.ndarray, scale: float) -> tuple[int, float]:
-    """How many joints lie on the body, and the area they span."""
-    points = joints[(joints[:, :2] > 0).all(1), :2]
-    places = points * scale
-    x, y = places[(places < body.shape[::-1]).all(1)].astype(int).T
-    return int(body[y, x].sum()), float(np.ptp(points, axis=0).prod())
+    return choice.joints, warnings
 
 
 def _faults(seen: Regions, label_map: np.ndarray, box: Box, size: tuple[int, int]) -> list[str]:

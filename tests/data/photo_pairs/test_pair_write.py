@@ -146,13 +146,32 @@ def test_faults_are_told_and_the_others_written(album, tmp_path):
     photo.write_bytes(photo.read_bytes()[:600])
     (album / "poses" / "000002_0_keypoints.json").unlink()
     Image.open(album / "maps" / "000003_0.png").crop((0, 0, 47, 64)).save(album / "maps" / "000003_0.png")
-    pose = json.loads((album / "poses" / "000004_0_keypoints.json").read_text())
-    pose["people"] *= 2
-    (album / "poses" / "000004_0_keypoints.json").write_text(json.dumps(pose))
+    (album / "poses" / "000004_0_keypoints.json").write_text('{"people": [{}]}')
     outcome = write_photo_pairs(tmp_path / "set", plan)
-    for said in ("000001_0.jpg is not a whole image", "has no pose", "masks are 47x64", "the file has 2 people"):
+    for said in (
+        "000001_0.jpg is not a whole image",
+        "has no pose",
+        "masks are 47x64",
+        "one of `people` has none of the keys",
+    ):
         assert sum(said in fault for fault in outcome.faults) == 1
     assert (len(outcome.faults), dict(outcome.persons)) == (4, {"test": 1})
+
+
+def test_of_several_people_the_one_on_the_body_is_taken(album, tmp_path):
+    write_photo_pairs(tmp_path / "alone", plan_of(album))
+    path = album / "poses" / "000004_0_keypoints.json"
+    pose = json.loads(path.read_text())
+    (own,) = pose["people"]
+    stranger = {key: [2.0, 60.0, 1.0] + [0.0] * 51 for key in own if key.startswith("pose_keypoints")}
+    path.write_text(json.dumps({**pose, "people": [stranger, own]}))
+    outcome = write_photo_pairs(tmp_path / "both", plan_of(album))
+    assert (outcome.several, outcome.faults) == (["000004_0"], [])
+    alone, both = files(tmp_path / "alone"), files(tmp_path / "both")
+    assert {name for name in both if alone[name] != both[name]} == {MARKER}
+    assert [person["people"] for person in json.loads(both[MARKER])["persons"]] == [1, 1, 1, 2, 1]
+    path.write_text(json.dumps({**pose, "people": [stranger]}))
+    assert write_photo_pairs(tmp_path / "none", plan_of(album)).dropped == {"no joint on the person": ["000004_0"]}
 
 
 def test_no_pose_when_none_is_wanted(album, tmp_path):

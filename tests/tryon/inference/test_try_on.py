@@ -15,7 +15,7 @@ from seg_vton.parsing.photos import read_photo
 from seg_vton.try_on import TryOn
 from seg_vton.tryon.data import TryOnDataset
 from seg_vton.tryon.data.pose import read_people
-from seg_vton.tryon.inference import person as persons
+from seg_vton.tryon.inference.person import prepare_person
 
 
 def photo_of(doll_photos, number=1, folder="persons"):
@@ -61,7 +61,7 @@ def test_a_photo_that_is_framed_already_gives_the_data_sets_own_input(oracle, ti
     )
     expected, photo = dataset[0]["inputs"], photo_of(doll_photos)
     label_map = oracle(photo).label_map(fill_holes=False)
-    person = persons.prepare_person(photo, label_map, people_of(doll_photos), (64, 48), 2)
+    person = prepare_person(photo, label_map, people_of(doll_photos), (64, 48), 2)
     assert tuple(person.box) == (0, 0, 144, 192)
     got = torch.from_numpy(person.inputs["agnostic"])
     assert torch.equal(got[0], expected["agnostic"][0])  # of a map enlarged and reduced
@@ -115,15 +115,6 @@ def test_of_several_people_the_one_on_the_body_is_taken(predictor, doll_photos):
     assert np.array_equal(person.inputs["agnostic"], alone.inputs["agnostic"])
     assert [text for text in person.warnings if "the keypoints are of 2 people" in text]
     assert not [text for text in alone.warnings if "people:" in text]
-
-
-def test_of_equals_the_largest_is_taken():
-    body = np.ones((100, 100), bool)
-    small, large = np.zeros((18, 3)), np.zeros((18, 3))
-    small[:6, :2] = np.random.default_rng(0).uniform(40, 50, (6, 2))
-    large[:6, :2] = np.random.default_rng(0).uniform(10, 90, (6, 2))
-    assert persons.choose_pose([small, large], body, 1.0)[0] is large
-    assert persons.choose_pose([large, small], body, 1.0)[0] is large
 
 
 def test_without_a_pose_the_maps_are_empty_and_it_is_said(predictor, doll_photos):
