@@ -54,7 +54,7 @@ def _order(row: Row) -> tuple[Any, ...]:
     return row["dataset"], row["split"], facts.get("warper_aux") or False, facts["aux"], row["config"]
 
 
-def _name(facts: Mapping[str, Any]) -> str:
+def name_of(facts: Mapping[str, Any]) -> str:
     """What the paper calls a row, or would."""
     if facts["stage"] == "gmm":
         return _AUX_IN_GMM if facts["aux"] else _PLAIN
@@ -135,7 +135,7 @@ def _tom_table(rows: Sequence[Row], all_rows: bool) -> str:
     lines = [
         [
             str(number),
-            _name(row.facts),
+            name_of(row.facts),
             row.facts["warper"],
             row["config"],
             *(_metric_cell(row, name) for name in columns),
@@ -158,7 +158,7 @@ def _gmm_table(rows: Sequence[Row], first: int) -> str:
     lines = [
         [
             str(number),
-            _name(row.facts),
+            name_of(row.facts),
             row["config"],
             *(_metric_cell(row, name) for name in _GMM_METRICS),
             *_run_cells(row),

@@ -1,0 +1,123 @@
+"""docs/results.md and the README's tables are what the script makes of the JSONs, and follow them."""
+
+import json
+import re
+import shutil
+
+import pytest
+
+from seg_vton.analysis.results_page import MARKER, TEMPLATE, readme_tables, results_page, write_pages
+from seg_vton.errors import UserError
+
+FPN = "mask-rcnn_r50_fpn_sgd-lr0.005_half-res_2e_ccp"
+CONTROL = "mask-rcnn_r50_fpn-carafe-nearest_sgd-lr0.005_half-res_2e_ccp"
+CARAFE = "mask-rcnn_r50_carafe-fpn_sgd-lr0.005_half-res_2e_ccp"
+AUX, PLAIN = "gmm_aux-seg_128x96_3k_paper-doll", "gmm_cp-vton_128x96_3k_paper-doll"
+
+
+@pytest.fixture
+def folder(repo, tmp_path):
+    """A copy of the results."""
+    return shutil.copytree(repo / "docs/results", tmp_path / "results")
+
+
+def block(text):
+    return text.split(f"<!-- table:{MARKER} -->\n")[1].split(f"\n<!-- /table:{MARKER} -->")[0]
+
+
+def test_the_page_in_docs_is_what_the_script_makes_of_the_results(repo):
+    assert (repo / "docs/results.md").read_text(encoding="utf-8") == results_page(repo / "docs/results")
+
+
+def test_the_readmes_tables_are_what_the_script_makes_of_the_results(repo):
+    readme = (repo / "README.md").read_text(encoding="utf-8")
+    assert block(readme) == readme_tables(repo / "docs/results").strip()
+
+
+def test_no_number_of_a_result_stands_in_the_prose(repo):
+    """Shares, APs and decibels are the JSONs'; sizes, counts, seeds and options are the settings'."""
+    template = (repo / "seg_vton/analysis" / TEMPLATE).read_text(encoding="utf-8")
+    prose = re.sub(r"\{\{.*?\}\}|\{%.*?%\}|```.*?```", "", template, flags=re.DOTALL)
+    assert "1.5 on background and skin" in prose
+    assert not re.findall(r"(?<![\d.])0?\.\d+|\d\.\d{2,}|\d ?%", prose)
+
+
+def only(folder, kind, *names):
+    for path in (folder / kind).glob("*.*-*.json"):
+        if not any(path.name.startswith(name) for name in names):
+            path.unlink()
+
+
+def test_without_the_control_nothing_is_divided(folder):
+    only(folder, "segmentation", FPN, CARAFE)
+    text = results_page(folder)
+    assert "cannot be said: the control row" in " ".join(text.split())
+    only(folder, "segmentation", FPN)
+    assert "FPN and CARAFE-FPN have not both been run" in results_page(folder)
+
+
+@pytest.fixture
+def three_necks(folder):
+    """Two seeds of FPN, of the control and of CARAFE-FPN: mask APs .20 .22, .25 .26, .26 .29."""
+    originals = {name: next((folder / "segmentation").glob(f"{name}*.json")).read_text() for name in (FPN, CARAFE)}
+    only(folder, "segmentation")
+    nearest = {"neck": "FPN + conv P6 (nearest)", "neck_type": "FPN_CARAFE"}
+    plan = [(FPN, 0.20, {}), (FPN, 0.22, {}), (FPN, 0.25, nearest), (FPN, 0.26, nearest)]
+    plan += [(CARAFE, 0.26, {}), (CARAFE, 0.29, {})]
+    for number, (source, value, row) in enumerate(plan):
+        content = json.loads(originals[source])
+        content |= {"checkpoint_sha256": str(number), "config": CONTROL if row else source}
+        content["metrics"]["segm"]["AP"] = value
+        content["training"]["seed"] = number % 2
+        content["row"] |= row
+        (folder / "segmentation" / f"{number}.ccp-val.json").write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
+def line(text, start):
+    return next(line for line in text.splitlines() if line.startswith(start))
+
+
+def test_p6_and_carafe_have_their_shares(three_necks):
+    page = results_page(three_necks)
+    assert "segm AP +.045 [+.030, +.060] (in every pair of seeds)" in line(page, "- Of that P6's convolutions")
+    assert "segm AP +.020 [+.000, +.040]" in line(page, "- And CARAFE, once P6 is there")
+    assert "segm AP +.065 [+.040, +.090]" in line(page, "- From FPN to CARAFE-FPN")
+    change = line(page, "| P6 by convolutions")
+    assert [change.split("|")[column].strip() for column in (2, 5)] == ["2 and 2", "+.045 [+.030, +.060]"]
+    assert "segm AP" in change.split("|")[-2]
+    assert "segm AP +.045" in readme_tables(three_necks)
+
+
+def test_the_papers_own_differences_stand_beside_ours(folder):
+    text = results_page(folder)
+    carafe = [cell.strip() for cell in line(text, "| both: FPN to CARAFE-FPN: the paper").split("|")]
+    assert [carafe[4], carafe[6]] == ["+.045", "+.033"]  # .647 - .602, .603 - .570
+    aux = line(text, "| decoders in both: the paper")
+    assert "+.014" in aux  # SSIM .712 - .698
+    assert "+0.65" in aux  # PSNR 15.19 - 14.54
+
+
+def test_a_sweep_appears_once_there_is_one(folder):
+    shutil.rmtree(folder / "sweep", ignore_errors=True)
+    assert "**Not run yet.**" in results_page(folder)
+    (folder / "sweep").mkdir()
+    for source in (AUX, PLAIN):
+        shutil.copy(next((folder / "tryon").glob(f"{source}_seed0*")), folder / "sweep")
+    text = results_page(folder)
+    assert "Not run yet" not in text
+    assert "| no decoder " in text
+    assert "| background 1.5, skin 1.5 |" in text
+
+
+def test_the_pages_are_written_and_the_rest_of_the_readme_stays(folder, tmp_path):
+    page, readme = tmp_path / "results.md", tmp_path / "README.md"
+    readme.write_text(f"before\n<!-- table:{MARKER} -->\nold\n<!-- /table:{MARKER} -->\nafter\n", encoding="utf-8")
+    write_pages(folder, page, readme)
+    assert page.read_text(encoding="utf-8") == results_page(folder)
+    text = readme.read_text(encoding="utf-8")
+    assert text.startswith("before\n") and text.endswith("\nafter\n")
+    assert block(text) == readme_tables(folder).strip()
+    readme.write_text("no marker", encoding="utf-8")
+    with pytest.raises(UserError, match="needs the lines"):
+        write_pages(folder, page, readme)

@@ -1,0 +1,59 @@
+"""The sweep's tables: rows by the weights that the results record, whatever their files are called."""
+
+import pytest
+
+from seg_vton.analysis.sweep_table import render
+
+
+def result(stage="gmm", loss=1.0, classes=None, seed=0, **metrics):
+    """A test's result, as far as the table reads it; `loss=None` is a row without a decoder."""
+    head = None if loss is None else {"label_space": "tryon8", "class_weight": classes, "loss_weight": loss}
+    facts = {"stage": stage, "aux_head": head, "iterations": 1000, "image_size": [128, 96]}
+    skin = {} if head is None else {"skin": {"pixels": 9, "IoU": 0.5 + 0.1 * seed}}
+    return {"row": facts, "dataset": "paper-doll", "training": {"seed": seed}, "metrics": metrics, "per_class": skin}
+
+
+def parse(text):
+    tables = []
+    for block in text.split("\n\n"):
+        header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()]
+        tables.append([dict(zip(header, row, strict=True)) for row in rows])
+    return tables
+
+
+BOTH = {"background": 1.5, "skin": 1.5}
+
+
+def test_rows_rise_by_weight_and_seeds_are_one_row():
+    metrics = {"warped-mask IoU": 0.65, "warped-garment L1": 0.12}
+    results = [
+        result(loss=10.0, classes=BOTH, mIoU=0.7, **metrics),
+        result(loss=0.1, classes=BOTH, mIoU=0.3, **metrics),
+        result(loss=0.1, classes=BOTH, seed=1, mIoU=0.4, **metrics),
+        result(loss=1.0, classes={"background": 3, "skin": 3}, mIoU=0.6, **metrics),
+        result(loss=1.0, mIoU=0.5, **metrics),
+        result(loss=None, **metrics),
+    ]
+    [rows] = parse(render(results))
+    assert [row["GMM: weight of the loss"] for row in rows] == ["0", "0.1", "1", "1", "10"]
+    assert [row["class weights"] for row in rows] == [
+        *("no decoder", "background 1.5, skin 1.5", "all 1", "background 3, skin 3", "background 1.5, skin 1.5")
+    ]
+    assert [row["mIoU"] for row in rows] == ["-", ".350 [.300, .400]", ".500", ".600", ".700"]
+    assert rows[1]["seeds"] == "0, 1 (n = 2)"
+    assert rows[1]["IoU of skin"] == ".550 [.500, .600]"
+    assert {row["warped-garment L1"] for row in rows if row["seeds"] == "0"} == {"0.1200"}
+
+
+def test_each_stage_has_its_own_measures():
+    gmm, tom = parse(render([result("tom", SSIM=0.6, PSNR=16.0), result("gmm", **{"warped-mask IoU": 0.6})]))
+    assert "SSIM" not in gmm[0]
+    assert (tom[0]["SSIM"], tom[0]["PSNR"]) == (".600", "16.00")
+    assert "MS-SSIM" not in tom[0]  # too small images have none
+
+
+@pytest.mark.parametrize("change", [{"iterations": 3000}, {"image_size": [256, 192]}])
+def test_trainings_that_differ_in_more_than_the_seed_stay_apart(change):
+    other = result(mIoU=0.5, seed=1)
+    other["row"] |= change
+    assert len(parse(render([result(mIoU=0.5), other]))[0]) == 2
