@@ -131,7 +131,8 @@ def to_rle(segmentation: Any, width: int, height: int) -> dict[str, Any] | None:
         `size` and `counts`, or None where there is no mask: nothing given, or polygons of fewer than three points.
 
     Raises:
-        ValueError: the segmentation has none of the three forms, or its run lengths do not fill its size.
+        ValueError: the segmentation has none of the three forms, or its run lengths do not fill its size, or that is
+            none.
     """
     if not segmentation:
         return None
@@ -139,12 +140,20 @@ def to_rle(segmentation: Any, width: int, height: int) -> dict[str, Any] | None:
         return _polygons_to_rle(segmentation, width, height)
     if not isinstance(segmentation, dict) or not {"size", "counts"} <= segmentation.keys():
         raise ValueError("the segmentation is neither polygons nor RLE with size and counts")
-    if not isinstance(segmentation["counts"], list):
+    size, counts = segmentation["size"], segmentation["counts"]
+    if not isinstance(size, list) or len(size) != 2 or not _are_lengths(size):
+        raise ValueError(f"the size {size} of the mask is not [height, width]")
+    if isinstance(counts, str | bytes):
         return segmentation
-    rows, columns = segmentation["size"]
-    if sum(segmentation["counts"]) != rows * columns or min(segmentation["counts"], default=0) < 0:
+    rows, columns = size
+    if not isinstance(counts, list) or not _are_lengths(counts) or sum(counts) != rows * columns:
         raise ValueError(f"the run lengths of the mask do not fill its {columns}x{rows} pixels")
     return coco_mask.frPyObjects(segmentation, rows, columns)
+
+
+def _are_lengths(values: list[Any]) -> bool:
+    """Whether all are whole numbers from 0."""
+    return all(type(value) is int and value >= 0 for value in values)
 
 
 def _polygons_to_rle(polygons: list[Any], width: int, height: int) -> dict[str, Any] | None:

@@ -129,6 +129,9 @@ def without(key):
         (content(["polygon"]), "neither polygons nor RLE"),
         (content([{"size": [HEIGHT, WIDTH], "counts": [3, 4]}]), "do not fill its 20x30 pixels"),
         (content([{"size": [HEIGHT, WIDTH], "counts": "04"}]), "do not fill the image's 20x30 pixels"),
+        (content([{"size": [HEIGHT, WIDTH], "counts": [3, "4"]}]), "do not fill its 20x30 pixels"),
+        (content([{"size": [HEIGHT, WIDTH], "counts": 7}]), "do not fill its 20x30 pixels"),
+        (content([{"size": 7, "counts": "04"}]), r"a\.jpg, annotation 0: the size 7 of the mask is not \[height"),
         (
             content([coco_mask.encode(np.ones((4, 5), np.uint8, order="F")) | {"counts": "0d0"}]),
             r"the mask is 5x4 and the image 20x30",
