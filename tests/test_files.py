@@ -93,6 +93,11 @@ def test_sha256_of_a_file_longer_than_a_block(tmp_path):
     assert sha256(tmp_path / "a") == hashlib.sha256(content).hexdigest()
 
 
+def test_a_file_that_cannot_be_read_is_named_by_its_hash_too(tmp_path):
+    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+        sha256(tmp_path)
+
+
 def test_written_json_is_json(tmp_path):
     write_json(str(tmp_path / "a.json"), (1, "x"))
     assert json.loads((tmp_path / "a.json").read_bytes()) == [1, "x"]

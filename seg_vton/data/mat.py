@@ -61,6 +61,8 @@ def read_mat(path: str | Path, name: str) -> Any:
             if variable == name:
                 return _value(content)
             found.append(variable)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
     except (_BrokenMatError, struct.error, zlib.error, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{path} is not a whole MATLAB 5 file ({error}): download it again") from None
     raise UserError(f"{path} has no variable {name!r}, it has: {', '.join(found) or 'none'}")

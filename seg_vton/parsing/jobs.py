@@ -15,7 +15,7 @@ from typing import Any
 
 from seg_vton.errors import UserError
 from seg_vton.files import read_json, refuse_existing, write_json
-from seg_vton.parsing.photos import SUFFIXES, find_photos
+from seg_vton.parsing.photos import SUFFIXES, find_photos, leads_nowhere
 from seg_vton.parsing.writers import KINDS
 
 RECORDS = "records"
@@ -176,8 +176,9 @@ def find_inputs(inputs: Sequence[str | Path], out: Path, failures: list[str]) ->
     seen: set[Path] = set()
     photos = {}
     for photo, folder in _find(inputs, out, failures):
-        if photo.resolve() not in seen:
-            seen.add(photo.resolve())
+        place = photo.absolute() if leads_nowhere(photo) else photo.resolve()
+        if place not in seen:
+            seen.add(place)
             photos[photo] = folder
     return photos
 

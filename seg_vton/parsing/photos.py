@@ -108,6 +108,8 @@ def limited(photo: np.ndarray, side: int = PARSE_SIDE) -> np.ndarray:
 def find_photos(folder: Path, leave_out: Path) -> Iterator[Path]:
     """Yields the photos in a folder and its folders, in order; hidden files are left out.
 
+    Links to nowhere and in circles are among them: whoever reads them says so.
+
     Args:
         folder: where to look.
         leave_out: a folder inside it that is not looked into: the results of an earlier run, say.
@@ -115,7 +117,12 @@ def find_photos(folder: Path, leave_out: Path) -> Iterator[Path]:
     leave_out = leave_out.resolve()
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if hidden or path.suffix.lower() not in SUFFIXES or not path.is_file():
+        if hidden or path.suffix.lower() not in SUFFIXES or not (path.is_file() or leads_nowhere(path)):
             continue
-        if leave_out not in path.resolve().parents:
+        if leads_nowhere(path) or leave_out not in path.resolve().parents:
             yield path
+
+
+def leads_nowhere(path: Path) -> bool:
+    """Whether a path is a link to what is not there, or one in a circle, which `Path.resolve` raises for."""
+    return path.is_symlink() and not path.exists()

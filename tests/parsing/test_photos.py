@@ -206,6 +206,26 @@ def test_folders_are_searched_in_order_without_hidden_files_and_results(tmp_path
     assert found == [Path("a.PNG"), Path("b.jpg"), Path("sub/c.jpeg"), Path("sub/d.WebP")]
 
 
+def test_links_are_photos_also_those_that_lead_nowhere(tmp_path):
+    """Whoever reads them says what is wrong, instead of one photo less without a word."""
+    Image.new("RGB", (40, 40)).save(tmp_path / "good.png")
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, target in (
+        ("a.png", tmp_path / "good.png"),
+        ("b.png", tmp_path / "none.png"),
+        ("c.png", folder / "c.png"),
+    ):
+        (folder / name).symlink_to(target)
+    found = list(find_photos(folder, leave_out=tmp_path / "out"))
+    assert [path.name for path in found] == ["a.png", "b.png", "c.png"]
+    assert read_photo(found[0]).shape == (40, 40, 3)
+    with pytest.raises(UserError, match=r"b\.png does not exist"):
+        read_photo(found[1])
+    with pytest.raises(UserError, match=r"c\.png is not a whole image \(.*symbolic links"):
+        read_photo(found[2])
+
+
 def test_large_photos_are_made_smaller_at_their_aspect():
     photo = np.zeros((400, 300, 3), np.uint8)
     photo[::2] = 200

@@ -182,6 +182,8 @@ def read_pairs(path: str | Path) -> list[Pair]:
         raise UserError(
             f"{path} is not a text file: a pairs file has lines such as `000001_0.jpg 000001_1.jpg`"
         ) from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
     pairs = []
     for number, line in enumerate(lines, start=1):
         names = line.split()
