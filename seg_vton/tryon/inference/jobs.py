@@ -15,6 +15,7 @@ from typing import Any
 from seg_vton.errors import UserError
 from seg_vton.files import read_json, refuse_existing, sha256, write_json
 from seg_vton.parsing.jobs import find_inputs, name_photos, relative
+from seg_vton.parsing.photos import leads_nowhere
 from seg_vton.tryon.data.layouts import read_pairs
 
 KINDS = ("try-on", "warped-garment", "composition-mask", "parsing", "panel")
@@ -154,21 +155,34 @@ def choose_pairs(
     if pairs_file is None:
         return [(person, garment) for person in persons for garment in garments]
     wanted: dict[Item, dict[Item, None]] = {person: {} for person in persons}
+    people, things = _by_file_name(persons), _by_file_name(garments)
     for pair in read_pairs(pairs_file):
-        found = [_named(name, role, items, pairs_file, failures) for name, role, items in (
-            (pair.person, "person", persons), (pair.garment, "garment", garments)
-        )]  # fmt: skip
-        if None not in found:
-            wanted[found[0]][found[1]] = None
+        person = _named(pair.person, "person", people, pairs_file, failures)
+        garment = _named(pair.garment, "garment", things, pairs_file, failures)
+        if person and garment:
+            wanted[person][garment] = None
     return [(person, garment) for person, chosen in wanted.items() for garment in chosen]
 
 
-def _named(name: str, role: str, items: Sequence[Item], pairs_file: str | Path, failures: list[str]) -> Item | None:
-    """The item that a line of a pairs file means."""
+def _by_file_name(items: Sequence[Item]) -> dict[str, list[tuple[Path, Item]]]:
+    """Items with their whole paths, as given and with links followed, by the last part: thousands are looked up."""
+    found: dict[str, list[tuple[Path, Item]]] = {}
+    for item in items:
+        absolute = item.photo.absolute()
+        for path in {absolute} if leads_nowhere(absolute) else {absolute, absolute.resolve()}:
+            found.setdefault(path.name, []).append((path, item))
+    return found
+
+
+def _named(
+    name: str, role: str, items: Mapping[str, list[tuple[Path, Item]]], pairs_file: str | Path, failures: list[str]
+) -> Item | None:
+    """The item that a line of a pairs file means; None where there is none, or several, which is said."""
     parts = Path(name).parts
-    found = [item for item in items if item.photo.resolve().parts[-len(parts) :] == parts or str(item.photo) == name]
+    there = items.get(Path(name).name, [])
+    found = {item for path, item in there if path.parts[-len(parts) :] == parts or str(item.photo) == name}
     if len(found) == 1:
-        return found[0]
+        return found.pop()
     reason = "is none of" if not found else f"is {len(found)} of"
     failures.append(f"{pairs_file}: {name} {reason} the photos given with --{role}")
     return None

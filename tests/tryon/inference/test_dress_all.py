@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from seg_vton.labels import DEEPFASHION15, load_palette_png
 from seg_vton.parsing.photos import read_photo
 from seg_vton.try_on import TryOn
 from seg_vton.tryon.inference import run as runs
-from seg_vton.tryon.inference.jobs import KINDS
+from seg_vton.tryon.inference.jobs import KINDS, Item, choose_pairs
 from seg_vton.tryon.inference.run import dress_all
 
 
@@ -155,6 +156,29 @@ def test_pairs_of_a_file(run, doll_photos, tmp_path):
     assert outcome.done == 2
     assert sorted(path.stem for path in (tmp_path / "out" / "try-on").iterdir()) == ["1_2", "2_3"]
     assert outcome.failures == [f"{pairs}: 9.png is none of the photos given with --person"]
+
+
+def test_a_pairs_file_names_links_and_what_they_lead_to(tmp_path, monkeypatch):
+    """The end of a path must be whole parts of it."""
+    (tmp_path / "there" / "me").mkdir(parents=True)
+    (tmp_path / "links").mkdir()
+    for name in ("me/1.png", "shirt.png"):
+        (tmp_path / "there" / name).touch()
+    (tmp_path / "links" / "a.png").symlink_to(tmp_path / "there" / "me" / "1.png")
+    (tmp_path / "links" / "b.png").symlink_to(tmp_path / "links" / "b.png")
+    persons = [Item(tmp_path / "links" / f"{name}.png", name) for name in "ab"]
+    monkeypatch.chdir(tmp_path / "there")
+    garments, pairs, failures = [Item(Path("shirt.png"), "shirt")], tmp_path / "pairs.txt", []
+
+    def chosen(*lines):
+        pairs.write_text("\n".join(lines))
+        return [(person.name, garment.name) for person, garment in choose_pairs(persons, garments, pairs, failures)]
+
+    assert chosen("a.png shirt.png", "b.png there/shirt.png") == [("a", "shirt"), ("b", "shirt")]
+    assert chosen("me/1.png shirt.png", f"{tmp_path}/links/b.png shirt.png") == [("a", "shirt"), ("b", "shirt")]
+    assert not failures
+    assert chosen("e/1.png shirt.png", "nks/b.png shirt.png") == []
+    assert len(failures) == 2
 
 
 def test_bad_inputs_are_said_and_the_others_done(run, doll_photos, png_bomb, tmp_path, capsys):
