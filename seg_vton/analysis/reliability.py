@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,10 @@ from seg_vton.analysis.markdown import table
 from seg_vton.errors import UserError
 from seg_vton.files import read_json, write_text
 
-SCHEMA = 1
+SCHEMA = 2
+
+PARTS = ("Killed", "Poisoned", "Malformed", "Starved", "Alone", "Same numbers", "Long")
+"""What the page is divided into."""
 
 _HEAD = """# Reliability
 
@@ -32,25 +37,31 @@ def write_page(folder: str | Path, out: str | Path, overwrite: bool = False) -> 
     records = [_record(path) for path in sorted(Path(folder).glob("*.json"))]
     if not records:
         raise UserError(f"{folder} has no records: FAULTS_RESULTS={folder} python -m pytest tests/faults writes them")
-    rows = [(r["name"], str(r["tried"]), str(r["lost"]), r["form"], r["date"], _figures(r)) for r in records]
-    header = ("part", "tried", "lost", "form", "date", "figures")
+    rows = [(r["name"], f"{r['tried']:,}", f"{r['lost']:,}", r["form"], r["date"]) for r in _by_part(records)]
+    header = ("name", "tried", "lost", "form", "date")
     total = f"{sum(r['tried'] for r in records):,} faults tried, {sum(r['lost'] for r in records):,} promises broken."
     machines = "; ".join(sorted({f"{r['machine']['cpu']}, {r['machine']['cores']} cores" for r in records}))
-    parts = [_HEAD, *map(_section, records), "## Figures\n", total, ""]
-    parts += [table(header, rows, left=("part", "form", "date", "figures")), "", f"Machines: {machines}."]
+    parts = [_HEAD, f"{total}\n", *_sections(records), "## All\n"]
+    parts += [table(header, rows, left=("name", "form", "date")), "", f"Machines: {machines}."]
     write_text(out, "\n".join(parts) + "\n", overwrite)
+
+
+def _by_part(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(records, key=lambda record: PARTS.index(record["part"]))
 
 
 def _record(path: Path) -> dict[str, Any]:
     record = read_json(path)
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA or "promise" not in record:
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA or record.get("part") not in PARTS:
         raise UserError(f"{path} is no record of the fault suite (schema {SCHEMA}): take it out of the folder")
     return record
 
 
-def _section(record: dict[str, Any]) -> str:
-    return f"## {record['name']}\n\n{record['promise']}\n\nTried: {record['how']}.\n"
-
-
-def _figures(record: dict[str, Any]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in record["figures"].items()) or "-"
+def _sections(records: list[dict[str, Any]]) -> Iterator[str]:
+    """The parts, each with its records: promise, how it was tried, figures."""
+    for part, inner in groupby(_by_part(records), lambda record: record["part"]):
+        yield f"## {part}\n"
+        for record in inner:
+            figures = "".join(f"; {name.replace('_', ' ')} {value}" for name, value in record["figures"].items())
+            said = f"{record['how']}: {record['tried']:,} tried, {record['lost']:,} lost{figures}."
+            yield f"### {record['name']}\n\n{record['promise']}\n\n{said}\n"

@@ -5,7 +5,8 @@ from seg_vton.errors import UserError
 from seg_vton.files import write_json
 
 RECORD = {
-    "schema": 1,
+    "schema": 2,
+    "part": "Killed",
     "name": "killed-gmm",
     "promise": "A killed training goes on.",
     "how": "SIGKILL at seeded moments",
@@ -20,13 +21,21 @@ RECORD = {
 
 def test_the_page_has_promise_trial_and_figures_of_every_record(tmp_path):
     write_json(tmp_path / "records" / "a.json", RECORD)
-    write_json(tmp_path / "records" / "b.json", {**RECORD, "name": "alone", "tried": 1000, "lost": 1, "figures": {}})
+    write_json(
+        tmp_path / "records" / "0.json",
+        {**RECORD, "part": "Alone", "name": "alone", "promise": "It says so.", "tried": 1000, "lost": 1, "figures": {}},
+    )
     write_page(tmp_path / "records", tmp_path / "page.md")
     page = (tmp_path / "page.md").read_text()
-    assert "## killed-gmm\n\nA killed training goes on.\n\nTried: SIGKILL at seeded moments.\n" in page
+    assert (
+        "\n## Killed\n\n### killed-gmm\n\nA killed training goes on.\n\nSIGKILL at seeded moments: 20 tried, 0 lost; "
+        "peak gib 1.5.\n"
+    ) in page
+    assert "\n## Alone\n\n### alone\n\nIt says so.\n\nSIGKILL at seeded moments: 1,000 tried, 1 lost.\n" in page
+    assert page.index("## Killed") < page.index("## Alone")
     assert "1,020 faults tried, 1 promises broken." in page
-    assert "| killed-gmm |    20 |    0 | full | 2026-01-02 | peak gib 1.5 |" in page
-    assert "| alone      |  1000 |    1 | full | 2026-01-02 | -            |" in page
+    assert "| killed-gmm |    20 |    0 | full | 2026-01-02 |" in page
+    assert "| alone      | 1,000 |    1 | full | 2026-01-02 |" in page
     assert page.endswith("Machines: A, 2 cores.\n")
     with pytest.raises(UserError, match="pass --overwrite"):
         write_page(tmp_path / "records", tmp_path / "page.md")

@@ -18,9 +18,10 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
 from PIL import Image
-from tool_process import Started
+from tool_process import QUICK, Started
 
 from seg_vton import machine
+from seg_vton.analysis.reliability import PARTS, SCHEMA
 from seg_vton.apis import ClothingParser
 from seg_vton.data.paper_doll import Plan, write_paper_dolls
 from seg_vton.engine.launch import load_config
@@ -40,10 +41,12 @@ def full():
 
 @pytest.fixture(scope="session")
 def record():
-    """Writes down a part of the suite; `lost` is what broke its promise, and fails the test."""
+    """Writes down what was tried of a part of the page; `lost` is what broke the promise, and fails the test."""
 
-    def write(name, promise, how, tried, lost, **figures):
-        entry = {"schema": 1, "name": name, "promise": promise, "how": how, "form": "full" if FULL else "short"}
+    def write(part, name, promise, how, tried, lost, **figures):
+        assert part in PARTS
+        form = "full" if FULL else "short"
+        entry = {"schema": SCHEMA, "part": part, "name": name, "promise": promise, "how": how, "form": form}
         entry |= {"tried": tried, "lost": len(lost), "figures": figures}
         entry |= {"date": datetime.date.today().isoformat(), "machine": machine.describe()}
         RECORDS.append(entry)
@@ -68,6 +71,8 @@ def tool(monkeypatch, capfd):
         for kind in (MMLogger, MessageHub, Visualizer, DefaultScope):
             kind._instance_dict.clear()  # two runs in one second have one name
         capfd.readouterr()
+        for attribute, stand_in in QUICK.items():
+            monkeypatch.setattr(attribute, stand_in, raising=False)
         monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
         code, said = 0, ""
         try:
@@ -100,6 +105,15 @@ def doll_coco(tmp_path_factory):
     """Six paper dolls to train on and four to validate on in COCO's layout, 48 x 64 pixels."""
     folder = tmp_path_factory.mktemp("doll_coco") / "set"
     write_paper_dolls(folder, Plan(train=6, val=4, size=(48, 64), layout="coco"), workers=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photos(tiny_coco, tmp_path_factory):
+    """Six photos."""
+    folder = tmp_path_factory.mktemp("photos")
+    for path in sorted((tiny_coco / "images").iterdir())[:6]:
+        (folder / path.name).write_bytes(path.read_bytes())
     return folder
 
 

@@ -5,7 +5,9 @@ import random
 import resource
 import shutil
 import traceback
+from pathlib import Path
 
+import moments
 import mutations
 import numpy as np
 import pytest
@@ -14,13 +16,15 @@ from mmdet.registry import DATASETS
 from mmengine.registry import init_default_scope
 from PIL import Image
 
+from seg_vton.apis import ClothingParser
 from seg_vton.data.coco import CATEGORIES
 from seg_vton.engine.checkpoint import load_checkpoint_file
 from seg_vton.engine.launch import load_config
 from seg_vton.engine.loading import NotedItems
 from seg_vton.errors import UserError
 from seg_vton.files import read_json
-from seg_vton.labels import save_palette_png
+from seg_vton.labels import CCP59, save_palette_png
+from seg_vton.parsing.photos import read_photo
 from seg_vton.tryon.data.dataset import TryOnDataset
 from seg_vton.tryon.data.pose import read_people
 
@@ -56,7 +60,7 @@ def finish(record, name, how, tried, lost):
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     if peak > MEMORY:
         lost.append(("memory", peak))
-    record(f"malformed-{name}", PROMISE, how, tried, lost, peak_gib=round(peak / 2**30, 2))
+    record("Malformed", f"malformed-{name}", PROMISE, how, tried, lost, peak_gib=round(peak / 2**30, 2))
 
 
 def test_photos(tiny_coco, tiny_config_file, tiny_weights, tool, record, full, tmp_path):
@@ -226,29 +230,255 @@ def bad_configs(folder, good):
 
 
 def test_clothing_co_parsing(tool, record, full, tmp_path):
+    """Annotations and the list of labels through tools/data/ccp.py: a conversion of all or nothing."""
     from scipy.io import savemat
 
-    from seg_vton.data.mat import read_mat
-
-    rng, lost = random.Random(3), []
+    rng, lost, source = random.Random(3), [], tmp_path / "source"
+    for folder in ("photos", "annotations/pixel-level"):
+        (source / folder).mkdir(parents=True)
     labels = np.zeros((40, 30), np.uint8)
     labels[5:20, 5:20] = 3
-    savemat(tmp_path / "good.mat", {"groundtruth": labels}, do_compression=False)
-    savemat(tmp_path / "packed.mat", {"groundtruth": labels}, do_compression=True)
-    path = tmp_path / "0001.mat"
-    for index in range(number(full, 100)):
-        good = (tmp_path / ("good.mat", "packed.mat")[index % 2]).read_bytes()
-        what, content = mutated(rng, good, mutations.BYTES)
+    names = np.empty((1, len(CCP59.classes)), dtype=object)
+    names[0] = ["null", *CCP59.classes[1:]]
+    Image.new("RGB", (30, 40)).save(source / "photos" / "0001.jpg")
+    listed, annotation = source / "label_list.mat", source / "annotations" / "pixel-level" / "0001.mat"
+    savemat(listed, {"label_list": names})
+    good = {listed: [listed.read_bytes()]}
+    for packed in (False, True):
+        savemat(annotation, {"groundtruth": labels}, do_compression=packed)
+        good.setdefault(annotation, []).append(annotation.read_bytes())
+    assert tool("data/ccp.py", source, "--out", tmp_path / "out").code == 0
+    for index in range(number(full, 120)):
+        path = listed if index % 6 == 0 else annotation
+        what, content = mutated(rng, good[path][index % len(good[path])], mutations.BYTES)
         path.write_bytes(content)
-        attempt(lost, [path], ("mat", what), lambda: read_mat(path, "groundtruth"))
-    finish(record, "mat", "annotations of Clothing Co-Parsing", index + 1, lost)
+        ended = tool("data/ccp.py", source, "--out", tmp_path / "out", "--overwrite")
+        path.write_bytes(good[path][0])
+        check_end(lost, (path.name, what), ended, path)
+    finish(
+        record, "mat", "annotations of Clothing Co-Parsing and their labels through tools/data/ccp.py", index + 1, lost
+    )
+
+
+def check_end(lost, what, ended, path):
+    """A run worked, or said one fault, which names the file."""
+    said = [line for line in ended.err.splitlines() if line.startswith("error: ")]
+    worked = ended.code == 0 and not said
+    named = ended.code == 1 and len(said) == 1 and str(path) in said[0]
+    if not (worked or named) or "Traceback" in ended.err:
+        lost.append((what, ended.code, ended.err[-1500:]))
+
+
+def model_arguments(dressed):
+    """The models of the command of a try-on."""
+    return dressed[1:10]
+
+
+def test_try_on(dressed, tool, record, full, tmp_path):
+    """Keypoints, masks and pairs files through tools/try_on.py, good ones between them."""
+    rng, lost, models = random.Random(4), [], (*model_arguments(dressed), "--score-thr", "0.01", "--device", "cpu")
+    path = next(dressed[-1].iterdir())
+    photo, (width, height) = path.read_bytes(), Image.open(path).size
+    body = np.argwhere(ClothingParser(*dressed[2:4], "cpu", score_thr=0.01)(read_photo(path)).regions().upper).tolist()
+    persons, garments, poses, masks = (tmp_path / name for name in ("persons", "garments", "poses", "masks"))
+    for folder in (persons, garments, poses, masks):
+        folder.mkdir()
+    joints = [(x, y, 0.9) for y, x in rng.choices(body, k=18)]
+    pose = json.dumps({"people": [{"pose_keypoints_2d": [value for joint in joints for value in joint]}]}).encode()
+    mask = Image.new("L", (width, height))
+    mask.paste(255, (width // 4, height // 4, 3 * width // 4, 3 * height // 4))
+    mask.save(tmp_path / "mask.png")
+    count = number(full, 60)
+    for index in range(count):
+        (persons / f"p{index:03}.png").write_bytes(photo)
+        what, content = ("good", pose) if index % 10 == 0 else mutated(rng, pose, mutations.JSON)
+        (poses / f"p{index:03}_keypoints.json").write_bytes(content)
+        (garments / f"g{index:03}.png").write_bytes(photo)
+        whole = (tmp_path / "mask.png").read_bytes()
+        bytes_kinds = (*mutations.BYTES, mutations.png_size)
+        what, content = ("good", whole) if index % 10 == 0 else mutated(rng, whole, bytes_kinds)
+        (masks / f"g{index:03}.png").write_bytes(content)
+    (tmp_path / "pairs.txt").write_text("".join(f"p{index:03}.png g{index:03}.png\n" for index in range(count)))
+    for role, inputs in (("poses", (persons, garments / "g000.png")), ("masks", (persons / "p000.png", garments))):
+        out = tmp_path / f"out-{role}"
+        files = ("--person", inputs[0], "--garment", inputs[1], "--pose", poses, "--garment-mask", masks)
+        ended = tool("try_on.py", *models, *files, "--out", out)
+        said = [line for line in ended.err.splitlines() if line.startswith("error: ")]
+        for index in range(count):
+            name = f"p{index:03}_g000" if role == "poses" else f"p000_g{index:03}"
+            file = poses / f"p{index:03}_keypoints.json" if role == "poses" else masks / f"g{index:03}.png"
+            lines = sum(f"{file}" in line for line in said)
+            done = (out / "records" / f"{name}.json").is_file()
+            if lines + done != 1 or (index % 10 == 0 and not done):
+                lost.append((role, file.name, lines, done))
+        if "Traceback" in ended.err or ended.code != 1:
+            lost.append((role, ended.code, ended.err[-2000:]))
+    pairs, good = tmp_path / "bad.txt", (tmp_path / "pairs.txt").read_bytes()[:48]
+    some = (persons / "p000.png", persons / "p001.png")
+    for index in range(number(full, 30)):
+        what, content = mutated(rng, good, mutations.BYTES)
+        pairs.write_bytes(content)
+        files = ("--person", *some, "--garment", garments / "g000.png", "--pose", "none", "--pairs", pairs)
+        ended = tool("try_on.py", *models, *files, "--out", tmp_path / f"out{index}")
+        said = [line for line in ended.err.splitlines() if line.startswith("error: ")]
+        if "Traceback" in ended.err or (ended.code == 1) != any(str(pairs) in line for line in said) or ended.code > 1:
+            lost.append(("pairs", what, ended.code, ended.err[-1500:]))
+    tried = 2 * count + index + 1
+    finish(record, "try-on-tool", "keypoints, masks and pairs files through tools/try_on.py", tried, lost)
+
+
+def spoiled(rng, good):
+    """A checkpoint with other content: types, shapes, sizes, values, keys."""
+    state = {key: value.clone() for key, value in good["state_dict"].items()}
+    content = {"state_dict": state, "meta": dict(good["meta"])}
+    key = rng.choice(sorted(key for key, value in state.items() if value.is_floating_point()))
+    value = state[key]
+    kinds = {
+        "missing": lambda: state.pop(key),
+        "left over": lambda: state.update({f"{key}.more": value}),
+        "NaN": lambda: value.fill_(torch.nan),
+        "infinity": lambda: value.fill_(-torch.inf),
+        "all NaN": lambda: [v.fill_(torch.nan) for v in state.values() if v.is_floating_point()],
+        "half": lambda: state.update({key: value.half()}),
+        "integers": lambda: state.update({key: value.to(torch.int64)}),
+        "complex": lambda: state.update({key: value.to(torch.complex64)}),
+        "shape": lambda: state.update({key: value.reshape(-1)[:-1]}),
+        "huge": lambda: state.update({key: torch.zeros(1).expand(10**6, 10**6)}),
+        "text": lambda: state.update({key: "weights"}),
+        "none": lambda: state.update({key: None}),
+        "sparse": lambda: state.update({key: value.to_sparse()}),
+        "number as key": lambda: state.update({7: value}),
+        "list": lambda: content.update(state_dict=list(state.values())),
+        "no weights": lambda: content.update(state_dict={}),
+        "bare": lambda: (content.clear(), content.update(state)),
+        "meta is text": lambda: content.update(meta="meta"),
+        "classes": lambda: content["meta"].update(dataset_meta={"classes": ["cat", "dog"]}),
+        "classes are numbers": lambda: content["meta"].update(dataset_meta={"classes": 15}),
+        "data set is a list": lambda: content["meta"].update(dataset_meta=[1]),
+    }
+    name = rng.choice(list(kinds))
+    kinds[name]()
+    return name, content
+
+
+def test_checkpoints_of_other_content(tiny_weights, tiny_config_file, tool, record, full, tmp_path):
+    rng, lost, path, photo = random.Random(5), [], tmp_path / "bad.pth", tmp_path / "photo.png"
+    Image.new("RGB", (64, 64), "red").save(photo)
+    good = load_checkpoint_file(tiny_weights[0])
+    count = number(full, 80)
+    for index in range(count):
+        what, content = spoiled(rng, good)
+        torch.save(content, path)
+        ended = tool("parse.py", tiny_config_file, path, photo, "--out", tmp_path / f"out{index}")
+        check_end(lost, what, ended, path)
+    finish(
+        record, "weights", "checkpoints with other types, shapes, values and keys through tools/parse.py", count, lost
+    )
+
+
+def test_trainings_on_malformed_annotations(segmenter_config, doll_coco, tool, record, full, tmp_path):
+    """tools/train.py itself, one epoch."""
+    root, lost, rng = shutil.copytree(doll_coco, tmp_path / "set"), [], random.Random(6)
+    path = root / "annotations" / "instances_train.json"
+    good, count = path.read_bytes(), 20 if full else 2
+    for index in range(count):
+        what, content = mutated(rng, good, (mutations.json_value,) if index % 2 else (*mutations.JSON, runs))
+        path.write_bytes(content)
+        options = (
+            "train_cfg.max_epochs=1",
+            f"train_dataloader.dataset.data_root={root}/",
+            "train_dataloader.num_workers=0",
+        )
+        work = tmp_path / f"work{index}"
+        ended = tool("train.py", segmenter_config, "--work-dir", work, "--cfg-options", *options)
+        said = [line for line in ended.err.splitlines() if line.startswith("error: ")]
+        named = len(said) == 1 and any(str(name) in ended.err for name in (path, root / "images"))
+        if ended.code not in (0, 1) or (ended.code == 1 and not named) or "Traceback" in ended.err:
+            lost.append((index, what, ended.code, ended.err[-1500:]))
+    finish(record, "training", "annotation files through tools/train.py", count, lost)
+
+
+@pytest.fixture
+def unreadable_places(segmenter_config, tiny_config_file, tiny_weights, doll_coco, tiny_tryon, dressed, tmp_path):
+    """By name of a file that a tool reads: the file, which is good, and the command."""
+    work = ("--work-dir", tmp_path / "work", "--cfg-options")
+    photo, person = tmp_path / "photo.png", next(dressed[-1].iterdir())
+    shutil.copy(person, photo)
+    config, checkpoint = tmp_path / "config.py", tmp_path / "weights.pth"
+    shutil.copy(tiny_config_file, config)
+    shutil.copy(tiny_weights[0], checkpoint)
+    root = shutil.copytree(doll_coco, tmp_path / "coco")
+    dolls = shutil.copytree(Path(load_config(tiny_tryon["gmm"]).train_dataloader.dataset.data_root), tmp_path / "dolls")
+    (pairs := tmp_path / "pairs.txt").write_text(f"{person.name} {person.name}\n")
+    (gmm := tmp_path / "gmm.pth").write_bytes(dressed[6].read_bytes())
+    annotations, image = root / "annotations" / "instances_train.json", next((root / "images" / "train").iterdir())
+    parse = ("parse.py", tiny_config_file, tiny_weights[0], "--out", tmp_path / "out", "--device", "cpu")
+    train = ("train.py", segmenter_config, *work, f"train_dataloader.dataset.data_root={root}/")
+    sets = [f"{name}_dataloader.dataset.data_root={dolls}/" for name in ("train", "val")]
+    tryon = ("train.py", tiny_tryon["gmm"], *work, *sets)
+    on = ("try_on.py", *model_arguments(dressed), "--out", tmp_path / "on", "--pose", "none", "--score-thr", "0.01")
+    one = next(path.name for path in sorted((dolls / "train" / "image").iterdir()))
+    in_dolls = {folder: next((dolls / "train" / folder).glob(f"{one[:6]}*")) for folder in ("image", "pose")}
+    return {
+        "photo": (photo, (*parse, photo)),
+        "photo in a folder": (photo, (*parse, tmp_path / "photos" / "of")),
+        "config": (config, ("parse.py", config, tiny_weights[0], person, "--out", tmp_path / "out")),
+        "checkpoint": (checkpoint, ("parse.py", tiny_config_file, checkpoint, person, "--out", tmp_path / "out")),
+        "tested checkpoint": (checkpoint, ("test.py", tiny_config_file, checkpoint, *work[:2])),
+        "resumed checkpoint": (checkpoint, ("train.py", segmenter_config, *work[:2], "--resume", checkpoint)),
+        "annotations": (annotations, train),
+        "image of a training": (image, train),
+        "checked annotations": (annotations, ("data/check.py", root)),
+        "person": (photo, (*on, "--person", photo, "--garment", person)),
+        "garment": (photo, (*on, "--person", person, "--garment", photo)),
+        "pairs": (pairs, (*on, "--person", person, "--garment", person, "--pairs", pairs)),
+        "GMM": (
+            gmm,
+            (*(gmm if part == dressed[6] else part for part in on), "--person", person, "--garment", person),
+        ),
+        "pairs of a training": (dolls / "train_pairs.txt", tryon),
+        "person of a training": (in_dolls["image"], tryon),
+        "pose of a training": (in_dolls["pose"], tryon),
+        "converted checkpoint": (checkpoint, ("convert_checkpoint.py", checkpoint, tmp_path / "c.safetensors")),
+    }
+
+
+def test_files_that_cannot_be_opened(unreadable_places, start, record, full, tmp_path):
+    """Without permissions, links in a circle, links to nowhere, and folders of a file's name."""
+    (tmp_path / "photos" / "of").mkdir(parents=True)
+    kinds = ("no permissions", "circle", "nowhere", "folder")
+    cases = [(place, kind) for place in unreadable_places for kind in kinds]
+    lost, cases = [], cases if full else cases[::5]
+    for place, kind in cases:
+        file, command = unreadable_places[place]
+        if place == "photo in a folder":
+            if kind == "folder":
+                continue  # is looked into
+            file = shutil.copy(file, tmp_path / "photos" / "of" / "photo.png")
+        kept = file.with_name("kept")
+        file.rename(kept)
+        if kind == "no permissions":
+            shutil.copy(kept, file)
+            file.chmod(0)
+        elif kind == "folder":
+            file.mkdir()
+        else:
+            file.symlink_to(file if kind == "circle" else tmp_path / "nowhere")
+        running = start(*command, prepare=[(moments.no_right_to_all,)])
+        code = running.wait()
+        text = running.text()
+        said = [line for line in text.splitlines() if line.strip().startswith(("error: ", f"{file.parent}"))]
+        if code != 1 or "Traceback" in text or not any(str(file) in line for line in said):
+            lost.append((place, kind, code, text[-1500:]))
+        file.rmdir() if kind == "folder" else file.unlink()
+        kept.rename(file)
+    finish(record, "unreadable", "files without permissions, links in circles or to nowhere, folders", len(cases), lost)
 
 
 def test_a_png_of_50000_x_50000_is_not_decoded(tiny_coco, record, tmp_path):
     """Wherever an image is opened: photos, masks, parsing maps, the checker, and mmdet's own reader in a training."""
     from seg_vton.data.images import check_pixels
     from seg_vton.labels import load_palette_png
-    from seg_vton.parsing.photos import read_photo
     from seg_vton.tryon.data.images import read_mask
 
     save_palette_png(tmp_path / "good.png", np.zeros((64, 48), np.uint8), "lip20")

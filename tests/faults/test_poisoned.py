@@ -114,17 +114,11 @@ def test_no_way_in_runs_what_a_checkpoint_holds(entries, tool, record, full, tmp
                 tried += 1
                 lines = [line for line in ended.err.splitlines() if line.startswith("error: ")]
                 refused = ended.code == 1 and len(lines) == 1 and f"was refused: it asks for {name}" in lines[0]
-                print(
-                    "FAULT" if not refused else "ok",
-                    entry,
-                    place,
-                    name,
-                    ended.err[-300:] if not refused else "",
-                )
                 if marker.exists() or not refused or "Traceback" in ended.err:
                     lost.append((entry, place, name, ended.code, ended.err[-2000:]))
                 marker.unlink(missing_ok=True)
     record(
+        "Poisoned",
         "poisoned",
         "A checkpoint runs no code: it is refused by the name of what it asks for.",
         f"os.system and eval through __reduce__ in {', '.join(PLACES)}, at {len(entries)} ways into the tools",

@@ -1,22 +1,14 @@
-"""Full disks, loaders whose workers die, losses that are not numbers, other processes gone, no network."""
+"""Full disks, loaders whose workers die, losses that are not numbers."""
 
 import re
 import shutil
-import socket
 import subprocess
 
 import moments
 import pytest
+from common import files, said, same
 
 from seg_vton.engine.checkpoint import load_checkpoint_file
-
-
-def said(running):
-    """The one message of a run."""
-    text = running.text()
-    assert "Traceback" not in text, text[-3000:]
-    (line,) = [line for line in text.splitlines() if line.startswith("error: ")]
-    return line
 
 
 def test_a_full_disk_is_said_and_what_was_there_stays(
@@ -53,6 +45,7 @@ def test_a_full_disk_is_said_and_what_was_there_stays(
     if code != 1 or "json cannot be written: No space left" not in line or list(tmp_path.glob("epoch_1.*.json")):
         lost.append(("report", code, line))
     record(
+        "Starved",
         "full-disk",
         "Where there is no room, a message names the file, what was there before stays, and the exit code is 1.",
         "a limit on the size of files as a checkpoint is written, no room on the disk as a label map and a report are",
@@ -61,97 +54,134 @@ def test_a_full_disk_is_said_and_what_was_there_stays(
     )
 
 
-def test_a_loader_that_dies_names_its_sample(segmenter_config, doll_coco, start, tmp_path):
-    running = start("train.py", segmenter_config, "--work-dir", tmp_path / "work", prepare=[(moments.loader_dies, 4)])
-    assert running.wait(120) == 1, running.text()
-    assert re.search(
-        rf"a worker of the data loader .* at sample 4 \({doll_coco}/images/train/\w+\.jpg\)", said(running)
+@pytest.fixture
+def mounts():
+    """Skips where a process cannot have disks of its own."""
+    unshare = shutil.which("unshare")
+    if unshare is None or subprocess.run([unshare, "-rm", "true"], check=False, capture_output=True).returncode:
+        pytest.skip("needs `unshare -rm` of util-linux and mount name spaces")
+
+
+def test_what_was_written_before_a_small_disk_was_full_is_whole(
+    mounts, tiny_tryon, segmenter_config, tiny_weights, photos, start, record, tmp_path
+):
+    """A tmpfs on which one checkpoint has room and two have not, and one on which half of the label maps have."""
+    lost = []
+    config, whole = tiny_tryon["gmm"], tmp_path / "whole"
+    training = start("train.py", config, "--work-dir", whole)
+    assert training.wait() == 0, training.text()
+    work, kept = tmp_path / "work", tmp_path / "kept"
+    work.mkdir()
+    size = (whole / "iter_2.pth").stat().st_size
+    disk = (moments.small_disk, work, int(1.5 * size) + 100_000, kept)
+    alone = ("--cfg-options", "train_dataloader.num_workers=0")
+    training = start("train.py", config, "--work-dir", work, *alone, prepare=[disk])
+    code, line = training.wait(), said(training)
+    if code != 1 or "iter_4.pth cannot be written: No space left on device" not in line:
+        lost.append(("checkpoint", code, line))
+    resumed = start("train.py", config, "--work-dir", kept, "--resume")
+    if (
+        resumed.wait()
+        or f"{kept / 'iter_2.pth'}" not in resumed.text()
+        or not same(*(f / "iter_6.pth" for f in (kept, whole)))
+    ):
+        lost.append(("checkpoint", resumed.text()[-2000:]))
+
+    command = ("parse.py", segmenter_config, tiny_weights[0], photos, "--device", "cpu", "--score-thr", "0.05")
+    parsing = start(*command, "--out", tmp_path / "parsed")
+    assert parsing.wait() == 0, parsing.text()
+    expected = files(tmp_path / "parsed")
+    work, kept = tmp_path / "out", tmp_path / "kept-out"
+    work.mkdir()
+    blocks = sum(-(-len(content) // 4096) for content in expected.values())
+    parsing = start(*command, "--out", work, prepare=[(moments.small_disk, work, 4096 * blocks // 2, kept)])
+    code, line = parsing.wait(), said(parsing)
+    some = files(kept)
+    if code != 1 or "cannot be written: No space left on device" not in line or not 0 < len(some) < len(expected):
+        lost.append(("mask", code, line, list(some)))
+    lost += [("not whole", name) for name in some if "records" not in name and some[name] != expected[name]]
+    completed = start(*command, "--out", kept)
+    if completed.wait() or files(kept) != expected:
+        lost.append(("mask", completed.text()[-1000:]))
+    record(
+        "Starved",
+        "small-disk",
+        "What was written before the disk was full is whole, and the same command goes on from it where there is room.",
+        "a small tmpfs that fills while the second checkpoint of a GMM, and while tools/parse.py, is written",
+        2,
+        lost,
     )
 
 
-def test_a_broken_image_is_named_by_the_loader(segmenter_config, doll_coco, start, tmp_path):
-    root = shutil.copytree(doll_coco, tmp_path / "dolls")
-    broken = sorted((root / "images" / "train").iterdir())[2]
-    broken.write_bytes(b"not an image")
-    option = ("--cfg-options", f"train_dataloader.dataset.data_root={root}/")
-    running = start("train.py", segmenter_config, "--work-dir", tmp_path / "work", *option)
-    assert running.wait(120) == 1, running.text()
-    assert f"({broken}) cannot be loaded" in said(running)
+def test_a_loader_that_dies_names_its_sample(
+    segmenter_config, tiny_tryon, doll_coco, tiny_dolls, start, record, full, tmp_path
+):
+    halves = {"segmenter": (segmenter_config, rf"{doll_coco}/images/train/\w+\.jpg")}
+    halves["GMM"] = (tiny_tryon["gmm"], rf"{tiny_dolls}/train/image/\w+\.jpg")
+    cases = [(name, index) for name in halves for index in (range(5) if full else (4,))]
+    lost = []
+    for number, (name, index) in enumerate(cases):
+        config, file = halves[name]
+        dying = start("train.py", config, "--work-dir", tmp_path / str(number), prepare=[(moments.loader_dies, index)])
+        code, line = dying.wait(120), said(dying)
+        if code != 1 or not re.search(rf"a worker of the data loader .* at sample {index} \({file}\)", line):
+            lost.append((name, index, code, line))
+    record(
+        "Starved",
+        "dead-worker",
+        "Where a worker of the data loader dies the training ends with a message that names the sample; it does not "
+        "hang.",
+        "SIGKILL to a worker that loads a given sample, in both halves",
+        len(cases),
+        lost,
+    )
 
 
-@pytest.mark.parametrize("name", ["segmenter", "GMM"])
-def test_a_loss_that_turns_nan_stops_the_training(name, segmenter_config, tiny_tryon, start, tmp_path):
+def test_a_broken_image_is_named_by_the_loader(segmenter_config, doll_coco, start, record, full, tmp_path):
+    lost, names = [], sorted(path.name for path in (doll_coco / "images" / "train").iterdir())
+    names = names if full else names[2:3]
+    for number, name in enumerate(names):
+        root = shutil.copytree(doll_coco, tmp_path / str(number))
+        broken = root / "images" / "train" / name
+        broken.write_bytes(b"not an image" if number % 2 == 0 else broken.read_bytes()[:400])
+        option = ("--cfg-options", f"train_dataloader.dataset.data_root={root}/")
+        running = start("train.py", segmenter_config, "--work-dir", tmp_path / f"work{number}", *option)
+        code, line = running.wait(120), said(running)
+        if code != 1 or f"({broken}) cannot be loaded" not in line:
+            lost.append((name, code, line))
+    record(
+        "Starved",
+        "broken-image",
+        "A training whose image cannot be decoded ends with a message that names it.",
+        "images of a training set replaced and cut off",
+        len(names),
+        lost,
+    )
+
+
+def test_a_loss_that_turns_nan_stops_the_training(segmenter_config, tiny_tryon, start, record, full, tmp_path):
     """Epoch 1 and iteration 2 are saved, then comes NaN; what is saved after that would be lost weights."""
-    config = {"segmenter": segmenter_config, "GMM": tiny_tryon["gmm"]}[name]
-    own = tmp_path / "patient.py"
-    hooks = '[*_base_.custom_hooks, dict(type="NonFiniteLossHook", patience=2)]'
-    own.write_text(f'_base_ = "{config}"\ncustom_hooks = {hooks}\n')
-    running = start("train.py", own, "--work-dir", tmp_path / "work", prepare=[(moments.loss_is_nan, 4)])
-    assert running.wait() == 1, running.text()
-    line = said(running)
-    assert re.search(r"the loss of iteration 5 is nan, the batch: .*\.jpg", line), line
-    last = "epoch_1.pth" if name == "segmenter" else "iter_2.pth"
-    assert (tmp_path / "work" / "last_checkpoint").read_text().endswith(last)
-    assert all(v.isfinite().all() for v in load_checkpoint_file(tmp_path / "work" / last)["state_dict"].values())
-    assert not (tmp_path / "work" / "iter_4.pth").exists()
-
-
-def test_a_process_that_is_left_alone_says_so_and_the_training_goes_on_later(tiny_tryon, start, record, tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    work, lost = tmp_path / "work", []
-    arguments = ("train.py", tiny_tryon["gmm"], "--work-dir", work, "--launcher", "pytorch")
-    option = ("--cfg-options", "train_dataloader.num_workers=0")
-    first, second = (
-        start(*arguments, *option, prepare=[(moments.process_of_two, rank, port, fatal)])
-        for rank, fatal in ((0, 0), (1, 4))
-    )
-    second.wait()
-    code = first.wait(60)
-    if code != 1 or "another process of this run has ended" not in said(first):
-        lost.append((code, first.text()[-2000:]))
-    resumed = start("train.py", tiny_tryon["gmm"], "--work-dir", work, "--resume")
-    if resumed.wait() or load_checkpoint_file(work / "iter_6.pth")["meta"]["iter"] != 6:
-        lost.append(resumed.text()[-2000:])
+    halves = {"segmenter": (segmenter_config, "epoch_1.pth"), "GMM": (tiny_tryon["gmm"], "iter_2.pth")}
+    cases = [(name, patience) for name in halves for patience in ((1, 2, 3) if full else (2,))]
+    lost = []
+    for number, (name, patience) in enumerate(cases):
+        (config, last), own, work = halves[name], tmp_path / f"patient{number}.py", tmp_path / str(number)
+        hooks = f'[*_base_.custom_hooks, dict(type="NonFiniteLossHook", patience={patience})]'
+        own.write_text(f'_base_ = "{config}"\ncustom_hooks = {hooks}\n')
+        running = start("train.py", own, "--work-dir", work, prepare=[(moments.loss_is_nan, 4)])
+        code, line = running.wait(), said(running)
+        if code != 1 or not re.search(rf"the loss of iteration {3 + patience} is nan, the batch: .*\.jpg", line):
+            lost.append((name, patience, code, line))
+        saved = [path.name for path in work.glob("*.pth")]
+        good = all(v.isfinite().all() for v in load_checkpoint_file(work / last)["state_dict"].values())
+        if not (work / "last_checkpoint").read_text().endswith(last) or not good or saved != [last]:
+            lost.append((name, patience, saved))
     record(
-        "alone",
-        "Where one of two processes is killed, the other ends within a minute and says why; the training can go on.",
-        "two gloo processes, one with SIGKILL in its fourth iteration, then --resume",
-        1,
+        "Starved",
+        "nan",
+        "A loss that is NaN for a number of steps, which a config sets, ends the training with the ids and files of "
+        "the batch; weights that are not finite are not saved, the last good checkpoint stays the last.",
+        "the loss of both halves made NaN from the fourth iteration on, patience 1 to 3",
+        len(cases),
         lost,
     )
-
-
-def test_nothing_is_asked_of_the_network(segmenter_config, tiny_weights, doll_coco, dressed, start, record, tmp_path):
-    log, lost = tmp_path / "connections", []
-    work = ("--work-dir", tmp_path / "work")
-    checkpoint = shutil.copy(tiny_weights[0], tmp_path / "epoch_1.pth")
-    commands = [
-        ("train.py", segmenter_config, *work),
-        ("test.py", segmenter_config, checkpoint, *work),
-        ("parse.py", segmenter_config, checkpoint, doll_coco / "images" / "val", "--out", tmp_path / "parsed"),
-        (*dressed, "--out", tmp_path / "dressed"),
-    ]
-    for command in commands:
-        running = start(*command, prepare=[(moments.network_watched, str(log))])
-        if running.wait():
-            lost.append((command[0], running.text()[-1000:]))
-    lost += log.read_text().splitlines() if log.exists() else []
-    record(
-        "no-network",
-        "Training, testing, parsing and try-on make no connection.",
-        "every connection and look-up of a name noted by an audit hook",
-        len(commands),
-        lost,
-    )
-
-
-@pytest.mark.slow
-def test_without_a_network_the_short_tests_pass(repo):
-    """In a name space of its own, which has none."""
-    if shutil.which("unshare") is None or subprocess.run(["unshare", "-rn", "true"], check=False).returncode:
-        pytest.skip("needs `unshare -rn` of util-linux and user name spaces")
-    python = repo / ".venv" / "bin" / "python"
-    command = ["unshare", "-rn", str(python), "-m", "pytest", "-q", "-m", "not slow", "--ignore", "tests/faults"]
-    assert subprocess.run(command, cwd=repo, check=False).returncode == 0
