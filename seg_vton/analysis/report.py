@@ -191,8 +191,7 @@ def _add_ap(section: Section, folder: Path) -> None:
     columns = [(kind, name) for kind in _KINDS for name in _AP]
     header = ["model", "images", *(f"{_KINDS[kind]} {name}" for kind, name in columns)]
     rows = [
-        [r["config"], str(r["images"]), *(fraction(r["metrics"][kind][name]) for kind, name in columns)]
-        for r in results
+        [r["config"], str(r["images"]), *(_number(r["metrics"][kind][name]) for kind, name in columns)] for r in results
     ]
     section.tables.append(Table("AP over all classes", header, rows, ("model",)))
     section.tables += [_class_table(result) for result in results]

@@ -77,6 +77,7 @@ def result(config, task, **changes):
 def detection():
     names, levels = ("AP", "AP50", "AP75"), {"bbox": 0.111, "segm": 0.222}
     metrics = {kind: {name: base + 0.1 * i for i, name in enumerate(names)} for kind, base in levels.items()}
+    metrics["segm"]["AP75"] = None  # as where there is nothing to find
     classes = {
         "dress": {"instances": 25, "bbox": {"AP": 0.876, "AP50": None}, "segm": {"AP": 0.765, "AP50": 0.654}},
     }
@@ -177,7 +178,7 @@ def test_a_whole_demo_is_a_page_of_its_own(whole, tmp_path):
 def test_it_has_the_numbers_of_the_files(whole, tmp_path):
     page = make(whole, tmp_path / "report.html")
     cells = set(page.cells)
-    assert {".111", ".211", ".311", ".222", ".322", ".422"} <= cells
+    assert {".111", ".211", ".311", ".222", ".322", "-"} <= cells
     assert {"dress", "25", ".876", ".765", ".654"} <= cells
     assert {"17.26", ".679", ".432", ".543", "-"} <= cells
     assert {"it needs a file", "1234", "0.457", "c0ffeemask-r", "2026-01-02"} <= cells
