@@ -14,6 +14,7 @@ from mmengine.config import DictAction
 from seg_vton.engine import launch, testing
 from seg_vton.errors import exit_on_user_error
 from seg_vton.parsing.evaluation import judge_label_maps
+from seg_vton.processes import leave_process_group
 
 
 def parse_args() -> argparse.Namespace:
@@ -45,6 +46,7 @@ def main() -> None:
             fill_holes=not args.keep_holes,
         )
         testing.run(config, args.checkpoint, overwrite=args.overwrite)
+        leave_process_group()
 
 
 if __name__ == "__main__":
