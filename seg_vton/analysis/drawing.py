@@ -61,10 +61,12 @@ def _fitting_font(text: str, size: int, width: int, bold: bool = False) -> Image
 
 def anchor(mask: np.ndarray) -> tuple[int, int]:
     """x and y of the pixel that is deepest inside a mask, bool `(H, W)` with at least one pixel."""
-    padded = np.pad(mask, 1).astype(np.uint8)  # the photograph's edge is an edge of the mask too
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    inner = mask[top : top + height, left : left + width]
+    padded = np.pad(inner, 1).astype(np.uint8)  # the photograph's edge is an edge of the mask too
     depth = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
     y, x = np.unravel_index(int(depth.argmax()), depth.shape)
-    return int(x), int(y)
+    return left + int(x), top + int(y)
 
 
 def spread(wanted: Sequence[float], pitch: float, low: float, high: float) -> list[float]:

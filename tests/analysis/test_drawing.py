@@ -1,5 +1,6 @@
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -38,6 +39,10 @@ def test_the_anchor_is_the_deepest_pixel():
     assert mask[y, x]
     assert np.linalg.norm(outside - (y, x), axis=1).min() >= 0.95 * depth.max()  # OpenCV's distance is approximate
     assert anchor(np.ones((5, 9), bool))[1] == 2  # the image's edge counts as an edge
+    full = np.zeros((40, 60), bool)
+    full[8:31, 20:51] = np.random.default_rng(0).random((23, 31)) > 0.1
+    depth = cv2.distanceTransform(full.astype(np.uint8), cv2.DIST_L2, 5)
+    assert anchor(full) == np.unravel_index(depth.argmax(), depth.shape)[::-1]
 
 
 def test_masks_are_half_of_their_colour_and_the_rest_stays():
