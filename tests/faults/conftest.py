@@ -29,7 +29,6 @@ from seg_vton.files import write_json
 from seg_vton.registry import build_model
 
 FULL = os.environ.get("FAULTS") == "full"
-RECORDS = []
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 
 
@@ -39,8 +38,8 @@ def full():
     return FULL
 
 
-@pytest.fixture(scope="session")
-def record():
+@pytest.fixture
+def record(record_property):
     """Writes down what was tried of a part of the page; `lost` is what broke the promise, and fails the test."""
 
     def write(part, name, promise, how, tried, lost, **figures):
@@ -49,7 +48,7 @@ def record():
         entry = {"schema": SCHEMA, "part": part, "name": name, "promise": promise, "how": how, "form": form}
         entry |= {"tried": tried, "lost": len(lost), "figures": figures}
         entry |= {"date": datetime.date.today().isoformat(), "machine": machine.describe()}
-        RECORDS.append(entry)
+        record_property("faults", f"{name}: {tried} tried, {len(lost)} lost; {how}")
         if os.environ.get("FAULTS_RESULTS"):
             write_json(Path(os.environ["FAULTS_RESULTS"]) / f"{name}.json", entry, overwrite=True, indent=1)
         assert not lost, "\n".join(map(str, lost[:10]))
@@ -58,9 +57,11 @@ def record():
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Prints what was tried and what was lost."""
-    for entry in RECORDS:
-        terminalreporter.write_line(f"{entry['name']}: {entry['tried']} tried, {entry['lost']} lost; {entry['how']}")
+    """Prints what was tried and what was lost, also by other processes of pytest-xdist."""
+    for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
+        for name, value in report.user_properties if report.when == "call" else ():
+            if name == "faults":
+                terminalreporter.write_line(value)
 
 
 @pytest.fixture
