@@ -17,11 +17,18 @@ def _open(path: Path, mode: str) -> Image.Image:
     """Opens and decodes an image."""
     try:
         with Image.open(path) as image:
-            return image.convert(mode)
+            clear = mode == "RGB" and ("A" in image.getbands() or "transparency" in image.info)
+            return (_on_white(image) if clear else image).convert(mode)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except BROKEN_IMAGE as error:
         raise UserError(f"{path} is not a whole image ({error}): write or download it again") from None
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """What is transparent becomes white, which cut-out garments lie on; below it a file may have any colour."""
+    picture = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
 
 
 def read_photo(
@@ -30,7 +37,7 @@ def read_photo(
     """Reads a photo.
 
     Args:
-        path: an image file of any mode.
+        path: an image file of any mode; transparent parts become white.
         size: (height, width) wanted.
         resampling: for a photo of another size; Pillow's filters are wide enough for shrinking.
 

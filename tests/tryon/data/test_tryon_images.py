@@ -43,6 +43,19 @@ def test_photos_of_other_modes_become_rgb(tmp_path, photo, mode):
     assert read_photo(path, (40, 30))[0].shape == (40, 30, 3)
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_what_is_transparent_becomes_white_and_the_rest_stays(tmp_path, mode):
+    picture = Image.new("RGBA", (4, 2), (90, 90, 90, 255))
+    picture.paste((0, 0, 0, 0), (0, 0, 2, 2))  # as tools that cut garments out leave it
+    if mode == "P":
+        picture.quantize(2).save(tmp_path / "cut.png")
+    else:
+        picture.convert(mode).save(tmp_path / "cut.png")
+    expected = np.full((2, 4, 3), 90)
+    expected[:, :2] = 255
+    assert np.array_equal(read_photo(tmp_path / "cut.png", (2, 4))[0], expected)
+
+
 def test_mask_is_true_from_128(tmp_path):
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
     Image.fromarray(levels).save(tmp_path / "mask.png")
