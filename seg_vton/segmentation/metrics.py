@@ -52,6 +52,28 @@ def summarise(precision: np.ndarray) -> dict[str, float | None]:
     return {name: _mean(value) for name, value in zip(SUMMARY_NAMES, values, strict=True)}
 
 
+def _numbered_truth(
+    content: dict[str, Any], class_ids: Sequence[int | str]
+) -> tuple[COCO, dict[int | str, int], dict[int | str, int]]:
+    """The truth of some classes under numbers from 1 on, and those of the images and the classes by their ids.
+
+    COCO's evaluation counts an instance with the id 0 as never found, and faster-coco-eval takes no ids that are text.
+    The images' order stays that of their ids, which tells which of equal scores comes first.
+    """
+    image_ids = sorted((image["id"] for image in content["images"]), key=lambda name: (isinstance(name, str), name))
+    images, classes = ({name: n for n, name in enumerate(ids, 1)} for ids in (image_ids, class_ids))
+    annotations = [a for a in content["annotations"] if a["image_id"] in images and a["category_id"] in classes]
+    numbered = {
+        "images": [{**image, "id": images[image["id"]]} for image in content["images"]],
+        "annotations": [
+            {**a, "id": n, "image_id": images[a["image_id"]], "category_id": classes[a["category_id"]]}
+            for n, a in enumerate(annotations, 1)
+        ],
+        "categories": [{"id": n, "name": str(name)} for name, n in classes.items()],
+    }
+    return COCO(numbered), images, classes
+
+
 @METRICS.register_module()
 class InstanceAP(BaseMetric):
     """AP, AP50, AP75, small, medium, large, and AP and AP50 for each class, of boxes, masks and boundaries.
@@ -137,22 +159,21 @@ class InstanceAP(BaseMetric):
             `bbox_mAP`, `segm_mAP_50`, ... as mmdet names them, and `boundary_mAP`, ...; numbers without ground truth
             are left out.
         """
-        ground_truth = COCO(self.ann_file)
-        ids = {category["name"]: category["id"] for category in ground_truth.dataset["categories"]}
+        content = read_json(self.ann_file)
+        ids = {category["name"]: category["id"] for category in content["categories"]}
         class_ids = [ids[name] for name in self.dataset_meta["classes"]]
         image_ids = [prediction["img_id"] for prediction in results]
         self.predictions = [row for prediction in results for row in self._rows(prediction, class_ids)]
         if self.predictions_file:
             write_json(self.predictions_file, self.predictions, overwrite=True)
-        precisions = {
-            kind: self._precision(ground_truth, self.predictions, kind, class_ids, image_ids) for kind in self.iou_types
-        }
-        self.report = self._build_report(ground_truth, class_ids, image_ids, precisions)
+        numbered = _numbered_truth(content, class_ids)
+        precisions = {kind: self._precision(*numbered, self.predictions, kind, image_ids) for kind in self.iou_types}
+        self.report = self._build_report(content, class_ids, image_ids, precisions)
         self._log()
         return self._scalars()
 
     @staticmethod
-    def _rows(prediction: dict[str, Any], class_ids: Sequence[int]) -> list[dict[str, Any]]:
+    def _rows(prediction: dict[str, Any], class_ids: Sequence[int | str]) -> list[dict[str, Any]]:
         """One image's predictions as COCO result rows: box as x, y, width, height in pixels, mask as compressed RLE."""
         columns = (prediction[key].tolist() for key in ("bboxes", "scores", "labels"))
         return [
@@ -169,15 +190,24 @@ class InstanceAP(BaseMetric):
     @staticmethod
     def _precision(
         ground_truth: COCO,
+        images: dict[int | str, int],
+        classes: dict[int | str, int],
         predictions: list[dict[str, Any]],
         kind: str,
-        class_ids: Sequence[int],
-        image_ids: Sequence[int],
+        image_ids: Sequence[int | str],
     ) -> np.ndarray:
-        """COCO's precision array over `image_ids`, classes in the order of `class_ids`."""
+        """COCO's precision array over `image_ids`; `images` and `classes` are as in `_numbered_truth`."""
         # For masks COCO must take the area from the mask, which it does only when no box is given.
-        dropped = "segmentation" if kind == "bbox" else "bbox"
-        rows = [{key: value for key, value in row.items() if key != dropped} for row in predictions]
+        place = "bbox" if kind == "bbox" else "segmentation"
+        rows = [
+            {
+                "image_id": images[row["image_id"]],
+                "category_id": classes[row["category_id"]],
+                "score": row["score"],
+                place: row[place],
+            }
+            for row in predictions
+        ]
         evaluation = COCOeval_faster(
             ground_truth,
             ground_truth.loadRes(rows),
@@ -185,20 +215,24 @@ class InstanceAP(BaseMetric):
             print_function=lambda *_: None,
             boundary_dilation_ratio=BOUNDARY_WIDTH,
         )
-        evaluation.params.catIds, evaluation.params.imgIds = list(class_ids), list(image_ids)
+        evaluation.params.catIds, evaluation.params.imgIds = list(classes.values()), [images[i] for i in image_ids]
         evaluation.evaluate()
         evaluation.accumulate()
-        order = [sorted(class_ids).index(class_id) for class_id in class_ids]
-        return np.asarray(evaluation.eval["precision"])[:, :, order]
+        return np.asarray(evaluation.eval["precision"])
 
     def _build_report(
         self,
-        ground_truth: COCO,
-        class_ids: Sequence[int],
-        image_ids: Sequence[int],
+        content: dict[str, Any],
+        class_ids: Sequence[int | str],
+        image_ids: Sequence[int | str],
         precisions: dict[str, np.ndarray],
     ) -> dict[str, Any]:
-        annotations = ground_truth.loadAnns(ground_truth.getAnnIds(image_ids, class_ids, iscrowd=False))
+        judged = set(image_ids)
+        annotations = [
+            a
+            for a in content["annotations"]
+            if a["image_id"] in judged and a["category_id"] in class_ids and not a.get("iscrowd")
+        ]
         truths = Counter(annotation["category_id"] for annotation in annotations)
         predicted = Counter(row["category_id"] for row in self.predictions)
         per_class = {}

@@ -306,6 +306,33 @@ def test_boundary_ap_can_be_left_out(case):
     assert list(metric.report["metrics"]) == ["bbox", "segm"]
 
 
+def renamed(content, name):
+    """A COCO file's content with other ids: `name` makes one of a section and an id."""
+    for section in ("images", "annotations", "categories"):
+        for entry in content[section]:
+            entry["id"] = name(section, entry["id"])
+    for annotation in content["annotations"]:
+        annotation["image_id"] = name("images", annotation["image_id"])
+        annotation["category_id"] = name("categories", annotation["category_id"])
+    return content
+
+
+@pytest.mark.parametrize(
+    "name",
+    [lambda section, i: i - {"annotations": 1, "images": 100, "categories": 1}[section], lambda _, i: f"id {i:03}"],
+    ids=["from zero", "text"],
+)
+def test_ids_do_not_change_the_numbers(case, name):
+    """pycocotools counts an instance with the id 0 as never found."""
+    metric, samples, path = case(in_order())
+    expected = evaluate(metric, samples), metric.report
+    path.write_text(json.dumps(renamed(json.loads(path.read_text()), name)))
+    other = InstanceAP(str(path), "random", "val")
+    samples = [entry | {"img_id": name("images", entry["img_id"])} for entry in samples]
+    assert (evaluate(other, samples), other.report) == expected
+    assert {row["image_id"] for row in other.predictions} <= {entry["img_id"] for entry in samples}
+
+
 def test_fewer_classes_than_the_file_has(case):
     """A detector of two classes is measured on those two, whatever else the file holds."""
     classes = ("face", "dress")
