@@ -20,7 +20,7 @@ from seg_vton.files import read_json, refuse_existing, write_json
 
 SUITES = {
     "cpu": ("ops", "detector", "tryon", "data", "evaluation"),
-    "gpu": ("ops", "detector"),  # data and evaluation use no GPU; the try-on benchmark knows only the CPU
+    "gpu": ("ops", "detector", "tryon"),  # data and evaluation use no GPU
 }
 
 

@@ -24,7 +24,8 @@ How to read the tables:
 - Times are medians of the rounds, with the fastest and the slowest beside them.
 - "Of matmul peak" and "of copy peak" say how much of the machine is used: the multiply-adds that the operation itself
   needs, or its inputs read once and its results written once, per second, as a share of the best float32 matrix product
-  and the best copy of a large block that PyTorch did in the same run. Neither can be 100 % where work needs both.
+  and the best copy of a large block that PyTorch did in the same run. Neither can be 100 % where work needs both. Of
+  the try-on networks every convolution counts as if computed directly; Winograd's way takes fewer operations.
 - Memory is the most that PyTorch's allocators held beyond what they held before, results included; for the data
   pipelines and the evaluation, by how much a process grew, as the operating system counts it. "Memory / output" is in
   sizes of the result.
@@ -94,7 +95,8 @@ def _tryon_table(report: Content) -> str:
     """Try-on: one row a task and form; the ratio is to the published form of the same task."""
     height, width = report["image_size"]
     header = (f"try-on, {height} x {width}, batch {report['batch']}", "form", "median ms", "min to max")
-    header += ("times faster", "peak MB")
+    shares = any("share_of_peak" in row for row in report["rows"])  # reports of before have none
+    header += ("times faster", *(("of matmul peak",) if shares else ()), "peak MB")
     rows = [
         (
             row["task"],
@@ -102,11 +104,13 @@ def _tryon_table(report: Content) -> str:
             f"{1e3 * row['median']:.3g}",
             _range(row, 1e3),
             f"{row['speedup']:.2f}",
+            *((f"{row['share_of_peak']:.0%}" if "share_of_peak" in row else "-",) if shares else ()),
             _megabytes(row),
         )
         for row in report["rows"] + [{"task": "inputs of one item", **row} for row in report["data"]["rows"]]
     ]
-    return markdown.table(header, rows, left=header[:2]) + f"\n\n{_machine(report)}"
+    peak = f"Peak measured in the same run: {report['matmul_peak_gflops']:.0f} GFLOP/s in a float32 matrix product. "
+    return markdown.table(header, rows, left=header[:2]) + f"\n\n{peak if shares else ''}{_machine(report)}"
 
 
 def _data_table(report: Content) -> str:

@@ -7,23 +7,25 @@ all images warped at every step, each layer by itself, PyTorch's Adam as it come
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.optim import OptimWrapper
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import vgg
 
 from seg_vton import machine
 from seg_vton.analysis.memory import peak_bytes
-from seg_vton.analysis.timing import interleave, matmul_peak, speedup, spread
+from seg_vton.analysis.timing import accelerator, interleave, matmul_peak, speedup, spread
 from seg_vton.analysis.tryon_data_benchmark import run_data_benchmark
 from seg_vton.engine.optim import BFloat16OptimWrapper
 from seg_vton.files import refuse_existing, write_json
@@ -35,8 +37,8 @@ from seg_vton.tryon.models.tps import control_points, pixel_centres, tps_inverse
 from seg_vton.tryon.models.winograd import WinogradConv2d
 
 BATCH, IMAGE_SIZE, GRID_SIZE = 4, (256, 192), 5  # of the paper
-PUBLISHED, OURS, AUX, AMP = "published form", "seg_vton", "seg_vton, auxiliary decoder", "seg_vton, bfloat16 (--amp)"
-COLUMNS = ("ms", "min", "max", "faster", "MB")
+PUBLISHED, OURS, AUX = "published form", "seg_vton", "seg_vton, auxiliary decoder"
+COLUMNS = ("ms", "min", "max", "faster", "of peak", "MB")
 
 
 class TextbookTPS(nn.Module):
@@ -139,7 +141,7 @@ class Step:
         self.published = published and published(model)
         self.model = plain_convolutions(model) if published else model.to(memory_format=torch.channels_last)
         self.optimiser = torch.optim.Adam(model.parameters(), **settings, **({} if published else {"fused": True}))
-        self.wrapper = wrapper(self.optimiser)
+        self.wrapper = wrapper(optimizer=self.optimiser)
 
     def __call__(self) -> Tensor:
         """Forward, backward, update; returns the loss before the update."""
@@ -151,14 +153,46 @@ class Step:
         self.optimiser.step()
         return loss
 
+    def gigaflop(self) -> float:
+        """Floating-point operations of a step in 10^9, with every convolution computed directly.
+
+        A multiply-add counts as two. Winograd's way takes fewer; a share of the peak is of what the step is worth.
+        """
+        with directly(self.model), FlopCounterMode(display=False) as counter:
+            self()
+        return counter.get_total_flops() / 1e9
+
+
+def _winograd_convolutions(model: nn.Module) -> list[WinogradConv2d]:
+    """Those of the frozen VGG included."""
+    networks = [model] + [module.network for module in model.modules() if isinstance(module, Frozen)]
+    return [m for network in networks for m in network.modules() if isinstance(m, WinogradConv2d)]
+
 
 def plain_convolutions(model: nn.Module) -> nn.Module:
-    """Takes Winograd's way from every convolution, those of the frozen VGG included."""
-    networks = [model] + [module.network for module in model.modules() if isinstance(module, Frozen)]
-    for module in (module for network in networks for module in network.modules()):
-        if isinstance(module, WinogradConv2d):
-            module.max_tile = 0
+    """Takes Winograd's way from every convolution."""
+    for module in _winograd_convolutions(model):
+        module.max_tile = 0
     return model
+
+
+@contextmanager
+def directly(model: nn.Module) -> Iterator[None]:
+    """Takes Winograd's way from every convolution for a while."""
+    before = [(module, module.max_tile) for module in _winograd_convolutions(model)]
+    plain_convolutions(model)
+    try:
+        yield
+    finally:
+        for module, max_tile in before:
+            module.max_tile = max_tile
+
+
+def amp() -> tuple[str, type[OptimWrapper]]:
+    """What `--amp` trains with here: its name in the tables, and what takes the step."""
+    if accelerator().type == "cuda":
+        return f"{OURS}, float16 (--amp)", AmpOptimWrapper
+    return f"{OURS}, bfloat16 (--amp)", BFloat16OptimWrapper
 
 
 def make_inputs(batch: int, size: tuple[int, int]) -> dict[str, Tensor]:
@@ -167,7 +201,8 @@ def make_inputs(batch: int, size: tuple[int, int]) -> dict[str, Tensor]:
     coarse = {name: torch.rand(batch, count, 8, 6) * 2 - 1 for name, count in channels.items()}
     inputs = {name: F.interpolate(value, size, mode="bilinear") for name, value in coarse.items()}
     inputs |= {name: (torch.rand(batch, 1, *size) > 0.5).float() for name in ("cloth_mask", "warped_mask")}
-    return inputs | {"parse": torch.randint(0, 8, (batch, *size))}
+    inputs |= {"parse": torch.randint(0, 8, (batch, *size))}
+    return {name: value.to(accelerator()) for name, value in inputs.items()}
 
 
 def save_random_vgg19(path: Path, layers: int = 37) -> None:
@@ -182,15 +217,18 @@ def _steps(stage: str, inputs: dict[str, Tensor], base_channels: int, weights: P
     def build(aux_head: dict[str, Any] | None = None) -> nn.Module:
         torch.manual_seed(0)
         if stage == "GMM":
-            return GMM(aux_head, image_size=tuple(inputs["image"].shape[2:]), base_channels=base_channels)
-        perceptual = {"type": "PerceptualLoss", "weights": weights and str(weights)}
-        return TOM(aux_head, base_channels=base_channels, loss_perceptual=perceptual)
+            model = GMM(aux_head, image_size=tuple(inputs["image"].shape[2:]), base_channels=base_channels)
+        else:
+            perceptual = {"type": "PerceptualLoss", "weights": weights and str(weights)}
+            model = TOM(aux_head, base_channels=base_channels, loss_perceptual=perceptual)
+        return model.to(accelerator())
 
     published = PublishedGMM if stage == "GMM" else PublishedTOM
+    mixed, wrapper = amp()
     return {
         PUBLISHED: Step(build(), inputs, published),
         OURS: Step(build(), inputs),
-        AMP: Step(build(), inputs, wrapper=BFloat16OptimWrapper),
+        mixed: Step(build(), inputs, wrapper=wrapper),
         AUX: Step(build({"type": "AuxSegHead", "class_weight": {"background": 1.5, "skin": 1.5}}), inputs),
     }
 
@@ -215,16 +253,18 @@ def run(rounds: int, quick: bool, out: str | None = None, overwrite: bool = Fals
     torch.manual_seed(0)
     batch, size, base_channels = (2, (64, 64), 4) if quick else (BATCH, IMAGE_SIZE, 64)
     inputs, theta = make_inputs(batch, size), torch.empty(batch, 2 * GRID_SIZE**2).uniform_(-0.3, 0.3)
-    rows = _measure(
-        "TPS grid", {PUBLISHED: partial(TextbookTPS(size), theta), OURS: partial(TPSGrid(size), theta)}, rounds
-    )
+    theta, peak_size = theta.to(accelerator()), 256 if quick else 2048
+    splines = {PUBLISHED: TextbookTPS(size).to(accelerator()), OURS: TPSGrid(size).to(accelerator())}
+    peak = matmul_peak(peak_size)
+    rows = _measure("TPS grid", {form: partial(spline, theta) for form, spline in splines.items()}, rounds)
     rows += _measure("GMM step", _steps("GMM", inputs, base_channels, None), rounds)
     rows += _measure("TOM step, perceptual loss off", _steps("TOM", inputs, base_channels, None), rounds)
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "vgg19.pth"
         save_random_vgg19(weights, 3 if quick else 37)
         rows += _measure("TOM step", _steps("TOM", inputs, base_channels, weights), rounds)
-    peak = matmul_peak(256 if quick else 2048)
+    peak = max(peak, matmul_peak(peak_size))
+    _add_shares(rows, peak)
     report = {"batch": batch, "image_size": list(size), "rows": rows, "matmul_peak_gflops": peak}
     report["data"] = run_data_benchmark(5 if quick else 200)
     report["machine"] = machine.describe()
@@ -237,6 +277,7 @@ def run(rounds: int, quick: bool, out: str | None = None, overwrite: bool = Fals
 def _measure(task: str, jobs: dict[str, Callable[[], Any]], rounds: int) -> list[dict[str, Any]]:
     seconds = interleave(jobs, rounds)
     memory = {name: peak_bytes(job) for name, job in jobs.items()}
+    flop = {name: {"gigaflop": job.gigaflop()} for name, job in jobs.items() if isinstance(job, Step)}
     return [
         {
             "task": task,
@@ -244,9 +285,17 @@ def _measure(task: str, jobs: dict[str, Callable[[], Any]], rounds: int) -> list
             **spread(taken),
             "speedup": speedup(seconds[PUBLISHED], taken),
             "peak_bytes": memory[name],
+            **flop.get(name, {}),
         }
         for name, taken in seconds.items()
     ]
+
+
+def _add_shares(rows: list[dict[str, Any]], peak: float) -> None:
+    """Gives each float32 step its `share_of_peak`: a float32 product is no measure of mixed precision."""
+    for row in rows:
+        if "gigaflop" in row and row["form"] != amp()[0]:
+            row["share_of_peak"] = row["gigaflop"] / row["median"] / peak
 
 
 def _print(report: dict[str, Any]) -> None:
@@ -257,7 +306,8 @@ def _print(report: dict[str, Any]) -> None:
         for row in report["rows"]:
             if row["task"] == task:
                 times = (f"{1e3 * row[key]:.1f}" for key in ("median", "min", "max"))
-                table.add_row(row["form"], *times, f"{row['speedup']:.2f}", f"{row['peak_bytes'] / 1e6:.0f}")
+                share = f"{row['share_of_peak']:.0%}" if "share_of_peak" in row else ""
+                table.add_row(row["form"], *times, f"{row['speedup']:.2f}", share, f"{row['peak_bytes'] / 1e6:.0f}")
         console.print(table)
     table = Table("", *COLUMNS[:4], title="inputs of one item, from decoded files, one thread", box=box.SIMPLE)
     for row in report["data"]["rows"]:

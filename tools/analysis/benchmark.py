@@ -7,9 +7,9 @@
   evaluation  COCO's average precision against pycocotools
 
 What is compared runs interleaved in one process, so that only ratios inside a run count. `--suite cpu` hides GPUs and
-takes about a quarter of an hour on two cores, 6 GB and nothing else running; `--suite gpu` has ops and detector. Every
-benchmark is also a tool of its own, `benchmark_NAME.py`, whose --help says what its figures are. docs/benchmarks.md is
-made from the JSON by benchmark_table.py --page.
+takes about a quarter of an hour on two cores, 6 GB and nothing else running; `--suite gpu` has ops, detector and
+tryon. Every benchmark is also a tool of its own, `benchmark_NAME.py`, whose --help says what its figures are.
+docs/benchmarks.md is made from the JSON by benchmark_table.py --page.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Times the try-on networks' training on the CPU against the published form: spline grid, GMM step, TOM step.
+"""Times the try-on networks' training against the published form: spline grid, GMM step, TOM step.
 
 All candidates of a task run in one process, in turn, on the same batch of 4 at 256 x 192, from the same weights. The
 published form is CP-VTON's computation written plainly (contiguous tensors, the spline from its definition for every
@@ -7,9 +7,11 @@ backward and update. TOM's perceptual loss runs on VGG19 with random weights. Th
 
   ms, min, max   median, minimum and maximum of the rounds, in milliseconds
   faster         how many times faster than the published form: median of the rounds' ratios
+  of peak        floating-point operations a second as a share of the best float32 matrix product; convolutions count as
+                 if computed directly, though some are Winograd's here, which takes fewer
   MB             the most that PyTorch's allocator holds during a step beyond what it held before
 
-Takes some minutes and 6 GB.
+Runs on the GPU where there is one. Takes some minutes and 6 GB.
 """
 
 from __future__ import annotations
