@@ -107,7 +107,7 @@ def read_records(out: Path) -> dict[str, Record]:
         if path.name.startswith("."):
             continue  # what a killed run was writing
         record = read_json(path)
-        if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        if not isinstance(record, dict) or record.get("schema") != SCHEMA or "photo" not in record:
             raise UserError(f"{path} is no record of this tool's (schema {SCHEMA}): choose another --out")
         records[path.relative_to(folder).as_posix().removesuffix(".json")] = record
     return records

@@ -181,7 +181,9 @@ def test_a_photo_that_has_changed_is_said(folder):
     assert len(plan_jobs(["a.jpg"], out, KINDS, STAMP, overwrite=True).jobs) == 1
 
 
-def test_a_strange_record_is_refused(folder):
-    photo(folder / "out" / "records" / "a.json", json.dumps({"schema": 99}))
+@pytest.mark.parametrize("record", [{"schema": 99, "photo": "a.jpg"}, {"schema": 1, "person": {}, "garment": {}}, [1]])
+def test_a_strange_record_is_refused(folder, record):
+    """The second is a try-on's."""
+    photo(folder / "out" / "records" / "a.json", json.dumps(record))
     with pytest.raises(UserError, match=r"records/a\.json is no record"):
         read_records(folder / "out")
