@@ -49,7 +49,7 @@ def remove_leftovers(folder: str | Path) -> None:
     """
     for path in Path(folder).rglob(".*.tmp*"):
         found = _TEMPORARY.fullmatch(path.name)
-        if found and not _runs(int(found[1])):
+        if found and not path.is_dir() and not _runs(int(found[1])):
             path.unlink(missing_ok=True)
 
 

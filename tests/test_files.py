@@ -149,5 +149,7 @@ def test_what_a_killed_process_left_goes_and_what_a_running_one_writes_stays(tmp
     (folder / f".a.b.{ended.pid}.tmp.png").write_text("half")
     (folder / f".a.{os.getpid()}.tmp.png").write_text("half")
     (folder / ".a.tmp.png").write_text("the user's")
+    (folder / ".set.999999999.tmp").mkdir()  # of `new_folder`, killed
     remove_leftovers(tmp_path)
-    assert {path.name for path in folder.iterdir()} == {f".a.{os.getpid()}.tmp.png", ".a.tmp.png"}
+    left = {path.name for path in folder.iterdir()}
+    assert left == {f".a.{os.getpid()}.tmp.png", ".a.tmp.png", ".set.999999999.tmp"}
