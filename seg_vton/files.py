@@ -131,14 +131,14 @@ def read_json(path: str | Path) -> Any:
 
 
 def sha256(path: str | Path) -> str:
-    """The file's SHA-256 as 64 hexadecimal digits.
+    """The file's SHA-256 as 64 hexadecimal digits; `~` in its path is the user's home.
 
     Raises:
         UserError: the file cannot be read.
     """
     digest = hashlib.sha256()
     try:
-        with Path(path).open("rb") as stream:
+        with Path(path).expanduser().open("rb") as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
     except OSError as error:

@@ -87,10 +87,11 @@ def test_bad_json_is_named(tmp_path, content, expected):
     assert str(path) in str(error.value)
 
 
-def test_sha256_of_a_file_longer_than_a_block(tmp_path):
+def test_sha256_of_a_file_longer_than_a_block(tmp_path, monkeypatch):
     content = bytes(range(256)) * 5000  # 1.28 MB; blocks are of 1 MiB
     (tmp_path / "a").write_bytes(content)
-    assert sha256(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert sha256(tmp_path / "a") == sha256("~/a") == hashlib.sha256(content).hexdigest()
 
 
 def test_a_file_that_cannot_be_read_is_named_by_its_hash_too(tmp_path):
