@@ -111,7 +111,8 @@ def garment_box(mask: np.ndarray, aspect: float) -> Box:
     """
     height, width = mask.shape
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    parts = stats[1:][stats[1:, cv2.CC_STAT_AREA] >= _SPECK * np.count_nonzero(mask)]
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    parts = stats[1:][areas >= min(_SPECK * areas.sum(), areas.max())]  # a mask of dust alone has no larger part
     first, last = parts[:, :2].min(0), (parts[:, :2] + parts[:, 2:4]).max(0)
     columns, rows = last - first
     if abs(width - aspect * height) <= 1 and max(rows / height, columns / width) >= _WHOLE:

@@ -75,6 +75,16 @@ def test_a_picture_that_is_framed_already_is_taken_whole():
     assert garment_box(mask, 0.75).height < 80
 
 
+def test_a_mask_of_dust_is_framed_as_a_whole():
+    mask = np.zeros((256, 192), bool)
+    mask[100:150:4, 60:130:4] = True
+    box = garment_box(mask, 0.75)
+    assert box.left < 60
+    assert box.left + box.width > 129
+    assert box.top < 100
+    assert box.top + box.height > 149
+
+
 def worn():
     """A label map of a person to the knees."""
     label_map = NOTHING.copy()
