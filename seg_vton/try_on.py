@@ -14,7 +14,7 @@ from mmengine.config import Config
 from PIL import Image
 from torch import Tensor, nn
 
-from seg_vton.engine.checkpoint import check_fits, load_checkpoint_file
+from seg_vton.engine.checkpoint import load_checkpoint_file, load_weights
 from seg_vton.engine.launch import load_config
 from seg_vton.engine.results import config_hash
 from seg_vton.errors import UserError
@@ -214,9 +214,7 @@ def _load(kind: str, config: str | Path | Config, checkpoint: str | Path) -> tup
         settings["warper"] = None
         settings["loss_perceptual"] = None  # it has a large network
     network, content = build_model(settings), load_checkpoint_file(checkpoint, "cpu")
-    check_fits(network, content, checkpoint)
-    state = content.get("state_dict", content)
-    network.load_state_dict({key.removeprefix("module."): value for key, value in state.items()}, strict=False)
+    load_weights(network, content, checkpoint)
     stamp = {
         "config": Path(config.filename or "").name,
         "model_sha256": config_hash(Config({"model": settings})),
