@@ -21,6 +21,7 @@ from seg_vton.files import write_text
 
 TEMPLATE = "results.md.j2"
 MARKER = "results"
+FOLDERS = ("segmentation", "label-maps", "tryon", "tryon-ccp", "sweep", "demo")
 PREDICTED_MAPS = "the segmenter's maps instead of the labels"
 _ROW_NAME = re.compile(r"^(gmm|tom)_(cp-vton|aux-seg_gmm-cp-vton|aux-seg)_")
 _PREDICTED = "mask-rcnn-parse_"
@@ -55,12 +56,12 @@ class Results:
         root: folder with the folders of results.
 
     Attributes:
-        names: the folders' names.
+        names: of the `FOLDERS` those that have results.
     """
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
-        self.names = sorted(path.name for path in self.root.iterdir() if any(path.glob("*.*-*.json")))
+        self.names = [name for name in FOLDERS if any((self.root / name).glob("*.*-*.json"))]
         self._collected = {name: collect([self.root / name]) for name in self.names}
 
     def has(self, name: str) -> bool:
