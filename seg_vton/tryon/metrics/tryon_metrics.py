@@ -109,9 +109,10 @@ class TryOnMetrics(BaseMetric):
                 `seg_map` `(H, W)`.
 
         Raises:
-            UserError: a prediction lacks `try_on`, or has labels that the label space has not.
+            UserError: a prediction lacks `try_on`, is not finite, or has labels that the label space has not.
         """
         for index, sample in enumerate(data_samples):
+            _refuse_nan(sample)
             device = sample["warped_cloth"].device
             inputs = {key: values[index].to(device) for key, values in data_batch["inputs"].items()}
             truth = _truth(inputs, sample)
@@ -236,6 +237,16 @@ class TryOnMetrics(BaseMetric):
         text = io.StringIO()
         Console(width=120, file=text).print(*tables)
         MMLogger.get_current_instance().info("\n" + text.getvalue())
+
+
+def _refuse_nan(sample: Mapping[str, Any]) -> None:
+    """Raises `UserError` for pictures with NaN or infinity: as bytes they would be black, and measured like others."""
+    for key in ("warped_cloth", "try_on"):
+        if key in sample and not sample[key].isfinite().all():
+            raise UserError(
+                f"TryOnMetrics: {key} of {sample['person']} with {sample['garment']} holds NaN or infinity: test a "
+                "checkpoint of before the training diverged"
+            )
 
 
 def _truth(inputs: Mapping[str, Tensor], sample: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -266,6 +266,14 @@ def test_the_log_has_every_number_with_its_convention(log):
         assert word in table
 
 
+@pytest.mark.parametrize("key", ["try_on", "warped_cloth"])
+def test_pictures_that_are_not_finite_are_refused(key):
+    data, predictions = batch()
+    predictions[1].get(key)[0, 3, 5] = torch.nan
+    with pytest.raises(UserError, match=rf"{key} of p1 with g1 holds NaN"):
+        evaluate(TryOnMetrics(**BASE), (data, predictions))
+
+
 def test_mixed_sets_are_refused():
     with pytest.raises(UserError, match="mix paired with unpaired"):
         evaluate(TryOnMetrics(**BASE), batch(2), batch(2, paired=False))
