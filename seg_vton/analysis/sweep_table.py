@@ -20,25 +20,33 @@ def group(results: Iterable[Content]) -> list[Row]:
 
     def same(result: Content) -> list[Any]:
         facts = result["row"]
-        return [facts["stage"], facts["aux_head"], facts["iterations"], facts["image_size"], result["dataset"]]
+        numbers = _loss_weight(facts["aux_head"]), _by_class(facts["aux_head"]), facts["aux_head"] is None
+        return [facts["stage"], *numbers, facts["iterations"], facts["image_size"], result["dataset"]]
 
-    return sorted(result_rows.group(results, same), key=lambda row: (row.facts["stage"], _weights(row)))
+    return sorted(result_rows.group(results, same), key=_order)
 
 
-def _weights(row: Row) -> tuple[float, ...]:
-    """Weight of the loss, then the classes' weights; zeros without a decoder."""
+def _order(row: Row) -> tuple[Any, ...]:
     head = row.facts["aux_head"]
-    if head is None:
-        return (0.0,)
-    return 1.0 if head["loss_weight"] is None else head["loss_weight"], *(head["class_weight"] or {}).values()
+    return row.facts["stage"], _loss_weight(head), [weight for _, weight in _by_class(head)]
 
 
-def _class_weights(row: Row) -> str:
+def _loss_weight(head: dict[str, Any] | None) -> float:
+    """0 without a decoder, 1 where a config leaves the head's default."""
+    return 0.0 if head is None else float(head["loss_weight"] if head["loss_weight"] is not None else 1)
+
+
+def _by_class(head: dict[str, Any] | None) -> tuple[tuple[str, float], ...]:
+    """The classes' weights by name; 1 and 1.0 are the same."""
+    weights = (head or {}).get("class_weight") or {}
+    return tuple((name, float(weight)) for name, weight in weights.items())
+
+
+def _class_weights(head: dict[str, Any] | None) -> str:
     """`background 1.5, skin 1.5`, or what there is instead."""
-    head = row.facts["aux_head"]
     if head is None:
         return "no decoder"
-    return ", ".join(f"{name} {weight:g}" for name, weight in (head["class_weight"] or {}).items()) or "all 1"
+    return ", ".join(f"{name} {weight:g}" for name, weight in _by_class(head)) or "all 1"
 
 
 def _skin(run: Content) -> float | None:
@@ -54,8 +62,8 @@ def _stage_table(stage: str, rows: Sequence[Row]) -> str:
     header = [f"{_TITLES[stage]}: weight of the loss", "class weights", "iterations", "seeds", *columns, "IoU of skin"]
     body = [
         [
-            f"{_weights(row)[0]:g}",
-            _class_weights(row),
+            f"{_loss_weight(row.facts['aux_head']):g}",
+            _class_weights(row.facts["aux_head"]),
             str(row.facts["iterations"]),
             row.seeds,
             *(row.number(lambda run, name=name: run["metrics"].get(name), form) for name, form in columns.items()),

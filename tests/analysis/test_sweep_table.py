@@ -32,6 +32,7 @@ def test_rows_rise_by_weight_and_seeds_are_one_row():
         result(loss=0.1, classes=BOTH, seed=1, mIoU=0.4, **metrics),
         result(loss=1.0, classes={"background": 3, "skin": 3}, mIoU=0.6, **metrics),
         result(loss=1.0, mIoU=0.5, **metrics),
+        result(loss=1, mIoU=0.5, seed=1, **metrics),
         result(loss=None, **metrics),
     ]
     [rows] = parse(render(results))
@@ -39,7 +40,7 @@ def test_rows_rise_by_weight_and_seeds_are_one_row():
     assert [row["class weights"] for row in rows] == [
         *("no decoder", "background 1.5, skin 1.5", "all 1", "background 3, skin 3", "background 1.5, skin 1.5")
     ]
-    assert [row["mIoU"] for row in rows] == ["-", ".350 [.300, .400]", ".500", ".600", ".700"]
+    assert [row["mIoU"] for row in rows] == ["-", ".350 [.300, .400]", ".500 [.500, .500]", ".600", ".700"]
     assert rows[1]["seeds"] == "0, 1 (n = 2)"
     assert rows[1]["IoU of skin"] == ".550 [.500, .600]"
     assert {row["warped-garment L1"] for row in rows if row["seeds"] == "0"} == {"0.1200"}
