@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
@@ -17,6 +18,7 @@ from seg_vton.analysis import contrast, markdown, paper, segmentation_table, swe
 from seg_vton.analysis.ablation import collect, render
 from seg_vton.analysis.contrast import Measure, Step
 from seg_vton.analysis.result_rows import Content, Row, fraction
+from seg_vton.errors import UserError
 from seg_vton.files import write_text
 
 TEMPLATE = "results.md.j2"
@@ -86,7 +88,8 @@ class Results:
         same = ("backbone", "optimiser", "learning_rate", "epochs", "image_scale", "precision", "detector_weights")
         for row in segmentation_table.group(self.of(name, "segmentation")):
             key = [row["dataset"], row["split"], row["images"], row.facts["test_time_augmentation"]]
-            families.setdefault(repr([*key, *(row.facts[fact] for fact in same)]), {})[row.facts["neck"]] = row
+            family = families.setdefault(repr([*key, *(row.facts[fact] for fact in same)]), {})
+            _put(family, row.facts["neck"], row)
         return list(families.values())
 
     def tryon_families(self, name: str, stage: str) -> list[Family]:
@@ -98,7 +101,7 @@ class Results:
                 key = [row["dataset"], row["split"], row["pairs"], row["images"], recipe, row.facts["iterations"]]
                 aux = row.facts["aux"]
                 decoders = (aux, False) if stage == "gmm" else (row.facts["warper_aux"], aux)
-                families.setdefault(repr(key), {})[decoders] = row
+                _put(families.setdefault(repr(key), {}), decoders, row)
         return list(families.values())
 
     def predicted_maps(self, name: str, stage: str) -> list[Step]:
@@ -108,6 +111,23 @@ class Results:
             (rows.get(config.replace(_PREDICTED, "")), row) for config, row in rows.items() if _PREDICTED in config
         ]
         return [Step(f"{tryon_table.name_of(row.facts)}: {PREDICTED_MAPS}", a, row) for a, row in pairs if a]
+
+
+def _put(family: dict[Any, Row], key: Any, row: Row) -> None:
+    """Adds a row to its family.
+
+    Raises:
+        UserError: it has a row like it, which differs in what is no step from row to row.
+    """
+    if key in family:
+        runs = [
+            f"{run['checkpoint']} (seed {run['training'].get('seed')})" for r in (family[key], row) for run in r.runs
+        ]
+        raise UserError(
+            f"the runs of {row['config']}, {', '.join(runs)}, are more than seeds of one row: their tests' configs or "
+            "conventions differ. Test them all again with the same code and options"
+        )
+    family[key] = row
 
 
 # ---- what changes from row to row

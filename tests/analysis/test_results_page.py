@@ -89,6 +89,13 @@ def test_p6_and_carafe_have_their_shares(three_necks):
     assert "segm AP +.045" in readme_tables(three_necks)
 
 
+def test_seeds_that_were_tested_with_other_configs_are_not_two_rows(three_necks):
+    path = three_necks / "segmentation" / "1.ccp-val.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"config_sha256": "d" * 64}), encoding="utf-8")
+    with pytest.raises(UserError, match=r"epoch_2\.pth \(seed 0\), epoch_2\.pth \(seed 1\).*Test them all again"):
+        results_page(three_necks)
+
+
 def test_the_papers_own_differences_stand_beside_ours(folder):
     text = results_page(folder)
     carafe = [cell.strip() for cell in line(text, "| both: FPN to CARAFE-FPN: the paper").split("|")]
