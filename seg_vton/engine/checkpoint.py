@@ -154,11 +154,31 @@ def check_fits(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path
 
 
 def load_weights(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path) -> None:
-    """Fills a model that is used, not trained, from a checkpoint; arguments and errors are those of `check_fits`."""
+    """Fills a model that is used, not trained, from a checkpoint.
+
+    Args:
+        model: see `check_fits`.
+        checkpoint: see `check_fits`.
+        path: see `check_fits`.
+
+    Raises:
+        UserError: see `check_fits`; or a weight is NaN or infinite, of which a model makes pictures all the same.
+    """
     check_fits(model, checkpoint, path)
     state = checkpoint.get("state_dict", checkpoint)
+    broken = not_finite(state)
+    if broken:
+        raise UserError(
+            f"checkpoint {path} holds NaN or infinity in {_first(broken)} ({len(broken)} of {len(state)} tensors): its "
+            "training diverged, take an earlier checkpoint"
+        )
     # Not strict for batch norms' counters alone: `check_fits` has checked all else.
     model.load_state_dict({key.removeprefix("module."): value for key, value in state.items()}, strict=False)
+
+
+def not_finite(state: Mapping[str, torch.Tensor]) -> list[str]:
+    """The names of the weights and buffers of a state dict that are not finite numbers throughout."""
+    return [key for key, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
 
 
 def _first(keys: list[str], count: int = 3) -> str:

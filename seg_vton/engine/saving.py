@@ -19,9 +19,8 @@ from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
 from mmengine.registry import HOOKS, LOOPS
 from mmengine.runner import EpochBasedTrainLoop, Runner
-from torch import nn
 
-from seg_vton.engine.checkpoint import load_checkpoint_file
+from seg_vton.engine.checkpoint import load_checkpoint_file, not_finite
 from seg_vton.engine.randomness import random_state, set_random_state
 from seg_vton.errors import DamagedFileError, UserError
 from seg_vton.files import write_text
@@ -197,7 +196,7 @@ class PreemptibleCheckpointHook(CheckpointHook):
         if not self.by_epoch:
             self._save_checkpoint_with_step(runner, done, meta)
             return
-        if not _is_finite(runner.model):
+        if not_finite(runner.model.state_dict()):
             return
         name = f"iter_{done}.pth"
         runner.save_checkpoint(self.out_dir, name, meta=meta, by_epoch=False, backend_args=self.backend_args)
@@ -206,7 +205,7 @@ class PreemptibleCheckpointHook(CheckpointHook):
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         """Saves, then removes what `max_keep_ckpts` leaves out."""
-        if not _is_finite(runner.model):
+        if not_finite(runner.model.state_dict()):
             print_log("the weights hold NaN or infinity and are not saved", logger="current", level=logging.ERROR)
             return
         outdated = None
@@ -222,8 +221,3 @@ class PreemptibleCheckpointHook(CheckpointHook):
         if self.by_epoch and is_main_process():
             for path in Path(self.out_dir).glob("iter_*.pth"):  # of `_save_interrupted`
                 path.unlink()
-
-
-def _is_finite(model: nn.Module) -> bool:
-    """Whether all weights and buffers are finite numbers."""
-    return all(bool(value.isfinite().all()) for value in model.state_dict().values() if value.is_floating_point())

@@ -506,6 +506,18 @@ def test_weights_get_into_the_model_whatever_their_prefix(prefix):
         load_weights(model, {key: value for key, value in state.items() if not key.endswith("head.bias")}, "a.pth")
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_weights_that_are_no_numbers_are_refused_and_named(prefix, value):
+    state = {f"{prefix}{key}": tensor for key, tensor in network().state_dict().items()}
+    state[f"{prefix}norm.running_var"][2] = value
+    model = network()
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    with pytest.raises(UserError, match=r"a\.pth holds NaN or infinity in .*norm\.running_var \(1 of 9 tensors\)"):
+        load_weights(model, {"state_dict": state}, "a.pth")
+    assert all(tensor.equal(before[key]) for key, tensor in model.state_dict().items())
+
+
 def test_wrappers_of_the_model_do_not_matter():
     from mmdet.registry import MODELS
 
