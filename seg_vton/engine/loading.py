@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -43,6 +45,8 @@ def sample_name(dataset: Dataset, index: int) -> str:
 class NotedItems:
     """Loads the items of a batch, and notes in shared memory which one each worker is at.
 
+    A worker is left alive by the first SIGTERM, see `_outlive_one_sigterm`.
+
     Attributes:
         notes: int64 `(workers, 2)`: process id, and the index of the sample that it loads or -1.
     """
@@ -55,6 +59,8 @@ class NotedItems:
         """The items of a batch; torch's name for it is `__getitems__`."""
         worker = get_worker_info()
         note = self.notes[worker.id if worker else 0]
+        if worker and note[0] != os.getpid():
+            _outlive_one_sigterm()
         note[0] = os.getpid()
         items = []
         for index in indices:
@@ -74,6 +80,16 @@ class NotedItems:
         """The sample that a process was at; None if it is none of these workers, or was at none."""
         found = [index for pid, index in self.notes.tolist() if pid == process and index >= 0]
         return sample_name(self.dataset, found[0]) if found else None
+
+
+def _outlive_one_sigterm() -> None:
+    """Makes a loader's worker leave a SIGTERM to the main process, which needs it for the batch under way.
+
+    Clusters and torchrun send it to all processes of a job at once, and torch's workers end on it, which the main
+    process takes for a crash before it can save. The next one ends the worker: that is the main process's own, or of
+    somebody who does not want to wait.
+    """
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.signal(number, signal.SIG_DFL))
 
 
 class SampleNoteHook(Hook):
@@ -112,11 +128,30 @@ def explain_faults(runner: Runner) -> Iterator[None]:
     """
     try:
         yield
-    except RuntimeError as error:
-        message = _dead_worker(runner, str(error)) or _dead_process(str(error))
+    except (RuntimeError, *_CUT_OFF) as error:
+        said = error if isinstance(error, RuntimeError) else _announced_death()
+        message = said and (_dead_worker(runner, str(said)) or _dead_process(str(said)))
         if message is None:
             raise
         raise UserError(message) from error
+
+
+# What fetching a tensor from a loader's worker raises when it is gone, or about to go.
+_CUT_OFF = (ConnectionError, EOFError, FileNotFoundError)
+_ANNOUNCED_WITHIN = 5.0  # seconds
+
+
+def _announced_death() -> RuntimeError | None:
+    """What torch says of a worker's death once the system tells of it; None where it does not.
+
+    The connections of a dying process are closed first. The signal of its death may come much later on a busy machine,
+    and torch's handler raises wherever the main process is then.
+    """
+    try:
+        time.sleep(_ANNOUNCED_WITHIN)
+    except RuntimeError as error:
+        return error
+    return None
 
 
 def _dead_worker(runner: Runner, text: str) -> str | None:

@@ -6,15 +6,16 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from seg_vton.engine import loading
 from seg_vton.engine.loading import SampleError, SampleNoteHook, explain_faults
 from seg_vton.errors import UserError
 
 
 class Photos(Dataset):
-    """Six items, one of which cannot be loaded and one ends the worker."""
+    """Six items, one of which cannot be loaded, one ends the worker, and some ask it to end."""
 
-    def __init__(self, broken=None, fatal=None):
-        self.broken, self.fatal = broken, fatal
+    def __init__(self, broken=None, fatal=None, asking=()):
+        self.broken, self.fatal, self.asking = broken, fatal, asking
 
     def __len__(self):
         """Six."""
@@ -30,6 +31,8 @@ class Photos(Dataset):
             raise ValueError("not an image")
         if index == self.fatal:
             os.kill(os.getpid(), signal.SIGKILL)
+        if index in self.asking:
+            os.kill(os.getpid(), signal.SIGTERM)
         return index
 
 
@@ -52,6 +55,34 @@ def test_samples_are_loaded_as_before_and_a_broken_one_is_named(workers):
 def test_the_sample_of_a_worker_that_died_is_named():
     with pytest.raises(UserError, match=r"worker of the data loader .* at sample 4 \(photos/4\.jpg\)\. If memory"):
         load(Photos(fatal=4), 1)
+
+
+def test_a_worker_leaves_the_first_sigterm_to_the_main_process():
+    """Which gets it too where a scheduler asks all processes of a job to end, and needs the batch under way."""
+    assert load(Photos(asking=[1]), 1) == [0, 1, 2, 3, 4, 5]
+    assert load(Photos(asking=[1, 2]), 2) == [0, 1, 2, 3, 4, 5]  # of one worker each
+    with pytest.raises(UserError, match=r"a worker of the data loader .* at sample 4 \(photos/4\.jpg\)"):
+        load(Photos(asking=[1, 4]), 1)
+
+
+@pytest.mark.parametrize(
+    "fault", [ConnectionResetError(104, "Connection reset by peer"), EOFError(), FileNotFoundError()]
+)
+def test_a_death_that_is_announced_after_its_connections_are_gone_is_explained(fault, monkeypatch):
+    def announce(number, frame):
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+
+    before = signal.signal(signal.SIGALRM, announce)
+    try:
+        said = pytest.raises(UserError, match="is killed by signal: Killed at no sample")
+        with said, explain_faults(SimpleNamespace(hooks=[])):
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            raise fault
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    monkeypatch.setattr(loading, "_ANNOUNCED_WITHIN", 0.01)
+    with pytest.raises(type(fault)), explain_faults(SimpleNamespace(hooks=[])):
+        raise fault
 
 
 def test_other_errors_pass():
