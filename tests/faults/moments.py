@@ -54,9 +54,12 @@ def in_evaluation(number):
     _at_call("before_val_iter", number, kill)
 
 
-def signalled(point, number, which):
-    """Gets a signal at the given call, from 1, of all hooks at a point of the training."""
-    _at_call(point, number, lambda: os.kill(os.getpid(), which))
+def signalled(point, number, which, everyone):
+    """Gets a signal at the given call, from 1, of all hooks at a point of the training; alone, or with its workers.
+
+    Schedulers and torchrun signal the whole process group.
+    """
+    _at_call(point, number, lambda: os.killpg(0, which) if everyone else os.kill(os.getpid(), which))
 
 
 def in_writing(number, stage):

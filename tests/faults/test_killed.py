@@ -101,11 +101,12 @@ def ended_as_asked(running, which, work, done):
 
 
 def test_a_training_that_is_asked_to_end_saves_first(configs, whole, start, record, full, tmp_path):
-    cases = [(*case, which) for case in ASKED for which in (signal.SIGTERM, signal.SIGINT)]
-    lost, cases = [], cases if full else [cases[0], cases[3]]
-    for number, (name, point, times, done, which) in enumerate(cases):
+    signals = [(which, everyone) for everyone in (True, False) for which in (signal.SIGTERM, signal.SIGINT)]
+    cases = [(*case, *asked) for case in ASKED for asked in signals]
+    lost, cases = [], cases if full else [cases[0], cases[7]]
+    for number, (name, point, times, done, which, everyone) in enumerate(cases):
         work, last = tmp_path / str(number), TRAININGS[name][1]
-        moment = (moments.signalled, point, times, which)
+        moment = (moments.signalled, point, times, which, everyone)
         asked = start("train.py", configs[name], "--work-dir", work, prepare=[moment])
         fault = ended_as_asked(asked, which, work, done)
         resumed = start("train.py", configs[name], "--work-dir", work, "--resume")
@@ -118,7 +119,7 @@ def test_a_training_that_is_asked_to_end_saves_first(configs, whole, start, reco
         "asked-to-end",
         "On SIGTERM and SIGINT a training saves after the iteration under way and ends with code 143 or 130; resumed, "
         "it ends with the weights and optimiser state of one that was not interrupted, bit for bit on the CPU.",
-        "both signals to the segmenter and the GMM in iterations and evaluation",
+        "both signals to the segmenter and the GMM in iterations and evaluation, with and without their workers",
         len(cases),
         lost,
     )
@@ -130,7 +131,7 @@ def test_processes_end_together_when_one_is_asked(configs, start, record, full, 
     cases = cases if full else cases[1:2]
     for number, (name, iteration, which) in enumerate(cases):
         work, plain = tmp_path / str(number), tmp_path / f"{number}-whole"
-        moment = (moments.signalled, "before_train_iter", iteration, which)
+        moment = (moments.signalled, "before_train_iter", iteration, which, True)
         asked = two_processes(start, configs[name], work, prepare=[[moment], []])
         faults = [fault] if (fault := ended_as_asked(asked[0], which, work, iteration)) else []
         if (code := asked[1].wait()) != 128 + which:  # of several processes the first alone logs
