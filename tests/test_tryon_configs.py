@@ -96,6 +96,8 @@ def sets(tiny_dolls, tmp_path_factory):
         else:
             root.mkdir()
             as_layout(tiny_dolls, root, LAYOUTS[name], space)
+        for place in [place for folder in ("warp-cloth", "warp-mask") for place in root.rglob(folder)]:
+            shutil.copytree(place, place.parent / "gmm_aux-seg" / place.name)
         if name in ("paper_doll", "viton"):
             write_predictions(tiny_dolls, root)
     return roots
@@ -342,6 +344,19 @@ def test_official_rows_have_the_published_codes_quirks(data):
     warps = {f"{key}.{role}" for key in folders for role in ("warped_cloth", "warped_mask")}
     assert set(found) == CONSTANT_RATE | warps | {"model.warper.config", "model.warper.checkpoint"}
     assert settings(row("gmm_cp-vton_official", data))["param_scheduler"] == []
+
+
+@ON_EVERY_SET
+def test_official_rows_with_decoders_differ_from_those_without_as_the_plain_rows_do(data):
+    gmm, tom = row("gmm_cp-vton_official", data), row("tom_cp-vton_official", data)
+    assert difference(gmm, row("gmm_aux-seg_official", data)) == AUX
+    assert difference(tom, row("tom_aux-seg_gmm-cp-vton_official", data)) == AUX
+    # What two GMMs warped must not lie in one folder, where the second would be taken for the first.
+    warps = {
+        f"{split}_dataloader.dataset.folders.warped_{part}": (f"warp-{part}", f"gmm_aux-seg/warp-{part}")
+        for split, part in product(("train", "val", "test"), ("cloth", "mask"))
+    }
+    assert difference(tom, row("tom_aux-seg_official", data)) == AUX | warps
 
 
 def test_the_base_rows_are_cp_vtons():
