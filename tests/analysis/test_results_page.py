@@ -128,3 +128,29 @@ def test_the_pages_are_written_and_the_rest_of_the_readme_stays(folder, tmp_path
     readme.write_text("no marker", encoding="utf-8")
     with pytest.raises(UserError, match="needs the lines"):
         write_pages(folder, page, readme)
+
+
+@pytest.mark.parametrize(
+    ("blind", "said"),
+    [
+        (0.6, "**Knowing the warp helps more than the decoder.**"),
+        (0.785, "**Knowing the warp does not help more than the decoder.**"),
+        (0.9, "**Knowing the warp does not help more than the decoder.**"),
+        (None, "What knowing the warp gives beside the decoder cannot be said"),
+    ],
+)
+def test_the_known_warp_is_said_to_help_by_what_the_results_say(folder, blind, said):
+    """The decoder's rows are .789 and .796."""
+    path = next((folder / "tryon-ccp").glob("gmm_cp-vton_l1-only*"))
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.unlink()
+    if blind is not None:
+        content["metrics"]["warped-mask IoU"] = blind
+        path.write_text(json.dumps(content), encoding="utf-8")
+    text = results_page(folder)
+    assert said in text
+    assert text.count("nowing the warp") == 1
+    if blind == 0.9:
+        assert "it is .789: -.111 (one seed, so it may be chance). The decoder gives +.007 (one seed" in " ".join(
+            text.split()
+        )
