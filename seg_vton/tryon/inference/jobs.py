@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,15 @@ def _describe(item: Item, out: Path, extra: str) -> dict[str, Any]:
 
 
 def _file(path: Path, out: Path) -> dict[str, Any]:
-    return {"path": relative(path, out), "sha256": sha256(path), "bytes": path.stat().st_size}
+    found = path.stat()
+    digest = _hash(path.absolute(), found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return {"path": relative(path, out), "sha256": digest, "bytes": found.st_size}
+
+
+@lru_cache(maxsize=1 << 16)
+def _hash(path: Path, *state: int) -> str:
+    """A file's hash, once while its size and times stay: a photo is in as many pairs as it is tried with."""
+    return sha256(path)
 
 
 def read_records(out: Path) -> dict[str, Record]:

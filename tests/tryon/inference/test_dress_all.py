@@ -13,8 +13,9 @@ from seg_vton.files import sha256
 from seg_vton.labels import DEEPFASHION15, load_palette_png
 from seg_vton.parsing.photos import read_photo
 from seg_vton.try_on import TryOn
+from seg_vton.tryon.inference import jobs
 from seg_vton.tryon.inference import run as runs
-from seg_vton.tryon.inference.jobs import KINDS, Item, choose_pairs
+from seg_vton.tryon.inference.jobs import KINDS, Item, Job, Plan, choose_pairs, describe_inputs, plan_jobs
 from seg_vton.tryon.inference.run import dress_all
 
 
@@ -147,6 +148,34 @@ def test_equal_stems_and_sums_do_not_collide(run, doll_photos, tmp_path):
     assert len(inputs) == 8
     again = run([persons], [garments, tmp_path / "more" / "g"], out, pose=poses)
     assert (again.done, again.complete) == (0, 8)
+
+
+def test_a_file_is_hashed_once_however_many_pairs_it_is_in_and_again_when_it_changes(tmp_path, monkeypatch):
+    for name in ("p1", "p2", "p3", "g1", "g2", "pose"):
+        (tmp_path / name).write_text(name)
+    persons = [Item(tmp_path / name, name, tmp_path / "pose") for name in ("p1", "p2", "p3")]
+    pairs = [(person, Item(tmp_path / name, name)) for person in persons for name in ("g1", "g2")]
+    hashed = []
+    monkeypatch.setattr(jobs, "sha256", lambda path: hashed.append(path.name) or sha256(path))
+    out = tmp_path / "out"
+    records = {
+        f"{person.name}_{garment.name}": {
+            **describe_inputs(Job(person, garment, ""), out),
+            "stamp": {},
+            "pending": list(KINDS),
+        }
+        for person, garment in pairs
+    }
+    plan = Plan()
+    plan_jobs(pairs, out, {}, records, plan)
+    assert (len(plan.jobs), plan.failures) == (6, [])
+    assert sorted(hashed) == ["g1", "g2", "p1", "p2", "p3", "pose"]
+    (tmp_path / "g1").write_text("g3")
+    plan = Plan()
+    plan_jobs(pairs, out, {}, records, plan)
+    assert (len(plan.jobs), len(plan.failures)) == (3, 3)
+    assert "is of another the garment's photo" in plan.failures[0]
+    assert hashed[6:] == ["g1"]
 
 
 def test_pairs_of_a_file(run, doll_photos, tmp_path):
