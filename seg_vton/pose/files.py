@@ -9,21 +9,30 @@ from typing import Any
 import numpy as np
 
 from seg_vton.errors import UserError
+from seg_vton.parsing.photos import find_beside
 from seg_vton.pose.backends import BACKENDS, estimate
 from seg_vton.tryon.data.pose import read_people
 
+ENDINGS = ("_keypoints.json", ".json")
+"""How the names of keypoint files end, after the photo's without suffix."""
+
 
 def load_or_estimate(
-    source: str | Path, photo: str | Path, image: np.ndarray, models: Sequence[str | Path] | None = None
+    source: str | Path,
+    photo: str | Path,
+    image: np.ndarray,
+    models: Sequence[str | Path] | None = None,
+    place: str | Path | None = None,
 ) -> list[np.ndarray]:
     """The joints of everybody in a photo, from wherever the user says.
 
     Args:
         source: a keypoint file of any format that `read_keypoints` knows; a folder of such files (see `pose_file`); or
             the name of one of `BACKENDS`.
-        photo: the photo's file, whose name finds its keypoints in a folder.
+        photo: the photo's file.
         image: the photo, RGB uint8 `(H, W, 3)`.
         models: ONNX files of rtmlib's detector and pose model, see `PoseEstimator`; of no use to keypoint files.
+        place: finds the keypoints in a folder, see `pose_file`.
 
     Returns:
         float32 `(18, 3)` for each person of the file, of x, y in pixels and score, in COCO's order with the neck as
@@ -34,11 +43,17 @@ def load_or_estimate(
     """
     if str(source) in BACKENDS:
         return [estimate(image, str(source), models)]
-    return [joints.astype(np.float32) for joints in read_people(pose_file(Path(source), Path(photo)))]
+    return [joints.astype(np.float32) for joints in read_people(pose_file(Path(source), Path(photo), place))]
 
 
-def pose_file(source: Path, photo: Path) -> Path:
+def pose_file(source: Path, photo: Path, place: str | Path | None = None) -> Path:
     """The keypoint file of a photo: `source` itself, or in a folder `NAME_keypoints.json` or `NAME.json`.
+
+    Args:
+        source: the file or folder.
+        photo: the photo's file.
+        place: its path in the folder it was found in, where its keypoints are looked for first: those of `a/me.jpg` and
+            `b/me.jpg` are `a/me_keypoints.json` and `b/me_keypoints.json`. None for its name alone.
 
     Raises:
         UserError: there is none.
@@ -47,11 +62,11 @@ def pose_file(source: Path, photo: Path) -> Path:
         return source
     if not source.is_dir():
         raise UserError(f"{source} is neither a keypoint file, nor a folder, nor one of {', '.join(BACKENDS)}")
-    candidates = [source / f"{photo.stem}_keypoints.json", source / f"{photo.stem}.json"]
-    for path in candidates:
-        if path.is_file():
-            return path
-    raise UserError(f"{photo} has no pose: {candidates[0]} does not exist")
+    place = Path(place or photo.name)
+    found = find_beside(source, place, ENDINGS)
+    if found is None:
+        raise UserError(f"{photo} has no pose: {source / place.with_suffix('')}{ENDINGS[0]} does not exist")
+    return found
 
 
 def openpose_json(joints: np.ndarray) -> dict[str, Any]:

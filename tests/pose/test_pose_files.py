@@ -37,6 +37,17 @@ def test_folder_without_the_photo(tmp_path):
         load_or_estimate(tmp_path, "album/me.jpg", IMAGE)
 
 
+def test_in_a_folder_the_photos_own_place_comes_before_its_name(tmp_path):
+    other = JOINTS.copy()
+    other[:7, 0] += 100
+    write(tmp_path / "me_keypoints.json", other)
+    write(tmp_path / "album" / "me_keypoints.json")
+    (joints,) = load_or_estimate(tmp_path, "photos/album/me.jpg", IMAGE, place="album/me.jpg")
+    assert np.array_equal(joints, JOINTS)
+    (joints,) = load_or_estimate(tmp_path, "photos/summer/me.jpg", IMAGE, place="summer/me.jpg")
+    assert np.array_equal(joints, other)
+
+
 def test_source_that_is_nothing(tmp_path):
     with pytest.raises(UserError, match=r"neither a keypoint file, nor a folder, nor one of auto, rtmlib"):
         load_or_estimate(tmp_path / "gone", "me.jpg", IMAGE)

@@ -26,6 +26,7 @@ class LabelledPhoto:
     Attributes:
         name: of the photo in the set: its path without suffix, as the source of its labels has it.
         photo: its file.
+        place: its path in the folder of photos, where its pose is looked for in theirs.
         labels: a label map's file, or the instances of a COCO file as (category name, score, segmentation).
         size: (height, width) that the source says the photo has; None where it says nothing.
         space: label space of a label map's file.
@@ -33,6 +34,7 @@ class LabelledPhoto:
 
     name: str
     photo: Path
+    place: Path
     labels: Path | tuple[tuple[str, float, Any], ...]
     size: tuple[int, int] | None = None
     space: str = DEEPFASHION15.name
@@ -139,7 +141,8 @@ def _from_label_maps(photos: Path, folder: Path, space: str) -> Iterator[Labelle
         name = path.relative_to(folder).with_suffix("").as_posix()
         if name not in by_name:
             raise UserError(f"{path}: {photos} has no photo {name} ({', '.join(SUFFIXES)})")
-        yield LabelledPhoto(name, by_name[name], path, space=space)
+        photo = by_name[name]
+        yield LabelledPhoto(name, photo, photo.relative_to(photos), path, space=space)
 
 
 def _photos_by_name(photos: Path) -> dict[str, Path]:
@@ -159,7 +162,7 @@ def _from_coco(photos: Path, path: Path, folder: Path = Path()) -> Iterator[Labe
     for image in content["images"]:
         file = folder / image["file_name"]
         size = (image["height"], image["width"])
-        yield LabelledPhoto(file.with_suffix("").as_posix(), photos / file, tuple(instances[image["id"]]), size)
+        yield LabelledPhoto(file.with_suffix("").as_posix(), photos / file, file, tuple(instances[image["id"]]), size)
 
 
 def _instances_by_image(

@@ -25,8 +25,9 @@ from seg_vton.errors import UserError
 from seg_vton.files import write_json
 from seg_vton.labels import DEEPFASHION15, save_palette_png
 from seg_vton.parsing.jobs import Job, result_path, write_record
-from seg_vton.parsing.photos import read_photo
+from seg_vton.parsing.photos import find_beside, read_photo, shared_files
 from seg_vton.pose import BACKENDS, load_or_estimate, openpose_json, resolve_backend
+from seg_vton.pose.files import ENDINGS
 from seg_vton.progress import track
 
 DATA_SET = "photo pairs"
@@ -151,6 +152,7 @@ def write_photo_pairs(out: str | Path, plan: Plan, workers: int = 1, overwrite: 
         resolve_backend(plan.poses)  # raises where it is not installed, before any work
     outcome = Outcome()
     items = _assign(plan, outcome)
+    _refuse_shared_poses(plan)
     with new_folder(Path(out), DATA_SET, overwrite) as folder:
         for split, name in ((item_split, name) for item_split in SPLITS for name in _FOLDERS):
             (folder / split / name).mkdir(parents=True)
@@ -184,6 +186,15 @@ def _assign(plan: Plan, outcome: Outcome) -> list[_Item]:
     return items
 
 
+def _refuse_shared_poses(plan: Plan) -> None:
+    """Raises `UserError` where two photos would have one keypoint file; a photo without one is a fault of its own."""
+    if plan.poses in BACKENDS:
+        return
+    files = {photo.photo: find_beside(Path(plan.poses), photo.place, ENDINGS) for photo in plan.photos}
+    for message in shared_files(files).values():
+        raise UserError(message)
+
+
 def _map(function: partial[_Done], items: Sequence[_Item], workers: int) -> Iterator[_Done]:
     """Maps in order, with progress; in several processes where asked for."""
     if workers == 1:
@@ -203,7 +214,7 @@ def _write_item(folder: Path, plan: Plan, item: _Item) -> _Done:
     try:
         photo = read_photo(item.photo.photo)
         labels = item.photo.label_map(photo.shape[:2])
-        people = load_or_estimate(plan.poses, item.photo.photo, photo, plan.pose_models)
+        people = load_or_estimate(plan.poses, item.photo.photo, photo, plan.pose_models, item.photo.place)
         predicted = _prediction(plan, item, photo.shape[:2])
         person = cut_person(photo, labels, people, plan.settings, predicted)
     except Unusable as reason:

@@ -36,11 +36,18 @@ class Item:
         photo: its file.
         name: of it in the names of results; no other person, or no other garment, has it.
         extra: the file of its pose or mask, where there is one.
+        folder: the input folder it was found in, or its own; None stands for the latter.
     """
 
     photo: Path
     name: str
     extra: Path | None = None
+    folder: Path | None = None
+
+    @property
+    def place(self) -> Path:
+        """Its path in its folder, where its pose or mask is looked for in theirs."""
+        return self.photo.relative_to(self.folder or self.photo.parent)
 
 
 @dataclass(frozen=True)
@@ -144,7 +151,7 @@ def find_items(
     photos = find_inputs(inputs, out, failures)
     names = name_photos(photos, out, {path: name.replace("--", "/") for path, name in known.items()})
     # A folder's name in front of a photo's must not lead into a folder of the results.
-    return [Item(photo, name.replace("/", "--")) for photo, name in names.items()]
+    return [Item(photo, name.replace("/", "--"), folder=photos[photo]) for photo, name in names.items()]
 
 
 def choose_pairs(

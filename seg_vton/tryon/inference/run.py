@@ -15,7 +15,7 @@ from PIL import Image
 from seg_vton.errors import UserError
 from seg_vton.files import atomic_path, remove_leftovers, sha256
 from seg_vton.labels import DEEPFASHION15, save_palette_png
-from seg_vton.parsing.photos import SUFFIXES, limited, read_photo
+from seg_vton.parsing.photos import SUFFIXES, find_beside, limited, read_photo, shared_files
 from seg_vton.pose import BACKENDS, PoseEstimator, pose_file
 from seg_vton.progress import track
 from seg_vton.try_on import TryOn, TryOnResult
@@ -37,6 +37,9 @@ from seg_vton.tryon.inference.person import Person
 
 GARMENT_BYTES = 1 << 29
 """How much of prepared garments is kept for the next person."""
+
+MASK_ENDINGS = (".png", *SUFFIXES)
+"""How the names of masks end, after the garment's without suffix."""
 
 
 @dataclass
@@ -80,9 +83,9 @@ class Poses:
             raise UserError(f"--pose {source} is neither a folder of keypoint files nor one of {', '.join(BACKENDS)}")
         self.name = "files" if self.folder else self._estimate.backend
 
-    def file(self, photo: Path) -> Path | None:
-        """The keypoint file of a photo; None where joints are estimated. Raises `UserError` where there is none."""
-        return None if self.folder is None else pose_file(self.folder, photo)
+    def file(self, item: Item) -> Path | None:
+        """The keypoint file of a person; None where joints are estimated. Raises `UserError` where there is none."""
+        return None if self.folder is None else pose_file(self.folder, item.photo, item.place)
 
     def people(self, file: Path | None, image: np.ndarray) -> list[np.ndarray]:
         """The joints `(18, 3)` of everybody in a photo, in its pixels."""
@@ -136,26 +139,22 @@ def dress_all(
     people = find_items(persons, "person", out, records, plan.failures)
     people = _with_extras(people, poses.file, plan.failures)
     things = find_items(garments, "garment", out, records, plan.failures)
-    things = _with_extras(things, lambda photo: masks and _mask_file(masks, photo), plan.failures)
+    things = _with_extras(things, lambda item: masks and find_beside(masks, item.place, MASK_ENDINGS), plan.failures)
     plan_jobs(choose_pairs(people, things, pairs, plan.failures), out, stamp, records, plan, overwrite)
     return _Run(predictor, poses, out, stamp).work(plan)
 
 
-def _with_extras(items: list[Item], find: Callable[[Path], Path | None], failures: list[str]) -> list[Item]:
-    """Items with the files of their poses or masks; those that lack one are left out and said."""
+def _with_extras(items: list[Item], find: Callable[[Item], Path | None], failures: list[str]) -> list[Item]:
+    """Items with the files of their poses or masks; those that lack one, or would share it, are left out and said."""
     found = []
     for item in items:
         try:
-            found.append(replace(item, extra=find(item.photo)))
+            found.append(replace(item, extra=find(item)))
         except UserError as error:
             failures.append(str(error))
-    return found
-
-
-def _mask_file(folder: Path, photo: Path) -> Path | None:
-    """The mask of a garment's photo: its name with any photo's suffix; None where there is none."""
-    candidates = [folder / f"{photo.stem}{suffix}" for suffix in (".png", *SUFFIXES)]
-    return next((path for path in candidates if path.is_file()), None)
+    unclear = shared_files({item.photo: item.extra for item in found})
+    failures += dict.fromkeys(unclear.values())
+    return [item for item in found if item.photo not in unclear]
 
 
 class _Run:

@@ -158,6 +158,21 @@ def test_faults_are_told_and_the_others_written(album, tmp_path):
     assert (len(outcome.faults), dict(outcome.persons)) == (4, {"test": 1})
 
 
+def test_photos_of_one_name_do_not_share_a_pose(album, tmp_path):
+    for folder, stem in (("x", "000001_0"), ("y", "000002_0")):
+        for kind, ending in (("photos", ".jpg"), ("maps", ".png")):
+            (album / kind / folder).mkdir()
+            (album / kind / f"{stem}{ending}").rename(album / kind / folder / f"a{ending}")
+    (album / "poses" / "000001_0_keypoints.json").rename(album / "poses" / "a_keypoints.json")
+    rule = SplitRule(train=["x/a", "y/a"], test=["000003_0"])
+    both = " and of ".join(rf"\S*{folder}/a\.jpg" for folder in "xy")
+    with pytest.raises(UserError, match=rf"poses/a_keypoints\.json would be of {both}: "):
+        write_photo_pairs(tmp_path / "set", plan_of(album, rule=rule))
+    (album / "poses" / "y").mkdir()
+    (album / "poses" / "000002_0_keypoints.json").rename(album / "poses" / "y" / "a_keypoints.json")
+    assert write_photo_pairs(tmp_path / "set", plan_of(album, rule=rule)).persons["train"] == 2
+
+
 def test_of_several_people_the_one_on_the_body_is_taken(album, tmp_path):
     write_photo_pairs(tmp_path / "alone", plan_of(album))
     path = album / "poses" / "000004_0_keypoints.json"

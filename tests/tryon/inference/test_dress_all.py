@@ -340,6 +340,37 @@ def test_masks_are_found_by_name(run, doll_photos, tmp_path):
     assert found["2_1"]["garment"]["mask"]["sha256"] == sha256(masks / "1.png")
 
 
+def test_photos_of_one_name_have_poses_and_masks_of_their_own_or_none(run, doll_photos, tmp_path):
+    """The pose and the mask lie as the photos do; what lies above them could be of either photo."""
+    inputs, poses, masks = (tmp_path / name for name in ("in", "pose", "mask"))
+    for number, folder in ((1, "x"), (2, "y")):
+        for kind, root, name in (("persons", inputs / "p", "a.png"), ("garments", inputs / "g", "a.png")):
+            (root / folder).mkdir(parents=True)
+            shutil.copy(doll_photos / kind / f"{number}.png", root / folder / name)
+        for root in (poses, masks):
+            (root / folder).mkdir(parents=True)
+        shutil.copy(doll_photos / "pose" / f"{number}_keypoints.json", poses / folder / "a_keypoints.json")
+        shutil.copy(doll_photos / "masks" / f"{number}.png", masks / folder / "a.png")
+    shutil.copy(doll_photos / "pose" / "3_keypoints.json", poses / "a_keypoints.json")
+    out = tmp_path / "out"
+    outcome = run([inputs / "p"], [inputs / "g"], out, pose=poses, garment_masks=masks)
+    assert (outcome.done, outcome.failures) == (4, [])
+    for facts in map(json.loads, (path.read_text() for path in (out / "records").iterdir())):
+        for role, extra in (("person", "pose"), ("garment", "mask")):
+            assert Path(facts[role]["path"]).parent.name == Path(facts[role][extra]["path"]).parent.name
+    shutil.rmtree(poses / "x"), shutil.rmtree(poses / "y")
+    for path in masks.rglob("*.png"):
+        path.rename(masks / "a.png")
+    outcome = run([inputs / "p" / "x", inputs / "p" / "y"], [inputs / "g"], tmp_path / "other", pose=poses)
+    assert outcome.done == 0
+    (message,) = outcome.failures
+    persons = [str(inputs / "p" / folder / "a.png") for folder in "xy"]
+    assert message.startswith(f"{poses / 'a_keypoints.json'} would be of {' and of '.join(persons)}: ")
+    outcome = run([inputs / "p" / "x"], [inputs / "g"], tmp_path / "third", pose=poses, garment_masks=masks)
+    assert outcome.done == 0
+    assert outcome.failures[0].startswith(f"{masks / 'a.png'} would be of {inputs / 'g' / 'x' / 'a.png'} and of ")
+
+
 def test_without_poses_it_is_said(run, doll_photos, tmp_path):
     outcome = run([doll_photos / "persons" / "1.png"], [doll_photos / "garments" / "2.png"], tmp_path, pose="none")
     assert outcome.warnings["1_2"][0].startswith("no pose")
