@@ -106,9 +106,14 @@ class Results:
 
     def predicted_maps(self, name: str, stage: str) -> list[Step]:
         """From a row to the one that learned from the segmenter's maps, where both were run."""
-        rows = {row["config"]: row for row in tryon_table.group(self.of(name, "tryon")) if row["stage"] == stage}
+        rows: dict[tuple[Any, ...], Row] = {}
+        for row in tryon_table.group(self.of(name, "tryon")):
+            if row["stage"] == stage:
+                _put(rows, (row["config"], row["dataset"], row["split"], row["pairs"], row["images"]), row)
         pairs = [
-            (rows.get(config.replace(_PREDICTED, "")), row) for config, row in rows.items() if _PREDICTED in config
+            (rows.get((config.replace(_PREDICTED, ""), *data)), row)
+            for (config, *data), row in rows.items()
+            if _PREDICTED in config
         ]
         return [Step(f"{tryon_table.name_of(row.facts)}: {PREDICTED_MAPS}", a, row) for a, row in pairs if a]
 
@@ -120,14 +125,19 @@ def _put(family: dict[Any, Row], key: Any, row: Row) -> None:
         UserError: it has a row like it, which differs in what is no step from row to row.
     """
     if key in family:
-        runs = [
-            f"{run['checkpoint']} (seed {run['training'].get('seed')})" for r in (family[key], row) for run in r.runs
-        ]
+        runs = [f"{run['checkpoint']} ({_trained(run)})" for r in (family[key], row) for run in r.runs]
         raise UserError(
-            f"the runs of {row['config']}, {', '.join(runs)}, are more than seeds of one row: their tests' configs or "
-            "conventions differ. Test them all again with the same code and options"
+            f"the runs of {row['config']}, {', '.join(runs)}, are more than seeds of one row: they were trained for "
+            "different lengths, or their tests' configs or conventions differ. Take those of other lengths out of the "
+            "folder, or test all again with the same code and options"
         )
     family[key] = row
+
+
+def _trained(run: Content) -> str:
+    """Seed and length of a run's training, as far as its checkpoint knows them."""
+    facts = run["training"]
+    return f"seed {facts.get('seed')}, epoch {facts.get('epoch')}, iteration {facts.get('iterations')}"
 
 
 # ---- what changes from row to row
@@ -220,7 +230,8 @@ def gains(steps: Sequence[Step], measures: Sequence[Measure]) -> list[str]:
 
 def _known_warp(results: Results) -> str:
     """What the known warps of pairs made from photographs give the GMM, beside what its decoder gives."""
-    rows = {row["config"]: row for row in tryon_table.group(results.of("tryon-ccp", "tryon")) if row["stage"] == "gmm"}
+    gmms = [row for row in tryon_table.group(results.of("tryon-ccp", "tryon")) if row["stage"] == "gmm"]
+    rows = {row["config"]: row for row in gmms if row["pairs"] == "paired"}
     names = ("cp-vton_l1-only_256x192_2k", "cp-vton_256x192_1k", "aux-seg_256x192_1k")
     blind, known, aux = (rows.get(f"gmm_{name}_ccp") for name in names)
     measure = GMM_MEASURES[0]

@@ -92,8 +92,29 @@ def test_p6_and_carafe_have_their_shares(three_necks):
 def test_seeds_that_were_tested_with_other_configs_are_not_two_rows(three_necks):
     path = three_necks / "segmentation" / "1.ccp-val.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"config_sha256": "d" * 64}), encoding="utf-8")
-    with pytest.raises(UserError, match=r"epoch_2\.pth \(seed 0\), epoch_2\.pth \(seed 1\).*Test them all again"):
+    with pytest.raises(UserError, match=r"epoch_2\.pth \(seed 0, .*epoch_2\.pth \(seed 1, .*test all again"):
         results_page(three_necks)
+
+
+@pytest.mark.parametrize(("kind", "name", "length"), [("segmentation", FPN, "epoch"), ("tryon", AUX, "iterations")])
+def test_another_length_of_a_row_does_not_hide_the_first(folder, kind, name, length):
+    path = next((folder / kind).glob(f"{name}*.json"))
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["training"][length] = 1
+    content |= {"checkpoint": "early.pth", "checkpoint_sha256": "e" * 64}
+    (folder / kind / f"early.{path.name.split('.', 1)[1]}").write_text(json.dumps(content), encoding="utf-8")
+    shown = length.removesuffix("s")
+    with pytest.raises(UserError, match=rf"early\.pth \(seed 0, [^)]*{shown} 1\b.*trained for different lengths"):
+        results_page(folder)
+
+
+def test_an_unpaired_test_of_a_row_is_a_line_of_its_own(folder):
+    before = results_page(folder)
+    path = next((folder / "tryon-ccp").glob("tom_aux-seg_mask-rcnn-parse*"))
+    content = json.loads(path.read_text(encoding="utf-8")) | {"pairs": "unpaired", "split": "test-unpaired"}
+    path.with_name(path.name.replace("test.json", "test-unpaired.json")).write_text(json.dumps(content))
+    start = "| auxiliary learning in GMM and TOM: the segmenter's maps"
+    assert line(results_page(folder), start) == line(before, start)
 
 
 def test_the_papers_own_differences_stand_beside_ours(folder):
