@@ -8,6 +8,7 @@ from typing import Any
 
 from seg_vton.analysis import markdown
 from seg_vton.analysis.benchmark_suite import SUITES
+from seg_vton.analysis.result_rows import cores
 from seg_vton.errors import UserError
 from seg_vton.files import atomic_path, read_json
 
@@ -157,7 +158,7 @@ def _place(report: Content) -> str:
 
 def _machine(report: Content) -> str:
     machine = report["machine"]
-    return f"Machine: {machine['gpu'] or machine['cpu']}, {machine['cores']} cores, torch {machine['torch']}."
+    return f"Machine: {machine['gpu'] or machine['cpu']}, {cores(machine)}, torch {machine['torch']}."
 
 
 def _reports(path: str | Path) -> Iterator[tuple[str, Content]]:

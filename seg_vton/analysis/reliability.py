@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seg_vton.analysis.markdown import table
+from seg_vton.analysis.result_rows import cores
 from seg_vton.errors import UserError
 from seg_vton.files import read_json, write_text
 
@@ -40,7 +41,7 @@ def write_page(folder: str | Path, out: str | Path, overwrite: bool = False) -> 
     rows = [(r["name"], f"{r['tried']:,}", f"{r['lost']:,}", r["form"], r["date"]) for r in _by_part(records)]
     header = ("name", "tried", "lost", "form", "date")
     total = f"{sum(r['tried'] for r in records):,} faults tried, {sum(r['lost'] for r in records):,} promises broken."
-    machines = "; ".join(sorted({f"{r['machine']['cpu']}, {r['machine']['cores']} cores" for r in records}))
+    machines = "; ".join(sorted({f"{r['machine']['cpu']}, {cores(r['machine'])}" for r in records}))
     parts = [_HEAD, f"{total}\n", *_sections(records), "## All\n"]
     parts += [table(header, rows, left=("name", "form", "date")), "", f"Machines: {machines}."]
     write_text(out, "\n".join(parts) + "\n", overwrite)

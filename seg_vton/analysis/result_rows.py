@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -72,7 +72,12 @@ def machine(run: Content) -> str:
     """The class of machine that a run was tested on."""
     described = run["machine"]
     cpu = described["cpu"].replace("(R)", "").replace("(TM)", "")
-    return described["gpu"] or f"{described['cores']} cores, {cpu}"
+    return described["gpu"] or f"{cores(described)}, {cpu}"
+
+
+def cores(described: Mapping[str, Any]) -> str:
+    """The cores of a machine, as `machine.describe` gives it, in words."""
+    return "1 core" if described["cores"] == 1 else f"{described['cores']} cores"
 
 
 def sources(rows: Sequence[Row]) -> str:
