@@ -38,8 +38,10 @@ from seg_vton.tryon.inference.person import Person
 GARMENT_BYTES = 1 << 29
 """How much of prepared garments is kept for the next person."""
 
-MASK_ENDINGS = (".png", *SUFFIXES)
+MASK_ENDINGS = tuple(spelt for suffix in (".png", *SUFFIXES) for spelt in (suffix, suffix.upper()))
 """How the names of masks end, after the garment's without suffix."""
+
+_NAMED = 10
 
 
 @dataclass
@@ -51,12 +53,14 @@ class Outcome:
         complete: number of pairs whose results were there already.
         warnings: by name of a pair.
         failures: a message for each input or pair that could not be done.
+        unmasked: the garments that have no mask in the folder of masks.
     """
 
     done: int = 0
     complete: int = 0
     warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    unmasked: list[Path] = field(default_factory=list)
 
 
 class Poses:
@@ -119,7 +123,8 @@ def dress_all(
         out: folder of the results.
         pairs: a file of lines with a person's and a garment's file name, or None for all of them.
         pose: see `Poses`.
-        garment_masks: folder of masks, white on black, named as the garments' photos; None for none.
+        garment_masks: folder of masks, white on black, named as the garments' photos; None for none. Garments without
+            one are said on stderr and left to the segmenter.
         overwrite: do everything anew, whatever is there.
         pose_models: see `Poses`.
 
@@ -140,8 +145,25 @@ def dress_all(
     people = _with_extras(people, poses.file, plan.failures)
     things = find_items(garments, "garment", out, records, plan.failures)
     things = _with_extras(things, lambda item: masks and find_beside(masks, item.place, MASK_ENDINGS), plan.failures)
-    plan_jobs(choose_pairs(people, things, pairs, plan.failures), out, stamp, records, plan, overwrite)
-    return _Run(predictor, poses, out, stamp).work(plan)
+    chosen = choose_pairs(people, things, pairs, plan.failures)
+    plan_jobs(chosen, out, stamp, records, plan, overwrite)
+    unmasked = [] if masks is None else _say_unmasked(masks, [garment for _, garment in chosen])
+    return replace(_Run(predictor, poses, out, stamp).work(plan), unmasked=unmasked)
+
+
+def _say_unmasked(masks: Path, garments: Sequence[Item]) -> list[Path]:
+    """Says on stderr which garments have no mask, as wrong names look the same as none; returns them."""
+    items = dict.fromkeys(garments)
+    photos = [item.photo for item in items if item.extra is None]
+    if photos:
+        named = ", ".join(map(str, photos[:_NAMED])) + (", ..." if len(photos) > _NAMED else "")
+        print(
+            f"note: {masks} has no mask of {len(photos)} of {len(items)} garments, which are left to the segmenter and "
+            f"a plain background: {named}. A mask is named as its garment",
+            file=sys.stderr,
+            flush=True,
+        )
+    return photos
 
 
 def _with_extras(items: list[Item], find: Callable[[Item], Path | None], failures: list[str]) -> list[Item]:

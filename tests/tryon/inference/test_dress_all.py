@@ -340,6 +340,23 @@ def test_masks_are_found_by_name(run, doll_photos, tmp_path):
     assert found["2_1"]["garment"]["mask"]["sha256"] == sha256(masks / "1.png")
 
 
+def test_garments_without_a_mask_are_said_and_a_mask_may_shout(run, doll_photos, tmp_path, capsys):
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    shutil.copy(doll_photos / "masks" / "1.png", masks / "1.PNG")
+    shutil.copy(doll_photos / "masks" / "2.png", masks / "mask-2.png")
+    garments = [doll_photos / "garments" / f"{i}.png" for i in (1, 2, 3)]
+    pairs = tmp_path / "pairs.txt"
+    pairs.write_text("2.png 1.png\n2.png 2.png\n")
+    outcome = run([doll_photos / "persons" / "2.png"], garments, tmp_path / "out", garment_masks=masks, pairs=pairs)
+    assert record(tmp_path / "out", "2_1")["garment_mask"] == "given mask"
+    assert outcome.unmasked == garments[1:2]  # the third is in no pair
+    assert f"{masks} has no mask of 1 of 2 garments" in capsys.readouterr().err
+    outcome = run([doll_photos / "persons" / "2.png"], garments[:1], tmp_path / "out", garment_masks=masks)
+    assert outcome.unmasked == []
+    assert "no mask" not in capsys.readouterr().err
+
+
 def test_photos_of_one_name_have_poses_and_masks_of_their_own_or_none(run, doll_photos, tmp_path):
     """The pose and the mask lie as the photos do; what lies above them could be of either photo."""
     inputs, poses, masks = (tmp_path / name for name in ("in", "pose", "mask"))
