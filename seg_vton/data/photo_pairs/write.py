@@ -179,11 +179,25 @@ def _assign(plan: Plan, outcome: Outcome) -> list[_Item]:
             outcome.dropped.setdefault("in no split", []).append(photo.name)
         else:
             items.append(_Item(photo, stem, person, split))
+    _refuse_equal_variants(items, plan.variants)
     for split, texts in zip(SPLITS, (plan.rule.train, plan.rule.test), strict=True):
         if texts and all(item.split != split for item in items):
             example = plan.rule.person(plan.photos[0].name)
             raise UserError(f"--{split} {' '.join(texts)} is none of the persons, whose ids are as {example}")
     return items
+
+
+def _refuse_equal_variants(items: Sequence[_Item], variants: int) -> None:
+    """Raises `UserError` where a photo to train on is called as another one's further garments are."""
+    names = {item.stem: item.photo.name for item in items if item.split == "train"}
+    for stem, name in names.items():
+        for variant in range(1, variants):
+            other = names.get(_variant(stem, variant))
+            if other is not None:
+                raise UserError(
+                    f"the photo {other} is called as garment {variant + 1} of the photo {name} would be: rename it, or "
+                    f"make --variants {variant} or fewer"
+                )
 
 
 def _refuse_shared_poses(plan: Plan) -> None:
