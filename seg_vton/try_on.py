@@ -78,7 +78,7 @@ class TryOn:
 
     Raises:
         UserError: a file is missing, broken or refused, a config is of another model, a checkpoint does not fit, or the
-            two stages are of different sizes.
+            two stages are of different sizes or pose maps.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class TryOn:
         self.image_size: tuple[int, int] = self._gmm.image_size
         _check_sizes(self.image_size, gmm_config, tom_config)
         self._aspect = self.image_size[1] / self.image_size[0]
-        self._pose_radius = _data(gmm_config).get("pose_radius", agnostic.RADIUS)
+        self._pose_radius = _common_radius(gmm_config, tom_config)
         self._gmm.to(self.device), self._tom.to(self.device)
         self.stamp: dict[str, Any] = {
             "segmenter": parser.stamp,
@@ -239,3 +239,14 @@ def _check_sizes(size: tuple[int, int], gmm: Config, tom: Config) -> None:
                 f"{config.filename} is for images of {found} (height, width) and the GMM for {size}: give the two "
                 "stages of one row of configs/tryon"
             )
+
+
+def _common_radius(gmm: Config, tom: Config) -> int:
+    """The radius of the squares that mark joints; raises `UserError` unless both stages are trained on one."""
+    radius, other = (_data(config).get("pose_radius", agnostic.RADIUS) for config in (gmm, tom))
+    if radius != other:
+        raise UserError(
+            f"{tom.filename} marks joints with pose_radius={other} and {gmm.filename} with {radius}, and both stages "
+            "get one pose map: give two that are trained with the same"
+        )
+    return radius

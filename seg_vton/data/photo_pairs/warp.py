@@ -12,9 +12,9 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from seg_vton.tryon.data.images import WARP_GRID
 from seg_vton.tryon.models.tps import control_points, tps_basis
 
-GRID = 5
 LARGEST = 0.97
 """The largest offset of a control point, in units of [-1, 1]: GMM's ends in a tanh."""
 
@@ -44,8 +44,8 @@ def draw_theta(
     noise = rng.normal(size=4) * strength
     coarse = rng.uniform(-1, 1, (2, 3, 3)) * _BEND * strength
     fill = float(rng.uniform(*FILL))
-    bend = np.stack([cv2.resize(plane, (GRID, GRID), interpolation=cv2.INTER_CUBIC) for plane in coarse])
-    points = control_points(GRID).numpy()
+    bend = np.stack([cv2.resize(plane, (WARP_GRID, WARP_GRID), interpolation=cv2.INTER_CUBIC) for plane in coarse])
+    points = control_points(WARP_GRID).numpy()
     angle = np.deg2rad(-tilt + _TILT * np.clip(noise[0], -2, 2))
     stretch = np.exp(_STRETCH * np.clip(noise[1], -1.5, 1.5))
     shift = _CENTRE * np.clip(noise[2:], -1.5, 1.5)
@@ -74,7 +74,7 @@ def _lay_out(
 
 @lru_cache(maxsize=4)
 def _basis(size: tuple[int, int]) -> np.ndarray:
-    return tps_basis(size, GRID).numpy()
+    return tps_basis(size, WARP_GRID).numpy()
 
 
 def forward_map(theta: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -87,7 +87,7 @@ def forward_map(theta: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     Returns:
         float32 `(H, W, 2)`: x and y in pixels of the garment's frame.
     """
-    targets = control_points(GRID).numpy() + theta.reshape(2, -1).T
+    targets = control_points(WARP_GRID).numpy() + theta.reshape(2, -1).T
     unit = (_basis(size) @ targets.astype(np.float32)).reshape(*size, 2)
     return (unit + 1) / 2 * np.array([size[1] - 1, size[0] - 1], np.float32)
 

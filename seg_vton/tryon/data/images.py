@@ -12,6 +12,9 @@ from seg_vton.labels import load_palette_png
 
 MASK_THRESHOLD = 128  # CP-VTON's, of 255
 
+WARP_GRID = 5
+"""Control points along each side of the known warps in files: GMM's grid as published."""
+
 
 def _open(path: Path, mode: str) -> Image.Image:
     """Opens and decodes an image."""
@@ -97,10 +100,10 @@ def check_shape(path: Path, parse: tuple[int, ...], photo: tuple[int, int]) -> N
 
 
 def read_theta(path: Path) -> np.ndarray:
-    """Reads the offsets of the control points of a known warp: float32 `(2 N,)`, in x, then in y, in units of [-1, 1].
+    """Reads the offsets of the control points of a known warp: float32 `(50,)`, in x, then in y, in units of [-1, 1].
 
     Raises:
-        UserError: the file is missing or holds anything else.
+        UserError: the file is missing or holds anything else, such as the warp of another grid than `WARP_GRID`.
     """
     try:
         theta = np.load(path, allow_pickle=False)
@@ -108,4 +111,9 @@ def read_theta(path: Path) -> np.ndarray:
         raise UserError(f"{path} is no array of offsets ({error}): make the pairs again") from None
     if theta.ndim != 1 or theta.dtype.kind != "f" or not np.abs(theta).max(initial=0) <= 1:
         raise UserError(f"{path} has {theta.dtype} {theta.shape}, not offsets in [-1, 1]: make the pairs again")
+    if theta.size != 2 * WARP_GRID**2:
+        raise UserError(
+            f"{path} has {theta.size} offsets, and {WARP_GRID} x {WARP_GRID} control points have {2 * WARP_GRID**2}: "
+            "make the pairs again"
+        )
     return theta.astype(np.float32)

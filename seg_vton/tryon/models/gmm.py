@@ -213,15 +213,26 @@ class GMM(TryOnModel):
             and `aux_pixel_accuracy`.
 
         Raises:
-            UserError: an input is missing or not of the model's size.
+            UserError: an input is missing or not of the model's size, or a known warp is of another grid.
         """
         outputs = self._match(inputs)
         losses = {"loss_warp": self.loss_warp(outputs["warped_cloth"], need(inputs, "parse_cloth", "GMM's loss"))}
         if self.loss_grid is not None:
             losses["loss_grid"] = self.loss_grid(outputs["grid"])
         if self.loss_theta is not None:
-            losses["loss_theta"] = self.loss_theta(outputs["theta"], need(inputs, "theta", "GMM's loss_theta"))
+            losses["loss_theta"] = self.loss_theta(outputs["theta"], _known(inputs, outputs["theta"]))
         if self.aux_head is not None:
             parse = need(inputs, "parse", "the auxiliary decoder's loss")
             losses |= self.aux_head.loss(outputs["seg_logits"], parse, data_samples)
         return losses
+
+
+def _known(inputs: Inputs, theta: Tensor) -> Tensor:
+    """The known warps, after checking that they have as many control points as `theta`, which the model predicts."""
+    known = need(inputs, "theta", "GMM's loss_theta")
+    if known.shape != theta.shape:
+        raise UserError(
+            f"the known warps have {known.shape[1]} offsets and GMM's grid has {theta.shape[1]}: set the model's "
+            "grid_size to that of the pairs, or its loss_theta to None"
+        )
+    return known

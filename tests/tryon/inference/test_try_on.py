@@ -217,6 +217,10 @@ def test_checkpoints_and_configs_of_other_models_are_refused(oracle, stages, tmp
     other.test_dataloader.dataset.image_size = (128, 96)
     with pytest.raises(UserError, match=r"is for images of \(128, 96\)"):
         TryOn(oracle, gmm, (other, tom[1]))
+    other = load_config(tom[0])
+    other.test_dataloader.dataset.pose_radius = 3
+    with pytest.raises(UserError, match=r"tom_tiny\.py marks joints with pose_radius=3 and \S*gmm_tiny\.py with 2,"):
+        TryOn(oracle, gmm, (other, tom[1]))
 
 
 def test_the_stamp_names_all_checkpoints_and_is_json(predictor, stages):

@@ -149,6 +149,9 @@ def test_a_known_warp_is_a_second_target(inputs):
     torch.testing.assert_close(unmoved, 4 * theta.abs().mean())
     with pytest.raises(UserError, match="no 'theta'"):
         model(inputs, mode="loss")
+    other = GMM(**TINY, grid_size=6, loss_theta=dict(type="L1Loss"))
+    with pytest.raises(UserError, match="the known warps have 50 offsets and GMM's grid has 72: set"):
+        other({**inputs, "theta": theta}, mode="loss")
 
 
 def test_faults_are_named(inputs):
