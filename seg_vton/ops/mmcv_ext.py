@@ -28,7 +28,7 @@ NAME = "mmcv._ext"
 ADVICE = (
     "To install mmcv with its compiled operators (needs a C++ compiler and, for a GPU, FORCE_CUDA=1 and the CUDA "
     "toolkit; takes up to an hour): pip install --no-deps --force-reinstall --no-cache-dir --no-binary onedl-mmcv "
-    "--no-build-isolation onedl-mmcv"
+    "--no-build-isolation onedl-mmcv==2.3.6"
 )
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import pkgutil
+import re
 import subprocess
 import sys
 import types
@@ -22,6 +23,12 @@ from seg_vton.ops import carafe, mmcv_ext
 stand_in = pytest.mark.skipif(
     mmcv_ext.has_compiled_ops(), reason="this mmcv has compiled operators; install one without them to run this"
 )
+
+
+def test_the_advice_installs_the_version_that_the_project_pins(repo):
+    pins = re.findall(r'"(onedl-mmcv==[\d.]+)"', (repo / "pyproject.toml").read_text(encoding="utf-8"))
+    assert len(pins) == 1
+    assert mmcv_ext.ADVICE.split()[-1] == pins[0]
 
 
 def random_boxes(count, seed=0):
