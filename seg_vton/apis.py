@@ -18,7 +18,7 @@ from mmengine.registry import DefaultScope
 
 import seg_vton  # noqa: F401  # operators before mmdet's models, and everything the configs name
 from seg_vton.data.coco import CLASSES
-from seg_vton.engine.checkpoint import load_checkpoint_file, load_weights
+from seg_vton.engine.checkpoint import load_checkpoint_file, load_weights, trained_classes
 from seg_vton.engine.launch import load_config
 from seg_vton.engine.results import config_hash
 from seg_vton.errors import UserError
@@ -156,11 +156,8 @@ def _usable_device(device: str | torch.device | None) -> torch.device:
 
 def _trained_classes(content: dict[str, Any], config: Config) -> Sequence[str]:
     """The class names that a checkpoint says it knows; else those of the config's data set, else the 15."""
-    meta = content.get("meta")
-    data = meta.get("dataset_meta") if isinstance(meta, dict) else None
-    trained = data.get("classes") if isinstance(data, dict) else None
     metainfo = config.get("test_dataloader", {}).get("dataset", {}).get("metainfo") or {}
-    return trained or metainfo.get("classes") or CLASSES
+    return trained_classes(content) or metainfo.get("classes") or CLASSES
 
 
 def _check_classes(classes: Sequence[str], config: Config, checkpoint: str | Path) -> None:

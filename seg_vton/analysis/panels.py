@@ -21,7 +21,7 @@ from pycocotools import mask as coco_mask
 
 from seg_vton.analysis.drawing import Instance, draw_instances, sheet
 from seg_vton.data.coco import rle_area
-from seg_vton.engine.checkpoint import load_checkpoint_file, load_weights
+from seg_vton.engine.checkpoint import load_checkpoint_file, load_weights, trained_classes
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
 from seg_vton.files import atomic_path, read_json, refuse_existing
@@ -190,8 +190,8 @@ def load_detector(config_path: Path, checkpoint: Path, classes: Sequence[str], d
     model = MODELS.build(config.model)
     content = load_checkpoint_file(checkpoint, map_location="cpu")
     load_weights(model, content, checkpoint)
-    trained = content.get("meta", {}).get("dataset_meta", {}).get("classes", classes)
-    if tuple(trained) != tuple(classes):
+    trained = trained_classes(content) or tuple(classes)
+    if trained != tuple(classes):
         raise UserError(f"checkpoint {checkpoint} knows the classes {', '.join(trained)}, not {', '.join(classes)}")
     model.cfg = config
     return model.to(device).eval()

@@ -61,6 +61,20 @@ def load_checkpoint_file(path: str | Path, map_location: Any = None) -> dict[str
     return content
 
 
+def checkpoint_meta(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The `meta` of what `load_checkpoint_file` returned; empty where it has none or something else of that name."""
+    meta = content.get("meta")
+    return meta if isinstance(meta, dict) else {}
+
+
+def trained_classes(content: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The class names that a checkpoint says it knows; None where it says nothing that is a list of names."""
+    data = checkpoint_meta(content).get("dataset_meta")
+    classes = data.get("classes") if isinstance(data, dict) else None
+    named = isinstance(classes, list | tuple) and all(isinstance(name, str) for name in classes)
+    return tuple(classes) if named and classes else None
+
+
 def convert(source: str | Path, target: str | Path, overwrite: bool = False) -> None:
     """Writes the weights of a checkpoint in the format of the target's suffix, `.safetensors` or `.pth`.
 

@@ -14,7 +14,7 @@ from typing import Any
 from mmengine.config import Config
 
 from seg_vton import machine
-from seg_vton.engine.checkpoint import load_checkpoint_file
+from seg_vton.engine.checkpoint import checkpoint_meta, load_checkpoint_file
 from seg_vton.files import sha256, write_json
 
 SCHEMA = 1
@@ -62,7 +62,7 @@ def trained_config(checkpoint_path: Path) -> Config | None:
     Returns:
         None for a checkpoint that has none, such as a bare state dict.
     """
-    meta = load_checkpoint_file(checkpoint_path, map_location="cpu").get("meta", {})
+    meta = checkpoint_meta(load_checkpoint_file(checkpoint_path, map_location="cpu"))
     config = parse_config_text(meta["cfg"]) if isinstance(meta.get("cfg"), str) else None
     complete = config is not None and {"model", "optim_wrapper", "train_cfg", "train_dataloader"} <= set(config)
     return config if complete else None
@@ -73,14 +73,15 @@ def training_facts(checkpoint_path: Path) -> dict[str, Any]:
 
     Returns:
         `seed`, `epoch`, `iterations`, `train_accuracy` (the box head's, percent, mean over the last 50 iterations;
-        None for a model without one) and `seconds_per_iteration` (median). Empty for a bare state dict.
+        None for a model without one) and `seconds_per_iteration` (median). Of weights without their log, such as
+        `.safetensors`, the last two are None. Empty for a bare state dict.
     """
     checkpoint = load_checkpoint_file(checkpoint_path, map_location="cpu")
-    if "message_hub" not in checkpoint:
+    meta, hub = checkpoint_meta(checkpoint), checkpoint.get("message_hub")
+    if hub is None and not {"seed", "epoch", "iter"} & set(meta):
         return {}
-    scalars = checkpoint["message_hub"]["log_scalars"]
+    scalars = hub["log_scalars"] if hub else {}
     accuracy, time = scalars.get("train/acc"), scalars.get("train/time")
-    meta = checkpoint["meta"]
     return {
         "seed": meta.get("seed"),
         "epoch": meta.get("epoch"),

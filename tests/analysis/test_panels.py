@@ -237,6 +237,13 @@ def test_weights_saved_of_a_wrapped_model_are_loaded(data, checkpoint, tmp_path)
     assert all(value.equal(content["state_dict"][key]) for key, value in loaded.items())
 
 
+@pytest.mark.parametrize("meta", ["by hand", {"dataset_meta": "by hand"}, {"dataset_meta": {"classes": 15}}])
+def test_a_checkpoint_whose_meta_tells_no_classes_is_taken_for_the_data_sets(data, checkpoint, tmp_path, meta):
+    weights = torch.load(checkpoint, weights_only=True)["state_dict"]
+    torch.save({"state_dict": weights, "meta": meta}, tmp_path / "foreign.pth")
+    assert load_detector(data / "tiny.py", tmp_path / "foreign.pth", CLASSES, "cpu").training is False
+
+
 def test_the_tools_say_what_is_wrong_without_a_traceback(data, tmp_path, monkeypatch, capsys):
     predictions = truth_as_predictions(data, tmp_path / "p.json")
     options = ("analysis/panels.py", data / "tiny.py", "--models", f"a={predictions}", "--out", tmp_path / "out")

@@ -10,7 +10,8 @@ from mmengine.logging import HistoryBuffer
 
 import seg_vton  # noqa: F401  safe loaders
 from seg_vton import machine
-from seg_vton.engine.results import SCHEMA, config_hash, result_path, training_facts, write_result
+from seg_vton.engine.checkpoint import convert
+from seg_vton.engine.results import SCHEMA, config_hash, result_path, trained_config, training_facts, write_result
 from seg_vton.errors import UserError
 
 
@@ -62,6 +63,24 @@ def test_a_checkpoint_knows_its_training(tmp_path):
         "train_accuracy": 90.0,
         "seconds_per_iteration": 2.5,
     }
+
+
+def test_weights_without_their_log_know_seed_and_length(tmp_path):
+    pytest.importorskip("safetensors", reason="optional: pip install safetensors")
+    convert(save(tmp_path / "a.pth", **{"train/acc": history([90.0])}), tmp_path / "a.safetensors")
+    assert training_facts(tmp_path / "a.safetensors") == {
+        "seed": 3,
+        "epoch": 2,
+        "iterations": 60,
+        "train_accuracy": None,
+        "seconds_per_iteration": None,
+    }
+
+
+def test_a_meta_that_is_none_is_no_meta(tmp_path):
+    torch.save({"state_dict": {}, "meta": "trained by hand"}, tmp_path / "a.pth")
+    assert training_facts(tmp_path / "a.pth") == {}
+    assert trained_config(tmp_path / "a.pth") is None
 
 
 def test_a_model_without_a_box_head_has_no_accuracy(tmp_path):
