@@ -129,10 +129,11 @@ def dress_all(
         pose_models: see `Poses`.
 
     Returns:
-        What was done.
+        What was done; with nothing to do, only `failures` that say why.
 
     Raises:
-        UserError: nothing is to be done, the pose source is not there, or the results cannot be written.
+        UserError: the pose source, the folder of masks or the pairs file is not there, or the results cannot be
+            written.
     """
     out, poses, masks = Path(out), Poses(pose, pose_models), None if garment_masks is None else Path(garment_masks)
     if masks is not None and not masks.is_dir():

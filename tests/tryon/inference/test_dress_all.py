@@ -408,6 +408,16 @@ def test_wrong_settings_are_refused(run, doll_photos, tmp_path, settings, expect
         run([doll_photos / "persons"], [doll_photos / "garments"], tmp_path / "out", **settings)
 
 
+def test_nothing_to_do_is_an_outcome_and_nowhere_to_write_an_error(run, doll_photos, tmp_path):
+    (tmp_path / "empty").mkdir()
+    outcome = run([tmp_path / "empty"], [doll_photos / "garments"], tmp_path / "out")
+    assert (outcome.done, outcome.complete) == (0, 0)
+    assert [message.partition(" (")[0] for message in outcome.failures] == [f"{tmp_path / 'empty'} has no photos"]
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UserError, match=r"file/out/records/1_2\.json cannot be written"):
+        run([doll_photos / "persons" / "1.png"], [doll_photos / "garments" / "2.png"], tmp_path / "file" / "out")
+
+
 def test_a_parsers_records_are_not_taken_for_ours(run, doll_photos, tmp_path):
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / "a.json").write_text('{"schema": 1, "photo": "a.jpg"}')
