@@ -99,7 +99,7 @@ def main() -> None:
     rule = SplitRule(args.train, args.test, args.test_share, args.person_id, args.seed)
     with exit_on_user_error():
         photos = find_labelled(args.photos, args.masks, args.label_space)
-        predicted = args.predicted and {p.name: p for p in find_labelled(args.photos, [args.predicted])}
+        predicted = args.predicted and {p.place: p for p in find_labelled(args.photos, [args.predicted])}
         plan = Plan(
             photos, args.poses, rule, settings, args.variants, args.mirror, args.seed, args.pose_models, predicted
         )

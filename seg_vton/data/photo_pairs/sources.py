@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from seg_vton.data.coco import check_category_names, check_sections, rle_area
 from seg_vton.errors import UserError
 from seg_vton.files import read_json
 from seg_vton.labels import DEEPFASHION15, conversion_table, convert, load_palette_png
+from seg_vton.parsing.jobs import read_records
 from seg_vton.parsing.label_map import merge_instances
 from seg_vton.parsing.photos import SUFFIXES
 
@@ -24,7 +26,8 @@ class LabelledPhoto:
     """A photo and where its labels are.
 
     Attributes:
-        name: of the photo in the set: its path without suffix, as the source of its labels has it.
+        name: of the photo in the set: its path in the folder of photos without suffix; `tools/parse.py`'s where another
+            photo has the same.
         photo: its file.
         place: its path in the folder of photos, where its pose is looked for in theirs.
         labels: a label map's file, or the instances of a COCO file as (category name, score, segmentation).
@@ -96,7 +99,7 @@ def find_labelled(photos: Path, masks: Sequence[Path], label_space: str = DEEPFA
     Args:
         photos: folder of the photos.
         masks: COCO JSON files; or folders: of label maps `NAME.png`, or the output folder of `tools/parse.py`, whose
-            `label-map` is taken, or else its `coco`.
+            `label-map` is taken, or else its `coco`; its `records` say which photo each is of.
         label_space: of label maps in folders.
 
     Returns:
@@ -109,48 +112,91 @@ def find_labelled(photos: Path, masks: Sequence[Path], label_space: str = DEEPFA
     conversion_table(label_space, DEEPFASHION15.name)  # raises where there is none, before any work
     if not photos.is_dir():
         raise UserError(f"--photos {photos} is not a folder")
-    found: dict[str, LabelledPhoto] = {}
+    found: dict[Path, LabelledPhoto] = {}
     for source in masks:
         for item in _read_source(photos, source, label_space):
-            if item.name in found:
-                raise UserError(f"{source}: the photo {item.name} has labels twice")
-            found[item.name] = item
+            if item.place in found:
+                raise UserError(f"{source}: the photo {item.place} has labels twice")
+            found[item.place] = item
     if not found:
         raise UserError(f"no photo of {photos} has labels in {', '.join(map(str, masks))}")
-    return [found[name] for name in sorted(found)]
+    return sorted(found.values(), key=lambda item: (item.name, item.place))
 
 
 def _read_source(photos: Path, source: Path, label_space: str) -> Iterator[LabelledPhoto]:
     if source.is_file():
         yield from _from_coco(photos, source)
     elif (source / "label-map").is_dir():
-        yield from _from_label_maps(photos, source / "label-map", label_space)
+        yield from _from_label_maps(photos, source / "label-map", label_space, _recorded(photos, source))
     elif (source / "coco").is_dir():
+        recorded = _recorded(photos, source)
         for path in sorted((source / "coco").rglob("*.json")):
             # One photo a file, which is named by the file's place: `images` has its name alone.
-            yield from _from_coco(photos, path, folder=path.relative_to(source / "coco").parent)
+            place = path.relative_to(source / "coco")
+            items = _from_coco(photos, path, folder=place.parent)
+            name = place.with_suffix("").as_posix()
+            yield from (_of_photo(item, photos, name, recorded) for item in items)
     elif source.is_dir():
-        yield from _from_label_maps(photos, source, label_space)
+        yield from _from_label_maps(photos, source, label_space, {})
     else:
         raise UserError(f"--masks {source} does not exist: give COCO JSON files or a folder of label maps")
 
 
-def _from_label_maps(photos: Path, folder: Path, space: str) -> Iterator[LabelledPhoto]:
-    by_name = _photos_by_name(photos)
+def _from_label_maps(
+    photos: Path, folder: Path, space: str, recorded: Mapping[str, tuple[str, Path]]
+) -> Iterator[LabelledPhoto]:
+    by_name = _places_by_name(photos)
     for path in sorted(folder.rglob("*.png")):
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        if name not in by_name:
-            raise UserError(f"{path}: {photos} has no photo {name} ({', '.join(SUFFIXES)})")
-        photo = by_name[name]
-        yield LabelledPhoto(name, photo, photo.relative_to(photos), path, space=space)
+        given = path.relative_to(folder).with_suffix("").as_posix()
+        name, place = recorded.get(given) or (given, _only_place(photos, path, given, by_name))
+        yield LabelledPhoto(name, photos / place, place, path, space=space)
 
 
-def _photos_by_name(photos: Path) -> dict[str, Path]:
-    return {
-        path.relative_to(photos).with_suffix("").as_posix(): path
-        for path in sorted(photos.rglob("*"))
-        if path.suffix.lower() in SUFFIXES
-    }
+def _only_place(photos: Path, path: Path, name: str, by_name: Mapping[str, Sequence[Path]]) -> Path:
+    """The photo that a label map's name means; raises `UserError` where there is none, or more than one."""
+    places = by_name.get(name, ())
+    if len(places) == 1:
+        return places[0]
+    if not places:
+        raise UserError(f"{path}: {photos} has no photo {name} ({', '.join(SUFFIXES)})")
+    raise UserError(
+        f"{path} may be of {' or of '.join(str(photos / place) for place in places)}: rename them, or give the folder "
+        "that tools/parse.py wrote, whose records say which"
+    )
+
+
+def _places_by_name(photos: Path) -> dict[str, list[Path]]:
+    """The photos' paths in their folder by the same without suffix."""
+    places = [path.relative_to(photos) for path in sorted(photos.rglob("*")) if path.suffix.lower() in SUFFIXES]
+    found: defaultdict[str, list[Path]] = defaultdict(list)
+    for place in places:
+        found[place.with_suffix("").as_posix()].append(place)
+    return dict(found)
+
+
+def _recorded(photos: Path, out: Path) -> dict[str, tuple[str, Path]]:
+    """What `tools/parse.py` noted of its results: by their name, the photo's name in the set and path in its folder.
+
+    Results of photos that are elsewhere, moved since or of another folder, are not among them.
+    """
+    by_name, root = _places_by_name(photos), photos.resolve()
+    found = {}
+    for given, record in read_records(out).items():
+        photo = Path(os.path.normpath(out.absolute() / record["photo"]))  # as its `..` were made; pathlib keeps them
+        photo = photo.parent.resolve() / photo.name
+        if photo.is_relative_to(root) and photo.is_file():
+            place = photo.relative_to(root)
+            name = place.with_suffix("").as_posix()
+            found[given] = (name if len(by_name.get(name, ())) == 1 else given, place)
+    return found
+
+
+def _of_photo(item: LabelledPhoto, photos: Path, given: str, recorded: Mapping[str, tuple[str, Path]]) -> LabelledPhoto:
+    """The labels, of the photo that the records name where they name one."""
+    if given not in recorded:
+        return item
+    name, place = recorded[given]
+    return replace(item, name=name, photo=photos / place, place=place)
 
 
 def _from_coco(photos: Path, path: Path, folder: Path = Path()) -> Iterator[LabelledPhoto]:

@@ -54,7 +54,7 @@ class Plan:
             control point by half a frame at most.
         seed: of everything random. What becomes of a photo does not depend on the others.
         pose_models: ONNX files for the backend rtmlib, see `seg_vton.pose.PoseEstimator`.
-        predicted: what a segmenter sees in each photo, by the photo's name; None without a segmenter.
+        predicted: what a segmenter sees in each photo, by the photo's place; None without a segmenter.
     """
 
     photos: Sequence[LabelledPhoto]
@@ -65,7 +65,7 @@ class Plan:
     mirror: float = 0.5
     seed: int = 0
     pose_models: Sequence[str | Path] | None = None
-    predicted: Mapping[str, LabelledPhoto] | None = None
+    predicted: Mapping[Path, LabelledPhoto] | None = None
 
     def check(self) -> None:
         """Raises `UserError` when a number is out of range."""
@@ -167,12 +167,12 @@ def write_photo_pairs(out: str | Path, plan: Plan, workers: int = 1, overwrite: 
 
 def _assign(plan: Plan, outcome: Outcome) -> list[_Item]:
     """Gives each photo a name in the set and a split; those of no split are left out."""
-    items, taken = [], {}
+    items, taken = [], dict[str, Path]()
     for photo in plan.photos:
         stem = re.sub(r"[^\w.-]+", "-", photo.name)  # white space would break the lines of a pairs file
         if stem in taken:
-            raise UserError(f"the photos {taken[stem]} and {photo.name} would both be called {stem}: rename one")
-        taken[stem] = photo.name
+            raise UserError(f"the photos {taken[stem]} and {photo.place} would both be called {stem}: rename one")
+        taken[stem] = photo.place
         person = plan.rule.person(photo.name)
         split = plan.rule.split(person)
         if split is None:
@@ -251,9 +251,9 @@ def _prediction(plan: Plan, item: _Item, shape: tuple[int, int]) -> np.ndarray |
     """What a segmenter sees in the photo, uint8 `(H, W)` ids of `deepfashion15`."""
     if plan.predicted is None:
         return None
-    if item.photo.name not in plan.predicted:
+    if item.photo.place not in plan.predicted:
         raise UserError(f"{item.photo.photo}: --predicted has no label map of it: run tools/parse.py over all photos")
-    return plan.predicted[item.photo.name].label_map(shape)
+    return plan.predicted[item.photo.place].label_map(shape)
 
 
 def _variant(stem: str, variant: int) -> str:

@@ -1,6 +1,8 @@
 """Photos with labels from COCO files, folders of label maps, and what tools/parse.py writes."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from seg_vton.data.coco import CATEGORIES, CocoBuilder
 from seg_vton.data.photo_pairs import find_labelled
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15, LabelConversionError, save_palette_png
+from seg_vton.parsing.jobs import Job, result_path, write_record
 
 SHAPE = (40, 30)  # height, width
 
@@ -69,6 +72,44 @@ def test_what_the_parse_tool_wrote(photos, tmp_path, kinds):
     assert np.array_equal(item.label_map(SHAPE), labels())
 
 
+@pytest.fixture
+def twins(photos):
+    """`a.jpg` and `a.png` in one folder, of two sizes so that labels of the wrong one show."""
+    Image.fromarray(np.zeros((20, 10, 3), np.uint8)).save(photos / "a.png")
+    return photos
+
+
+def parse_output(photos, out, kind):
+    """What tools/parse.py writes of photos: `a`, `a_png` and, for a photo of another folder's name, `photos/b`."""
+    for name, place, size in (("a", "a.jpg", SHAPE), ("a_png", "a.png", (20, 10)), ("photos/b", "album/b.PNG", SHAPE)):
+        job = Job(photos / place, name, (kind,))
+        if kind == "label-map":
+            save_palette_png(result_path(out, kind, name), np.ones(size, np.uint8), "deepfashion15")
+        else:
+            coco(result_path(out, kind, name), Path(place).name, size)
+        write_record(out, job, {}, pending=False)
+
+
+@pytest.mark.parametrize("kind", ["label-map", "coco"])
+def test_the_records_of_the_parse_tool_say_which_photo(twins, tmp_path, kind):
+    parse_output(twins, tmp_path / "parsed", kind)
+    found = find_labelled(twins, [tmp_path / "parsed"])
+    expected = [("a", "a.jpg"), ("a_png", "a.png"), ("album/b", "album/b.PNG")]
+    assert [(item.name, item.place.as_posix()) for item in found] == expected
+    assert [item.photo for item in found] == [twins / place for _, place in expected]
+
+
+def test_a_name_that_two_photos_have_is_refused(twins, tmp_path):
+    save_palette_png(tmp_path / "maps" / "a.png", labels(), "deepfashion15")
+    either = rf"{re.escape(str(twins / 'a.jpg'))} or of {re.escape(str(twins / 'a.png'))}"
+    with pytest.raises(UserError, match=rf"maps/a\.png may be of {either}: "):
+        find_labelled(twins, [tmp_path / "maps"])
+    parse_output(twins, tmp_path / "parsed", "label-map")
+    moved = twins.rename(tmp_path / "moved")
+    with pytest.raises(UserError, match=r"label-map/a\.png may be of"):
+        find_labelled(moved, [tmp_path / "parsed"])
+
+
 def test_polygons_and_lists_of_counts(photos, tmp_path):
     path = tmp_path / "instances.json"
     content = {
@@ -115,7 +156,7 @@ def test_sources_that_cannot_be_used(photos, tmp_path):
     good = coco(tmp_path / "instances.json")
     (tmp_path / "empty").mkdir()
     save_palette_png(tmp_path / "maps" / "gone.png", labels(), "deepfashion15")
-    with pytest.raises(UserError, match="the photo a has labels twice"):
+    with pytest.raises(UserError, match=r"the photo a\.jpg has labels twice"):
         find_labelled(photos, [good, good])
     with pytest.raises(UserError, match="nothing does not exist"):
         find_labelled(photos, [tmp_path / "nothing"])

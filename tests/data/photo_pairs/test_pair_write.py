@@ -296,7 +296,7 @@ def test_persons_stand_before_white_unless_the_photo_is_wanted(album, tmp_path):
 def test_what_a_segmenter_predicted_comes_along(album, tmp_path):
     """Here it predicted the truth, so that what came along, cut and mirrored alike, is the set's own map."""
     photos = find_labelled(album / "photos", [album / "maps"])
-    plan = plan_of(album, predicted={photo.name: photo for photo in photos}, mirror=1)
+    plan = plan_of(album, predicted={photo.place: photo for photo in photos}, mirror=1)
     assert write_photo_pairs(tmp_path / "set", plan).persons == {"train": 2, "test": 3}
     parse = {"source": "predicted", "folder": PREDICTED}
     size = {"split": "train", "image_size": SIZE}
@@ -310,7 +310,7 @@ def test_what_a_segmenter_predicted_comes_along(album, tmp_path):
 
 def test_a_photo_without_a_prediction_is_a_fault(album, tmp_path):
     photos = find_labelled(album / "photos", [album / "maps"])
-    plan = plan_of(album, predicted={photo.name: photo for photo in photos[1:]})
+    plan = plan_of(album, predicted={photo.place: photo for photo in photos[1:]})
     outcome = write_photo_pairs(tmp_path / "set", plan)
     assert len(outcome.faults) == 1
     assert photos[0].photo.name in outcome.faults[0]
