@@ -20,7 +20,7 @@ _METRICS = {
 _LEFT = ("model", "label maps from", "data", "seed", "tested on", "date")
 _NOTE = (
     "IoU and accuracies are of 0 to 1, over the pixels of all images; a mean is over the classes that occur in the "
-    "truth or in the predictions. Published for Clothing Co-Parsing (Yang, Luo and Lin, CVPR 2014): 88.23 % of pixels, "
+    "truth. Published for Clothing Co-Parsing (Yang, Luo and Lin, CVPR 2014): 88.23 % of pixels, "
     "with 59 labels and on other images, so no number here compares with it."
 )
 

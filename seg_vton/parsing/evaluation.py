@@ -66,7 +66,8 @@ def merge_confusion(confusion: np.ndarray, table: np.ndarray, classes: int) -> n
 def summarise(confusion: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
     """Numbers from a confusion matrix over all pixels of all photos, id 0 the background.
 
-    A class that occurs neither in the truth nor in the predictions has no IoU and is in no mean.
+    A class that does not occur in the truth has no IoU and is in no mean, as in the try-on's mIoU; what is wrongly
+    predicted as such a class counts against the true ones.
 
     Args:
         confusion: int64 `(K, K)`: row the truth, column the prediction.
@@ -80,7 +81,7 @@ def summarise(confusion: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
     """
     hits, truth, predicted = np.diagonal(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     union = truth + predicted - hits
-    ious = [_share(h, u) for h, u in zip(hits, union, strict=True)]
+    ious = [_share(h, u) if t else None for h, u, t in zip(hits, union, truth, strict=True)]
     accuracies = [_share(h, t) for h, t in zip(hits, truth, strict=True)]
     columns = zip(names, ious, accuracies, truth.tolist(), predicted.tolist(), strict=True)
     return {
@@ -237,7 +238,7 @@ class LabelMapIoU(BaseMetric):
                 "one_per_class": self.one_per_class,
                 "fill_holes": self.fill_holes,
                 "label_space": DEEPFASHION15.name,
-                "pooling": "pixels of all images, then the mean over classes in the truth or the predictions",
+                "pooling": "pixels of all images, then the mean over the classes that occur in the truth",
             },
             **summarise(total, DEEPFASHION15.classes),
             "converted": {space: self._converted(total, space) for space in self._tables},

@@ -13,6 +13,7 @@ from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15, convert
 from seg_vton.parsing.evaluation import LabelMapIoU, confusion_matrix, judge_label_maps, merge_confusion, summarise
+from seg_vton.tryon.metrics.overlap import class_ious
 
 
 def slow_numbers(predicted, truth, classes):
@@ -21,7 +22,7 @@ def slow_numbers(predicted, truth, classes):
     for index in range(classes):
         found = {tuple(p) for p in np.argwhere((predicted == index) & (truth != 255))}
         real = {tuple(p) for p in np.argwhere(truth == index)}
-        if found | real:
+        if real:
             ious[index] = len(found & real) / len(found | real)
     judged = truth != 255
     return ious, sum(ious.values()) / len(ious), np.mean(predicted[judged] == truth[judged])
@@ -39,6 +40,7 @@ def test_against_sets_of_pixels(seed):
     for index, name in enumerate("abcdef"):
         assert summary["per_class"][name]["iou"] == pytest.approx(ious.get(index))
     assert summary["metrics"]["mIoU"] == pytest.approx(mean)
+    assert summary["per_class"]["d"]["predicted_pixels"] > summary["per_class"]["d"]["pixels"] == 0
     assert summary["metrics"]["pixel_accuracy"] == pytest.approx(accuracy)
     assert summary["per_class"]["f"] == {"iou": None, "accuracy": None, "pixels": 0, "predicted_pixels": 0}
     recalls = [np.mean(predicted[truth == i] == i) for i in (0, 1, 2, 4)]
@@ -46,6 +48,15 @@ def test_against_sets_of_pixels(seed):
     garments = (truth != 255) & (truth != 0)
     assert summary["metrics"]["foreground_accuracy"] == pytest.approx(np.mean((predicted == truth)[garments]))
     assert summary["metrics"]["mIoU_foreground"] == pytest.approx(np.mean([v for i, v in ious.items() if i]))
+
+
+def test_both_halves_mean_the_same_by_miou():
+    rng = np.random.default_rng(0)
+    confusion = rng.integers(0, 9, (6, 6))
+    confusion[3], confusion[4], confusion[:, 4] = 0, 0, 0  # only predicted; nowhere
+    found = [row["iou"] for row in summarise(confusion, "abcdef")["per_class"].values()]
+    assert found == class_ious(confusion)
+    assert found[3:5] == [None, None]
 
 
 def test_numbers_by_hand():
