@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import cv2
@@ -45,22 +46,26 @@ def sample_name(dataset: Dataset, index: int) -> str:
 class NotedItems:
     """Loads the items of a batch, and notes in shared memory which one each worker is at.
 
-    A worker is left alive by the first SIGTERM, see `_outlive_one_sigterm`.
+    A worker takes no notice of SIGTERM until it is released. Schedulers and torchrun send it to all processes of a job
+    at once; torch's workers end on it, which the main process takes for a crash before it can save: it needs them for
+    the batch under way.
 
     Attributes:
         notes: int64 `(workers, 2)`: process id, and the index of the sample that it loads or -1.
+        released: bool `(1,)`: whether workers end on SIGTERM, as torch and multiprocessing end them in the end.
     """
 
     def __init__(self, dataset: Dataset, workers: int) -> None:
         self.dataset = dataset
         self.notes = torch.full((max(1, workers), 2), -1).share_memory_()
+        self.released = torch.zeros(1, dtype=torch.bool).share_memory_()
 
     def __call__(self, indices: Sequence[int]) -> list[Any]:
         """The items of a batch; torch's name for it is `__getitems__`."""
         worker = get_worker_info()
         note = self.notes[worker.id if worker else 0]
         if worker and note[0] != os.getpid():
-            _outlive_one_sigterm()
+            signal.signal(signal.SIGTERM, self._end_if_released)
         note[0] = os.getpid()
         items = []
         for index in indices:
@@ -76,20 +81,16 @@ class NotedItems:
             name = sample_name(self.dataset, index)
             raise SampleError(f"{name} cannot be loaded: {str(error) or type(error).__name__}") from error
 
+    def _end_if_released(self, number: int, frame: FrameType | None) -> None:
+        """Handles SIGTERM in a worker."""
+        if self.released:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
     def lost(self, process: int) -> str | None:
         """The sample that a process was at; None if it is none of these workers, or was at none."""
         found = [index for pid, index in self.notes.tolist() if pid == process and index >= 0]
         return sample_name(self.dataset, found[0]) if found else None
-
-
-def _outlive_one_sigterm() -> None:
-    """Makes a loader's worker leave a SIGTERM to the main process, which needs it for the batch under way.
-
-    Clusters and torchrun send it to all processes of a job at once, and torch's workers end on it, which the main
-    process takes for a crash before it can save. The next one ends the worker: that is the main process's own, or of
-    somebody who does not want to wait.
-    """
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.signal(number, signal.SIG_DFL))
 
 
 class SampleNoteHook(Hook):
@@ -123,6 +124,8 @@ class SampleNoteHook(Hook):
 def explain_faults(runner: Runner) -> Iterator[None]:
     """Turns the death of a loader's worker or of another process, in the body, into a message that says more.
 
+    Workers are released at the end: whatever ends them then must not wait.
+
     Raises:
         UserError: such a death.
     """
@@ -134,6 +137,14 @@ def explain_faults(runner: Runner) -> Iterator[None]:
         if message is None:
             raise
         raise UserError(message) from error
+    finally:
+        for items in _noted(runner):
+            items.released.fill_(True)
+
+
+def _noted(runner: Runner) -> list[NotedItems]:
+    """What the runner's loaders note."""
+    return [items for hook in runner.hooks if isinstance(hook, SampleNoteHook) for items in hook.noted]
 
 
 # What fetching a tensor from a loader's worker raises when it is gone, or about to go.
@@ -159,8 +170,7 @@ def _dead_worker(runner: Runner, text: str) -> str | None:
     found = re.search(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\) (.*)", text)
     if found is None:
         return None
-    noted = [items for hook in runner.hooks if isinstance(hook, SampleNoteHook) for items in hook.noted]
-    lost = [name for pid in found[1].split(",") for items in noted if (name := items.lost(int(pid)))]
+    lost = [name for pid in found[1].split(",") for items in _noted(runner) if (name := items.lost(int(pid)))]
     return (
         f"a worker of the data loader {found[2].split('. ')[0].rstrip('. ')} at {' and '.join(lost) or 'no sample'}. "
         "If memory ran out, set fewer workers (--cfg-options train_dataloader.num_workers=1); if it is always this "

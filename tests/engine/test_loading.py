@@ -57,12 +57,30 @@ def test_the_sample_of_a_worker_that_died_is_named():
         load(Photos(fatal=4), 1)
 
 
-def test_a_worker_leaves_the_first_sigterm_to_the_main_process():
+def test_workers_leave_a_sigterm_of_anybody_to_the_main_process():
     """Which gets it too where a scheduler asks all processes of a job to end, and needs the batch under way."""
-    assert load(Photos(asking=[1]), 1) == [0, 1, 2, 3, 4, 5]
-    assert load(Photos(asking=[1, 2]), 2) == [0, 1, 2, 3, 4, 5]  # of one worker each
-    with pytest.raises(UserError, match=r"a worker of the data loader .* at sample 4 \(photos/4\.jpg\)"):
-        load(Photos(asking=[1, 4]), 1)
+    assert load(Photos(asking=range(6)), 2) == [0, 1, 2, 3, 4, 5]
+
+
+def test_workers_end_on_sigterm_when_the_work_is_over():
+    hook, loader = SampleNoteHook(), DataLoader(Photos(), batch_size=2, num_workers=2)
+    runner = SimpleNamespace(train_dataloader=loader, hooks=[hook])
+    hook.before_train(runner)
+    with explain_faults(runner):
+        batches = iter(loader)
+        assert next(batches).tolist() == [0, 1]
+        assert next(batches).tolist() == [2, 3]  # both have begun
+        for worker in batches._workers:
+            worker.terminate()
+        assert [batch.tolist() for batch in batches] == [[4, 5]]
+    batches = iter(loader)
+    with explain_faults(runner):
+        assert next(batches).tolist() == [0, 1]
+        assert next(batches).tolist() == [2, 3]  # both have begun
+    for worker in batches._workers:
+        worker.terminate()
+        worker.join(30)
+    assert [worker.exitcode for worker in batches._workers] == [-signal.SIGTERM] * 2
 
 
 @pytest.mark.parametrize(
