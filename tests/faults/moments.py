@@ -57,9 +57,19 @@ def in_evaluation(number):
 def signalled(point, number, which, everyone):
     """Gets a signal at the given call, from 1, of all hooks at a point of the training; alone, or with its workers.
 
-    Schedulers and torchrun signal the whole process group.
+    Schedulers and torchrun signal all processes of a job.
     """
-    _at_call(point, number, lambda: os.killpg(0, which) if everyone else os.kill(os.getpid(), which))
+
+    def ask():
+        group = os.getpgrp()
+        child = os.fork()
+        if not child:  # what the main process sends is its own wish
+            os.setsid()
+            os.killpg(group, which)
+            os._exit(0)
+        os.waitpid(child, 0)
+
+    _at_call(point, number, ask if everyone else lambda: os.kill(os.getpid(), which))
 
 
 def in_writing(number, stage):

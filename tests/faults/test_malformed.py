@@ -364,16 +364,18 @@ def spoiled(rng, good):
 def test_checkpoints_of_other_content(tiny_weights, tiny_config_file, tool, record, full, tmp_path):
     rng, lost, path, photo = random.Random(5), [], tmp_path / "bad.pth", tmp_path / "photo.png"
     Image.new("RGB", (64, 64), "red").save(photo)
-    good = load_checkpoint_file(tiny_weights[0])
+    good, alone = load_checkpoint_file(tiny_weights[0]), ("--cfg-options", "test_dataloader.num_workers=0")
     count = number(full, 80)
     for index in range(count):
         what, content = spoiled(rng, good)
         torch.save(content, path)
-        ended = tool("parse.py", tiny_config_file, path, photo, "--out", tmp_path / f"out{index}")
+        if index % 4:
+            ended = tool("parse.py", tiny_config_file, path, photo, "--out", tmp_path / f"out{index}")
+        else:
+            ended = tool("test.py", tiny_config_file, path, "--work-dir", tmp_path / "work", "--overwrite", *alone)
         check_end(lost, what, ended, path)
-    finish(
-        record, "weights", "checkpoints with other types, shapes, values and keys through tools/parse.py", count, lost
-    )
+    how = "checkpoints with other types, shapes, values and keys through tools/parse.py and tools/test.py"
+    finish(record, "weights", how, count, lost)
 
 
 def test_trainings_on_malformed_annotations(segmenter_config, doll_coco, tool, record, full, tmp_path):
