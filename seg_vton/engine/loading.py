@@ -82,10 +82,9 @@ class NotedItems:
             raise SampleError(f"{name} cannot be loaded: {str(error) or type(error).__name__}") from error
 
     def _end_if_released(self, number: int, frame: FrameType | None) -> None:
-        """Handles SIGTERM in a worker."""
+        """Handles SIGTERM in a worker. As with torch's handler the end is no failure, which the main process raises."""
         if self.released:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
+            os._exit(0)
 
     def lost(self, process: int) -> str | None:
         """The sample that a process was at; None if it is none of these workers, or was at none."""
