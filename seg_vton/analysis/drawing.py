@@ -6,7 +6,7 @@ cover one another and the garments. Here names stand at the photograph's edges, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -99,11 +99,11 @@ def _split_sides(anchors: Sequence[tuple[int, int]], capacity: int) -> tuple[lis
     return left, right
 
 
-def _paint_masks(photo: np.ndarray, instances: Sequence[Instance]) -> np.ndarray:
-    """Fills the masks with their colours, large ones first, and draws thin outlines; `photo` is RGB `(H, W, 3)`."""
+def _paint_masks(photo: np.ndarray, instances: Iterable[Instance]) -> np.ndarray:
+    """Fills the masks with their colours, in order, and draws thin outlines; `photo` is RGB `(H, W, 3)`."""
     painted = photo.copy()
     size = photo.shape[1::-1]
-    for instance in sorted(instances, key=lambda one: -int(one.mask.sum())):
+    for instance in instances:
         soft = cv2.resize(instance.mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
         opacity = _MASK_OPACITY * soft[..., None]
         painted = (painted * (1 - opacity) + np.array(instance.colour) * opacity).round().astype(np.uint8)
@@ -117,7 +117,8 @@ def draw_instances(photo: np.ndarray, instances: Sequence[Instance], height: int
 
     Args:
         photo: RGB uint8 `(H, W, 3)`.
-        instances: masks in the photograph's frame; empty masks are left out.
+        instances: masks in the photograph's frame; empty masks are left out. No more than one is held at a time, so a
+            sequence may make them when they are asked for.
         height: of the panel in pixels; the width follows. Where there are more names than fit at the edges, those of
             the lowest scores are left out, and their number is written.
 
@@ -127,10 +128,16 @@ def draw_instances(photo: np.ndarray, instances: Sequence[Instance], height: int
     scale = height / photo.shape[0]
     size = (max(1, round(photo.shape[1] * scale)), height)
     photo = cv2.resize(photo, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    shown = sorted((one for one in instances if one.mask.any()), key=lambda one: -(one.score or 0))
-    painted = _paint_masks(photo, shown)
-    anchors = [tuple(round((v + 0.5) * scale) for v in anchor(one.mask)) for one in shown]
-    return _write_tags(painted, [(one.tag, one.colour, at) for one, at in zip(shown, anchors, strict=True)])
+    shown = []
+    for index, one in enumerate(instances):
+        area = np.count_nonzero(one.mask)
+        if area:
+            at = tuple(round((v + 0.5) * scale) for v in anchor(one.mask))
+            shown.append((one.score or 0, area, index, (one.tag, one.colour, at)))
+    shown.sort(key=lambda seen: -seen[0])
+    largest_first = sorted(shown, key=lambda seen: -seen[1])
+    painted = _paint_masks(photo, (instances[index] for _, _, index, _ in largest_first))
+    return _write_tags(painted, [tag for *_, tag in shown])
 
 
 def _write_tags(panel: np.ndarray, tags: Sequence[tuple[str, Colour, tuple[int, int]]]) -> np.ndarray:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,6 +12,47 @@ import torch
 
 from seg_vton.labels import DEEPFASHION15, convert
 from seg_vton.parsing.label_map import Regions, merge_instances, regions
+
+
+class EnlargedMasks:
+    """N masks in the frame of a photo, kept in the smaller one that the photo was looked at in.
+
+    Each is enlarged when it is asked for, edges smoothed, so that no more than one takes as many bytes as the photo has
+    pixels. Indexed and looped over as an array `(N, H, W)` is, which `np.asarray` makes of it.
+
+    Args:
+        small: bool `(N, h, w)`.
+        shape: height and width of the photo in pixels.
+    """
+
+    dtype = np.dtype(bool)
+
+    def __init__(self, small: np.ndarray, shape: tuple[int, int]) -> None:
+        self._small, self.shape = small, (len(small), *shape)
+
+    def __len__(self) -> int:
+        """Number of masks."""
+        return len(self._small)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """One mask after the other."""
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, which: int | slice | np.ndarray | tuple[Any, ...]) -> np.ndarray | EnlargedMasks:
+        """The mask of an index, bool `(H, W)`; of others' choice the masks, in its order; pixels as of an array."""
+        if isinstance(which, tuple):
+            return np.asarray(self)[which]
+        if not isinstance(which, int | np.integer):
+            return EnlargedMasks(self._small[which], self.shape[1:])
+        levels = self._small[which].astype(np.uint8) * 255
+        return cv2.resize(levels, self.shape[:0:-1], interpolation=cv2.INTER_LINEAR) >= 128
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """All masks at once, N times the photo's pixels in bytes."""
+        masks = np.empty(self.shape, bool)
+        for target, mask in zip(masks, self, strict=True):
+            target[:] = mask
+        return masks if dtype is None else masks.astype(dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,13 +63,13 @@ class Parsing:
         boxes: float32 `(N, 4)`: left, top, right, bottom in pixels.
         scores: float32 `(N,)` in [0, 1].
         labels: int64 `(N,)`, ids of `deepfashion15`, 1 to 15.
-        masks: bool `(N, H, W)`.
+        masks: bool `(N, H, W)`: an array, or `EnlargedMasks` of a photo that was looked at smaller.
     """
 
     boxes: np.ndarray
     scores: np.ndarray
     labels: np.ndarray
-    masks: np.ndarray
+    masks: np.ndarray | EnlargedMasks
 
     def __len__(self) -> int:
         """Number of instances."""
@@ -56,16 +98,12 @@ class Parsing:
         return self[np.sort(first)]
 
     def resized(self, shape: tuple[int, int]) -> Parsing:
-        """The instances in the frame of the same photo of another height and width; edges of masks are smoothed."""
+        """The instances in the frame of the same photo of another height and width, their masks `EnlargedMasks`."""
         if shape == self.shape:
             return self
         height, width = shape
         factors = np.array([width / self.shape[1], height / self.shape[0]] * 2, np.float32)
-        masks = np.empty((len(self), height, width), bool)
-        for large, mask in zip(masks, self.masks, strict=True):
-            levels = cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR)
-            np.greater_equal(levels, 128, out=large)
-        return Parsing(self.boxes * factors, self.scores, self.labels, masks)
+        return Parsing(self.boxes * factors, self.scores, self.labels, EnlargedMasks(np.asarray(self.masks), shape))
 
     def label_map(self, space: str = DEEPFASHION15.name, fill_holes: bool = True) -> np.ndarray:
         """One label for each pixel; `seg_vton.parsing.label_map` has the rule for overlaps.

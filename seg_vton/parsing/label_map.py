@@ -43,7 +43,7 @@ def merge_instances(
     the one that would vanish), then the lower label.
 
     Args:
-        masks: bool `(N, H, W)`; N may be 0.
+        masks: bool `(N, H, W)`, or `seg_vton.parsing.instances.EnlargedMasks`; N may be 0.
         labels: N ids of `deepfashion15`, 1 to 15.
         scores: N scores; equal ones are fine (ground truth has 1 everywhere).
         fill_holes: whether `close_holes` is applied.
@@ -57,11 +57,11 @@ def merge_instances(
     strange = sorted({int(label) for label in labels} - set(_LAYER_OF))
     if strange:
         raise UserError(f"labels {strange} are none of deepfashion15's 1 to {len(_LAYER_OF)}")
-    areas = np.count_nonzero(masks, axis=(1, 2))
+    areas = [np.count_nonzero(mask) for mask in masks]
 
     def height(index: int) -> tuple[float, ...]:
         label = int(labels[index])
-        return _LAYER_OF[label], float(scores[index]), -int(areas[index]), -label
+        return _LAYER_OF[label], float(scores[index]), -areas[index], -label
 
     label_map = np.zeros(masks.shape[1:], np.uint8)
     for index in sorted(range(len(masks)), key=height):

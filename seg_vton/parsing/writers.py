@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -102,14 +102,23 @@ def write_instances(folder: Path, result: Result) -> None:
             path.unlink()
 
 
+class _Instances(Sequence[Instance]):
+    """A parsing's instances to paint, each made when it is asked for: large masks are never all in memory."""
+
+    def __init__(self, parsing: Parsing) -> None:
+        self._parsing = parsing
+
+    def __len__(self) -> int:
+        return len(self._parsing)
+
+    def __getitem__(self, index: int) -> Instance:
+        label, score = self._parsing.labels[index], float(self._parsing.scores[index])
+        return Instance(DEEPFASHION15.classes[label], DEEPFASHION15.palette[label], self._parsing.masks[index], score)
+
+
 def write_overlay(path: Path, result: Result) -> None:
     """Writes the photo with its instances painted on it, names and scores at the edges; JPEG."""
-    parsing = result.parsing
-    instances = [
-        Instance(DEEPFASHION15.classes[label], DEEPFASHION15.palette[label], mask, score)
-        for label, mask, score in zip(parsing.labels, parsing.masks, parsing.scores.tolist(), strict=True)
-    ]
-    painted = draw_instances(result.photo, instances, min(result.photo.shape[0], OVERLAY_HEIGHT))
+    painted = draw_instances(result.photo, _Instances(result.parsing), min(result.photo.shape[0], OVERLAY_HEIGHT))
     _save(path, painted, quality=92)
 
 

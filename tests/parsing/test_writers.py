@@ -1,5 +1,7 @@
 import json
+import tracemalloc
 
+import cv2
 import numpy as np
 import pytest
 from faster_coco_eval import COCO
@@ -7,7 +9,7 @@ from PIL import Image
 
 from seg_vton.data.coco import CLASSES, check_category_names, check_sections
 from seg_vton.labels import DEEPFASHION15, load_palette_png
-from seg_vton.parsing.instances import Parsing
+from seg_vton.parsing.instances import EnlargedMasks, Parsing
 from seg_vton.parsing.writers import KINDS, OVERLAY_HEIGHT, Result, write_instances
 
 
@@ -96,3 +98,53 @@ def test_the_same_parsing_gives_the_same_bytes(result, tmp_path):
         for path in paths:
             KINDS[kind].write(path, result)
         assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+# ---- photos that were looked at smaller
+
+
+def enlarged(count, shape=(600, 480)):
+    """A parsing of many instances in the frame of a photo ten times as large; the same as arrays."""
+    rng = np.random.default_rng(0)
+    small = cv2.blur(rng.random((60, 48, count)), (11, 11)).transpose(2, 0, 1) > 0.51
+    scores = np.sort(rng.random(count).astype(np.float32))[::-1]
+    labels = rng.integers(1, 16, count)
+    parsing = Parsing(rng.random((count, 4), np.float32) * 100, scores, labels, small).resized(shape)
+    levels = [cv2.resize(m.astype(np.uint8) * 255, shape[::-1], interpolation=cv2.INTER_LINEAR) for m in small]
+    dense = Parsing(parsing.boxes, scores, labels, np.array(levels) >= 128)
+    photo = np.full((*shape, 3), 90, np.uint8)
+    return Result(photo, "me.jpg", parsing), Result(photo, "me.jpg", dense)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_masks_that_are_enlarged_one_by_one_give_the_same_files(tmp_path, kind):
+    for name, result in zip(("lazy", "dense"), enlarged(12), strict=True):
+        KINDS[kind].write(tmp_path / name / f"a{KINDS[kind].suffix}", result)
+    lazy, dense = (
+        {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("*.*")}
+        for name in ("lazy", "dense")
+    )
+    assert lazy
+    assert lazy == dense
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_memory_does_not_grow_with_the_instances(tmp_path, kind):
+    peaks = []
+    for count in (3, 23):
+        result, _ = enlarged(count)
+        tracemalloc.start()
+        KINDS[kind].write(tmp_path / f"{count}{KINDS[kind].suffix}", result)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 5 * 600 * 480  # of the 20 masks more
+
+
+def test_enlarged_masks_are_as_an_array():
+    lazy, dense = (result.parsing.masks for result in enlarged(4))
+    assert isinstance(lazy, EnlargedMasks)
+    assert (lazy.shape, lazy.dtype, len(lazy)) == (dense.shape, dense.dtype, 4)
+    assert np.array_equal(lazy, dense)
+    for which in (2, -1, np.array([3, 0]), np.array([True, False, True, False]), slice(1, 3), np.s_[:, ::2, 5]):
+        assert np.array_equal(lazy[which], dense[which])
+    assert all(np.array_equal(one, other) for one, other in zip(lazy, dense, strict=True))
