@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -22,6 +23,22 @@ SUITES = {
     "cpu": ("ops", "detector", "tryon", "data", "evaluation"),
     "gpu": ("ops", "detector", "tryon"),  # data and evaluation use no GPU
 }
+
+
+def benchmark_parser(description: str, tiny: str, rounds: int = 5) -> argparse.ArgumentParser:
+    """The options that every benchmark's tool has: `--rounds`, `--quick`, `--out`, `--overwrite`.
+
+    Args:
+        description: the tool's docstring, whose lines are kept.
+        tiny: what `--quick` takes instead of the real inputs.
+        rounds: default of `--rounds`.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"counted rounds (default {rounds})")
+    parser.add_argument("--quick", action="store_true", help=f"{tiny}: shows that it runs, measures nothing")
+    parser.add_argument("--out", metavar="FILE.json", help="write the figures as JSON")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing FILE.json")
+    return parser
 
 
 def choose(suite: str, only: Sequence[str] = ()) -> list[str]:

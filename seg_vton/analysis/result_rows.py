@@ -63,6 +63,28 @@ def group(results: Iterable[Content], same: Callable[[Content], Any]) -> list[Ro
     return [Row(tuple(sorted(runs, key=lambda run: run["training"].get("seed") or 0))) for runs in groups.values()]
 
 
+def class_tables(
+    rows: Sequence[Row], count: str, title: str, table: Callable[[list[tuple[int, Row]]], str]
+) -> list[str]:
+    """A table by class for each truth: rows with the same data, classes and counts. Rows without classes have none.
+
+    Args:
+        rows: in the main table's order, which numbers them.
+        count: what an entry of `per_class` counts the truth by, `instances` or `pixels`.
+        title: what the tables have of the classes.
+        table: makes the table of the rows of one truth, each with its number.
+    """
+    same: dict[tuple[Any, ...], list[tuple[int, Row]]] = {}
+    for number, row in enumerate(rows, 1):
+        counts = tuple((name, entry[count]) for name, entry in row["per_class"].items())
+        if counts:
+            same.setdefault((row["dataset"], row["split"], counts), []).append((number, row))
+    return [
+        f"{title} by class, {dataset} {split} (# as above)\n\n{table(numbered)}"
+        for (dataset, split, _), numbered in same.items()
+    ]
+
+
 def fraction(value: float) -> str:
     """A number of 0 to 1 as papers write it: .602."""
     return f"{value:.3f}".removeprefix("0") if value < 1 else f"{value:.3f}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from seg_vton.analysis import markdown, paper, result_rows
-from seg_vton.analysis.result_rows import Content, Row, fraction, machine, sources
+from seg_vton.analysis.result_rows import Content, Row, class_tables, fraction, machine, sources
 
 IOU_TYPES = ("bbox", "segm", "boundary")
 NOT_RUN = "not run here"
@@ -184,18 +184,6 @@ def _class_table(rows: Sequence[tuple[int, Row]]) -> str:
     return markdown.table(header, body, left=("class",))
 
 
-def _class_tables(rows: Sequence[Row]) -> list[str]:
-    """A table for each set of ground truth: rows with the same data, classes and instance counts."""
-    same: dict[tuple[Any, ...], list[tuple[int, Row]]] = {}
-    for number, row in enumerate(rows, 1):
-        counts = tuple((name, entry["instances"]) for name, entry in row["per_class"].items())
-        same.setdefault((row["dataset"], row["split"], counts), []).append((number, row))
-    return [
-        f"AP by class, {dataset} {split} (# as above)\n\n{_class_table(numbered)}"
-        for (dataset, split, _), numbered in same.items()
-    ]
-
-
 def render(results: Sequence[Content], all_rows: bool = False, per_class: bool = False) -> str:
     """The paper's Table 1 with our rows, in Markdown.
 
@@ -212,4 +200,5 @@ def render(results: Sequence[Content], all_rows: bool = False, per_class: bool =
     ]
     lines = sorted([*ours, *(_with_not_run(rows) if all_rows else [])], key=lambda line: line[0])
     parts = [markdown.table(_header(rows), [cells for _, cells in lines], _LEFT), _notes(rows)]
-    return "\n\n".join([*parts, *(_class_tables(rows) if per_class else []), sources(rows)])
+    classes = class_tables(rows, "instances", "AP", _class_table) if per_class else []
+    return "\n\n".join([*parts, *classes, sources(rows)])

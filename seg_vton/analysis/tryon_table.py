@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from seg_vton.analysis import markdown, paper, result_rows
-from seg_vton.analysis.result_rows import Content, Row, fraction, machine, sources
+from seg_vton.analysis.result_rows import Content, Row, class_tables, fraction, machine, sources
 
 REQUIRED_KEYS = (
     *result_rows.REQUIRED_KEYS,
@@ -217,19 +217,6 @@ def _class_table(rows: Sequence[tuple[int, Row]]) -> str:
     return markdown.table(header, body, left=("class",))
 
 
-def _class_tables(rows: Sequence[Row]) -> list[str]:
-    """A table for each truth: rows with the same data, classes and pixel counts."""
-    same: dict[tuple[Any, ...], list[tuple[int, Row]]] = {}
-    for number, row in enumerate(rows, 1):
-        counts = tuple((name, entry["pixels"]) for name, entry in row["per_class"].items())
-        if counts:
-            same.setdefault((row["dataset"], row["split"], counts), []).append((number, row))
-    return [
-        f"IoU by class, {dataset} {split} (# as above)\n\n{_class_table(numbered)}"
-        for (dataset, split, _), numbered in same.items()
-    ]
-
-
 def render(results: Sequence[Content], all_rows: bool = False, per_class: bool = False) -> str:
     """The try-on paper's table with our rows, and a table of the GMMs alone, in Markdown.
 
@@ -245,4 +232,5 @@ def render(results: Sequence[Content], all_rows: bool = False, per_class: bool =
     parts += [f"The GMM alone\n\n{_gmm_table(gmms, len(toms) + 1)}"] if gmms else []
     rows = [*toms, *gmms]
     parts += [_notes(rows), _convention(rows)]
-    return "\n\n".join([*parts, *(_class_tables(rows) if per_class else []), sources(rows)])
+    classes = class_tables(rows, "pixels", "IoU", _class_table) if per_class else []
+    return "\n\n".join([*parts, *classes, sources(rows)])

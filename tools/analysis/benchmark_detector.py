@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 
+from seg_vton.analysis.benchmark_suite import benchmark_parser
 from seg_vton.analysis.detector_benchmark import run
 from seg_vton.errors import exit_on_user_error
 
@@ -18,14 +19,10 @@ from seg_vton.errors import exit_on_user_error
 def parse_args() -> argparse.Namespace:
     """Which configs, how often, where to."""
     folder = "configs/segmentation/"
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = benchmark_parser(__doc__, tiny="a tiny image")
     parser.add_argument("--plain", default=folder + "mask-rcnn_r50_fpn_sgd-lr0.009_2e_deepfashion.py")
     parser.add_argument("--ours", default=folder + "mask-rcnn_r50_carafe-fpn_sgd-lr0.009_2e_deepfashion.py")
     parser.add_argument("--size", type=int, nargs=2, default=(750, 1101), metavar=("W", "H"), help="image in pixels")
-    parser.add_argument("--rounds", type=int, default=5, help="counted rounds (default 5)")
-    parser.add_argument("--quick", action="store_true", help="a tiny image: shows that it runs, measures nothing")
-    parser.add_argument("--out", metavar="FILE.json", help="write the figures as JSON")
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing FILE.json")
     return parser.parse_args()
 
 

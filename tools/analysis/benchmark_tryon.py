@@ -16,25 +16,14 @@ Runs on the GPU where there is one. Takes some minutes and 6 GB.
 
 from __future__ import annotations
 
-import argparse
-
+from seg_vton.analysis.benchmark_suite import benchmark_parser
 from seg_vton.analysis.tryon_benchmark import run
 from seg_vton.errors import exit_on_user_error
 
 
-def parse_args() -> argparse.Namespace:
-    """How often and where to."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="counted rounds (default 5)")
-    parser.add_argument("--quick", action="store_true", help="tiny networks: shows that it runs, measures nothing")
-    parser.add_argument("--out", metavar="FILE.json", help="write the figures as JSON")
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing FILE.json")
-    return parser.parse_args()
-
-
 def main() -> None:
     """Runs the benchmark."""
-    args = parse_args()
+    args = benchmark_parser(__doc__, tiny="tiny networks").parse_args()
     with exit_on_user_error():
         run(args.rounds, args.quick, args.out, args.overwrite)
 
