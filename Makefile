@@ -129,7 +129,7 @@ test-slow: $(VENV)/.installed
 
 test-faults: $(VENV)/.installed
 	FAULTS=full FAULTS_RESULTS=$(CURDIR)/docs/results/faults $(PY) -m pytest tests/faults
-	$(PY) tools/analysis/reliability.py docs/results/faults --out docs/reliability.md --overwrite
+	$(PY) tools/analysis/reliability.py docs/results/faults --out docs/reliability.md
 
 $(UPSTREAM)/.installed: tests/upstream/requirements.lock pyproject.toml
 	@$(check_python)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seg_vton.errors import UserError
-from seg_vton.files import atomic_path
+from seg_vton.files import atomic_path, write_text
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[str] = ()) -> str:
@@ -28,6 +28,31 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[s
         return "| " + " | ".join(c.ljust(w) if name in left else c.rjust(w) for c, w, name in cells) + " |"
 
     return "\n".join(map(render, (lines[0], rule, *lines[1:])))
+
+
+def mark(script: str) -> str:
+    """The first line of a page that a script makes as a whole, by which `write_page` knows its own pages."""
+    return f"<!-- Made by {script}, which replaces it. -->"
+
+
+def write_page(path: str | Path, script: str, text: str) -> None:
+    """Writes a page that a script makes as a whole; what that script wrote there before is replaced, and nothing else.
+
+    Args:
+        path: the Markdown file to write.
+        script: the script, from the repository's root.
+        text: the page, which begins with the script's `mark`.
+
+    Raises:
+        UserError: the file is there and does not begin with the mark, or it cannot be written.
+    """
+    path, first = Path(path), mark(script)
+    if path.exists() and (path.is_dir() or path.read_bytes().split(b"\n")[0].strip() != first.encode()):
+        raise UserError(
+            f"{path} exists already and is no page of {script}, whose first line is {first}: choose another output, or "
+            "move the file away"
+        )
+    write_text(path, text, overwrite=True)
 
 
 def replace_between_markers(path: str | Path, name: str, text: str) -> None:

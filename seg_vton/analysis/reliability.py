@@ -7,33 +7,35 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from seg_vton.analysis.markdown import table
+from seg_vton.analysis.markdown import mark, table, write_page
 from seg_vton.analysis.result_rows import cores
 from seg_vton.errors import UserError
-from seg_vton.files import read_json, write_text
+from seg_vton.files import read_json
 
 SCHEMA = 2
 
 PARTS = ("Killed", "Poisoned", "Malformed", "Starved", "Alone", "Same numbers", "Long")
 """What the page is divided into."""
 
-_HEAD = """# Reliability
+_SCRIPT = "tools/analysis/reliability.py"
+_HEAD = f"""{mark(_SCRIPT)}
 
-Written by `tools/analysis/reliability.py` from the records of the fault suite: `make test-faults` runs its full form
+# Reliability
+
+Written by `{_SCRIPT}` from the records of the fault suite: `make test-faults` runs its full form
 and writes them, `make test` runs a short one. Every fault is seeded, so that a run can be repeated.
 """
 
 
-def write_page(folder: str | Path, out: str | Path, overwrite: bool = False) -> None:
+def write_reliability(folder: str | Path, out: str | Path) -> None:
     """Writes the page.
 
     Args:
         folder: of the records, JSON files that `tests/faults` writes where `FAULTS_RESULTS` says.
-        out: Markdown file to write.
-        overwrite: replace an existing file.
+        out: Markdown file to write; an earlier page of the script is replaced.
 
     Raises:
-        UserError: there are no records, one is none of the suite's, or the file exists.
+        UserError: there are no records, one is none of the suite's, or `out` is there and is no page of the script.
     """
     records = [_record(path) for path in sorted(Path(folder).glob("*.json"))]
     if not records:
@@ -44,7 +46,7 @@ def write_page(folder: str | Path, out: str | Path, overwrite: bool = False) -> 
     machines = "; ".join(sorted({f"{r['machine']['cpu']}, {cores(r['machine'])}" for r in records}))
     parts = [_HEAD, f"{total}\n", *_sections(records), "## All\n"]
     parts += [table(header, rows, left=("name", "form", "date")), "", f"Machines: {machines}."]
-    write_text(out, "\n".join(parts) + "\n", overwrite)
+    write_page(out, _SCRIPT, "\n".join(parts) + "\n")
 
 
 def _by_part(records: list[dict[str, Any]]) -> list[dict[str, Any]]:

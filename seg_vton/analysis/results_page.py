@@ -19,10 +19,10 @@ from seg_vton.analysis.ablation import collect, render
 from seg_vton.analysis.contrast import Measure, Step
 from seg_vton.analysis.result_rows import Content, Row, fraction
 from seg_vton.errors import UserError
-from seg_vton.files import write_text
 
 TEMPLATE = "results.md.j2"
 MARKER = "results"
+SCRIPT = "tools/analysis/results.py"
 FOLDERS = ("segmentation", "label-maps", "tryon", "tryon-ccp", "sweep", "demo")
 PREDICTED_MAPS = "the segmenter's maps instead of the labels"
 _ROW_NAME = re.compile(r"^(gmm|tom)_(cp-vton|aux-seg_gmm-cp-vton|aux-seg)_")
@@ -288,7 +288,7 @@ def results_page(root: str | Path) -> str:
         "best_of_class": partial(_best_of_class, results),
         "share": partial(_share, results),
     }
-    return environment.get_template(TEMPLATE).render(names)
+    return f"{markdown.mark(SCRIPT)}\n\n{environment.get_template(TEMPLATE).render(names)}"
 
 
 _SHORT_AP = [_average_precision(kind, "AP") for kind in ("bbox", "segm", "boundary")]
@@ -337,7 +337,7 @@ def write_pages(root: str | Path, page: str | Path, readme: str | Path) -> None:
     """Writes the page, which is made from the JSONs and the template alone, and the README's tables between markers.
 
     Raises:
-        UserError: a result is broken, or the README lacks the markers.
+        UserError: a result is broken, `page` is there and is none of this script's, or the README lacks the markers.
     """
-    write_text(page, results_page(root), overwrite=True)
+    markdown.write_page(page, SCRIPT, results_page(root))
     markdown.replace_between_markers(readme, MARKER, readme_tables(root))

@@ -1,6 +1,6 @@
 import pytest
 
-from seg_vton.analysis.reliability import write_page
+from seg_vton.analysis.reliability import write_reliability
 from seg_vton.errors import UserError
 from seg_vton.files import write_json
 
@@ -25,7 +25,7 @@ def test_the_page_has_promise_trial_and_figures_of_every_record(tmp_path):
         tmp_path / "records" / "0.json",
         {**RECORD, "part": "Alone", "name": "alone", "promise": "It says so.", "tried": 1000, "lost": 1, "figures": {}},
     )
-    write_page(tmp_path / "records", tmp_path / "page.md")
+    write_reliability(tmp_path / "records", tmp_path / "page.md")
     page = (tmp_path / "page.md").read_text()
     assert (
         "\n## Killed\n\n### killed-gmm\n\nA killed training goes on.\n\nSIGKILL at seeded moments: 20 tried, 0 lost; "
@@ -37,13 +37,16 @@ def test_the_page_has_promise_trial_and_figures_of_every_record(tmp_path):
     assert "| killed-gmm |    20 |    0 | full | 2026-01-02 |" in page
     assert "| alone      | 1,000 |    1 | full | 2026-01-02 |" in page
     assert page.endswith("Machines: A, 2 cores.\n")
-    with pytest.raises(UserError, match="pass --overwrite"):
-        write_page(tmp_path / "records", tmp_path / "page.md")
+    write_reliability(tmp_path / "records", tmp_path / "page.md")
+    assert (tmp_path / "page.md").read_text() == page
+    (tmp_path / "page.md").write_text("mine")
+    with pytest.raises(UserError, match=r"page\.md exists already and is no page of tools/analysis/reliability\.py"):
+        write_reliability(tmp_path / "records", tmp_path / "page.md")
 
 
 def test_other_files_are_refused_and_an_empty_folder_too(tmp_path):
     with pytest.raises(UserError, match="has no records"):
-        write_page(tmp_path, tmp_path / "page.md")
+        write_reliability(tmp_path, tmp_path / "page.md")
     write_json(tmp_path / "a.json", {"schema": 1})
     with pytest.raises(UserError, match=r"a\.json is no record of the fault suite"):
-        write_page(tmp_path, tmp_path / "page.md")
+        write_reliability(tmp_path, tmp_path / "page.md")

@@ -146,6 +146,11 @@ def test_the_pages_are_written_and_the_rest_of_the_readme_stays(folder, tmp_path
     text = readme.read_text(encoding="utf-8")
     assert text.startswith("before\n") and text.endswith("\nafter\n")
     assert block(text) == readme_tables(folder).strip()
+    write_pages(folder, page, readme)
+    page.write_text("mine", encoding="utf-8")
+    with pytest.raises(UserError, match=r"results\.md exists already and is no page of tools/analysis/results\.py"):
+        write_pages(folder, page, readme)
+    page.unlink()
     readme.write_text("no marker", encoding="utf-8")
     with pytest.raises(UserError, match="needs the lines"):
         write_pages(folder, page, readme)
