@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,14 @@ from seg_vton.analysis import markdown
 from seg_vton.analysis.benchmark_suite import SUITES
 from seg_vton.analysis.result_rows import cores
 from seg_vton.errors import UserError
-from seg_vton.files import atomic_path, read_json
+from seg_vton.files import read_json
 
 Content = dict[str, Any]
 _PASSES = {"forward": "forward", "both": "forward + backward"}
-_INTRODUCTION = """# Benchmarks
+SCRIPT = "tools/analysis/benchmark_table.py"
+_INTRODUCTION = f"""{markdown.mark(SCRIPT)}
+
+# Benchmarks
 
 How to read the tables:
 
@@ -45,6 +49,21 @@ mmcv's compiled operators takes: they are checked in Triton's interpreter on the
 """
 
 
+OURS, OURS_CHANNELS_LAST = "seg_vton", "seg_vton, channels-last"
+
+_LIMITS = """\
+What keeps it from the machine's limits: seg_vton's form gets {matmul} of the matrix-product peak and {copy} of the
+copy peak (the rows above, both passes). By its code (`seg_vton/ops/carafe_kernels.py`) its products are many and
+small: every source pixel has weights of its own, so that a block is a batched product of {fan} x {taps} by {taps} x
+{channels} matrices, {flop} multiply-adds each, where the peak is of one large product that reuses every number it
+reads; {fan} rows leave little to reuse. Around the products every number is moved several times: features are padded,
+then copied into columns that hold each of them {kernel} times, weights are reordered by pixel, and the sums, margins
+between rows dropped, are stored in the output's layout; the copy peak counts one reading and one writing. Contiguous
+features and outputs have to be transposed too: channels-last memory, which spares that, takes {saved} less time. How
+the rest divides between products and copies is not measured.
+"""
+
+
 def _ops_table(report: Content) -> str:
     """CARAFE: one row a form, place and pass; the ratio is to the first form."""
     header = (f"CARAFE, {_place(report)}", "form", "median ms", "min to max", "times faster")
@@ -68,6 +87,35 @@ def _ops_table(report: Content) -> str:
         f"run: {peaks['matmul_gflops']:.0f} GFLOP/s in a matrix product, {peaks['copy_gbytes']:.0f} GB/s in a copy."
     )
     return markdown.table(header, rows, left=header[:2]) + f"\n\n{note} {_machine(report)}"
+
+
+def _ops_limits(report: Content) -> str:
+    """What keeps CARAFE's block form from the machine's limits, as far as the report and the code tell."""
+    forms = {(row["place"], row["pass"], row["form"]): row for row in report["rows"]}
+    pairs = [(forms.get((*key, OURS)), row) for (*key, form), row in forms.items() if form == OURS_CHANNELS_LAST]
+    pairs = [(plain, last) for plain, last in pairs if plain]
+    if not pairs:
+        return ""
+    rows = [row for pair in pairs for row in pair]
+    saved = [1 - last["median"] / plain["median"] for plain, last in pairs]
+    taps, fan = report["kernel"] ** 2, report["scale"] ** 2
+    channels = rows[0]["shape"][1]
+    text = _LIMITS.format(
+        matmul=_shares(row["share_of_matmul"] for row in rows),
+        copy=_shares(row["share_of_copy"] for row in rows),
+        saved=_shares(saved),
+        fan=fan,
+        taps=taps,
+        channels=channels,
+        flop=fan * taps * channels,
+        kernel=report["kernel"],
+    )
+    return "\n\n" + textwrap.fill(" ".join(text.split()), 120)
+
+
+def _shares(values: Iterable[float]) -> str:
+    found = sorted(values)
+    return f"{100 * found[0]:.0f} to {100 * found[-1]:.0f} %"
 
 
 def _detector_table(report: Content) -> str:
@@ -225,18 +273,21 @@ def benchmark_page(paths: Sequence[str | Path]) -> str:
         UserError: as for `benchmark_tables`.
     """
     files = " ".join(map(str, paths))
-    source = f"This page is made: `python tools/analysis/benchmark_table.py {files} --page docs/benchmarks.md`"
+    source = f"This page is made: `python {SCRIPT} {files} --page docs/benchmarks.md`"
     named = [each for path in paths for each in _reports(path)]
     no_gpu = "" if any(report["machine"]["gpu"] for _, report in named) else _NO_GPU
     parts = [f"{_INTRODUCTION}{no_gpu}\n{source}"]
     for name, report in named:
         where = report["machine"]["gpu"] or "CPU"
-        parts.append(f"## {_TITLES[name]}, {where}\n\n{_TABLES[name](report)}")
+        limits = _ops_limits(report) if name == "ops" and where == "CPU" else ""
+        parts.append(f"## {_TITLES[name]}, {where}\n\n{_TABLES[name](report)}{limits}")
     return "\n\n".join(parts) + "\n"
 
 
 def write_page(paths: Sequence[str | Path], page: str | Path) -> None:
-    """Writes `benchmark_page` to the file `page`, which it replaces: it is made from the JSONs alone."""
-    text = benchmark_page(paths)
-    with atomic_path(page, overwrite=True) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    """Writes `benchmark_page` to the file `page`; an earlier one there is replaced.
+
+    Raises:
+        UserError: as for `benchmark_tables`; or `page` is there and is none of this script's.
+    """
+    markdown.write_page(page, SCRIPT, benchmark_page(paths))

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from seg_vton.analysis.benchmark_table import benchmark_page, benchmark_tables
+from seg_vton.analysis.benchmark_table import benchmark_page, benchmark_tables, write_page
 from seg_vton.errors import UserError
 from seg_vton.files import write_json
 
@@ -133,3 +133,26 @@ def test_another_json_is_refused(tmp_path):
     write_json(tmp_path / "other.json", {"rows": []})
     with pytest.raises(UserError, match=r"other\.json is not a report"):
         benchmark_tables([tmp_path / "other.json"])
+
+
+def test_what_keeps_carafe_from_the_limits_is_said_in_the_reports_shares(files):
+    assert "What keeps it" not in benchmark_page([files / "ops.json"])
+    row = OPS["rows"][0]
+    plain = row | {"form": "seg_vton", "median": 0.2, "share_of_matmul": 0.06, "share_of_copy": 0.03}
+    last = row | {"form": "seg_vton, channels-last", "median": 0.15, "share_of_matmul": 0.08, "share_of_copy": 0.05}
+    write_json(files / "two.json", OPS | {"rows": [plain, last]})
+    text = " ".join(benchmark_page([files / "two.json"]).split())
+    assert "6 to 8 % of the matrix-product peak and 3 to 5 % of the copy peak" in text
+    assert "4 x 25 by 25 x 256 matrices, 25600 multiply-adds each" in text
+    assert "takes 25 to 25 % less time" in text
+
+
+def test_a_page_replaces_an_earlier_one_and_nothing_else(files):
+    page = files / "page.md"
+    write_page([files / "ops.json"], page)
+    write_page([files / "suite.json"], page)
+    assert page.read_text(encoding="utf-8") == benchmark_page([files / "suite.json"])
+    page.write_text("# My notes\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"page\.md exists already and is no page of tools/.*/benchmark_table\.py"):
+        write_page([files / "suite.json"], page)
+    assert page.read_text(encoding="utf-8") == "# My notes\n"
