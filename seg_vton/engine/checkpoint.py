@@ -149,7 +149,7 @@ def check_fits(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path
     state = checkpoint.get("state_dict", checkpoint)
     if not isinstance(state, Mapping):
         raise UserError(f"checkpoint {path} has no state dict: expected a dict, found {type(state).__name__}")
-    found = {str(k).removeprefix("module."): v.shape if isinstance(v, torch.Tensor) else None for k, v in state.items()}
+    found = {str(k).removeprefix("module."): v.shape if _is_array(v) else None for k, v in state.items()}
     wanted = {key: value.shape for key, value in model.state_dict().items()}
     faults = {
         "missing": [key for key in wanted if key not in found and not key.endswith("num_batches_tracked")],
@@ -193,6 +193,13 @@ def load_weights(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Pa
 def not_finite(state: Mapping[str, torch.Tensor]) -> list[str]:
     """The names of the weights and buffers of a state dict that are not finite numbers throughout."""
     return [key for key, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+
+
+def _is_array(value: Any) -> bool:
+    """Whether a value is a tensor of real numbers, one for each place; not a sparse, quantized or complex one."""
+    if not isinstance(value, torch.Tensor):
+        return False
+    return value.layout is torch.strided and not value.is_quantized and not value.is_complex()
 
 
 def _first(keys: list[str], count: int = 3) -> str:

@@ -544,6 +544,14 @@ def test_what_does_not_fit_is_counted_and_the_first_keys_are_named():
         assert part in str(error.value)
 
 
+@pytest.mark.parametrize("change", [torch.Tensor.to_sparse, lambda weight: weight.to(torch.complex64), str])
+def test_a_weight_that_is_no_plain_tensor_does_not_fit(change):
+    state = network().state_dict()
+    state["conv.weight"] = change(state["conv.weight"])
+    with pytest.raises(UserError, match=r"other\.pth does not fit .*conv\.weight no tensor instead of 4x3x3x3"):
+        check_fits(network(), state, "other.pth")
+
+
 @pytest.mark.parametrize("content", [[torch.ones(1)], torch.ones(1), None])
 def test_a_file_without_a_dict_is_refused(tmp_path, content):
     torch.save(content, tmp_path / "a.pth")
