@@ -66,5 +66,6 @@ def _sections(records: list[dict[str, Any]]) -> Iterator[str]:
         yield f"## {part}\n"
         for record in inner:
             figures = "".join(f"; {name.replace('_', ' ')} {value}" for name, value in record["figures"].items())
-            said = f"{record['how']}: {record['tried']:,} tried, {record['lost']:,} lost{figures}."
+            how = record["how"][:1].upper() + record["how"][1:]
+            said = f"{how}: {record['tried']:,} tried, {record['lost']:,} lost{figures}."
             yield f"### {record['name']}\n\n{record['promise']}\n\n{said}\n"

@@ -187,7 +187,7 @@ def test_torchrun_passes_the_signal_on(configs, start, record, full, tmp_path):
         "SIGTERM to torchrun with two processes of tools/train.py",
         1,
         lost,
-        exit_code=torchrun.returncode,
+        exit_code_of_torchrun=torchrun.returncode,
     )
 
 

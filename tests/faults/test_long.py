@@ -50,10 +50,13 @@ def watched(running, records, capsys):
     while running.process.exitcode is None:
         count = len(list(records.glob("[!.]*.json"))) if records.is_dir() else 0
         if count >= (STRETCH * len(rows) or 1):
-            with suppress(psutil.NoSuchProcess):  # it has ended since
-                rows.append((count, process.memory_info().rss / 2**20, sum(process.cpu_times()[:2])))
+            with suppress(psutil.NoSuchProcess):
+                row = count, process.memory_info().rss / 2**20, sum(process.cpu_times()[:2])
+                if not row[1]:
+                    break  # it has ended since
+                rows.append(row)
                 with capsys.disabled():
-                    print("{} photos: {:.0f} MiB, {:.1f} s".format(*rows[-1]))
+                    print("{} photos: {:.0f} MiB, {:.1f} s".format(*row))
         time.sleep(0.1)
     return rows
 
@@ -70,7 +73,7 @@ def check(name, rows, running, record, how):
     record(
         "Long",
         name,
-        f"Over {PHOTOS} photos memory is flat (within {GROWTH_MIB} MiB from photo 400 on) and the rate steady (the "
+        f"Over {PHOTOS:,} photos memory is flat (within {GROWTH_MIB} MiB from photo 400 on) and the rate steady (the "
         f"slowest 200 at {STEADY:.0%} of the fastest or more, in seconds of the processor).",
         how,
         PHOTOS,
@@ -100,11 +103,11 @@ def test_parsing_2000_photos(long, models, sources, start, record, capsys, tmp_p
 
 
 @pytest.mark.slow
-def test_2000_try_ons(long, models, sources, start, record, capsys, tmp_path):
+def test_2000_try_ons(long, models, sources, dressed, start, record, capsys, tmp_path):
     """Every person in one of ten garments, all of such photos as untrained weights find an upper body in."""
     segmenter = ClothingParser(*models["--segmenter"], "cpu", score_thr=0.01)
     predictor, usable = TryOn(segmenter, models["--gmm"], models["--tom"]), []
-    for path in sources:
+    for path in (*sources, *sorted(dressed[-1].iterdir())):
         try:
             predictor.person(read_photo(path)), predictor.garment(read_photo(path))
         except UserError:
