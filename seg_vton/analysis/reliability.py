@@ -18,6 +18,8 @@ PARTS = ("Killed", "Poisoned", "Malformed", "Starved", "Alone", "Same numbers", 
 """What the page is divided into."""
 
 _SCRIPT = "tools/analysis/reliability.py"
+_HEADER = ("record", "how it is tried", "trials", "lost", "figures", "form", "date")
+_LEFT = ("record", "how it is tried", "figures", "form", "date")
 _HEAD = f"""{mark(_SCRIPT)}
 
 # Reliability
@@ -40,12 +42,10 @@ def write_reliability(folder: str | Path, out: str | Path) -> None:
     records = [_record(path) for path in sorted(Path(folder).glob("*.json"))]
     if not records:
         raise UserError(f"{folder} has no records: FAULTS_RESULTS={folder} python -m pytest tests/faults writes them")
-    rows = [(r["name"], f"{r['tried']:,}", f"{r['lost']:,}", r["form"], r["date"]) for r in _by_part(records)]
-    header = ("name", "tried", "lost", "form", "date")
-    total = f"{sum(r['tried'] for r in records):,} faults tried, {sum(r['lost'] for r in records):,} promises broken."
+    tried, lost = (sum(record[key] for record in records) for key in ("tried", "lost"))
+    total = f"{tried:,} trials, counted below; the promise was broken in {lost:,}."
     machines = "; ".join(sorted({f"{r['machine']['cpu']}, {cores(r['machine'])}" for r in records}))
-    parts = [_HEAD, f"{total}\n", *_sections(records), "## All\n"]
-    parts += [table(header, rows, left=("name", "form", "date")), "", f"Machines: {machines}."]
+    parts = [_HEAD, f"{total}\n", *_sections(records), f"Machines: {machines}."]
     write_page(out, _SCRIPT, "\n".join(parts) + "\n")
 
 
@@ -61,11 +61,23 @@ def _record(path: Path) -> dict[str, Any]:
 
 
 def _sections(records: list[dict[str, Any]]) -> Iterator[str]:
-    """The parts, each with its records: promise, how it was tried, figures."""
+    """The parts; in each a promise and the table of how it was tried."""
     for part, inner in groupby(_by_part(records), lambda record: record["part"]):
         yield f"## {part}\n"
+        promises: dict[str, list[dict[str, Any]]] = {}
         for record in inner:
-            figures = "".join(f"; {name.replace('_', ' ')} {value}" for name, value in record["figures"].items())
-            how = record["how"][:1].upper() + record["how"][1:]
-            said = f"{how}: {record['tried']:,} tried, {record['lost']:,} lost{figures}."
-            yield f"### {record['name']}\n\n{record['promise']}\n\n{said}\n"
+            promises.setdefault(record["promise"], []).append(record)
+        for promise, kept in promises.items():
+            yield f"**{promise}**\n\n{table(_HEADER, list(map(_row, kept)), left=_LEFT)}\n"
+
+
+def _row(record: dict[str, Any]) -> tuple[str, ...]:
+    """A line of a promise's table."""
+    numbers = ", ".join(f"{name.replace('_', ' ')} {_shown(value)}" for name, value in record["figures"].items())
+    counts = (f"{record[key]:,}" for key in ("tried", "lost"))
+    return record["name"], record["how"], *counts, numbers or "-", record["form"], record["date"]
+
+
+def _shown(value: Any) -> str:
+    """A figure; a list as its numbers."""
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -13,7 +13,7 @@ RECORD = {
     "form": "full",
     "tried": 20,
     "lost": 0,
-    "figures": {"peak_gib": 1.5},
+    "figures": {"peak_gib": 1.5, "rates": [1, 2]},
     "date": "2026-01-02",
     "machine": {"cpu": "A", "cores": 2},
 }
@@ -27,15 +27,14 @@ def test_the_page_has_promise_trial_and_figures_of_every_record(tmp_path):
     )
     write_reliability(tmp_path / "records", tmp_path / "page.md")
     page = (tmp_path / "page.md").read_text()
-    assert (
-        "\n## Killed\n\n### killed-gmm\n\nA killed training goes on.\n\nSIGKILL at seeded moments: 20 tried, 0 lost; "
-        "peak gib 1.5.\n"
-    ) in page
-    assert "\n## Alone\n\n### alone\n\nIt says so.\n\nSIGKILL at seeded moments: 1,000 tried, 1 lost.\n" in page
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| ")]
+    figures = "peak gib 1.5, rates 1 2"
+    assert ["killed-gmm", "SIGKILL at seeded moments", "20", "0", figures, "full", "2026-01-02"] in rows
+    assert ["alone", "SIGKILL at seeded moments", "1,000", "1", "-", "full", "2026-01-02"] in rows
+    assert "\n## Killed\n\n**A killed training goes on.**\n\n| record" in page
+    assert "\n## Alone\n\n**It says so.**\n\n| record" in page
     assert page.index("## Killed") < page.index("## Alone")
-    assert "1,020 faults tried, 1 promises broken." in page
-    assert "| killed-gmm |    20 |    0 | full | 2026-01-02 |" in page
-    assert "| alone      | 1,000 |    1 | full | 2026-01-02 |" in page
+    assert "1,020 trials, counted below; the promise was broken in 1." in page
     assert page.endswith("Machines: A, 2 cores.\n")
     write_reliability(tmp_path / "records", tmp_path / "page.md")
     assert (tmp_path / "page.md").read_text() == page
