@@ -46,6 +46,32 @@ def render(results: Sequence[Content], all_rows: bool = False, per_class: bool =
     return "\n\n".join([*parts, *([_class_table(rows)] if per_class else []), sources(rows)])
 
 
+def short(results: Sequence[Content]) -> str:
+    """A table of the means and a line of every class's IoU for each row, for the README."""
+    rows = result_rows.group(results, _same)
+    title = "Parsing maps of"
+    header = [title, "from", *list(_METRICS.values())[:4], "seeds"]
+    body = [
+        [
+            f"{row['dataset']} {row['split'].removesuffix('-label-map')}, {row['images']} images",
+            row.facts.get("neck", row["config"]),
+            *(row.number(lambda run, key=key: run["metrics"][key], fraction) for key in list(_METRICS)[:4]),
+            row.seeds,
+        ]
+        for row in rows
+    ]
+    lines = [f"- IoU by class, {cells[1]}: {_classes(row)}." for cells, row in zip(body, rows, strict=True)]
+    return "\n\n".join([markdown.table(header, body, (title, "from", "seeds")), "\n".join([*lines, f"- {_NOTE}"])])
+
+
+def _classes(row: Row) -> str:
+    """IoU of each class that the truth has."""
+    numbers = {
+        name: row.number(lambda run, name=name: run["per_class"][name]["iou"], fraction) for name in row["per_class"]
+    }
+    return ", ".join(f"{name} {number}" for name, number in numbers.items() if number != "-")
+
+
 def _same(result: Content) -> list[Any]:
     keys = ("config", "config_sha256", "dataset", "split", "images", "row", "convention")
     return [*(result[key] for key in keys), result["training"].get("epoch")]

@@ -14,7 +14,7 @@ from typing import Any
 
 import jinja2
 
-from seg_vton.analysis import contrast, markdown, paper, segmentation_table, sweep_table, tryon_table
+from seg_vton.analysis import contrast, markdown, paper, parsing_table, segmentation_table, sweep_table, tryon_table
 from seg_vton.analysis.ablation import collect, render
 from seg_vton.analysis.contrast import Measure, Step
 from seg_vton.analysis.result_rows import Content, Row, fraction
@@ -313,6 +313,8 @@ def readme_tables(root: str | Path) -> str:
     for family in results.segmentation_families("segmentation"):
         title = f"Segmentation of {_data(next(iter(family.values())))}"
         parts += [_short_table(list(family), list(family.values()), _SHORT_AP, title), shares(family)]
+    if label_maps := results.of("label-maps", "parsing"):
+        parts.append(parsing_table.short(label_maps))
     for folder in ("tryon-ccp", "tryon"):
         named = [(family, row) for family in results.tryon_families(folder, "tom") for row in family.values()]
         if named:

@@ -2,6 +2,7 @@ import json
 from copy import deepcopy
 
 from seg_vton.analysis.ablation import ablation_table
+from seg_vton.analysis.parsing_table import short
 
 RESULT = {
     "schema": 1,
@@ -69,3 +70,10 @@ def test_seeds_make_one_row_and_conventions_rows_of_their_own(tmp_path):
         "best of each class, score 0.5, holes filled",
         "all instances, score 0.3, holes kept",
     }
+
+
+def test_the_short_table_has_the_means_the_classes_of_the_truth_and_the_published_number():
+    _, _, row = rows(text := short([deepcopy(RESULT)]))
+    assert row == ["ccp val, 100 images", "CARAFE-FPN", ".448", ".414", ".896", ".591", "0"]
+    assert "- IoU by class, CARAFE-FPN: background .929, top .437.\n" in text
+    assert "88.23 %" in text
