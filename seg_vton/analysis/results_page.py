@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import jinja2
@@ -307,12 +308,44 @@ def _short_table(names: Sequence[str], rows: Sequence[Row], measures: Sequence[M
     return markdown.table(header, body, left=(title, "seeds"))
 
 
+def _best(family: dict[str, Row]) -> list[str]:
+    """Which neck is ahead, by the mean over its seeds."""
+    if len(family) < 2:
+        return []
+    ahead = []
+    for measure in (_average_precision("bbox", "AP"), _average_precision("segm", "AP")):
+        means = {neck: fmean(measure.values(row)) for neck, row in family.items() if measure.values(row)}
+        ahead.append(f"{measure.name} {max(means, key=lambda neck: means[neck])}")
+    return [f"- Highest: {', '.join(ahead)}."]
+
+
+def _short_classes(family: dict[str, Row]) -> str:
+    """AP of every class, to unfold."""
+    kinds = ("bbox", "segm")
+    header = ["class", "instances", *(f"{neck} {kind} AP" for neck in family for kind in kinds)]
+    body = [
+        [
+            name,
+            str(entry["instances"]),
+            *(
+                row.number(lambda run, name=name, kind=kind: run["per_class"][name].get(kind, {}).get("AP"), fraction)
+                for row in family.values()
+                for kind in kinds
+            ),
+        ]
+        for name, entry in next(iter(family.values()))["per_class"].items()
+    ]
+    table = markdown.table(header, body, left=("class",))
+    return f"<details><summary>AP by class</summary>\n\n{table}\n\n</details>" if body else ""
+
+
 def readme_tables(root: str | Path) -> str:
     """The README's short tables, and what changes from row to row."""
     results, parts = Results(root), []
     for family in results.segmentation_families("segmentation"):
         title = f"Segmentation of {_data(next(iter(family.values())))}"
-        parts += [_short_table(list(family), list(family.values()), _SHORT_AP, title), shares(family)]
+        parts += [_short_table(list(family), list(family.values()), _SHORT_AP, title)]
+        parts += ["\n".join([*_best(family), shares(family)]), _short_classes(family)]
     if label_maps := results.of("label-maps", "parsing"):
         parts.append(parsing_table.short(label_maps))
     for folder in ("tryon-ccp", "tryon"):

@@ -86,7 +86,11 @@ def test_p6_and_carafe_have_their_shares(three_necks):
     change = line(page, "| P6 by convolutions")
     assert [change.split("|")[column].strip() for column in (2, 5)] == ["2 and 2", "+.045 [+.030, +.060]"]
     assert "segm AP" in change.split("|")[-2]
-    assert "segm AP +.045" in readme_tables(three_necks)
+    short = readme_tables(three_necks)
+    assert "segm AP +.045" in short
+    assert line(short, "- Highest").endswith("segm AP CARAFE-FPN.")
+    classes = [cell.strip() for cell in line(short, "| skirt").split("|")]
+    assert classes[2] == "11" and len(classes) == 2 + 2 + 2 * 3
 
 
 def test_seeds_that_were_tested_with_other_configs_are_not_two_rows(three_necks):
