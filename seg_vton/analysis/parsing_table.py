@@ -17,6 +17,7 @@ _METRICS = {
     "foreground_accuracy": "of person pixels",
     "mean_accuracy": "mean over classes",
 }
+_SHORT = ("mIoU", "mIoU_foreground", "pixel_accuracy", "foreground_accuracy")
 _LEFT = ("model", "label maps from", "data", "seed", "tested on", "date")
 _NOTE = (
     "IoU and accuracies are of 0 to 1, over the pixels of all images; a mean is over the classes that occur in the "
@@ -49,19 +50,20 @@ def render(results: Sequence[Content], all_rows: bool = False, per_class: bool =
 def short(results: Sequence[Content]) -> str:
     """A table of the means and a line of every class's IoU for each row, for the README."""
     rows = result_rows.group(results, _same)
-    title = "Parsing maps of"
-    header = [title, "from", *list(_METRICS.values())[:4], "seeds"]
+    header = ["Parsing maps of", "from", *(_METRICS[key] for key in _SHORT), "seeds"]
     body = [
         [
             f"{row['dataset']} {row['split'].removesuffix('-label-map')}, {row['images']} images",
             row.facts.get("neck", row["config"]),
-            *(row.number(lambda run, key=key: run["metrics"][key], fraction) for key in list(_METRICS)[:4]),
+            *(row.number(lambda run, key=key: run["metrics"][key], fraction) for key in _SHORT),
             row.seeds,
         ]
         for row in rows
     ]
     lines = [f"- IoU by class, {cells[1]}: {_classes(row)}." for cells, row in zip(body, rows, strict=True)]
-    return "\n\n".join([markdown.table(header, body, (title, "from", "seeds")), "\n".join([*lines, f"- {_NOTE}"])])
+    return "\n\n".join(
+        [markdown.table(header, body, ("Parsing maps of", "from", "seeds")), "\n".join([*lines, f"- {_NOTE}"])]
+    )
 
 
 def _classes(row: Row) -> str:

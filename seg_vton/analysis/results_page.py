@@ -321,22 +321,8 @@ def _best(family: dict[str, Row]) -> list[str]:
 
 def _short_classes(family: dict[str, Row]) -> str:
     """AP of every class, to unfold."""
-    kinds = ("bbox", "segm")
-    header = ["class", "instances", *(f"{neck} {kind} AP" for neck in family for kind in kinds)]
-    body = [
-        [
-            name,
-            str(entry["instances"]),
-            *(
-                row.number(lambda run, name=name, kind=kind: run["per_class"][name].get(kind, {}).get("AP"), fraction)
-                for row in family.values()
-                for kind in kinds
-            ),
-        ]
-        for name, entry in next(iter(family.values()))["per_class"].items()
-    ]
-    table = markdown.table(header, body, left=("class",))
-    return f"<details><summary>AP by class</summary>\n\n{table}\n\n</details>" if body else ""
+    table = segmentation_table.class_table(list(family.items()), [("bbox", "AP"), ("segm", "AP")])
+    return f"<details><summary>AP by class</summary>\n\n{table}\n\n</details>"
 
 
 def readme_tables(root: str | Path) -> str:
@@ -351,10 +337,8 @@ def readme_tables(root: str | Path) -> str:
     for folder in ("tryon-ccp", "tryon"):
         named = [(family, row) for family in results.tryon_families(folder, "tom") for row in family.values()]
         if named:
-            names, rows = (
-                [tryon_table.name_of(row.facts) + _maps(family) for family, row in named],
-                [r for _, r in named],
-            )
+            names = [tryon_table.name_of(row.facts) + _maps(family) for family, row in named]
+            rows = [row for _, row in named]
             measures = [*TOM_MEASURES, GMM_MEASURES[0]]
             parts.append(_short_table(names, rows, measures, f"Try-on on {_data(rows[0])}"))
             families = {stage: results.tryon_families(folder, stage) for stage in ("gmm", "tom")}

@@ -164,11 +164,14 @@ def _notes(rows: Sequence[Row]) -> str:
     return " ".join(notes)
 
 
-def _class_table(rows: Sequence[tuple[int, Row]]) -> str:
-    """Classes by rows of one data set: instances, then four AP for each row of the main table."""
-    first = rows[0][1]["per_class"]
-    columns = [(kind, name) for kind in _kinds([row for _, row in rows]) for name in ("AP", "AP50")]
-    header = ["class", "instances", *(f"#{n} {kind} {name}" for n, _ in rows for kind, name in columns)]
+def class_table(rows: Sequence[tuple[str, Row]], columns: Sequence[tuple[str, str]]) -> str:
+    """AP of every class.
+
+    Args:
+        rows: with what their columns are called; all of one data set.
+        columns: kind and name of a number: `("segm", "AP50")`.
+    """
+    header = ["class", "instances", *(f"{called} {kind} {name}" for called, _ in rows for kind, name in columns)]
 
     def cell(row: Row, class_name: str, kind: str, name: str) -> str:
         return row.number(lambda run: run["per_class"][class_name].get(kind, {}).get(name), fraction)
@@ -179,9 +182,15 @@ def _class_table(rows: Sequence[tuple[int, Row]]) -> str:
             str(entry["instances"]),
             *(cell(row, class_name, *column) for _, row in rows for column in columns),
         ]
-        for class_name, entry in first.items()
+        for class_name, entry in rows[0][1]["per_class"].items()
     ]
     return markdown.table(header, body, left=("class",))
+
+
+def _class_table(rows: Sequence[tuple[int, Row]]) -> str:
+    """AP and AP50 of every class, by the main table's numbers."""
+    columns = [(kind, name) for kind in _kinds([row for _, row in rows]) for name in ("AP", "AP50")]
+    return class_table([(f"#{number}", row) for number, row in rows], columns)
 
 
 def render(results: Sequence[Content], all_rows: bool = False, per_class: bool = False) -> str:

@@ -215,6 +215,7 @@ def _steps(stage: str, inputs: dict[str, Tensor], base_channels: int, weights: P
     """The candidates of a stage; all start from the same weights."""
 
     def build(aux_head: dict[str, Any] | None = None) -> nn.Module:
+        """The stage's model with the same weights each time."""
         torch.manual_seed(0)
         if stage == "GMM":
             model = GMM(aux_head, image_size=tuple(inputs["image"].shape[2:]), base_channels=base_channels)

@@ -33,6 +33,7 @@ class _DictCalls(ast.NodeTransformer):
     """Turns `dict(a=1)` and `dict({'a': 1})` into `{'a': 1}`, so that a config's text is made of literals alone."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
+        """The call of `dict` as a literal; any other call as it is."""
         self.generic_visit(node)
         if not isinstance(node.func, ast.Name) or node.func.id != "dict":
             return node

@@ -18,6 +18,7 @@ class _ShiftedSum(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, maps: Tensor, dim: int) -> Tensor:
+        """Sums along `dim`, 2 or 3."""
         ctx.dim, last = dim, maps.shape[dim] - 1
         before, here, after = maps.chunk(3, dim=1)
         total = torch.empty_like(here, memory_format=torch.channels_last).copy_(here)
@@ -27,6 +28,7 @@ class _ShiftedSum(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        """The gradient of the three maps: each is the sum's, moved the other way."""
         dim, last = ctx.dim, grad.shape[ctx.dim] - 1
         n, c, h, w = grad.shape
         grads = torch.empty((n, 3 * c, h, w), dtype=grad.dtype, device=grad.device, memory_format=torch.channels_last)

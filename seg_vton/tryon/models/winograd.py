@@ -53,6 +53,7 @@ class _Winograd(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, tile: int) -> Tensor:
+        """`(B, C, H, W)` and `(O, C, 3, 3)` to `(B, O, H, W)`, padded by one pixel; `tile` is m."""
         to_input, to_weight, to_output = _transforms(tile, x.dtype)
         (b, c, h, w), out, side = x.shape, len(weight), tile + 2
         rows, columns = -(-h // tile), -(-w // tile)
@@ -69,6 +70,7 @@ class _Winograd(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        """The gradients of input and weights, by the transposed transforms."""
         (tiles, taps), tile, (b, rows, columns), (h, w) = ctx.saved_tensors, ctx.tile, ctx.grid, ctx.size
         to_input, to_weight, to_output = _transforms(tile, grad.dtype)
         (_, out, c), side = taps.shape, tile + 2
