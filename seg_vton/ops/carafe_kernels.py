@@ -111,16 +111,20 @@ def _blocks(n: int, g: Geometry, like: Tensor) -> list[Block]:
 class _Columns:
     """The columns of a block of features: for each source pixel the k vectors around its row, (columns, k, c)."""
 
-    def __init__(self, features: Tensor, g: Geometry, length: int, like: Tensor) -> None:
+    def __init__(self, features: Tensor, g: Geometry, blocks: list[Block], like: Tensor) -> None:
         self.geometry = g
-        self._source = _pad_rows(features, g).unfold(1, g.kernel, 1).transpose(3, 4)  # (n, h, w, k, c)
-        self._buffer = like.new_zeros(length + 2 * g.radius, g.kernel, g.channels)
+        self._features = features.permute(0, 2, 3, 1)
+        self._padded = _padded_rows(blocks, g, features)
+        self._source = self._padded.unfold(1, g.kernel, 1).transpose(3, 4)  # (images, h, w, k, c)
+        self._buffer = like.new_zeros(blocks[0].length(g) + 2 * g.radius, g.kernel, g.channels)
 
     def load(self, block: Block) -> None:
         """Fills the columns of ``block``; those between the rows stay zero."""
-        g = self.geometry
+        g, images = self.geometry, block.shape[0]
+        if block.rows.start == 0:
+            _copy_images(self._features[block.images], _inner_rows(self._padded, block, g))
         inner = self._buffer[g.radius : g.radius + block.length(g)]
-        inner.unflatten(0, (*block.shape, g.pitch))[:, :, : g.width].copy_(self._source[block.images, block.rows])
+        inner.unflatten(0, (*block.shape, g.pitch))[:, :, : g.width].copy_(self._source[:images, block.rows])
 
     def windows(self, group: int, length: int) -> Tensor:
         """The windows of one group, (length, k*k, c/g), kernel columns outermost."""
@@ -129,14 +133,23 @@ class _Columns:
         return self._buffer.as_strided((length, g.taps, g.group_channels), strides, g.group(group).start)
 
 
-def _pad_rows(features: Tensor, g: Geometry) -> Tensor:
-    """(n, c, h, w) as (n, h + 2*(k//2), w, c) with rows of zeros above and below."""
-    n, c, h, w = features.shape
-    padded = features.new_empty(n, h + 2 * g.radius, w, c)
-    padded[:, : g.radius].zero_()
-    padded[:, g.radius : g.radius + h].copy_(features.permute(0, 2, 3, 1))
-    padded[:, g.radius + h :].zero_()
-    return padded
+def _padded_rows(blocks: list[Block], g: Geometry, like: Tensor) -> Tensor:
+    """Zeros of the type of ``like`` for the images of one block with a margin, (images, h + 2*(k//2), w, c)."""
+    return like.new_zeros(blocks[0].shape[0], g.height + 2 * g.radius, g.width, g.channels)
+
+
+def _inner_rows(rows: Tensor, block: Block, g: Geometry) -> Tensor:
+    """What of `_padded_rows` belongs to the block's images, without the margin, (images, h, w, c)."""
+    return rows[: block.shape[0], g.radius : g.radius + g.height]
+
+
+def _copy_images(source: Tensor, target: Tensor) -> None:
+    """Copies (n, h, w, c), either side of which may lie in memory as (n, c, h, w)."""
+    for image, result in zip(source, target, strict=True):
+        pixels, written = image.flatten(0, 1), result.flatten(0, 1)
+        if not written.is_contiguous():  # PyTorch transposes fast what it writes in one piece
+            pixels, written = pixels.t(), written.t()
+        written.copy_(pixels)
 
 
 class _Weights:
@@ -230,7 +243,7 @@ def blocks_forward(features: Tensor, masks: Tensor, kernel: int, groups: int, sc
     g = Geometry(kernel, groups, scale, *features.shape[1:])
     blocks = _blocks(len(features), g, like)
     length = blocks[0].length(g)
-    columns, weights = _Columns(features, g, length, like), _Weights(masks, g, length, like)
+    columns, weights = _Columns(features, g, blocks, like), _Weights(masks, g, length, like)
     products = like.new_empty(groups, length, g.fan, g.group_channels)
     output = empty_output(features, scale)
     for block in blocks:
@@ -270,12 +283,12 @@ def blocks_backward(
     g = Geometry(kernel, groups, scale, *features.shape[1:])
     blocks = _blocks(len(features), g, like)
     length = blocks[0].length(g)
-    columns, weights = _Columns(features, g, length, like), _Weights(masks, g, length, like)
+    columns, weights = _Columns(features, g, blocks, like), _Weights(masks, g, length, like)
     output_grads = _OutputGradients(grad, g, length, like)
     grad_columns = like.new_empty(length, kernel, g.channels)
     grad_windows = like.new_empty(length, g.fan, g.taps)
-    grad_masks = torch.empty_like(masks)
-    grad_rows = like.new_zeros(len(features), g.height + 2 * g.radius, g.width, g.channels)
+    grad_features, grad_masks = empty_output(features, 1), torch.empty_like(masks)
+    grad_rows = _padded_rows(blocks, g, like)
     for block in blocks:
         length = block.length(g)
         for part in (columns, weights, output_grads):
@@ -287,7 +300,10 @@ def blocks_backward(
             torch.bmm(output_grads.by_pixel(group, length), windows, out=grad_windows[:length])
             _store_mask_gradients(grad_windows[:length], block, group, grad_masks, g)
         _add_columns(grad_columns[:length], block, grad_rows, g)
-    return _crop_rows(grad_rows, features, g), grad_masks
+        if block.rows.stop == g.height:
+            _copy_images(_inner_rows(grad_rows, block, g), grad_features.permute(0, 2, 3, 1)[block.images])
+            grad_rows.zero_()
+    return grad_features, grad_masks
 
 
 def _store_mask_gradients(grad_windows: Tensor, block: Block, group: int, grad_masks: Tensor, g: Geometry) -> None:
@@ -299,21 +315,10 @@ def _store_mask_gradients(grad_windows: Tensor, block: Block, group: int, grad_m
 
 
 def _add_columns(grad_columns: Tensor, block: Block, grad_rows: Tensor, g: Geometry) -> None:
-    """Adds the gradients of a block's columns (length, k, c) to the padded rows (n, h + 2*(k//2), w, c)."""
+    """Adds the gradients of a block's columns (length, k, c) to its images' rows (images, h + 2*(k//2), w, c)."""
     pixels = grad_columns.unflatten(0, (*block.shape, g.pitch))[:, :, : g.width]
     for y in range(g.kernel):
-        grad_rows[block.images, block.rows.start + y : block.rows.stop + y].add_(pixels[:, :, :, y])
-
-
-def _crop_rows(rows: Tensor, features: Tensor, g: Geometry) -> Tensor:
-    """(n, h + 2*(k//2), w, c) as (n, c, h, w) of the type and memory format of ``features``."""
-    result = empty_output(features, 1)
-    inner = rows[:, g.radius : g.radius + g.height].to(features.dtype)
-    if not result.is_contiguous():
-        return result.copy_(inner.permute(0, 3, 1, 2))
-    for image, pixels in zip(result, inner, strict=True):  # matrices, which PyTorch transposes fast
-        image.flatten(1).copy_(pixels.flatten(0, 1).t())
-    return result
+        grad_rows[: block.shape[0], block.rows.start + y : block.rows.stop + y].add_(pixels[:, :, :, y])
 
 
 def shifts_forward(features: Tensor, masks: Tensor, kernel: int, groups: int, scale: int, like: Tensor) -> Tensor:
