@@ -146,23 +146,24 @@ def segmentation_forms(folder: Path, size: tuple[int, int]) -> dict[str, Dataset
     """
     write_paper_dolls(folder, Plan(train=8, size=size, layout="coco"), workers=1)
     register_all_modules(init_default_scope=True)
-    settings = {
-        "data_root": str(folder),
-        "ann_file": "annotations/instances_train.json",
-        "data_prefix": {"img": "images/train/"},
-        "pipeline": [
-            {"type": "LoadImageFromFile"},
-            {"type": "LoadAnnotations", "with_bbox": True, "with_mask": True},
-            {"type": "Resize", "scale": size, "keep_ratio": True},
-            {"type": "RandomFlip", "prob": 0.5},
-            {"type": "PackDetInputs"},
-        ],
-    }
     return {
         PLAIN: PlainSegmentation(folder / "images/train", folder / "annotations/instances_train.json", size),
-        MMDET: DATASETS.build({"type": "DeepFashionDataset", **settings}),
-        OURS: DATASETS.build({"type": "ClothingDataset", **settings}),
+        MMDET: _build_photos(folder, size, "DeepFashionDataset", "Resize"),
+        OURS: _build_photos(folder, size, "ClothingDataset", "ResizeWhereNeeded"),
     }
+
+
+def _build_photos(folder: Path, size: tuple[int, int], data_set: str, resize: str) -> Dataset:
+    """A registered data set with the pipeline of `configs/_base_/datasets/clothing.py`."""
+    pipeline = [
+        {"type": "LoadImageFromFile"},
+        {"type": "LoadAnnotations", "with_bbox": True, "with_mask": True},
+        {"type": resize, "scale": size, "keep_ratio": True},
+        {"type": "RandomFlip", "prob": 0.5},
+        {"type": "PackDetInputs"},
+    ]
+    where = {"ann_file": "annotations/instances_train.json", "data_prefix": {"img": "images/train/"}}
+    return DATASETS.build({"type": data_set, "data_root": str(folder), "pipeline": pipeline, **where})
 
 
 def try_on_forms(folder: Path, size: tuple[int, int]) -> dict[str, Dataset]:

@@ -1,7 +1,8 @@
-"""What mmdet lacks for clothing segmentation: data sets, metrics, test-time augmentation with masks."""
+"""What mmdet lacks for clothing segmentation: data sets, pipeline steps, metrics, test-time augmentation with masks."""
 
 from seg_vton.segmentation.datasets import ClothingDataset
 from seg_vton.segmentation.metrics import InstanceAP
+from seg_vton.segmentation.transforms import ResizeWhereNeeded
 from seg_vton.segmentation.tta import InstanceTTAModel
 
-__all__ = ["ClothingDataset", "InstanceAP", "InstanceTTAModel"]
+__all__ = ["ClothingDataset", "InstanceAP", "InstanceTTAModel", "ResizeWhereNeeded"]

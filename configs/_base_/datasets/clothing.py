@@ -7,7 +7,7 @@ image_scale = (750, 1101)
 train_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="LoadAnnotations", with_bbox=True, with_mask=True),
-    dict(type="Resize", scale=image_scale, keep_ratio=True),
+    dict(type="ResizeWhereNeeded", scale=image_scale, keep_ratio=True),
     dict(type="RandomFlip", prob=0.5),
     dict(type="PackDetInputs"),
 ]
