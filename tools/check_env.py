@@ -176,9 +176,10 @@ def describe(facts: Mapping[str, Any]) -> list[Finding]:
         operators = "mmcv's compiled ones; seg_vton.ops.carafe on a CPU and in bfloat16"
     bfloat16 = "bfloat16 in hardware" if facts["bfloat16"] else "no bfloat16 in hardware: --amp is slower on this CPU"
     cuda = f"PyTorch is built for CUDA {facts['cuda']}" if facts["cuda"] else "PyTorch is built without CUDA"
+    cores = f"{facts['cores']} core{'' if facts['cores'] == 1 else 's'}"
     return [
         Finding("operators", operators),
-        Finding("CPU", f"{facts['cpu']}, {facts['cores']} cores, {facts['instructions'].split()[0]}, {bfloat16}"),
+        Finding("CPU", f"{facts['cpu']}, {cores}, {facts['instructions'].split()[0]}, {bfloat16}"),
         Finding("GPU", f"{facts['gpu'] or 'none usable'}; {cuda}"),
     ]
 

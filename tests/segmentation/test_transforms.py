@@ -52,10 +52,14 @@ def test_results_are_mmdets(masks, settings):
     assert (ours["gt_masks"].height, ours["gt_masks"].width) == tuple(ours["img_shape"])
 
 
-def test_masks_of_the_new_size_are_not_touched():
+def test_masks_of_the_new_size_are_not_resampled():
     step = TRANSFORMS.build({"type": "ResizeWhereNeeded", "scale": (WIDTH, HEIGHT), "keep_ratio": True})
     masks = bitmaps()
     assert step(item(masks))["gt_masks"] is masks
+    by_column = BitmapMasks(np.asfortranarray(masks.masks), HEIGHT, WIDTH)
+    left = step(item(by_column))["gt_masks"].masks
+    assert left.flags.c_contiguous
+    assert np.array_equal(left, masks.masks)
 
 
 def test_an_item_without_masks_passes():

@@ -1,0 +1,83 @@
+"""Masks come out of a loader's worker as they went in, and small."""
+
+import copy
+import pickle
+from multiprocessing.reduction import ForkingPickler
+
+import numpy as np
+import pytest
+import torch
+from mmdet.structures.mask import BitmapMasks
+from pycocotools import mask as coco_mask
+from torch.utils.data import DataLoader
+
+from seg_vton.segmentation.masks import row_major
+
+HEIGHT, WIDTH = 37, 29  # no multiples of eight
+
+
+def masks(count, dtype=np.uint8, high=2):
+    pixels = np.random.default_rng(count).integers(0, high, (count, HEIGHT, WIDTH))
+    return BitmapMasks(pixels.astype(dtype), HEIGHT, WIDTH)
+
+
+def by_column(some):
+    """As pycocotools decodes them."""
+    return BitmapMasks([coco_mask.decode(coco_mask.encode(np.asfortranarray(m))) for m in some.masks], HEIGHT, WIDTH)
+
+
+def sent(some):
+    return pickle.loads(bytes(ForkingPickler.dumps(some)))
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+@pytest.mark.parametrize("dtype", [np.uint8, np.bool_, np.int64, np.float32])
+def test_masks_arrive_as_they_were(count, dtype):
+    some = masks(count, dtype)
+    arrived = sent(some)
+    assert (arrived.height, arrived.width) == (HEIGHT, WIDTH)
+    assert arrived.masks.dtype == some.masks.dtype
+    assert np.array_equal(arrived.masks, some.masks)
+
+
+def test_masks_by_column_and_part_of_an_array_arrive_too():
+    some = by_column(masks(3))
+    assert not some.masks.flags.c_contiguous
+    assert np.array_equal(sent(some).masks, some.masks)
+    part = BitmapMasks(masks(3).masks[::2, :, ::-1], HEIGHT, WIDTH)
+    assert np.array_equal(sent(part).masks, part.masks)
+
+
+def test_pixels_that_are_no_bits_are_kept():
+    some = masks(2, high=256)
+    assert some.masks.max() > 1
+    assert np.array_equal(sent(some).masks, some.masks)
+
+
+def test_a_pixel_travels_as_a_bit():
+    some = masks(8)
+    assert len(ForkingPickler.dumps(some)) < some.masks.size / 8 + 1000
+    assert len(pickle.dumps(some)) > some.masks.size  # what is saved elsewhere is not changed
+    assert np.array_equal(copy.deepcopy(some).masks, some.masks)
+
+
+def test_a_loaders_worker_sends_them():
+    items = [masks(2), by_column(masks(3)), masks(1, high=9)]
+    loader = DataLoader(items, batch_size=2, collate_fn=list, num_workers=1)
+    arrived = [each for batch in loader for each in batch]
+    assert [np.array_equal(ours.masks, theirs.masks) for ours, theirs in zip(arrived, items, strict=True)] == [True] * 3
+    targets = [each.crop_and_resize(np.array([[2, 3, 20, 30]], np.float32), (7, 7), np.array([0])) for each in arrived]
+    expected = [each.crop_and_resize(np.array([[2, 3, 20, 30]], np.float32), (7, 7), np.array([0])) for each in items]
+    for ours, theirs in zip(targets, expected, strict=True):
+        assert torch.equal(torch.as_tensor(ours.masks), torch.as_tensor(theirs.masks))
+
+
+def test_rows_in_one_piece():
+    some = masks(3)
+    assert row_major(some) is some
+    for other in (by_column(some), BitmapMasks(by_column(some).masks[:, :, ::-1], HEIGHT, WIDTH)):
+        rows = row_major(other)
+        assert rows.masks.flags.c_contiguous
+        assert np.array_equal(rows.masks, other.masks)
+    wide = BitmapMasks(np.asfortranarray(masks(2, np.int64).masks), HEIGHT, WIDTH)
+    assert np.array_equal(row_major(wide).masks, wide.masks)
