@@ -104,6 +104,15 @@ def test_tables_hold_the_reports_numbers(files):
     assert "at most 2e-16" in text
 
 
+def test_figures_have_no_exponents_and_equal_numbers_are_called_so(files):
+    row = {"task": "TOM step", "form": "ours", "median": 2.54, "min": 1.5, "max": 12.3, "speedup": 1.0, "peak_bytes": 1}
+    write_json(files / "a.json", {**TRYON, "rows": [row]})
+    write_json(files / "b.json", {**EVALUATION, "largest_difference": 0.0})
+    text = benchmark_tables([files / "a.json", files / "b.json"])
+    assert ["TOM step", "ours", "2540", "1500 to 12300", "1.00", "0"] in cells(text)
+    assert "The twelve numbers are the same." in text
+
+
 def test_a_suite_gives_the_same_tables_as_its_reports(files):
     assert benchmark_tables([files / "suite.json"]) == benchmark_tables(files / f"{name}.json" for name in ALL)
 
