@@ -95,8 +95,9 @@ def test_describe(tool):
     facts = {"compiled": True, "bfloat16": False, "cuda": None, "cpu": "Z80", "cores": 1, "instructions": "DEFAULT"}
     operators, cpu, gpu = tool.describe(facts | {"gpu": None})
     assert "mmcv's compiled ones" in operators.value
-    assert cpu.value == "Z80, 1 cores, DEFAULT, no bfloat16 in hardware: --amp is slower on this CPU"
+    assert cpu.value == "Z80, 1 core, DEFAULT, no bfloat16 in hardware: --amp is slower on this CPU"
     assert gpu.value == "none usable; PyTorch is built without CUDA"
+    assert tool.describe(facts | {"gpu": None, "cores": 2})[1].value.startswith("Z80, 2 cores, ")
 
 
 def run_tool(repo, **environment):
