@@ -158,7 +158,7 @@ def _notes(rows: Sequence[Row]) -> str:
             "detections, a multiply-add as two."
         )
     if "s a step" in _costs(rows):
-        notes.append("Seconds and images a second are of the machine and of what else ran there: they compare roughly.")
+        notes.append("Seconds and images a second are of the machine and of what else ran there: runs do not compare.")
     if any(len(row.runs) > 1 for row in rows):
         notes.append("Several seeds: mean [min, max] over n runs.")
     return " ".join(notes)

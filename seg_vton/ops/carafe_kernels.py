@@ -119,7 +119,7 @@ class _Columns:
         self._buffer = like.new_zeros(blocks[0].length(g) + 2 * g.radius, g.kernel, g.channels)
 
     def load(self, block: Block) -> None:
-        """Fills the columns of ``block``; those between the rows stay zero."""
+        """Fills the columns of ``block``; those between the rows stay zero. Blocks come in the order of `_blocks`."""
         g, images = self.geometry, block.shape[0]
         if block.rows.start == 0:
             _copy_images(self._features[block.images], _inner_rows(self._padded, block, g))
