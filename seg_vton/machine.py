@@ -1,9 +1,10 @@
-"""The class of machine a number was measured on."""
+"""The class of machine and the state of the code that a number was measured with."""
 
 from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -34,3 +35,22 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
+
+
+def code_version() -> str:
+    """The commit of this repository's code: 12 digits, with `-dirty` where tracked files differ; else 'unknown'.
+
+    It is unknown without git, and where the package was installed apart from its repository.
+    """
+    here = Path(__file__).resolve()
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(here.parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", here.name)  # else it may lie in a folder of another repository
+        commit = git("rev-parse", "--short=12", "HEAD")
+        return f"{commit}-dirty" if git("status", "--porcelain", "--untracked-files=no") else commit
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

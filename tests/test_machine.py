@@ -1,7 +1,9 @@
 import json
 import os
 import platform
+import shutil
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -48,3 +50,43 @@ def test_without_a_list_of_processors_the_platform_is_asked(monkeypatch):
     monkeypatch.setattr(Path, "exists", lambda self: False)
     assert machine.has_bfloat16() is False
     assert machine.describe()["cpu"] == (platform.processor() or platform.machine())
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A repository with one commit, in which the module lies; returns a function that calls git there."""
+    package = tmp_path / "seg_vton"
+    package.mkdir()
+    monkeypatch.setattr(machine, "__file__", shutil.copy(machine.__file__, package))
+
+    def git(*arguments):
+        names = ("-c", "user.name=a", "-c", "user.email=a@b")
+        command = ["git", "-C", str(tmp_path), *names, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "all")
+    return git
+
+
+def test_the_code_is_named_by_its_commit_and_whether_it_differs(repository):
+    commit = repository("rev-parse", "HEAD")
+    assert machine.code_version() == commit[:12]
+    Path(machine.__file__).with_name("new.py").touch()
+    assert machine.code_version() == commit[:12]  # files that git does not track are results, say
+    Path(machine.__file__).write_text("changed")
+    assert machine.code_version() == f"{commit[:12]}-dirty"
+
+
+def test_code_that_lies_in_a_folder_of_another_repository_is_unknown(repository):
+    installed = Path(machine.__file__).parent / ".venv" / "machine.py"
+    installed.parent.mkdir()
+    shutil.copy(machine.__file__, installed)
+    machine.__file__ = str(installed)  # undone by the fixture's monkeypatch
+    assert machine.code_version() == "unknown"
+
+
+def test_without_git_the_code_is_unknown(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert machine.code_version() == "unknown"

@@ -21,6 +21,7 @@ from torch.utils.data import Dataset
 from seg_vton.engine.checkpoint import check_fits
 from seg_vton.engine.parallel import ChannelsLastDistributedDataParallel
 from seg_vton.engine.randomness import random_numbers_of
+from seg_vton.engine.results import ORIGIN, origin
 from seg_vton.errors import UserError
 
 
@@ -153,6 +154,18 @@ def _image_name(sample: BaseDataElement) -> str:
     """What messages call a sample: its image id, and file."""
     path = sample.get("img_path") or sample.get("image_path") or "no file"
     return f"{sample.get('img_id', sample.get('person', '?'))} ({path})"
+
+
+class OriginHook(Hook):
+    """Notes in every checkpoint the commit, command and date of the training, for the results of its tests."""
+
+    def before_train(self, runner: Runner) -> None:
+        """Takes them as the training starts: files may change while it runs."""
+        self._origin = origin()
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Adds them to the checkpoint's `meta`."""
+        checkpoint["meta"][ORIGIN] = self._origin
 
 
 class CheckpointFitHook(Hook):

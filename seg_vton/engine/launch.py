@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 from yaml import YAMLError
 
 from seg_vton import machine
-from seg_vton.engine.hooks import CheckpointFitHook, NonFiniteLossHook
+from seg_vton.engine.hooks import CheckpointFitHook, NonFiniteLossHook, OriginHook
 from seg_vton.engine.loading import SampleNoteHook, explain_faults
 from seg_vton.engine.saving import find_good_checkpoint
 from seg_vton.errors import UserError
@@ -129,6 +129,7 @@ def build_runner(config: Config) -> Runner:
     os.environ.setdefault("LOCAL_RANK", "0")
     runner = RUNNERS.build(config) if "runner_type" in config else Runner.from_cfg(config)
     runner.register_hook(SampleNoteHook())
+    runner.register_hook(OriginHook())
     if not any(isinstance(hook, NonFiniteLossHook) for hook in runner.hooks):
         runner.register_hook(NonFiniteLossHook())
     if config.get("resume"):

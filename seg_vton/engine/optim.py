@@ -1,4 +1,4 @@
-"""Optimiser wrappers that mmengine lacks."""
+"""Optimiser wrappers that mmengine lacks, and what they are called."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
 from torch import nn
+
+_PRECISIONS = {"AmpOptimWrapper": "float16", "BFloat16OptimWrapper": "bfloat16"}
+
+
+def precision_of(config: Config) -> str:
+    """What a config trains in, as tables name it: 'float32', 'float16' or 'bfloat16'."""
+    return _PRECISIONS.get(config.optim_wrapper.get("type"), "float32")
 
 
 @OPTIM_WRAPPERS.register_module()

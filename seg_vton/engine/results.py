@@ -18,6 +18,14 @@ from seg_vton.engine.checkpoint import checkpoint_meta, load_checkpoint_file
 from seg_vton.files import sha256, write_json
 
 SCHEMA = 1
+ORIGIN = "origin"
+"""Key of a checkpoint's `meta`: what `origin` was in the process that saved it."""
+
+
+def origin() -> dict[str, str]:
+    """Commit, command and date of this process."""
+    command = shlex.join(["python", *sys.argv])
+    return {"code": machine.code_version(), "command": command, "date": datetime.date.today().isoformat()}
 
 
 def config_hash(config: Config) -> str:
@@ -73,9 +81,10 @@ def training_facts(checkpoint_path: Path) -> dict[str, Any]:
     """What the checkpoint knows of its training.
 
     Returns:
-        `seed`, `epoch`, `iterations`, `train_accuracy` (the box head's, percent, mean over the last 50 iterations;
-        None for a model without one) and `seconds_per_iteration` (median). Of weights without their log, such as
-        `.safetensors`, the last two are None. Empty for a bare state dict.
+        `seed`, `epoch`, `iterations`; `code` (the commit, see `machine.code_version`), `command` and `date` of the
+        process that saved it, None where it does not say; `train_accuracy` (the box head's, percent, mean over the last
+        50 iterations; None for a model without one) and `seconds_per_iteration` (median). Of weights without their log,
+        such as `.safetensors`, the last two are None. Empty for a bare state dict.
     """
     checkpoint = load_checkpoint_file(checkpoint_path, map_location="cpu")
     meta, hub = checkpoint_meta(checkpoint), checkpoint.get("message_hub")
@@ -87,6 +96,7 @@ def training_facts(checkpoint_path: Path) -> dict[str, Any]:
         "seed": meta.get("seed"),
         "epoch": meta.get("epoch"),
         "iterations": meta.get("iter"),
+        **{key: (meta.get(ORIGIN) or {}).get(key) for key in ("code", "command", "date")},
         "train_accuracy": None if accuracy is None else float(accuracy.mean(50)),
         "seconds_per_iteration": None if time is None else float(sorted(time.data[0])[len(time.data[0]) // 2]),
     }
@@ -101,7 +111,7 @@ def result_path(checkpoint: str | Path, dataset: str, split: str) -> Path:
 def write_result(
     path: Path, report: dict[str, Any], config_facts: dict[str, Any], checkpoint: Path, overwrite: bool
 ) -> None:
-    """Writes a metric's report with where it comes from: command, config, checkpoint, seed, machine class, date.
+    """Writes a metric's report with where it comes from: code, command, config, checkpoint, seed, machine class, date.
 
     Args:
         path: where to, from `result_path`.
@@ -118,8 +128,7 @@ def write_result(
         **config_facts,
         "checkpoint": checkpoint.name,
         "checkpoint_sha256": sha256(checkpoint),
-        "command": shlex.join(["python", *sys.argv]),
-        "date": datetime.date.today().isoformat(),
+        **origin(),
         "machine": machine.describe(),
         "training": training_facts(checkpoint),
         **report,

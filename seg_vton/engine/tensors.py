@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".safetensors"
 _META = "seg_vton.meta"
-_KEPT = ("cfg", "dataset_meta", "seed", "epoch", "iter")
+_KEPT = ("cfg", "dataset_meta", "seed", "epoch", "iter", "origin")
 
 
 def _library() -> ModuleType:
@@ -53,7 +53,7 @@ def read(path: Path, map_location: Any = None) -> dict[str, Any]:
 
 
 def write(path: Path, content: dict[str, Any], overwrite: bool = False) -> None:
-    """Writes a checkpoint's weights, and of its `meta` what names its config, classes, seed and length of training.
+    """Writes a checkpoint's weights, and of its `meta` config, classes, seed, length and origin of the training.
 
     Args:
         path: to write.

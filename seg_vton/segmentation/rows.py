@@ -6,6 +6,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from seg_vton.engine.optim import precision_of
+
 # (neck class, neck's upsampler, mask head's upsampler) -> how Sarda & Sun's Table 1 and its controls call it.
 _NECK_NAMES = {
     ("FPN", "nearest", "deconv"): "FPN",
@@ -14,7 +16,6 @@ _NECK_NAMES = {
     ("FPN_CARAFE", "carafe", "deconv"): "CARAFE, neck only",
     ("FPN", "nearest", "carafe"): "CARAFE, mask head only",
 }
-_PRECISIONS = {"AmpOptimWrapper": "float16", "BFloat16OptimWrapper": "bfloat16"}
 
 
 def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
         "epochs": training.train_cfg.get("max_epochs"),
         "iterations": training.train_cfg.get("max_iters"),
         "batch_size": training.train_dataloader.batch_size,
-        "precision": _PRECISIONS.get(training.optim_wrapper.get("type"), "float32"),
+        "precision": precision_of(training),
         "detector_weights": _file_name(origin.get("load_from")),
         "image_scale": _image_scale(config),
         "test_time_augmentation": "module" in config.model,

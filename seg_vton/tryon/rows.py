@@ -12,6 +12,7 @@ from typing import Any
 from mmengine.config import Config
 
 from seg_vton.engine.launch import load_config
+from seg_vton.engine.optim import precision_of
 
 DEFAULT_SIZE = (256, 192)
 """(height, width) of `TryOnDataset` where a config says none."""
@@ -36,8 +37,9 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
         config, or `EXPORTED`), `warper_aux` (whether that GMM has an auxiliary decoder; None for exported warps),
         `mask_target` and `perceptual_weights` (file name of VGG19's weights, None with the loss switched off);
         `image_size` ([height, width] in pixels of the test), `optimiser`, `learning_rate`, `iterations`, `batch_size`
-        (of one process) and `recipe` (12 digits of a hash of model and training, without the warper's checkpoint and
-        the seed).
+        (of one process), `precision`, `known_warps` (of a GMM, or of a TOM's warper: whether it also learned from the
+        control points' known offsets; None for exported warps) and `recipe` (12 digits of a hash of model and training,
+        without the warper's checkpoint and the seed).
 
     Raises:
         UserError: the warper's config is missing.
@@ -54,9 +56,15 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
         "learning_rate": training.optim_wrapper.optimizer.lr,
         "iterations": training.train_cfg.get("max_iters"),
         "batch_size": training.train_dataloader.batch_size,
+        "precision": precision_of(training),
+        "known_warps": _knows_warps(model),
         "recipe": _recipe(training),
     }
     return facts | (_tom_facts(config, model) if facts["stage"] == "tom" else {})
+
+
+def _knows_warps(gmm: Mapping[str, Any]) -> bool:
+    return gmm.get("loss_theta") is not None
 
 
 def _tom_facts(config: Config, model: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,9 +73,10 @@ def _tom_facts(config: Config, model: Mapping[str, Any]) -> dict[str, Any]:
     # The test's: what warps there is what the images show.
     warper = config.model.get("warper")
     if warper is None or "warped_cloth" in (config.test_dataloader.dataset.get("folders") or {}):
-        return {**facts, "warper": EXPORTED, "warper_aux": None}
-    has_head = load_config(warper["config"]).model.get("aux_head") is not None
-    return {**facts, "warper": Path(warper["config"]).stem, "warper_aux": has_head}
+        return {**facts, "warper": EXPORTED, "warper_aux": None, "known_warps": None}
+    gmm = load_config(warper["config"]).model
+    has_head, known = gmm.get("aux_head") is not None, _knows_warps(gmm)
+    return {**facts, "warper": Path(warper["config"]).stem, "warper_aux": has_head, "known_warps": known}
 
 
 def _recipe(training: Config) -> str:

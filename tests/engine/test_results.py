@@ -46,8 +46,11 @@ def history(values):
     return buffer
 
 
+ORIGIN = {"code": "0123456789ab", "command": "python tools/train.py a.py", "date": "2026-01-02"}
+
+
 def save(path, **scalars):
-    meta = {"seed": 3, "epoch": 2, "iter": 60}
+    meta = {"seed": 3, "epoch": 2, "iter": 60, "origin": ORIGIN}
     torch.save({"state_dict": {}, "meta": meta, "message_hub": {"log_scalars": scalars}}, path)
     return path
 
@@ -60,6 +63,7 @@ def test_a_checkpoint_knows_its_training(tmp_path):
         "seed": 3,
         "epoch": 2,
         "iterations": 60,
+        **ORIGIN,
         "train_accuracy": 90.0,
         "seconds_per_iteration": 2.5,
     }
@@ -72,9 +76,16 @@ def test_weights_without_their_log_know_seed_and_length(tmp_path):
         "seed": 3,
         "epoch": 2,
         "iterations": 60,
+        **ORIGIN,
         "train_accuracy": None,
         "seconds_per_iteration": None,
     }
+
+
+def test_a_checkpoint_of_others_says_nothing_of_its_origin(tmp_path):
+    torch.save({"state_dict": {}, "meta": {"seed": 3}}, tmp_path / "a.pth")
+    facts = training_facts(tmp_path / "a.pth")
+    assert [facts[key] for key in ("seed", *ORIGIN)] == [3, None, None, None]
 
 
 def test_a_meta_that_is_none_is_no_meta(tmp_path):
@@ -115,6 +126,7 @@ def test_a_result_says_where_it_comes_from(tmp_path, monkeypatch):
         "checkpoint": "epoch_2.pth",
         "checkpoint_sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
         "command": "python tools/test.py 'a config.py' epoch_2.pth",
+        "code": machine.code_version(),
         "date": datetime.date.today().isoformat(),
         "machine": machine.describe(),
         "training": training_facts(checkpoint),

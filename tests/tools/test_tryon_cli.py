@@ -112,6 +112,9 @@ def test_a_result_says_what_was_tested(tests, tiny_tryon, gmm):
     assert content["config"] == "tom_tiny"
     assert content["row"]["warper"] == "gmm_tiny"
     assert content["training"]["iterations"] == 6
+    assert "tools/train.py" in content["training"]["command"]
+    assert content["training"]["code"] == content["code"]
+    assert content["per_image"]["names"] == [f"{n:06d}_0_{n:06d}_1" for n in range(1, 4)]
     assert content["warper"] == {
         "config": "gmm_tiny",
         "checkpoint": "iter_6.pth",

@@ -49,7 +49,7 @@ def test_exported_warps_are_not_the_warpers():
     tested = config("tom_cp-vton_256x192_200k_viton")
     tested.test_dataloader.dataset.folders = dict(warped_cloth="warp-cloth", warped_mask="warp-mask")
     row = describe_row(tested)
-    assert (row["warper"], row["warper_aux"]) == (EXPORTED, None)
+    assert (row["warper"], row["warper_aux"], row["known_warps"]) == (EXPORTED, None, None)
 
 
 def test_a_row_is_the_same_for_every_seed_and_its_warper():
@@ -80,3 +80,22 @@ def test_training_facts_come_from_the_config_that_trained():
     trained = config("gmm_aux-seg_256x192_200k_viton", **{"optim_wrapper.optimizer.lr": 0.5, "train_cfg.max_iters": 7})
     row = describe_row(tested, Config(trained.to_dict()))
     assert (row["learning_rate"], row["iterations"]) == (0.5, 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("gmm_cp-vton_256x192_1k_ccp", True),
+        ("tom_cp-vton_256x192_1k_ccp", True),
+        ("gmm_cp-vton_l1-only_256x192_2k_ccp", False),
+        ("tom_cp-vton_256x192_200k_viton", False),
+    ],
+)
+def test_rows_whose_warps_were_learned_from_known_ones_are_told_apart(name, known):
+    assert describe_row(config(name))["known_warps"] is known
+
+
+def test_a_row_knows_its_precision():
+    assert describe_row(config("gmm_cp-vton_256x192_1k_ccp"))["precision"] == "float32"
+    amp = config("gmm_cp-vton_256x192_1k_ccp", **{"optim_wrapper.type": "BFloat16OptimWrapper"})
+    assert describe_row(amp)["precision"] == "bfloat16"

@@ -53,7 +53,9 @@ class TryOnMetrics(BaseMetric):
 
     After `compute_metrics` the attribute `report` has everything as a plain dict: `task`, `stage`, `dataset`, `split`,
     `images`, `image_size` ([H, W] in pixels), `pairs`, `label_space`, `metrics` (by name, only what was computed),
-    `not_reported` (reasons by name), `per_class` (`pixels` and `IoU` by class name) and `convention` (by name).
+    `not_reported` (reasons by name), `per_class` (`pixels` and `IoU` by class name), `per_image` (`names` as
+    PERSON_GARMENT and, in their order, the numbers of each measure that is a mean over images, six digits, None where
+    an image has none) and `convention` (by name).
 
     Args:
         dataset: the data set's name for tables, such as 'paper-doll'.
@@ -117,6 +119,7 @@ class TryOnMetrics(BaseMetric):
             inputs = {key: values[index].to(device) for key, values in data_batch["inputs"].items()}
             truth = _truth(inputs, sample)
             row = {
+                "name": f"{Path(sample['person']).stem}_{Path(sample['garment']).stem}",
                 "pairs": PAIRED if sample["paired"] else UNPAIRED_WITH_TRUTH if truth else UNPAIRED,
                 "size": tuple(inputs["image"].shape[-2:]),
                 "space": sample["label_space"],
@@ -184,6 +187,7 @@ class TryOnMetrics(BaseMetric):
             "metrics": metrics,
             "not_reported": missing,
             "per_class": per_class,
+            "per_image": _per_image(results, metrics),
             "convention": self._convention(metrics, pairs, size, len(results)),
         }
         self._log()
@@ -275,6 +279,15 @@ def _per_class(matrix: np.ndarray, space: str) -> dict[str, dict[str, Any]]:
         name: {"pixels": count, "IoU": iou}
         for name, count, iou in zip(get_space(space).classes, pixels, ious, strict=True)
     }
+
+
+def _per_image(results: Sequence[Mapping[str, Any]], metrics: Mapping[str, float]) -> dict[str, list[Any]]:
+    """The images' names and numbers; of measures of all images together, such as FID, there are none."""
+    columns = {name: [row.get(name) for row in results] for name in metrics if any(name in row for row in results)}
+    numbers = {
+        name: [None if value is None else round(value, 6) for value in values] for name, values in columns.items()
+    }
+    return {"names": [row["name"] for row in results], **numbers}
 
 
 def _reasons(pairs: str, size: tuple[int, int]) -> dict[str, str]:

@@ -282,3 +282,25 @@ def test_mixed_sets_are_refused():
 def test_an_unknown_stage_is_refused():
     with pytest.raises(UserError, match="stage is 'warp'"):
         TryOnMetrics(dataset="d", split="s", stage="warp")
+
+
+def test_every_images_numbers_are_kept_with_its_name_and_their_means_are_the_metrics():
+    _, report = evaluate(TryOnMetrics(**BASE), batch(), batch(count=2, seed=1))
+    found = report["per_image"]
+    assert found.pop("names") == ["p0_g0", "p1_g1", "p2_g2", "p0_g0", "p1_g1"]
+    assert set(found) == {"SSIM", "MS-SSIM", "PSNR", "warped-mask IoU", "warped-garment L1"}
+    for name, values in found.items():
+        assert len(values) == 5
+        assert len(set(values)) > 1 or name == "warped-mask IoU"
+        assert np.mean(values) == pytest.approx(report["metrics"][name], abs=1e-6)
+
+
+def test_an_image_without_a_number_has_none_and_an_infinite_mean_no_numbers():
+    data, predictions = batch()
+    predictions[1].try_on = data["inputs"]["image"][1].clone()  # its PSNR is infinite
+    data["inputs"]["parse_cloth_mask"][2] = 0
+    predictions[2].warped_mask *= 0
+    _, report = evaluate(TryOnMetrics(**BASE), (data, predictions))
+    assert "PSNR" not in report["per_image"]
+    assert report["per_image"]["warped-mask IoU"] == [0.5, 0.5, None]
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
