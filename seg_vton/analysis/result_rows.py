@@ -103,13 +103,22 @@ def cores(described: Mapping[str, Any]) -> str:
 
 
 def sources(rows: Sequence[Row]) -> str:
-    """Config, checkpoints and command of every run, numbered as the table's rows."""
+    """Config, checkpoints, code and commands of every run, numbered as the table's rows."""
     lines = [
-        f"- #{number}, seed {run['training'].get('seed', 'unknown')}: {_tested(run)}: `{run['command']}`"
+        f"- #{number}, seed {run['training'].get('seed', 'unknown')}: {_tested(run)}: `{run['command']}`{_origin(run)}"
         for number, row in enumerate(rows, 1)
         for run in row.runs
     ]
     return "\n".join(["<details><summary>Where each number comes from</summary>", "", *lines, "", "</details>"])
+
+
+def _origin(run: Content) -> str:
+    """The code of the test, and code, date and command of the training, as far as they were noted."""
+    code, training = run.get("code"), run["training"]
+    text = f" (code {code})" if code else ""
+    if training.get("command"):
+        text += f"; trained on {training['date']} by `{training['command']}` (code {training['code']})"
+    return text
 
 
 def _tested(run: Content) -> str:

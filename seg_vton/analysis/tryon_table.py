@@ -115,12 +115,19 @@ def _data_cell(row: Row) -> str:
     return f"{row['dataset']} {row['split']}, {row['images']} images of {height} x {width}, {row['pairs']}"
 
 
-_RUN_COLUMNS = ("auxiliary decoder", "data", "iterations", "seed", "tested on", "date")
+_RUN_COLUMNS = ("auxiliary decoder", "data", "trained with", "iterations", "seed", "tested on", "date")
 
 
 def _run_cells(row: Row) -> list[str]:
     date = row.unique(lambda run: run["date"])
-    return [_head_cell(row.facts), _data_cell(row), _iterations_cell(row), row.seeds, row.unique(machine), date]
+    cells = [_head_cell(row.facts), _data_cell(row), _training_cell(row.facts), _iterations_cell(row)]
+    return [*cells, row.seeds, row.unique(machine), date]
+
+
+def _training_cell(facts: Mapping[str, Any]) -> str:
+    """Where parsing maps and warps were learned from, and in which precision."""
+    maps = "the segmenter's maps" if facts["maps"] == "predicted" else "the labels' maps"
+    return f"{maps}, {'known warps, ' if facts['known_warps'] else ''}{facts['precision']}"
 
 
 def _columns(rows: Sequence[Row], wanted: Sequence[str]) -> list[str]:
@@ -149,7 +156,7 @@ def _tom_table(rows: Sequence[Row], all_rows: bool) -> str:
         height, width = paper.TRYON_SIZE
         data = f"{paper.TRYON_DATASET} test, {paper.TRYON_IMAGES} images of {height} x {width}"
         unknown = ["-"] * (len(columns) - 1)
-        lines.append(["-", left.name, "-", "-", NOT_RUN, *unknown, _paper_numbers(left), "-", data, *["-"] * 4])
+        lines.append(["-", left.name, "-", "-", NOT_RUN, *unknown, _paper_numbers(left), "-", data, *["-"] * 5])
     return markdown.table(header, lines, left=("row", "GMM", "TOM", _PAPER, *_RUN_COLUMNS))
 
 

@@ -37,7 +37,8 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
         config, or `EXPORTED`), `warper_aux` (whether that GMM has an auxiliary decoder; None for exported warps),
         `mask_target` and `perceptual_weights` (file name of VGG19's weights, None with the loss switched off);
         `image_size` ([height, width] in pixels of the test), `optimiser`, `learning_rate`, `iterations`, `batch_size`
-        (of one process), `precision`, `known_warps` (of a GMM, or of a TOM's warper: whether it also learned from the
+        (of one process), `precision`, `maps` (whose parsing maps the training took: the data set's `files`, or those
+        `predicted` by a segmenter), `known_warps` (of a GMM, or of a TOM's warper: whether it also learned from the
         control points' known offsets; None for exported warps) and `recipe` (12 digits of a hash of model and training,
         without the warper's checkpoint and the seed).
 
@@ -57,6 +58,7 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
         "iterations": training.train_cfg.get("max_iters"),
         "batch_size": training.train_dataloader.batch_size,
         "precision": precision_of(training),
+        "maps": (training.train_dataloader.dataset.get("parse") or {}).get("source", "files"),
         "known_warps": _knows_warps(model),
         "recipe": _recipe(training),
     }

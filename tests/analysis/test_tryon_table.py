@@ -24,6 +24,7 @@ def result(aux=PLAIN, seed=0, shift=0.0, stage="tom", metrics=None, **changes):
     own = aux[1] if stage == "tom" else aux[0]
     config = {PLAIN: "tom_cp-vton", TOM_ONLY: "tom_aux-seg_gmm-cp-vton", BOTH: "tom_aux-seg"}.get(aux, "tom_other")
     row = {"stage": stage, "aux": own, "aux_head": HEAD if own else None, "image_size": [128, 96], "iterations": 2000}
+    row |= {"precision": "float32", "maps": "files", "known_warps": False}
     if stage == "tom":
         row |= {"warper": gmm, "warper_aux": aux[0]}
         numbers = {"SSIM": 0.7, "PSNR": 15.0, "warped-mask IoU": 0.8} | ({"mIoU": 0.6} if own else {})
@@ -191,3 +192,29 @@ def test_a_result_that_lacks_its_convention_is_refused(tmp_path):
     del content["convention"]
     with pytest.raises(UserError, match="lacks convention"):
         ablation_table([write(tmp_path, content)])
+
+
+def test_sources_name_the_code_and_how_it_was_trained_where_a_checkpoint_says_so(tmp_path):
+    training = {"code": "0123456789ab", "command": "python tools/train.py CONFIG", "date": "2026-01-01"}
+    known = result(seed=1, code="ba9876543210-dirty")
+    known["training"] |= training
+    text = ablation_table([write(tmp_path, result(), known)])
+    first, second = (line for line in text.splitlines() if line.startswith("- #1, seed"))
+    assert first.endswith("`python tools/test.py CONFIG CHECKPOINT`")
+    assert second.endswith(
+        "(code ba9876543210-dirty); trained on 2026-01-01 by `python tools/train.py CONFIG` (code 0123456789ab)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({}, "the labels' maps, float32"),
+        ({"known_warps": True, "precision": "bfloat16"}, "the labels' maps, known warps, bfloat16"),
+        ({"maps": "predicted"}, "the segmenter's maps, float32"),
+    ],
+)
+def test_a_row_says_what_it_learned_from(tmp_path, facts, said):
+    content = result()
+    content["row"] |= facts
+    assert tables(ablation_table([write(tmp_path, content)]))[0][0]["trained with"] == said

@@ -99,3 +99,11 @@ def test_a_row_knows_its_precision():
     assert describe_row(config("gmm_cp-vton_256x192_1k_ccp"))["precision"] == "float32"
     amp = config("gmm_cp-vton_256x192_1k_ccp", **{"optim_wrapper.type": "BFloat16OptimWrapper"})
     assert describe_row(amp)["precision"] == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("name", "maps"),
+    [("gmm_aux-seg_256x192_1k_ccp", "files"), ("gmm_aux-seg_mask-rcnn-parse_256x192_1k_ccp", "predicted")],
+)
+def test_a_row_knows_whose_maps_it_learned_from(name, maps):
+    assert describe_row(config(name))["maps"] == maps
