@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import jinja2
@@ -147,8 +146,8 @@ def _trained(run: Content) -> str:
 def segmentation_steps(family: dict[str, Row]) -> list[Step]:
     """From FPN to CARAFE-FPN by way of the controls; the way over nearest neighbour whether it was run or not."""
     ways = [
-        ("P6 by convolutions", FPN, NEAREST),
-        ("CARAFE, once P6 is there", NEAREST, CARAFE),
+        ("P6 by convolutions, passed down", FPN, NEAREST),
+        ("CARAFE, once P6 is so", NEAREST, CARAFE),
         ("both: FPN to CARAFE-FPN", FPN, CARAFE),
         ("CARAFE in the neck alone", NEAREST, "CARAFE, neck only"),
         ("CARAFE in the mask head as well", "CARAFE, neck only", CARAFE),
@@ -215,15 +214,31 @@ def shares(family: dict[str, Row]) -> str:
             "neighbour, has not been run."
         )
     else:
-        lines.append(f"- Of that P6's convolutions, without CARAFE: {_sentence(p6, AP)}.")
-        lines.append(f"- And CARAFE, once P6 is there: {_sentence(carafe, AP)}.")
+        lines.append(f"- From FPN to the control (P6 by convolutions, passed down): {_sentence(p6, AP)}.")
+        lines.append(f"- From the control to CARAFE-FPN (CARAFE in neck and mask head): {_sentence(carafe, AP)}.")
+    if directions := both.directions(AP):
+        lines.append(f"- Beside the paper's change of AP50 on DeepFashion: {directions}.")
     return "\n".join(lines)
 
 
 def gains(steps: Sequence[Step], measures: Sequence[Measure]) -> list[str]:
-    """A line for each step that was run."""
-    sentences = ((step.name, _sentence(step, measures)) for step in steps)
-    return [f"- {name[0].upper()}{name[1:]}: {sentence}." for name, sentence in sentences if sentence]
+    """A line for each step that was run, and how it stands to the paper's where it has one."""
+    lines = []
+    for step in steps:
+        if sentence := _sentence(step, measures):
+            directions = step.directions(measures)
+            paper = f" Beside the paper's change on VITON: {directions}." if directions else ""
+            lines.append(f"- {step.name[0].upper()}{step.name[1:]}: {sentence}.{paper}")
+    return lines
+
+
+def _directions(results: Results, folder: str) -> str:
+    """How the try-on paper's three changes went here, a line each."""
+    families = results.tryon_families(folder, "tom")
+    steps = [step for family in families if len(family) > 1 for step in tom_steps(family)]
+    found = ((step.name, step.directions(TOM_MEASURES)) for step in steps)
+    lines = [f"- {name}: {said}." for name, said in found if said]
+    return "\n".join(["Beside the paper's changes, on VITON:", "", *lines]) if lines else ""
 
 
 # ---- pages
@@ -239,12 +254,13 @@ def _known_warp(results: Results) -> str:
     warp, decoder = Step("", blind, known).in_(measure), Step("", known, aux).in_(measure)
     if blind is None or known is None or not (warp.known and decoder.known):
         return "- What knowing the warp gives beside the decoder cannot be said: not all of its rows have been run."
-    more = "helps more" if warp.difference > max(decoder.difference, 0) else "does not help more"
+    more = "gives more" if warp.difference > max(decoder.difference, 0) else "does not give more"
     before, after = (row.number(measure.get, measure.form) for row in (blind, known))
     return (
-        f"- **Knowing the warp {more} than the decoder.** With the paper's L1 of the warped garment alone, for "
-        f"{blind.facts['iterations']} iterations,\n  the {measure.name} is {before}; with the control points' known "
-        f"offsets as a second target, after {known.facts['iterations']},\n  it is {after}: {warp} ({warp.verdict()}).\n"
+        f"- In these runs knowing the warp {more} than the decoder. With the paper's L1 of the warped garment alone, "
+        f"for {blind.facts['iterations']} iterations,\n"
+        f"  the {measure.name} is {before}; with the control points' known offsets as a second target,\n"
+        f"  after {known.facts['iterations']}, it is {after}: {warp} ({warp.verdict()}).\n"
         f"  The decoder gives {decoder} ({decoder.verdict()})."
     )
 
@@ -284,6 +300,7 @@ def results_page(root: str | Path) -> str:
         "steps": {"segmentation": segmentation_steps, "tom": tom_steps, "gmm": gmm_steps},
         "measures": {"segmentation": AP, "tom": TOM_MEASURES, "gmm": GMM_MEASURES},
         "differences": contrast.table,
+        "directions": partial(_directions, results),
         "shares": shares,
         "known_warp": partial(_known_warp, results),
         "best_of_class": partial(_best_of_class, results),
@@ -308,17 +325,6 @@ def _short_table(names: Sequence[str], rows: Sequence[Row], measures: Sequence[M
     return markdown.table(header, body, left=(title, "seeds"))
 
 
-def _best(family: dict[str, Row]) -> list[str]:
-    """Which neck is ahead, by the mean over its seeds."""
-    if len(family) < 2:
-        return []
-    ahead = []
-    for measure in (_average_precision("bbox", "AP"), _average_precision("segm", "AP")):
-        means = {neck: fmean(measure.values(row)) for neck, row in family.items() if measure.values(row)}
-        ahead.append(f"{measure.name} {max(means, key=lambda neck: means[neck])}")
-    return [f"- Highest: {', '.join(ahead)}."]
-
-
 def _short_classes(family: dict[str, Row]) -> str:
     """AP of every class, to unfold."""
     table = segmentation_table.class_table(list(family.items()), [("bbox", "AP"), ("segm", "AP")])
@@ -331,7 +337,7 @@ def readme_tables(root: str | Path) -> str:
     for family in results.segmentation_families("segmentation"):
         title = f"Segmentation of {_data(next(iter(family.values())))}"
         parts += [_short_table(list(family), list(family.values()), _SHORT_AP, title)]
-        parts += ["\n".join([*_best(family), shares(family)]), _short_classes(family)]
+        parts += [shares(family), _short_classes(family)]
     if label_maps := results.of("label-maps", "parsing"):
         parts.append(parsing_table.short(label_maps))
     for folder in ("tryon-ccp", "tryon"):
