@@ -9,8 +9,11 @@ def result(stage="gmm", loss=1.0, classes=None, seed=0, **metrics):
     """A test's result, as far as the table reads it; `loss=None` is a row without a decoder."""
     head = None if loss is None else {"label_space": "tryon8", "class_weight": classes, "loss_weight": loss}
     facts = {"stage": stage, "aux_head": head, "iterations": 1000, "image_size": [128, 96]}
+    facts |= {"precision": "float32"}
     skin = {} if head is None else {"skin": {"pixels": 9, "IoU": 0.5 + 0.1 * seed}}
-    return {"row": facts, "dataset": "paper-doll", "training": {"seed": seed}, "metrics": metrics, "per_class": skin}
+    config = f"{stage}_{'cp-vton' if head is None else 'aux-seg'}"
+    test = {"config": config, "dataset": "paper-doll", "split": "test", "pairs": "paired"}
+    return {"row": facts, **test, "training": {"seed": seed}, "metrics": metrics, "per_class": skin}
 
 
 def parse(text):
@@ -53,7 +56,7 @@ def test_each_stage_has_its_own_measures():
     assert "MS-SSIM" not in tom[0]  # too small images have none
 
 
-@pytest.mark.parametrize("change", [{"iterations": 3000}, {"image_size": [256, 192]}])
+@pytest.mark.parametrize("change", [{"iterations": 3000}, {"image_size": [256, 192]}, {"precision": "bfloat16"}])
 def test_trainings_that_differ_in_more_than_the_seed_stay_apart(change):
     other = result(mIoU=0.5, seed=1)
     other["row"] |= change
