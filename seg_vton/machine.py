@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+_CODE = ("seg_vton", "configs", "tools")
+
 
 def _cpu_info(field: str) -> str:
     """A field of Linux's list of processors, of the first one; empty elsewhere."""
@@ -38,7 +40,7 @@ def describe() -> dict[str, Any]:
 
 
 def code_version() -> str:
-    """The commit of this repository's code: 12 digits, with `-dirty` where tracked files differ; else 'unknown'.
+    """The commit of this repository: 12 digits, with `-dirty` where package, configs or tools differ; else 'unknown'.
 
     It is unknown without git, and where the package was installed apart from its repository.
     """
@@ -51,6 +53,7 @@ def code_version() -> str:
     try:
         git("ls-files", "--error-unmatch", here.name)  # else it may lie in a folder of another repository
         commit = git("rev-parse", "--short=12", "HEAD")
-        return f"{commit}-dirty" if git("status", "--porcelain", "--untracked-files=no") else commit
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", *(f":/{folder}" for folder in _CODE))
+        return f"{commit}-dirty" if changed else commit
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

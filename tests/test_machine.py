@@ -64,6 +64,7 @@ def repository(tmp_path, monkeypatch):
         command = ["git", "-C", str(tmp_path), *names, *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
+    (tmp_path / "result.json").write_text("one")
     git("init")
     git("add", ".")
     git("commit", "-m", "all")
@@ -74,7 +75,8 @@ def test_the_code_is_named_by_its_commit_and_whether_it_differs(repository):
     commit = repository("rev-parse", "HEAD")
     assert machine.code_version() == commit[:12]
     Path(machine.__file__).with_name("new.py").touch()
-    assert machine.code_version() == commit[:12]  # files that git does not track are results, say
+    Path(machine.__file__).parents[1].joinpath("result.json").write_text("another")
+    assert machine.code_version() == commit[:12]  # results are no code
     Path(machine.__file__).write_text("changed")
     assert machine.code_version() == f"{commit[:12]}-dirty"
 
