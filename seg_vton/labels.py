@@ -175,6 +175,16 @@ LIP20 = _space(
     palette=_LIP_PALETTE,
 )  # fmt: skip
 
+LIP21 = _space(
+    "lip21",
+    (*LIP20.classes, "neck"),
+    head=("hat", "hair", "sunglasses", "face"),
+    upper=("upper-clothes", "dress", "coat"),
+    source="CP-VTON+ (Minar et al., CVPR Workshops 2020), dataset_neck_skin_correction.py: LIP's ids, and 20 is the "
+    "skin of neck and chest",
+    palette=(*_LIP_PALETTE, (189, 183, 107)),
+)
+
 CIHP20 = _space(
     "cihp20",
     tuple("torso-skin" if name == "jumpsuits" else name for name in LIP20.classes),
@@ -216,7 +226,9 @@ TRYON8 = _space(
     source="ours: the least that try-on needs, and what every other space can be reduced to",
 )
 
-SPACES = MappingProxyType({s.name: s for s in (DEEPFASHION15, CCP59, DFMM24, LIP20, CIHP20, ATR18, ACGPN14, TRYON8)})
+SPACES = MappingProxyType({
+    s.name: s for s in (DEEPFASHION15, CCP59, DFMM24, LIP20, LIP21, CIHP20, ATR18, ACGPN14, TRYON8)
+})  # fmt: skip
 
 # Each table lists, under a target class, the source classes that become it. Classes of the same name in both spaces
 # need no entry. What stands under 'background' is dropped: the target has no class for it.
@@ -311,6 +323,7 @@ _GROUPS: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
     },
     # CP-VTON does not count LIP's jumpsuits as an upper garment (they stay on the person), so neither does this.
     ('lip20', 'tryon8'): {**_LIP_TO_TRYON8, 'lower': ('pants', 'skirt', 'jumpsuits')},
+    ('lip21', 'tryon8'): {**_LIP_TO_TRYON8, 'lower': ('pants', 'skirt', 'jumpsuits'), 'skin': (*_SIDED_SKIN, 'neck')},
     ('cihp20', 'tryon8'): {**_LIP_TO_TRYON8, 'skin': (*_SIDED_SKIN, 'torso-skin')},
     ('atr18', 'tryon8'): {
         'hair+headwear': ('hat', 'hair'),
@@ -330,7 +343,9 @@ _GROUPS: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
         'footwear': ('left-shoe', 'right-shoe'),
         'accessories': ('noise', 'unused-2', 'unused-3'),
     },
+    ('lip21', 'lip20'): {'background': ('neck',)},  # what it was before the correction
     ('lip20', 'acgpn14'): {**_LIP_TO_ACGPN14, 'noise': (*_LIP_TO_ACGPN14['noise'], 'jumpsuits')},
+    ('lip21', 'acgpn14'): {**_LIP_TO_ACGPN14, 'noise': (*_LIP_TO_ACGPN14['noise'], 'jumpsuits', 'neck')},
     ('cihp20', 'acgpn14'): {**_LIP_TO_ACGPN14, 'noise': (*_LIP_TO_ACGPN14['noise'], 'torso-skin')},
     ('atr18', 'acgpn14'): {
         'hair': ('hat',),
@@ -354,12 +369,13 @@ _TABLES = {pair: _table(*pair) for pair in _GROUPS} | {
     (name, name): np.arange(len(space.classes), dtype=np.uint8) for name, space in SPACES.items()
 }
 
-_SIDED = ("lip20", "cihp20", "atr18", "acgpn14")
+_SIDED = ("lip20", "lip21", "cihp20", "atr18", "acgpn14")
 _LACKS = {
     "deepfashion15": "merges socks with shoes, ties and necklaces with scarves, and all kinds of top",
     "ccp59": "labels neither the face nor the sides of the body",
     "dfmm24": "has one label where CCP has many kinds of top, outer garment, trousers and shoes",
     "lip20": "labels no bag and no belt, and of the skin only arms and legs",
+    "lip21": "labels no bag and no belt, and of the torso's skin only the neck",
     "cihp20": "labels no bag and no belt, and no jumpsuits",
     "atr18": "labels no coats (they are upper-clothes), no socks and no gloves",
     "acgpn14": "merges coats and dresses with tops, and skirts with trousers, and calls the rest noise",

@@ -18,7 +18,9 @@ ALLOWED = {
     ("ccp59", "dfmm24"),
     ("dfmm24", "deepfashion15"),
     *((name, "tryon8") for name in NAMES if name != "tryon8"),
+    ("lip21", "lip20"),
     ("lip20", "acgpn14"),
+    ("lip21", "acgpn14"),
     ("cihp20", "acgpn14"),
     ("atr18", "acgpn14"),
 }
@@ -74,6 +76,15 @@ def test_lip_and_cihp_differ_in_label_ten_alone():
     assert (lip[10], cihp[10]) == ("jumpsuits", "torso-skin")
 
 
+def test_cp_vton_plus_adds_the_neck_to_lip():
+    lip, plus = get_space("lip20"), get_space("lip21")
+    assert plus.classes == (*lip.classes, "neck")
+    assert plus.palette[:20] == lip.palette
+    assert (plus.unions.head, plus.unions.upper) == (lip.unions.head, lip.unions.upper)
+    assert plus.unions.body == (*lip.unions.body, 20)
+    np.testing.assert_array_equal(convert(np.arange(21), "lip21", "lip20"), [*range(20), 0])
+
+
 def test_voc_colours():
     # From the VOC development kit: person is 15, tv monitor 20.
     assert labels._bit_palette(21)[15] == (192, 128, 128)
@@ -95,7 +106,7 @@ def test_pair_converts_or_says_why_not(pair):
         assert f"{pair[0]} cannot become {pair[1]}" in str(error.value)
 
 
-@pytest.mark.parametrize("target", ["lip20", "cihp20", "atr18", "acgpn14"])
+@pytest.mark.parametrize("target", ["lip20", "lip21", "cihp20", "atr18", "acgpn14"])
 @pytest.mark.parametrize("source", ["deepfashion15", "ccp59", "dfmm24", "tryon8"])
 def test_left_and_right_are_never_made_up(source, target):
     with pytest.raises(LabelConversionError, match="no left or right arms"):
@@ -133,6 +144,7 @@ def test_only_the_listed_classes_are_dropped():
         ("ccp59", "deepfashion15"): ("accessories", "bracelet", "earrings", "gloves", "ring", "watch"),
         ("ccp59", "dfmm24"): ("accessories",),
         ("dfmm24", "deepfashion15"): ("ring", "wrist wearing", "gloves", "earrings"),
+        ("lip21", "lip20"): ("neck",),
     }
 
 
@@ -152,6 +164,7 @@ def test_only_the_listed_classes_are_dropped():
         ("dfmm24", "socks footwear", "deepfashion15", "footwear"),
         ("cihp20", "torso-skin left-arm right-leg", "tryon8", "skin"),
         ("lip20", "scarf glove", "tryon8", "accessories"),
+        ("lip21", "neck left-arm right-leg", "tryon8", "skin"),
         ("lip20", "hat hair", "acgpn14", "hair"),
         ("atr18", "bag belt scarf", "acgpn14", "noise"),
     ],

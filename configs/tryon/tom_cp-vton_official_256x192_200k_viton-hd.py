@@ -1,5 +1,5 @@
 # Changes: an instance norm at the output, VGG fed [-1, 1], garments warped beforehand, a rate that never falls.
-# Why: the published code as it runs; published TOM checkpoints are to be tested with this file.
+# Why: the published code as it runs on today's PyTorch; files that it wrote are to be tested with this one.
 # Costs: as tom_cp-vton; before it tools/test.py GMM CHECKPOINT --split train --out data/viton-hd/train, and for test.
 _base_ = "./tom_cp-vton_256x192_200k_viton-hd.py"
 model = dict(warper=None, output_norm=True, loss_perceptual=dict(input_range="published"))

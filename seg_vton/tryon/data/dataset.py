@@ -73,8 +73,8 @@ class TryOnDataset(Dataset):
         garment_classes: classes of the garment that is tried on, in place of the label space's upper union; for
             DressCode's `lower_body`, `("pants", "skirt")`.
         folders: other folders by role, of the split or paths: `dict(parse="image-parse-new")` for CP-VTON+'s maps,
-            `dict(warped_cloth="warp-cloth", warped_mask="warp-mask")` for exported warps, `dict(theta="warp")` for the
-            known warps of pairs that are made from photos.
+            which are in `lip21`, `dict(warped_cloth="warp-cloth", warped_mask="warp-mask")` for exported warps,
+            `dict(theta="warp")` for the known warps of pairs that are made from photos.
         parse: where persons' parsing maps come from. `dict(source="files")`, the default, takes the data set's own;
             `dict(source="predicted", ...)` takes a segmenter's, see `PredictedParsing` for the other keys: agnostic
             representation and, unless it says otherwise, all targets are made from them. Pairs whose predicted map

@@ -98,7 +98,11 @@ WARPED = MappingProxyType({
     "warped_cloth": Place(("warp-cloth",), ("{person}_{garment}.png", "{garment_file}")),
     "warped_mask": Place(("warp-mask",), ("{person}_{garment}.png", "{garment_file}")),
 })  # fmt: skip
-"""Exported warps: under a name for the pair, or as CP-VTON writes them, under the garment's alone."""
+"""Exported warps: under a name for the pair, or as CP-VTON's code writes them, under the garment's alone.
+
+CP-VTON+'s code names them after the person: rename those to `PERSON_GARMENT.png`. Where persons and garments share
+names, as in VITON-HD, nothing else tells the two ways apart, and they would be taken for the garments'.
+"""
 
 KNOWN_WARP = MappingProxyType({"theta": Place(("warp",), ("{person}.npy",))})
 """The warp that GMM is to find, where it is known: see `seg_vton.data.photo_pairs`."""

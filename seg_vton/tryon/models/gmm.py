@@ -100,7 +100,7 @@ class GMM(TryOnModel):
     """Matches the cloth-agnostic person with a garment and warps the garment by a thin-plate spline.
 
     With `aux_head=None` the state dict has the 104 tensors (19,057,650 parameters) of the published network under their
-    published names, so that published checkpoints load.
+    published names, so that files which the published code writes load.
 
     Args:
         aux_head: config of the decoder on the two extractors' concatenated features, or None.

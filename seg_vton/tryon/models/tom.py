@@ -88,7 +88,7 @@ class TOM(TryOnModel):
     """Renders the person and a composition mask m: `try_on = m * warped_cloth + (1 - m) * rendered`.
 
     With `aux_head=None` the state dict has the 24 tensors (21,349,252 parameters) of the published network under their
-    published names, so that published checkpoints load. The warper is not among them.
+    published names, so that files which the published code writes load. The warper is not among them.
 
     Args:
         aux_head: config of the second decoder, on the features of all levels of the U-Net's encoder, or None.

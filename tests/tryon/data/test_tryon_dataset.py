@@ -174,6 +174,22 @@ def test_another_folder_of_parsing_maps(dolls):
     assert inputs["parse_cloth_mask"].all()
 
 
+def test_parsing_maps_of_cp_vton_plus_close_the_hole_at_the_neck(dolls):
+    folder, space = dolls / "train" / "image-parse-new", get_space("lip21")
+    folder.mkdir()
+    parse = np.zeros((64, 48), np.uint8)
+    parse[16:32], parse[32:48] = space.id_of("neck"), space.id_of("upper-clothes")
+    for number in range(1, 6):
+        Image.fromarray(parse).save(folder / f"00000{number}_0.png")  # grey, as its code writes them
+    folders = {"parse": "image-parse-new"}
+    inputs = dolls_of(dolls, label_space="lip21", folders=folders)[0]["inputs"]
+    assert (inputs["agnostic"][0, 20:44] > 0).all()
+    assert np.array_equal(inputs["parse_cloth_mask"][0], parse == 5)
+    assert (inputs["parse"][parse == 20] == get_space("tryon8").id_of("skin")).all()
+    with pytest.raises(UserError, match="lip20 has the ids 0 to 19, found also 20"):
+        dolls_of(dolls, label_space="lip20", folders=folders)[0]
+
+
 def test_a_class_without_an_auxiliary_label_is_ignored(dolls):
     parse = np.zeros((64, 48), np.uint8)
     space = get_space("dfmm24")
