@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -25,16 +27,18 @@ SUITES = {
 }
 
 
-def benchmark_parser(description: str, tiny: str, rounds: int = 5) -> argparse.ArgumentParser:
+ROUNDS = 5
+
+
+def benchmark_parser(description: str, tiny: str) -> argparse.ArgumentParser:
     """The options that every benchmark's tool has: `--rounds`, `--quick`, `--out`, `--overwrite`.
 
     Args:
         description: the tool's docstring, whose lines are kept.
         tiny: what `--quick` takes instead of the real inputs.
-        rounds: default of `--rounds`.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=rounds, help=f"counted rounds (default {rounds})")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"counted rounds (default {ROUNDS})")
     parser.add_argument("--quick", action="store_true", help=f"{tiny}: shows that it runs, measures nothing")
     parser.add_argument("--out", metavar="FILE.json", help="write the figures as JSON")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing FILE.json")
@@ -67,7 +71,7 @@ def run_suite(
     suite: str,
     out: str | Path,
     only: Sequence[str] = (),
-    rounds: int = 3,
+    rounds: int = ROUNDS,
     quick: bool = False,
     overwrite: bool = False,
 ) -> dict[str, Any]:
@@ -86,13 +90,17 @@ def run_suite(
         overwrite: whether `out` may be replaced.
 
     Returns:
-        `suite`, `machine` and `benchmarks`: by name the `rounds`, whether `quick`, the `seconds` that the
-        whole process took, and its `report`.
+        `suite`, `machine` and `benchmarks`: by name `rounds`, whether `quick`, `code` and `command` (this process's
+        commit, see `machine.code_version`, and command line), `started` (UTC, ISO 8601), `load_average` of that moment
+        over the last 1, 5 and 15 minutes, the `seconds` that the whole process took, and its `report`.
 
     Raises:
         UserError: there is no such benchmark, no GPU for the suite, `out` may not be replaced, or a benchmark failed.
     """
     names, out, console = choose(suite, only), Path(out), Console(stderr=True)
+    # Before anything is written: `out` may lie in the repository.
+    command = shlex.join(["python", *sys.argv])
+    shared = {"rounds": rounds, "quick": quick, "code": machine.code_version(), "command": command}
     refuse_existing(out, overwrite)
     content = {"suite": suite, "machine": _machine(suite), "benchmarks": _kept(out, suite) if only else {}}
     failed = []
@@ -105,7 +113,7 @@ def run_suite(
             console.print(f"[red]{name} failed[/red]; its own message is above")
             continue
         console.print(f"{name} took {found['seconds']:.0f} s")
-        content["benchmarks"][name] = {"rounds": rounds, "quick": quick, **found}
+        content["benchmarks"][name] = {**shared, **found}
         write_json(out, content, overwrite=True, indent=1)
     if failed:
         raise UserError(f"{'; '.join(failed)}. {out} has the others; run these again with --only NAMES --overwrite")
@@ -136,6 +144,11 @@ def _run(tool: Path, suite: str, rounds: int, quick: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, str(tool), "--rounds", str(rounds), "--out", str(report)]
+        moment = {"started": _now(), "load_average": [round(load, 2) for load in os.getloadavg()]}
         start = time.perf_counter()
         subprocess.run(command + ["--quick"] * quick, env=environment, check=True)
-        return {"seconds": time.perf_counter() - start, "report": read_json(report)}
+        return {**moment, "seconds": time.perf_counter() - start, "report": read_json(report)}
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")

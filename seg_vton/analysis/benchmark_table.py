@@ -5,11 +5,12 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from seg_vton.analysis import markdown
 from seg_vton.analysis.benchmark_suite import SUITES
 from seg_vton.analysis.result_rows import cores
+from seg_vton.analysis.timing import speedup
 from seg_vton.errors import UserError
 from seg_vton.files import read_json
 
@@ -22,99 +23,127 @@ _INTRODUCTION = f"""{markdown.mark(SCRIPT)}
 
 How to read the tables:
 
-- Only what stands in one table can be compared. Its forms took turns, round after round, in one process on one machine
-  (the evaluation's in a new process each time), so that whatever slowed the machine slowed all of them. "Times faster"
-  is the median over the rounds of the ratio inside each round, and the first form's is 1; a ratio that the spread of
-  the times could explain means nothing.
-- Times are medians of the rounds, with the fastest and the slowest beside them.
-- "Of matmul peak" and "of copy peak" say how much of the machine is used: the multiply-adds that the operation itself
-  needs, or its inputs read once and its results written once, per second, as a share of the best float32 matrix product
-  and the best copy of a large block that PyTorch did in the same run. Neither can be 100 % where work needs both. Of
-  the try-on networks every convolution counts as if computed directly; Winograd's way takes fewer operations.
-- Memory is the most that PyTorch's allocators held beyond what they held before, results included; for the data
-  pipelines and the evaluation, by how much a process grew, as the operating system counts it. "Memory / output" is in
-  sizes of the result.
+- Only what stands in one table can be compared. Its forms took turns in one process on one machine (the evaluation's in
+  a new process each time), in another order every round, so that whatever slowed the machine slowed all of them. Each
+  ran at least once before the counted rounds.
+- Times are medians of the rounds. "Times faster" is the median over the rounds of the ratio inside each round; "min to
+  max" beside it are the smallest and the largest of these ratios. The first form's is 1. Where min and max lie on both
+  sides of 1, the rounds do not say which form is faster. The JSON has the time of every round.
+- "GFLOP" are the floating-point operations, in 10^9, that a form executes in convolutions and matrix products, as
+  PyTorch counts them; a multiply-add counts as two. "Of matmul peak" is GFLOP a second as a share of the best float32
+  matrix product that the same process did before or after. It says how busy a form keeps the machine, not which form is
+  better: one that needs fewer operations can be faster at a smaller share.
+- For CARAFE the operations are those that its definition needs, the same for all forms. "Of copy peak" is its inputs
+  read once and its results written once, in bytes a second, as a share of the best copy of a large block.
+- "Peak MB" is the most that PyTorch's allocators held beyond what they held before, results included. Training steps
+  start without gradients. "Memory / output" is the same in sizes of the result. "Grew MB" is by how much the peak of a
+  process's resident memory rose while it worked. It misses what a process writes to pages that it shares with the
+  process it was forked from, and memory that takes the place of what was given back before.
 - The reference forms: CARAFE from `unfold`; mmdet's R50-FPN in mmdet's plain settings (contiguous memory, batch
   normalisation by itself, RoIs pooled sample by sample); CP-VTON's computation written plainly; torchvision's
   transforms and mmdet's own data set; pycocotools.
 - Weights, pictures and predictions are random or drawn. Times say nothing about quality.
-
-To run them again: `python tools/analysis/benchmark.py --suite cpu --out FILE.json`, about a quarter of an hour on two
-cores with nothing else running; `--suite gpu` where there is a CUDA GPU.
 """
 
-_NO_GPU = """
-No GPU has run these benchmarks yet, nor CARAFE's Triton kernels (`seg_vton/ops/carafe_triton.py`), which a GPU without
-mmcv's compiled operators takes: they are checked in Triton's interpreter on the CPU.
-"""
+_AGAIN = (
+    "To run them again: `python tools/analysis/benchmark.py --suite cpu --out FILE.json` on a machine with nothing "
+    "else running; `--suite gpu` where there is a CUDA GPU."
+)
+_NO_GPU = (
+    "No GPU has run these benchmarks yet, nor CARAFE's Triton kernels (`seg_vton/ops/carafe_triton.py`), which a GPU "
+    "without mmcv's compiled operators takes: they are checked in Triton's interpreter on the CPU."
+)
 
 
 OURS, OURS_CHANNELS_LAST = "seg_vton", "seg_vton, channels-last"
 
+_DETECTOR_NOTE = (
+    "Our settings are channels-last memory, RoIs pooled by matrix products and, for inference, batch normalisation "
+    "folded into the convolutions; how much each of them saves is not measured. GFLOP are without the pooling of "
+    "RoIs, which PyTorch counts in our form only."
+)
+_TRYON_NOTE = (
+    "The same result takes seg_vton fewer operations: TOM's decoder multiplies before it resizes (`resize_conv3x3`), "
+    "and on the CPU some 3 x 3 convolutions are Winograd's (`WinogradConv2d`): GFLOP have the operations of their "
+    "transforms and not the multiplications that they save. The auxiliary decoder's row is compared with seg_vton "
+    "without that decoder, which the published networks lack. Rows with --amp compute in a lower precision than the "
+    "published form; they have no share of a float32 peak."
+)
 _DATA_NOTE = (
     "The photographs have the items' size already, as DeepFashion's have; mmdet's data set resamples their masks all "
     "the same. Importing `seg_vton` packs the masks that leave a worker, mmdet's too."
 )
+_EVALUATION_NOTE = (
+    "seg_vton's AP is computed by faster-coco-eval (`COCOeval_faster`): the speed is that library's, and the row "
+    "includes each class's numbers, which seg_vton takes from the same arrays."
+)
 _LIMITS = """\
-What keeps it from the machine's limits: seg_vton's form gets {matmul} of the matrix-product peak and {copy} of the
-copy peak (the rows above, both passes). By its code (`seg_vton/ops/carafe_kernels.py`) its products are many and
-small: every source pixel has weights of its own, so that a block is a batched product of {fan} x {taps} by {taps} x
-{channels} matrices, {flop} multiply-adds each, where the peak is of one large product that reuses every number it
-reads; {fan} rows leave little to reuse. Around the products every number is moved several times: features are padded,
-then copied into columns that hold each of them {kernel} times, weights are reordered by pixel, and the sums, margins
-between rows dropped, are stored in the output's layout; the copy peak counts one reading and one writing. Contiguous
-features and outputs have to be transposed too: channels-last memory, which spares that, takes {saved} less time. How
-the rest divides between products and copies is not measured.
+What keeps CARAFE from the machine's limits: seg_vton's forms reach {matmul} of the matrix-product peak and {copy} of
+the copy peak (both memory layouts, both passes). The code (`seg_vton/ops/carafe_kernels.py`) shows two causes. Its
+products are many and small: every source pixel has its own weights, so a block is a batch of products of {fan} x {taps}
+by {taps} x {channels} matrices, {flop} multiply-adds each, in which a feature that was read is used {fan} times. The
+peak is that of one large product, which uses what it reads far more often. And the numbers are moved several times:
+features are padded and copied into columns that hold each of them {kernel} times, weights are reordered by pixel, and
+sums are stored in the output's layout. The copy peak counts one reading and one writing. Contiguous features and
+outputs are also transposed, channels-last ones are not. {layouts} How the rest of the time divides between products and
+copies is not measured.
 """
+
+
+class Run(NamedTuple):
+    """A benchmark's name and report, and what `run_suite` noted beside it; nothing for a report by itself."""
+
+    name: str
+    report: Content
+    facts: Content
+
+    @property
+    def title(self) -> str:
+        """What was measured and where."""
+        return f"{_TITLES[self.name]}, {self.report['machine']['gpu'] or 'CPU'}"
 
 
 def _ops_table(report: Content) -> str:
     """CARAFE: one row a form, place and pass; the ratio is to the first form."""
-    header = (f"CARAFE, {_place(report)}", "form", "median ms", "min to max", "times faster")
+    header = (f"CARAFE, {_place(report)}", "form", "median ms", *_FASTER)
     header += ("memory / output", "of matmul peak", "of copy peak")
     rows = [
         (
             f"{row['place']} {'x'.join(map(str, row['shape']))}, {_PASSES[row['pass']]}",
             row["form"],
             f"{1e3 * row['median']:.0f}",
-            _range(row, 1e3),
-            f"{row['speedup']:.1f}",
+            *_faster(row),
             f"{row['peak_over_output']:.1f}",
             f"{row['share_of_matmul']:.0%}",
             f"{row['share_of_copy']:.0%}",
         )
         for row in report["rows"]
     ]
-    peaks = report["peaks"]
+    places = "".join(f" {place.capitalize()}: {text}." for place, text in report["places"].items())
     note = (
-        f"Kernel {report['kernel']} x {report['kernel']}, scale {report['scale']}, float32. Peaks measured in the same "
-        f"run: {peaks['matmul_gflops']:.0f} GFLOP/s in a matrix product, {peaks['copy_gbytes']:.0f} GB/s in a copy."
+        f"Kernel {report['kernel']} x {report['kernel']}, scale {report['scale']}, float32.{places} {_rounds(report)} "
+        f"{_peak(report)}; {report['copy_peak_gbytes']:.0f} GB/s in a copy. {_machine(report)}"
     )
-    return markdown.table(header, rows, left=header[:2]) + f"\n\n{note} {_machine(report)}"
+    return f"{markdown.table(header, rows, left=header[:2])}\n\n{note}"
 
 
 def _ops_limits(report: Content) -> str:
     """What keeps CARAFE's block form from the machine's limits, as far as the report and the code tell."""
-    forms = {(row["place"], row["pass"], row["form"]): row for row in report["rows"]}
-    pairs = [(forms.get((*key, OURS)), row) for (*key, form), row in forms.items() if form == OURS_CHANNELS_LAST]
-    pairs = [(plain, last) for plain, last in pairs if plain]
-    if not pairs:
+    rows = [row for row in report["rows"] if row["form"] in (OURS, OURS_CHANNELS_LAST)]
+    if not rows:
         return ""
-    rows = [row for pair in pairs for row in pair]
-    saved = [1 - last["median"] / plain["median"] for plain, last in pairs]
-    taps, fan = report["kernel"] ** 2, report["scale"] ** 2
-    channels = rows[0]["shape"][1]
+    taps, fan, channels = report["kernel"] ** 2, report["scale"] ** 2, rows[0]["shape"][1]
     text = _LIMITS.format(
         matmul=_shares(row["share_of_matmul"] for row in rows),
         copy=_shares(row["share_of_copy"] for row in rows),
-        saved=_shares(saved),
+        layouts=_layouts(rows),
         fan=fan,
         taps=taps,
         channels=channels,
         flop=fan * taps * channels,
         kernel=report["kernel"],
     )
-    return "\n\n" + textwrap.fill(" ".join(text.split()), 120)
+    return "\n\n" + textwrap.fill(" ".join(text.split()), 120, break_on_hyphens=False)
 
 
 def _shares(values: Iterable[float]) -> str:
@@ -122,90 +151,113 @@ def _shares(values: Iterable[float]) -> str:
     return f"{100 * found[0]:.0f} to {100 * found[-1]:.0f} %"
 
 
+def _layouts(rows: Sequence[Content]) -> str:
+    """Where channels-last features are faster or slower than contiguous ones in every round."""
+    cases: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for row in rows:
+        cases.setdefault((row["place"], row["pass"]), {})[row["form"]] = row["seconds"]
+    told, open_ = [], []
+    for (place, passes), seconds in cases.items():
+        ratios = speedup(seconds[OURS], seconds[OURS_CHANNELS_LAST])
+        name = f"{place}, {_PASSES[passes]}"
+        if ratios["min"] > 1 or ratios["max"] < 1:
+            told.append(f"{name}: {_ratio(ratios['median'])} ({_range(ratios)})")
+        else:
+            open_.append(name)
+    text = f"How many times faster channels-last memory is, with min and max: {'; '.join(told)}." if told else ""
+    if open_:
+        text += f" The rounds do not say in which memory it is faster for {'; '.join(open_)}."
+    return text.strip()
+
+
 def _detector_table(report: Content) -> str:
-    """The detectors: one row a model and mode; the ratio is to plain."""
+    """The detectors: one row a task and form; the ratio is to the first form of the same task."""
     width, height = report["size"]
-    header = (f"Mask R-CNN, {width} x {height}, batch 1", "median s", "min to max", "GFLOP")
-    header += ("of matmul peak", "peak MB", "times faster")
-    names = {"plain": "R50-FPN, mmdet's plain settings", "ours": "R50 CARAFE-FPN, ours"}
-    rows = []
-    for key, row in report["rows"].items():
-        name, mode = key.split()
-        rows.append((
-            f"{mode}: {names[name]}",
-            f"{row['median']:.2f}",
-            _range(row),
-            f"{row['gigaflop']:.0f}",
-            f"{row['share_of_peak']:.0%}",
-            _megabytes(row),
-            f"{1 / row.get('ratio', 1):.2f}",
-        ))  # fmt: skip
-    peak = f"Peak measured in the same run: {report['matmul_peak_gflops']:.0f} GFLOP/s in a float32 matrix product."
-    return markdown.table(header, rows, left=header[:1]) + f"\n\n{peak} {_machine(report)}"
+    header = (f"Mask R-CNN, {width} x {height}, batch 1", "median s", *_FASTER, "GFLOP", "of matmul peak", "peak MB")
+    rows = [
+        (f"{row['task']}: {row['form']}", f"{row['median']:.2f}", *_faster(row), *_work(row), _megabytes(row))
+        for row in report["rows"]
+    ]
+    neck = "; ".join(
+        f"{task} {_ratio(ratios['median'])} ({_range(ratios)})" for task, ratios in report["carafe_speedup"].items()
+    )
+    carafe = f"In the same settings CARAFE-FPN is this many times faster than R50-FPN: {neck}; below 1 it is slower."
+    note = f"{_DETECTOR_NOTE} {carafe} {_rounds(report)} {_peak(report)}. {_machine(report)}"
+    return f"{markdown.table(header, rows, left=header[:1])}\n\n{note}"
 
 
 def _tryon_table(report: Content) -> str:
-    """Try-on: one row a task and form; the ratio is to the published form of the same task."""
+    """Try-on: one row a task and form; the ratio is to the row's baseline, mostly the published form."""
     height, width = report["image_size"]
-    header = (f"try-on, {height} x {width}, batch {report['batch']}", "form", "median ms", "min to max")
-    shares = any("share_of_peak" in row for row in report["rows"])  # reports of before have none
-    header += ("times faster", *(("of matmul peak",) if shares else ()), "peak MB")
+    header = (f"try-on, {height} x {width}, batch {report['batch']}", "form", "median ms", *_FASTER)
+    header += ("GFLOP", "of matmul peak", "peak MB")
+    found = report["rows"] + [{"task": "inputs of one item", **row} for row in report["data"]["rows"]]
     rows = [
-        (
-            row["task"],
-            row["form"],
-            _figure(1e3 * row["median"]),
-            _range(row, 1e3),
-            f"{row['speedup']:.2f}",
-            *((f"{row['share_of_peak']:.0%}" if "share_of_peak" in row else "-",) if shares else ()),
-            _megabytes(row),
-        )
-        for row in report["rows"] + [{"task": "inputs of one item", **row} for row in report["data"]["rows"]]
+        (row["task"], row["form"], _figure(1e3 * row["median"]), *_faster(row), *_work(row), _megabytes(row))
+        for row in found
     ]
-    peak = f"Peak measured in the same run: {report['matmul_peak_gflops']:.0f} GFLOP/s in a float32 matrix product. "
-    return markdown.table(header, rows, left=header[:2]) + f"\n\n{peak if shares else ''}{_machine(report)}"
+    note = f"{_TRYON_NOTE} {_rounds(report)} {_peak(report)}. {_machine(report)}"
+    return f"{markdown.table(header, rows, left=header[:2])}\n\n{note}"
 
 
 def _data_table(report: Content) -> str:
     """Data pipelines: one row a task and form; the ratio is to the first form of the same task."""
-    header = (f"data, {report['workers']} workers", "form", "items/s", "min to max", "times faster", "worker grew MB")
+    header = (f"data, {report['workers']} workers", "form", "items/s", *_FASTER, "worker grew MB")
     rows = [
-        (
-            row["task"],
-            row["form"],
-            f"{row['items_per_second']:.0f}",
-            f"{1 / row['max']:.0f} to {1 / row['min']:.0f}",
-            f"{row['speedup']:.2f}",
-            _megabytes(row),
-        )
-        for row in report["rows"]
+        (row["task"], row["form"], f"{1 / row['median']:.0f}", *_faster(row), _megabytes(row)) for row in report["rows"]
     ]
-    return markdown.table(header, rows, left=header[:2]) + f"\n\n{_DATA_NOTE} {_machine(report)}"
+    note = f"{_DATA_NOTE} {_rounds(report)} {_machine(report)}"
+    return f"{markdown.table(header, rows, left=header[:2])}\n\n{note}"
 
 
 def _evaluation_table(report: Content) -> str:
     """COCO's average precision: one row a form; the ratio is to pycocotools."""
-    header = ("AP of boxes and masks", "median s", "min to max", "times faster", "process grew MB")
-    rows = [
-        (row["form"], f"{row['median']:.2f}", _range(row), f"{row['speedup']:.1f}", _megabytes(row))
-        for row in report["rows"]
-    ]
+    header = ("AP of boxes and masks", "median s", *_FASTER, "process grew MB")
+    rows = [(row["form"], f"{row['median']:.2f}", *_faster(row), _megabytes(row)) for row in report["rows"]]
     case = f"{report['images']} images of {report['instances']} instances in 15 classes."
     difference = report["largest_difference"]
     same = f"The twelve numbers {f'differ by at most {difference:.0e}' if difference else 'are the same'}."
-    return markdown.table(header, rows, left=header[:1]) + f"\n\n{case} {same} {_machine(report)}"
+    note = f"{case} {same} {_EVALUATION_NOTE} {_rounds(report)} {_machine(report)}"
+    return f"{markdown.table(header, rows, left=header[:1])}\n\n{note}"
 
 
-def _range(row: Content, factor: float = 1.0) -> str:
-    return " to ".join(_figure(factor * row[key]) for key in ("min", "max"))
+_FASTER = ("times faster", "min to max")
+
+
+def _faster(row: Content) -> tuple[str, str]:
+    """The cells of `_FASTER`; a form that others are compared with has no spread."""
+    ratios = row["speedup"]
+    return _ratio(ratios["median"]), "-" if ratios["min"] == ratios["max"] == 1 else _range(ratios)
+
+
+def _range(ratios: Content) -> str:
+    return f"{_ratio(ratios['min'])} to {_ratio(ratios['max'])}"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}"
 
 
 def _figure(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
+def _work(row: Content) -> tuple[str, str]:
+    """Operations, and the share of the matrix product's peak; '-' where a row has none."""
+    gigaflop = f"{row['gigaflop']:.0f}" if "gigaflop" in row else "-"
+    return gigaflop, f"{row['share_of_peak']:.0%}" if "share_of_peak" in row else "-"
+
+
 def _megabytes(row: Content) -> str:
     return f"{row['peak_bytes'] / 1e6:.0f}" if "peak_bytes" in row else "-"
+
+
+def _rounds(report: Content) -> str:
+    return f"Rounds: {len(report['rows'][0]['seconds'])}."
+
+
+def _peak(report: Content) -> str:
+    return f"Peak of this process: {report['matmul_peak_gflops']:.0f} GFLOP/s in a float32 matrix product"
 
 
 def _place(report: Content) -> str:
@@ -217,30 +269,22 @@ def _machine(report: Content) -> str:
     return f"Machine: {machine['gpu'] or machine['cpu']}, {cores(machine)}, torch {machine['torch']}."
 
 
-def _reports(path: str | Path) -> Iterator[tuple[str, Content]]:
-    """The reports of a file by the names of their benchmarks, in a fixed order."""
-    content = read_json(path)
-    if isinstance(content, dict) and "benchmarks" in content:
-        order = SUITES["cpu"]
-        for name in sorted(content["benchmarks"], key=order.index):
-            yield name, content["benchmarks"][name]["report"]
-    else:
-        yield _kind(content, path), content
-
-
-def _kind(content: Any, path: str | Path) -> str:
-    """The name of the benchmark that wrote a report.
+def _runs(path: str | Path) -> Iterator[Run]:
+    """The benchmarks of a file, in a fixed order.
 
     Raises:
         UserError: it is of none.
     """
-    keys = content.keys() if isinstance(content, dict) else ()
-    if "benchmark" in keys:
-        return content["benchmark"]
-    for key, name in (("kernel", "ops"), ("image_size", "tryon"), ("matmul_peak_gflops", "detector")):
-        if key in keys:
-            return name
-    raise UserError(f"{path} is not a report of benchmark.py or of a benchmark_NAME.py in tools/analysis")
+    content = read_json(path)
+    content = content if isinstance(content, dict) else {}
+    if "benchmarks" in content:
+        for name in sorted(content["benchmarks"], key=SUITES["cpu"].index):
+            facts = dict(content["benchmarks"][name])
+            yield Run(name, facts.pop("report"), facts)
+    elif content.get("benchmark") in _TABLES:
+        yield Run(content["benchmark"], content, {})
+    else:
+        raise UserError(f"{path} is not a report of benchmark.py or of a benchmark_NAME.py in tools/analysis")
 
 
 _TABLES = {
@@ -268,11 +312,53 @@ def benchmark_tables(paths: Iterable[str | Path]) -> str:
     Raises:
         UserError: a file is missing, broken, or of none of the benchmarks.
     """
-    return "\n\n".join(_TABLES[name](report) for path in paths for name, report in _reports(path))
+    return "\n\n".join(_TABLES[run.name](run.report) for path in paths for run in _runs(path))
+
+
+def _origins(runs: Sequence[Run]) -> str:
+    """When, of which commit and how each benchmark ran, as far as that was noted."""
+    header = ("run", "started (UTC)", "commit", "rounds", "minutes", "load before")
+    rows = [
+        (
+            run.title,
+            run.facts["started"].replace("T", " ").removesuffix("+00:00"),
+            run.facts["code"],
+            f"{run.facts['rounds']}{', quick' if run.facts['quick'] else ''}",
+            f"{run.facts['seconds'] / 60:.1f}",
+            f"{run.facts['load_average'][0]:.2f}",
+        )
+        for run in runs
+        if run.facts
+    ]
+    if not rows:
+        return ""
+    commits = {row[2] for row in rows}
+    parts = ["All are of one commit." if len(commits) == 1 else "They are of different commits."]
+    if any(commit.endswith("-dirty") for commit in commits):
+        parts.append('"-dirty" means with uncommitted changes.')
+    parts.append(f"Together they took {sum(run.facts.get('seconds', 0) for run in runs) / 60:.0f} minutes.")
+    parts.append("The load is the system's average over the minute before, that of the benchmark before included.")
+    machines = dict.fromkeys(_machine(run.report) for run in runs if run.facts)
+    commands = dict.fromkeys(f"`{run.facts['command']}`" for run in runs if run.facts)
+    text = " ".join([*parts, *machines, f"Run by {', '.join(commands)}."])
+    return f"{markdown.table(header, rows, left=header[:3])}\n\n{textwrap.fill(text, 120, break_on_hyphens=False)}"
+
+
+def _peaks(runs: Sequence[Run]) -> str:
+    """By how much the processes' peaks differ on the CPU."""
+    reports = [run.report for run in runs if _place(run.report) == "CPU"]
+    peaks = [report["matmul_peak_gflops"] for report in reports if "matmul_peak_gflops" in report]
+    if len(peaks) < 2:
+        return ""
+    low, high = min(peaks), max(peaks)
+    return (
+        f"The {len(peaks)} processes that measured the CPU's matrix-product peak found {low:.0f} to {high:.0f} "
+        f"GFLOP/s: shares in different tables differ by up to {high / low - 1:.0%} for that reason alone."
+    )
 
 
 def benchmark_page(paths: Sequence[str | Path]) -> str:
-    """A Markdown page: how to read benchmarks, and the tables of all reports under titles.
+    """A Markdown page: how to read benchmarks, when and how they ran, and the tables of all reports under titles.
 
     Args:
         paths: as for `benchmark_tables`.
@@ -282,13 +368,13 @@ def benchmark_page(paths: Sequence[str | Path]) -> str:
     """
     files = " ".join(map(str, paths))
     source = f"This page is made: `python {SCRIPT} {files} --page docs/benchmarks.md`"
-    named = [each for path in paths for each in _reports(path)]
-    no_gpu = "" if any(report["machine"]["gpu"] for _, report in named) else _NO_GPU
-    parts = [f"{_INTRODUCTION}{no_gpu}\n{source}"]
-    for name, report in named:
-        where = report["machine"]["gpu"] or "CPU"
-        limits = _ops_limits(report) if name == "ops" and where == "CPU" else ""
-        parts.append(f"## {_TITLES[name]}, {where}\n\n{_TABLES[name](report)}{limits}")
+    runs = [run for path in paths for run in _runs(path)]
+    no_gpu = "" if any(run.report["machine"]["gpu"] for run in runs) else _NO_GPU
+    notes = [textwrap.fill(text, 120, break_on_hyphens=False) for text in (_peaks(runs), _AGAIN, no_gpu) if text]
+    parts = [_INTRODUCTION.strip(), *notes, source, *filter(None, [_origins(runs)])]
+    for run in runs:
+        limits = _ops_limits(run.report) if run.name == "ops" and _place(run.report) == "CPU" else ""
+        parts.append(f"## {run.title}\n\n{_TABLES[run.name](run.report)}{limits}")
     return "\n\n".join(parts) + "\n"
 
 

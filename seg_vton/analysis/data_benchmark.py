@@ -24,7 +24,7 @@ from torchvision.transforms import Compose, Normalize, ToTensor, v2
 
 from seg_vton import machine
 from seg_vton.analysis.memory import resident_bytes
-from seg_vton.analysis.timing import interleave, speedup, spread
+from seg_vton.analysis.timing import compared, interleave
 from seg_vton.analysis.tryon_data_benchmark import published_inputs
 from seg_vton.data.paper_doll import Plan, write_paper_dolls
 from seg_vton.files import refuse_existing, write_json
@@ -185,7 +185,7 @@ def run(rounds: int, quick: bool, out: str | None = None, overwrite: bool = Fals
         overwrite: whether `out` may be replaced.
 
     Returns:
-        The report: rows with seconds an item, items a second and memory; the machine.
+        The report: rows with seconds an item and memory; the machine.
 
     Raises:
         UserError: `out` exists.
@@ -223,9 +223,7 @@ def _measure(
             "task": task,
             "form": form,
             "items": items,
-            **spread([each / items for each in taken]),
-            "items_per_second": items / spread(taken)["median"],
-            "speedup": speedup(baseline, taken),
+            **compared([each / items for each in taken], [each / items for each in baseline]),
             "peak_bytes": epochs[form].grown_bytes,
         }
         for form, taken in seconds.items()
@@ -235,8 +233,8 @@ def _measure(
 def _print(report: dict[str, Any]) -> None:
     console = Console()
     for task in dict.fromkeys(row["task"] for row in report["rows"]):
-        table = Table("", "items/s", "min", "max", "faster", "MB", title=f"{task}, {WORKERS} workers", box=box.SIMPLE)
+        table = Table("", "items/s", "faster", "min", "max", "MB", title=f"{task}, {WORKERS} workers", box=box.SIMPLE)
         for row in (row for row in report["rows"] if row["task"] == task):
-            rates = (f"{1 / row[key]:.1f}" for key in ("median", "max", "min"))
-            table.add_row(row["form"], *rates, f"{row['speedup']:.2f}", f"{row['peak_bytes'] / 1e6:.0f}")
+            faster = (f"{row['speedup'][key]:.2f}" for key in ("median", "min", "max"))
+            table.add_row(row["form"], f"{1 / row['median']:.1f}", *faster, f"{row['peak_bytes'] / 1e6:.0f}")
         console.print(table)

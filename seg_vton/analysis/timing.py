@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -26,34 +27,68 @@ def _seconds(job: Job) -> float:
     return time.perf_counter() - start
 
 
-def interleave(jobs: Mapping[Name, Job], rounds: int, warmup: int = 1) -> dict[Name, list[float]]:
+def turns(names: Iterable[Name], number: int) -> list[Name]:
+    """The order of a round, so that no form always runs first, last, or after the same other one.
+
+    Every second round the order moves on by one; the rounds between them have their predecessor's order backwards.
+
+    Args:
+        names: the forms, as they were listed.
+        number: of the round, from 0 on.
+    """
+    order = list(names)
+    first = number // 2 % max(len(order), 1)
+    order = order[first:] + order[:first]
+    return order[::-1] if number % 2 else order
+
+
+def interleave(jobs: Mapping[Name, Job], rounds: int, warmup: int = 1, calls: int = 1) -> dict[Name, list[float]]:
     """Runs all jobs in turn, round after round, so that a machine that slows down slows all of them.
 
     Args:
-        jobs: name -> what to time.
+        jobs: name -> what to time. `turns` says in which order.
         rounds: counted rounds.
-        warmup: rounds before, not counted.
+        warmup: rounds before, not counted; 0 where all jobs have run already.
+        calls: how often a job runs in its turn; more than once where once takes too little time to be measured well.
 
     Returns:
-        name -> seconds of each counted round.
+        name -> seconds of a call in each counted round.
     """
     seconds: dict[Name, list[float]] = {name: [] for name in jobs}
-    for number in track(range(warmup + rounds), "timing"):
-        for name, job in jobs.items():
-            elapsed = _seconds(job)
-            if number >= warmup:
+    for number in track(range(-warmup, rounds), "timing"):
+        for name in turns(jobs, number):
+            elapsed = _seconds(partial(_repeat, jobs[name], calls)) / calls
+            if number >= 0:
                 seconds[name].append(elapsed)
     return seconds
 
 
-def spread(seconds: list[float]) -> dict[str, float]:
-    """Median, minimum and maximum in seconds."""
-    return {"median": statistics.median(seconds), "min": min(seconds), "max": max(seconds)}
+def _repeat(job: Job, calls: int) -> None:
+    for _ in range(calls):
+        job()
 
 
-def speedup(baseline: Sequence[float], own: Sequence[float]) -> float:
-    """How many times faster than the baseline: the median over the rounds of the ratio inside each round."""
-    return statistics.median(theirs / ours for theirs, ours in zip(baseline, own, strict=True))
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Median, minimum and maximum."""
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def speedup(baseline: Sequence[float], own: Sequence[float]) -> dict[str, float]:
+    """How many times faster than the baseline: median, minimum and maximum of the ratios inside the rounds."""
+    return spread([theirs / ours for theirs, ours in zip(baseline, own, strict=True)])
+
+
+def compared(own: Sequence[float], baseline: Sequence[float]) -> dict[str, Any]:
+    """What a report has of a form's time.
+
+    Args:
+        own: its seconds in each round.
+        baseline: those of the form it is compared with.
+
+    Returns:
+        `seconds` of each round, their `median`, `min` and `max`, and `speedup` with the same three of the ratios.
+    """
+    return {"seconds": list(own), **spread(own), "speedup": speedup(baseline, own)}
 
 
 def accelerator() -> torch.device:

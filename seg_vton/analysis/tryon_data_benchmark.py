@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageDraw
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from seg_vton.analysis.timing import interleave, speedup, spread
+from seg_vton.analysis.timing import compared, interleave
 from seg_vton.data.paper_doll import draw_doll
 from seg_vton.labels import DEEPFASHION15, Unions
 from seg_vton.tryon.data.dataset import person_inputs
@@ -68,15 +68,16 @@ def _joint_map(x: float, y: float, size: tuple[int, int], radius: int) -> torch.
     return _GREY(picture)
 
 
-def run_data_benchmark(rounds: int = 200) -> dict[str, Any]:
+def run_data_benchmark(rounds: int = 5, items: int = 50) -> dict[str, Any]:
     """Times both forms in turn on a paper doll of 256 x 192, on one thread as in a worker of a data loader.
 
     Args:
         rounds: counted rounds.
+        items: made in a turn.
 
     Returns:
-        `size` (height, width) and `rows`: for each form `form`, the `median`, `min` and `max` seconds an item, and
-        `speedup`, the median over rounds of the published form's time by the form's.
+        `size` (height, width) and `rows`: for each form `form`, `baseline`, the published form, and what `compared`
+        says of the seconds an item.
     """
     doll = draw_doll(0, 0, try_on=True)
     photo, joints = Image.fromarray(doll.image), doll.keypoints[:, :2].astype(np.float64)
@@ -88,11 +89,10 @@ def run_data_benchmark(rounds: int = 200) -> dict[str, Any]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        seconds = interleave(jobs, rounds, warmup=3)
+        seconds = interleave(jobs, rounds, calls=items)
     finally:
         torch.set_num_threads(threads)
     rows = [
-        {"form": form, **spread(taken), "speedup": speedup(seconds[PUBLISHED], taken)}
-        for form, taken in seconds.items()
+        {"form": form, "baseline": PUBLISHED, **compared(taken, seconds[PUBLISHED])} for form, taken in seconds.items()
     ]
     return {"size": list(label_map.shape), "rows": rows}

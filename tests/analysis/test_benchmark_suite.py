@@ -1,10 +1,12 @@
 """The suite: a process for each benchmark, one file for all, nothing lost when one fails."""
 
 import json
+from datetime import datetime, timedelta, timezone
 
 import pytest
 import torch
 
+from seg_vton import machine
 from seg_vton.analysis.benchmark_suite import SUITES, choose, run_suite
 from seg_vton.errors import UserError
 
@@ -44,6 +46,28 @@ def test_each_benchmark_has_a_process_of_its_own(tools, tmp_path):
     for each in found.values():
         assert each["report"] == {"rounds": "2", "quick": True, "gpus": ""}
         assert (each["rounds"], each["quick"]) == (2, True)
+
+
+def test_what_ran_when_and_how_stands_beside_each_report(tools, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["tools/benchmark.py", "--out", "a file.json"])
+    before = datetime.now(timezone.utc).replace(microsecond=0)
+    out = tmp_path / "out.json"
+    monkeypatch.setattr(machine, "code_version", lambda: "0123456789ab-dirty")
+    first = run_suite(tools, "cpu", out, ["ops", "tryon"])["benchmarks"]
+    for each in first.values():
+        assert each["code"] == "0123456789ab-dirty"
+        assert each["command"] == "python tools/benchmark.py --out 'a file.json'"
+        started = datetime.fromisoformat(each["started"])
+        assert started.utcoffset() == timedelta(0)
+        assert before <= started <= datetime.now(timezone.utc)
+        assert len(each["load_average"]) == 3
+        assert min(each["load_average"]) >= 0
+    monkeypatch.setattr(machine, "code_version", lambda: "ba9876543210")
+    merged = run_suite(tools, "cpu", out, ["tryon"], overwrite=True)["benchmarks"]
+    assert {name: each["code"] for name, each in merged.items()} == {
+        "ops": "0123456789ab-dirty",
+        "tryon": "ba9876543210",
+    }
 
 
 def test_the_others_run_when_one_fails_and_only_replaces_what_it_names(tools, tmp_path):

@@ -7,56 +7,61 @@ from seg_vton.errors import UserError
 from seg_vton.files import write_json
 
 MACHINE = {"cpu": "a CPU", "cores": 2, "gpu": None, "torch": "2.11.0"}
+
+
+def timed(median, faster, seconds=(1.0, 1.0, 1.0)):
+    """What `timing.compared` gives, of figures that tell its parts apart; `faster` is median, min and max."""
+    ratios = dict(zip(("median", "min", "max"), faster, strict=True))
+    return {"seconds": list(seconds), "median": median, "min": 0.9 * median, "max": 1.1 * median, "speedup": ratios}
+
+
+FIRST = (1.0, 1.0, 1.0)
 OPS = {
+    "benchmark": "ops",
     "kernel": 5,
     "scale": 2,
-    "peaks": {"matmul_gflops": 200.4, "copy_gbytes": 20.0},
+    "places": {"neck": "the level P3"},
+    "matmul_peak_gflops": 200.4,
+    "copy_peak_gbytes": 20.0,
     "machine": MACHINE,
     "rows": [
-        {
-            "place": "neck",
-            "shape": [1, 256, 138, 94],
-            "form": "ours",
-            "pass": "both",
-            "median": 0.1234,
-            "min": 0.12,
-            "max": 0.15,
-            "speedup": 21.04,
-        }
+        {"place": "neck", "shape": [1, 256, 140, 96], "form": "ours", "pass": "both", **timed(0.1234, (21.04, 9.5, 25))}
         | {"peak_over_output": 1.5, "share_of_matmul": 0.25, "share_of_copy": 0.5}
     ],
 }
 DETECTOR = {
+    "benchmark": "detector",
     "size": [750, 1101],
-    "matmul_peak_gflops": 200.4,
+    "matmul_peak_gflops": 210.0,
     "machine": MACHINE,
-    "rows": {
-        "plain train": {"median": 10.0, "min": 9.5, "max": 11.0, "gigaflop": 968.2, "share_of_peak": 0.48},
-        "ours train": {"median": 8.0, "min": 7.9, "max": 8.2, "gigaflop": 940.0, "share_of_peak": 0.59}
-        | {"ratio": 0.8, "peak_bytes": 1_500_000_000},
-    },
+    "carafe_speedup": {"train": {"median": 0.96, "min": 0.93, "max": 0.99}},
+    "rows": [
+        {"task": "train", "form": "R50-FPN, mmdet's plain settings", **timed(10.0, FIRST)}
+        | {"gigaflop": 968.2, "share_of_peak": 0.48, "peak_bytes": 1_600_000_000},
+        {"task": "train", "form": "R50 CARAFE-FPN, our settings", **timed(8.0, (1.25, 1.2, 1.333))}
+        | {"gigaflop": 940.0, "share_of_peak": 0.59, "peak_bytes": 1_500_000_000},
+    ],
 }
 TRYON = {
+    "benchmark": "tryon",
     "image_size": [256, 192],
     "batch": 4,
-    "matmul_peak_gflops": 200.4,
+    "matmul_peak_gflops": 190.0,
     "machine": MACHINE,
     "rows": [
-        {"task": "TPS grid", "form": "ours", "median": 0.000414, "min": 0.0004, "max": 0.00052, "speedup": 98.7}
-        | {"peak_bytes": 2_100_000},
-        {"task": "GMM step", "form": "ours", "median": 0.5, "min": 0.4, "max": 0.6, "speedup": 1.5}
+        {"task": "TPS grid", "form": "ours", **timed(0.000414, (98.7, 90, 101.4))} | {"peak_bytes": 2_100_000},
+        {"task": "GMM step", "form": "ours", **timed(0.5, (1.5, 0.9, 2))}
         | {"peak_bytes": 3_000_000, "gigaflop": 50.0, "share_of_peak": 0.499},
+        {"task": "GMM step", "form": "ours (--amp)", **timed(0.25, (3, 2.5, 3.5))}
+        | {"peak_bytes": 1_000_000, "gigaflop": 50.0},
     ],
-    "data": {"rows": [{"form": "ours", "median": 0.00095, "min": 0.0009, "max": 0.001, "speedup": 4.5}]},
+    "data": {"rows": [{"form": "ours", **timed(0.00095, (4.5, 4, 5))}]},
 }
 DATA = {
     "benchmark": "data",
     "workers": 2,
     "machine": MACHINE,
-    "rows": [
-        {"task": "try-on", "form": "ours", "min": 0.004, "median": 0.005, "max": 0.01, "items_per_second": 200.0}
-        | {"speedup": 3.14, "peak_bytes": 25_000_000}
-    ],
+    "rows": [{"task": "try-on", "form": "ours", **timed(0.005, (3.14, 3, 3.2)), "peak_bytes": 25_000_000}],
 }
 EVALUATION = {
     "benchmark": "evaluation",
@@ -64,23 +69,31 @@ EVALUATION = {
     "instances": 10,
     "largest_difference": 2.2e-16,
     "machine": MACHINE,
-    "rows": [
-        {"form": "ours", "min": 3.1, "median": 3.25, "max": 3.4, "speedup": 12.34, "peak_bytes": 410_000_000},
-    ],
+    "rows": [{"form": "ours", **timed(3.25, (12.34, 12, 13.06)), "peak_bytes": 410_000_000}],
 }
 ALL = {"ops": OPS, "detector": DETECTOR, "tryon": TRYON, "data": DATA, "evaluation": EVALUATION}
 
 
 EXPECTED = [
-    ["neck 1x256x138x94, forward + backward", "ours", "123", "120 to 150", "21.0", "1.5", "25%", "50%"],
-    ["train: R50-FPN, mmdet's plain settings", "10.00", "9.5 to 11", "968", "48%", "-", "1.00"],
-    ["train: R50 CARAFE-FPN, ours", "8.00", "7.9 to 8.2", "940", "59%", "1500", "1.25"],
-    ["TPS grid", "ours", "0.414", "0.4 to 0.52", "98.70", "-", "2"],
-    ["GMM step", "ours", "500", "400 to 600", "1.50", "50%", "3"],
-    ["inputs of one item", "ours", "0.95", "0.9 to 1", "4.50", "-", "-"],
-    ["try-on", "ours", "200", "100 to 250", "3.14", "25"],
-    ["ours", "3.25", "3.1 to 3.4", "12.3", "410"],
+    ["neck 1x256x140x96, forward + backward", "ours", "123", "21.0", "9.50 to 25.0", "1.5", "25%", "50%"],
+    ["train: R50-FPN, mmdet's plain settings", "10.00", "1.00", "-", "968", "48%", "1600"],
+    ["train: R50 CARAFE-FPN, our settings", "8.00", "1.25", "1.20 to 1.33", "940", "59%", "1500"],
+    ["TPS grid", "ours", "0.414", "98.7", "90.0 to 101.4", "-", "-", "2"],
+    ["GMM step", "ours", "500", "1.50", "0.90 to 2.00", "50", "50%", "3"],
+    ["GMM step", "ours (--amp)", "250", "3.00", "2.50 to 3.50", "50", "-", "1"],
+    ["inputs of one item", "ours", "0.95", "4.50", "4.00 to 5.00", "-", "-", "-"],
+    ["try-on", "ours", "200", "3.14", "3.00 to 3.20", "25"],
+    ["ours", "3.25", "12.3", "12.0 to 13.1", "410"],
 ]
+FACTS = {
+    "rounds": 3,
+    "quick": False,
+    "code": "0123456789ab",
+    "command": "python tools/x.py --out a.json",
+    "started": "2026-01-02T03:04:05+00:00",
+    "load_average": [0.125, 0.5, 1.0],
+    "seconds": 90.0,
+}
 
 
 @pytest.fixture
@@ -88,9 +101,14 @@ def files(tmp_path):
     """One JSON for each benchmark, and one of a suite with all of them."""
     for name, report in ALL.items():
         write_json(tmp_path / f"{name}.json", report)
-    benchmarks = {name: {"rounds": 3, "quick": False, "report": ALL[name]} for name in reversed(ALL)}
-    write_json(tmp_path / "suite.json", {"suite": "cpu", "machine": MACHINE, "benchmarks": benchmarks})
+    write_suite(tmp_path / "suite.json", {})
     return tmp_path
+
+
+def write_suite(path, changes):
+    """A suite of all reports; `changes` has facts of single benchmarks that differ."""
+    benchmarks = {name: {**FACTS, **changes.get(name, {}), "report": ALL[name]} for name in reversed(ALL)}
+    write_json(path, {"suite": "cpu", "machine": MACHINE, "benchmarks": benchmarks}, overwrite=True)
 
 
 def cells(text):
@@ -105,12 +123,21 @@ def test_tables_hold_the_reports_numbers(files):
 
 
 def test_figures_have_no_exponents_and_equal_numbers_are_called_so(files):
-    row = {"task": "TOM step", "form": "ours", "median": 2.54, "min": 1.5, "max": 12.3, "speedup": 1.0, "peak_bytes": 1}
+    row = {"task": "TOM step", "form": "ours", **timed(2.54, FIRST), "peak_bytes": 1}
     write_json(files / "a.json", {**TRYON, "rows": [row]})
     write_json(files / "b.json", {**EVALUATION, "largest_difference": 0.0})
     text = benchmark_tables([files / "a.json", files / "b.json"])
-    assert ["TOM step", "ours", "2540", "1500 to 12300", "1.00", "0"] in cells(text)
+    assert ["TOM step", "ours", "2540", "1.00", "-", "-", "-", "0"] in cells(text)
     assert "The twelve numbers are the same." in text
+
+
+def test_every_table_says_how_many_rounds_it_is_of(files):
+    assert benchmark_tables(files / f"{name}.json" for name in ALL).count("Rounds: 3.") == len(ALL)
+
+
+def test_the_neck_is_told_from_the_settings(files):
+    text = benchmark_tables([files / "detector.json"])
+    assert "CARAFE-FPN is this many times faster than R50-FPN: train 0.96 (0.93 to 0.99)" in text
 
 
 def test_a_suite_gives_the_same_tables_as_its_reports(files):
@@ -145,15 +172,44 @@ def test_another_json_is_refused(tmp_path):
 
 
 def test_what_keeps_carafe_from_the_limits_is_said_in_the_reports_shares(files):
-    assert "What keeps it" not in benchmark_page([files / "ops.json"])
-    row = OPS["rows"][0]
-    plain = row | {"form": "seg_vton", "median": 0.2, "share_of_matmul": 0.06, "share_of_copy": 0.03}
-    last = row | {"form": "seg_vton, channels-last", "median": 0.15, "share_of_matmul": 0.08, "share_of_copy": 0.05}
-    write_json(files / "two.json", OPS | {"rows": [plain, last]})
+    assert "What keeps" not in benchmark_page([files / "ops.json"])
+    plain = OPS["rows"][0] | {"form": "seg_vton", "share_of_matmul": 0.06, "share_of_copy": 0.03}
+    last = OPS["rows"][0] | {"form": "seg_vton, channels-last", "share_of_matmul": 0.08, "share_of_copy": 0.05}
+    # In the backward pass the medians alone would say 1.5 times; in one round it is slower.
+    rows = [
+        plain | {"pass": "forward", "seconds": [4.0, 6.0, 8.0]},
+        last | {"pass": "forward", "seconds": [2.0, 2.0, 2.0]},
+        plain | {"pass": "both", "seconds": [3.0, 3.0, 1.0]},
+        last | {"pass": "both", "seconds": [2.0, 2.0, 2.0]},
+    ]
+    write_json(files / "two.json", OPS | {"rows": rows})
     text = " ".join(benchmark_page([files / "two.json"]).split())
     assert "6 to 8 % of the matrix-product peak and 3 to 5 % of the copy peak" in text
     assert "4 x 25 by 25 x 256 matrices, 25600 multiply-adds each" in text
-    assert "takes 25 to 25 % less time" in text
+    assert "channels-last memory is, with min and max: neck, forward: 3.00 (2.00 to 4.00)." in text
+    assert "do not say in which memory it is faster for neck, forward + backward." in text
+
+
+def test_a_page_says_when_and_of_which_commit_each_benchmark_ran(files):
+    page = benchmark_page([files / "suite.json"])
+    assert ["CARAFE, CPU", "2026-01-02 03:04:05", "0123456789ab", "3", "1.5", "0.12"] in cells(page)
+    text = " ".join(page.split())
+    assert "All are of one commit. Together they took 8 minutes." in text
+    assert "Run by `python tools/x.py --out a.json`." in text
+    write_suite(files / "suite.json", {"data": {"code": "ba9876543210-dirty", "quick": True}})
+    page = benchmark_page([files / "suite.json"])
+    assert ["Data pipelines, CPU", "2026-01-02 03:04:05", "ba9876543210-dirty", "3, quick", "1.5", "0.12"] in cells(
+        page
+    )
+    assert 'They are of different commits. "-dirty" means' in " ".join(page.split())
+    assert "started" not in benchmark_page([files / "ops.json"]), "nobody noted when a report by itself was made"
+
+
+def test_a_page_says_by_how_much_the_peaks_differ(files):
+    text = " ".join(benchmark_page([files / "suite.json"]).split())
+    assert "The 3 processes that measured the CPU's matrix-product peak found 190 to 210 GFLOP/s" in text
+    assert "differ by up to 11% for that reason" in text
+    assert "processes that measured" not in benchmark_page([files / "ops.json"])
 
 
 def test_a_page_replaces_an_earlier_one_and_nothing_else(files):

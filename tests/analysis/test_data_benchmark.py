@@ -59,8 +59,9 @@ def test_the_report(tmp_path):
     rows = {(row["task"], row["form"]): row for row in report["rows"]}
     forms = {("segmentation", form) for form in (PLAIN, MMDET, OURS)} | {("try-on", form) for form in (PUBLISHED, OURS)}
     assert set(rows) == forms
-    assert rows["segmentation", PLAIN]["speedup"] == rows["try-on", PUBLISHED]["speedup"] == 1
+    first = rows["segmentation", PLAIN], rows["try-on", PUBLISHED]
+    assert all(row["speedup"] == {"median": 1, "min": 1, "max": 1} for row in first)
     for row in rows.values():
         assert 0 < row["min"] <= row["median"] <= row["max"]
-        assert row["items_per_second"] == pytest.approx(1 / row["median"])
+        assert len(row["seconds"]) == 2
         assert row["peak_bytes"] > 0

@@ -8,9 +8,10 @@ import pytest
 import torch
 from mmdet.utils import register_all_modules
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from seg_vton.analysis import detector_benchmark
-from seg_vton.analysis.detector_benchmark import Candidate, make_sample
+from seg_vton.analysis.detector_benchmark import OURS, PLAIN, PLAIN_OURS, Candidate, make_sample
 from seg_vton.engine.launch import load_config
 from seg_vton.ops import roi_align_kernels
 
@@ -51,6 +52,16 @@ def test_plain_is_plain(tiny_config_file, monkeypatch):
     plain.predict()
 
 
+def test_the_same_model_has_the_same_count_however_its_rois_are_pooled(tiny_config_file):
+    (plain, _), (ours, _) = (candidate(tiny_config_file, plain) for plain in (True, False))
+    counts = plain.gigaflop()
+    assert ours.gigaflop() == pytest.approx(counts, rel=1e-6)
+    assert min(counts.values()) > 0
+    with FlopCounterMode(display=False) as counter:
+        ours.predict()
+    assert counter.get_total_flops() / 1e9 > counts["inference"], "our pooling's products would have been counted"
+
+
 def test_the_tool_writes_its_report_and_keeps_an_old_one(repo, tiny_config_file, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(detector_benchmark, "QUICK_SIZE", SIZE)
     out, path = tmp_path / "detector.json", repo / "tools/analysis/benchmark_detector.py"
@@ -59,11 +70,17 @@ def test_the_tool_writes_its_report_and_keeps_an_old_one(repo, tiny_config_file,
     runpy.run_path(str(path), run_name="__main__")
     assert "matrix-product peak" in capsys.readouterr().out
     report = json.loads(out.read_text())
-    assert list(report["rows"]) == ["plain train", "ours train", "plain inference", "ours inference"]
-    for name, row in report["rows"].items():
+    rows = {(row["task"], row["form"]): row for row in report["rows"]}
+    assert list(rows) == [(task, form) for task in ("train", "inference") for form in (PLAIN, PLAIN_OURS, OURS)]
+    for (task, form), row in rows.items():
         assert 0 < row["min"] <= row["median"] <= row["max"]
         assert row["share_of_peak"] == pytest.approx(row["gigaflop"] / row["median"] / report["matmul_peak_gflops"])
         assert row["peak_bytes"] > 0
-        assert ("ratio" in row) == name.startswith("ours")
+        assert row["gigaflop"] == rows[task, PLAIN]["gigaflop"]  # one config for all forms here
+        assert (row["speedup"]["median"] == 1) == (form == PLAIN)
+    for task, ratios in report["carafe_speedup"].items():
+        pairs = zip(rows[task, PLAIN_OURS]["seconds"], rows[task, OURS]["seconds"], strict=True)
+        found = [plain / ours for plain, ours in pairs]
+        assert (ratios["min"], ratios["max"]) == (min(found), max(found))
     with pytest.raises(SystemExit, match="--overwrite"):
         runpy.run_path(str(path), run_name="__main__")

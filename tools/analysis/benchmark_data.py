@@ -5,9 +5,10 @@ training. Plain is torchvision's way (Pillow, an annotation's mask decoded by it
 set with the same transforms as ours stands beside it. Try-on: batches of 4 at 256 x 192. Published are the operations
 of CP-VTON's data loader on the same files. All pictures are paper dolls, drawn for the run. The columns:
 
-  items/s        median of the rounds; min and max beside it
-  faster         how many times faster than the first form: median of the rounds' ratios
-  MB             the most by which a worker's memory grew
+  items/s   median of the rounds
+  faster    how many times faster than the first form: median, min and max of the rounds' ratios
+  MB        the most by which the peak of a worker's resident memory rose after its start; what it writes to pages that
+            it shares with the process it was forked from is not seen
 
 Takes about a minute.
 """

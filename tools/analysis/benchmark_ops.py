@@ -1,16 +1,16 @@
 """Times CARAFE on the CPU against the usual ways to write it, forward and backward, with the memory each one takes.
 
-All forms run in one process, in turn, on the same random inputs: the largest map of the neck at 750 x 1101 pixels and
-64 regions of interest in the mask head, both upsampled by 2 with 5 x 5 kernels. The columns:
+All forms run in one process, in turn, on the same random inputs: the largest map that the neck upsamples at 750 x 1101
+pixels, and 100 regions of interest in the mask head, both upsampled by 2 with 5 x 5 kernels. The columns:
 
-  ms, min    median and minimum of the rounds, in milliseconds
-  faster     how many times faster than the first form: median of the rounds' ratios
+  ms         median of the rounds, in milliseconds
+  faster     how many times faster than the first form: median, min and max of the rounds' ratios
   MB         the most that PyTorch's allocator holds at a time, results included
   / output   the same in sizes of the output
-  matmul     share of the best matrix product of this machine, measured in the same run, for the task's multiply-adds
-  copy       share of its best copy, for inputs read once and results written once
+  matmul     the multiply-adds that the operation needs, a second, as a share of the best float32 matrix product
+  copy       its inputs read once and its results written once, a second, as a share of the best copy
 
-Takes some minutes and 4 GB.
+The best product and the best copy are measured in the same run, before and after. Takes some minutes and 7 GB.
 """
 
 from __future__ import annotations

@@ -5,11 +5,12 @@ published form is CP-VTON's computation written plainly (contiguous tensors, the
 batch); ours is what tools/train.py runs with the configs' channels-last memory and fused Adam. A step is forward,
 backward and update. TOM's perceptual loss runs on VGG19 with random weights. The columns:
 
-  ms, min, max   median, minimum and maximum of the rounds, in milliseconds
-  faster         how many times faster than the published form: median of the rounds' ratios
-  of peak        floating-point operations a second as a share of the best float32 matrix product; convolutions count as
-                 if computed directly, though some are Winograd's here, which takes fewer
-  MB             the most that PyTorch's allocator holds during a step beyond what it held before
+  ms        median of the rounds, in milliseconds
+  faster    how many times faster than the published form: median, min and max of the rounds' ratios; ours with the
+            auxiliary decoder is compared with ours without it
+  GFLOP     floating-point operations that the form executes in convolutions and matrix products
+  of peak   GFLOP a second as a share of the best float32 matrix product, measured in the same run before and after
+  MB        the most that PyTorch's allocator holds during a step beyond what it held before, without old gradients
 
 Runs on the GPU where there is one. Takes some minutes and 6 GB.
 """
