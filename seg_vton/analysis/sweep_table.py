@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from statistics import fmean
 from typing import Any
 
 from seg_vton.analysis import markdown, result_rows
@@ -75,12 +76,29 @@ def _stage_table(stage: str, rows: Sequence[Row]) -> str:
     return markdown.table(header, body, left=("class weights", "seeds"))
 
 
+def _spread(stage: str, rows: Sequence[Row]) -> str:
+    """How far the weights move each measure, beside how far the seeds do; empty where a measure is of one row."""
+    parts = []
+    for name, form in _COLUMNS[stage].items():
+        runs = [[run["metrics"].get(name) for run in row.runs] for row in rows if row.facts["aux_head"]]
+        if len(runs) < 2 or any(None in values for values in runs):
+            continue
+        means = [fmean(values) for values in runs]
+        seeds = max(max(values) - min(values) for values in runs)
+        chance = f", seeds of one row by up to {form(seeds)}" if max(map(len, runs)) > 1 else ""
+        parts.append(f"{name} by {form(max(means) - min(means))} ({form(min(means))} to {form(max(means))}{chance})")
+    return f"Among {_TITLES[stage]}'s rows with a decoder the weights move {'; '.join(parts)}." if parts else ""
+
+
 def render(results: Sequence[Content]) -> str:
-    """A table for each stage, in Markdown.
+    """A table for each stage and a sentence on how much the weights matter, in Markdown.
 
     Args:
         results: contents of try-on result files; the weights are those of their `row`.
     """
     rows = group(results)
     stages = {stage: [row for row in rows if row.facts["stage"] == stage] for stage in _COLUMNS}
-    return "\n\n".join(_stage_table(stage, found) for stage, found in stages.items() if found)
+    parts = []
+    for stage, found in stages.items():
+        parts += [_stage_table(stage, found), _spread(stage, found)] if found else []
+    return "\n\n".join(part for part in parts if part)

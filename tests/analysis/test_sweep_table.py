@@ -18,7 +18,7 @@ def result(stage="gmm", loss=1.0, classes=None, seed=0, **metrics):
 
 def parse(text):
     tables = []
-    for block in text.split("\n\n"):
+    for block in (block for block in text.split("\n\n") if block.startswith("|")):
         header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()]
         tables.append([dict(zip(header, row, strict=True)) for row in rows])
     return tables
@@ -61,3 +61,19 @@ def test_trainings_that_differ_in_more_than_the_seed_stay_apart(change):
     other = result(mIoU=0.5, seed=1)
     other["row"] |= change
     assert len(parse(render([result(mIoU=0.5), other]))[0]) == 2
+
+
+def test_a_sentence_says_how_much_the_weights_matter_beside_the_seeds():
+    losses = {0.1: (0.60, 0.64), 1.0: (0.70, 0.71), 10.0: (0.66, 0.66)}
+    results = [
+        result(loss=loss, seed=seed, mIoU=value, **{"warped-mask IoU": 0.5})
+        for loss, values in losses.items()
+        for seed, value in enumerate(values)
+    ]
+    plain = [result(loss=None, **{"warped-mask IoU": 0.1})]
+    sentence = render(results + plain).split("\n\n")[1]
+    assert sentence == (
+        "Among GMM's rows with a decoder the weights move warped-mask IoU by .000 (.500 to .500, seeds of one row by up "
+        "to .000); mIoU by .085 (.620 to .705, seeds of one row by up to .040)."
+    )
+    assert "Among" not in render([results[0], *plain])
