@@ -73,7 +73,7 @@ def test_a_sentence_says_how_much_the_weights_matter_beside_the_seeds():
     plain = [result(loss=None, **{"warped-mask IoU": 0.1})]
     sentence = render(results + plain).split("\n\n")[1]
     assert sentence == (
-        "Among GMM's rows with a decoder the weights move warped-mask IoU by .000 (.500 to .500, seeds of one row by up "
-        "to .000); mIoU by .085 (.620 to .705, seeds of one row by up to .040)."
+        "Among GMM's rows with a decoder the weights move warped-mask IoU by .000 (.500 to .500, seeds of one row by "
+        "up to .000); mIoU by .085 (.620 to .705, seeds of one row by up to .040)."
     )
     assert "Among" not in render([results[0], *plain])
