@@ -5,6 +5,7 @@ Ayush et al. give neither the weight of the auxiliary loss nor those of the clas
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -163,14 +164,15 @@ def _results(sweep: Sweep, run: Run) -> list[Path]:
 def _train_and_test(root: Path, sweep: Sweep, run: Run) -> bool:
     """Whether the run has a result, which it is given if it has none."""
     work_dir = sweep.out / run.name
-    config = str(root / "configs" / "tryon" / f"{run.config}.py")
+    here = Path(os.path.relpath(root))  # results keep the command, which is to read as a user would type it
+    config = str(here / "configs" / "tryon" / f"{run.config}.py")
     train = [config, "--work-dir", str(work_dir), "--resume", *["--amp"] * sweep.amp]
     test = [config, str(work_dir / f"iter_{sweep.iterations}.pth"), "--work-dir", str(work_dir)]
     steps = (("train.py", train, (*run.shared, *run.options)), ("test.py", test, run.shared))
     with _log(sweep, run).open("a", encoding="utf-8") as log:
         for tool, arguments, options in steps if not _results(sweep, run) else ():
             given = ["--cfg-options", *options] if options else []
-            command = [sys.executable, str(root / "tools" / tool), *arguments, *given]
+            command = [sys.executable, str(here / "tools" / tool), *arguments, *given]
             if subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False).returncode:
                 return False
     return bool(_results(sweep, run))

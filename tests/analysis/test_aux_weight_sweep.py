@@ -66,12 +66,13 @@ config, arguments = Path(sys.argv[1]).stem, sys.argv[2:]
 folder = Path(arguments[arguments.index("--work-dir") + 1])
 folder.mkdir(exist_ok=True)
 with (folder.parent / "calls").open("a") as calls:
-    print(json.dumps([Path(__file__).stem, folder.name, *arguments]), file=calls)
+    print(json.dumps([Path(__file__).stem, folder.name, *arguments, *sys.argv[:2]]), file=calls)
 if (folder.parent / "spoilt").is_dir() and folder.name.startswith((folder.parent / "spoilt/name").read_text()):
     sys.exit("error: told to fail")
 head = None if "cp-vton_1" in config else dict(loss_weight=3, class_weight=None)
-row = dict(stage=config[:3], aux_head=head, iterations=20, image_size=[128, 96])
-result = dict(row=row, dataset="paper-doll", training=dict(seed=0), metrics={{"mIoU": 0.5}}, per_class={{}})
+row = dict(stage=config[:3], aux_head=head, iterations=20, image_size=[128, 96], precision="float32")
+test = dict(config=config, dataset="paper-doll", split="test", pairs="paired")
+result = dict(row=row, training=dict(seed=0), metrics={{"mIoU": 0.5}}, per_class={{}}, **test)
 if {tests}:
     Path(arguments[0]).with_suffix(".paper-doll-test.json").write_text(json.dumps(result))
 """
@@ -103,7 +104,8 @@ def spoil(sweep, name):
     (sweep.out / "spoilt/name").write_text(name)
 
 
-def test_each_row_is_trained_and_tested_and_the_table_returned(root, sweep):
+def test_each_row_is_trained_and_tested_and_the_table_returned(root, sweep, monkeypatch):
+    monkeypatch.chdir(root)
     table = run_sweep(root, sweep)
     assert [call[:2] for call in calls(sweep)] == [
         [tool, row] for row in ("gmm_cp-vton_seed0", "gmm_aux-seg_loss-weight3_seed0") for tool in ("train", "test")
@@ -112,7 +114,8 @@ def test_each_row_is_trained_and_tested_and_the_table_returned(root, sweep):
     assert "--resume" in train and "--amp" not in train
     assert {"a.b=1", "model.aux_head.loss_weight=3", "randomness.seed=0"} < set(train)
     assert test[2] == str(sweep.out / "gmm_aux-seg_loss-weight3_seed0/iter_20.pth")
-    assert test[test.index("--cfg-options") + 1 :] == ["a.b=1"]  # the checkpoint says the rest
+    assert test[test.index("--cfg-options") + 1 : -2] == ["a.b=1"]  # the checkpoint says the rest
+    assert test[-2:] == ["tools/test.py", "configs/tryon/gmm_aux-seg_128x96_3k_paper-doll.py"]  # from the repository
     assert table.count("paper") == 0 and len(table.splitlines()) == 4
 
 
