@@ -103,11 +103,13 @@ def check_coco(path: str | Path, images: Path | None = None) -> Report:
 def find_images(path: Path, file_names: Sequence[str]) -> Path:
     """The folder beside an annotation file, or up to three levels up, that has most of the first 50 images.
 
-    The folders looked at are photos, images, image, Img, img and the folder itself; with none of the images in any, the
-    first of them that exists.
+    The folders looked at are photos, images, image, Img, img and the folder itself, and in each the one that is called
+    like the annotation file's split (`train` of `instances_train.json`); with none of the images in any, the first of
+    them that exists.
     """
-    parents = list(path.resolve().parents)[:4]
-    folders = [parent / name for parent in parents for name in _IMAGE_FOLDERS if (parent / name).is_dir()]
+    parents, split = list(path.resolve().parents)[:4], path.stem.rpartition("_")[2]
+    named = (parent / name for parent in parents for name in _IMAGE_FOLDERS)
+    folders = [folder for each in named for folder in (each, each / split) if folder.is_dir()]
     return max(folders, key=lambda folder: sum((folder / name).is_file() for name in file_names[:50]))
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from seg_vton.data.check import check_data
 from seg_vton.data.coco import CLASSES, CocoBuilder
+from seg_vton.data.paper_doll import Plan, write_paper_dolls
 from seg_vton.data.report import Report, print_report
 from seg_vton.errors import UserError
 
@@ -66,6 +67,15 @@ def test_sound_data_has_no_findings_and_true_counts(root, as_file):
     assert (summary.name, summary.images, summary.empty_images) == ("instances_train", 2, 1)
     assert {name for name, count in summary.instances.items() if count} == {"top", "pants", "face"}
     assert summary.sizes == {(WIDTH, HEIGHT): 2}
+
+
+def test_images_in_a_folder_of_their_split(tmp_path):
+    write_paper_dolls(tmp_path / "dolls", Plan(train=2, val=1, size=(48, 64), layout="coco"), workers=1)
+    report = check_data(tmp_path / "dolls")
+    assert not report.errors
+    assert [summary.images for summary in report.summaries] == [2, 1]
+    (tmp_path / "dolls/images/val/000001.jpg").unlink()
+    assert list(check_data(tmp_path / "dolls").errors) == ["image not on disk"]
 
 
 def test_no_such_root(tmp_path):
