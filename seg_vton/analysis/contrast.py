@@ -119,12 +119,15 @@ class Contrast:
 
     def verdict(self) -> str:
         """What the seeds and the images say of the difference."""
+        number = len(self.differences)
         if not self.several:
             seeds = "one seed, so it may be chance"
+        elif not self.told_apart:
+            seeds = "the seeds disagree" if self.paired else "the pairs disagree"
         elif self.paired:
-            seeds = f"all {len(self.differences)} seeds agree" if self.told_apart else "the seeds disagree"
+            seeds = "both seeds agree" if number == 2 else f"all {number} seeds agree"
         else:
-            seeds = f"all {len(self.differences)} pairs of seeds agree" if self.told_apart else "the pairs disagree"
+            seeds = f"all {number} pairs of seeds agree"
         return seeds if self.clear is None else f"{seeds}; {'' if self.clear else 'not '}clear over the images"
 
     def against(self, published: float) -> str:
@@ -170,19 +173,24 @@ class Step:
         return before == after and all(warper for _, warper in before)
 
     def directions(self, measures: Sequence[Measure]) -> str:
-        """`the paper's direction in SSIM and PSNR, undecided in MS-SSIM`; empty without the paper's differences."""
+        """`the paper's direction in SSIM and PSNR; undecided in MS-SSIM`; empty without the paper's differences."""
         said: dict[str, list[str]] = {}
         for measure in measures:
             if measure.name in (self.published or {}):
                 contrast = self.in_(measure)
                 if contrast.known:
                     said.setdefault(contrast.against(self.published[measure.name]), []).append(measure.name)
-        return ", ".join(f"{text} in {' and '.join(names)}" for text, names in said.items())
+        return "; ".join(f"{text} in {_listed(names)}" for text, names in said.items())
 
     @property
     def seeds(self) -> str:
         """How many runs the rows have."""
         return " and ".join(str(len(row.runs)) if row else "0" for row in (self.first, self.second))
+
+
+def _listed(names: Sequence[str]) -> str:
+    """`SSIM, MS-SSIM and PSNR`."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 SEEDS_AGREE = "seeds agree in"

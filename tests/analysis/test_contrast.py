@@ -51,7 +51,7 @@ def test_what_was_not_run_or_not_measured_has_no_difference(second):
 def test_rows_on_the_same_gmms_are_compared_seed_by_seed():
     first, second = tom([0.5, 0.7]), tom([0.6, 0.8])
     contrast = Step("a step", first, second).in_(AP)
-    assert (str(contrast), contrast.verdict()) == ("+.100 [+.100, +.100]", "all 2 seeds agree")
+    assert (str(contrast), contrast.verdict()) == ("+.100 [+.100, +.100]", "both seeds agree")
     contrast = Step("a step", first, tom([0.6, 0.65])).in_(AP)
     assert (str(contrast), contrast.verdict()) == ("+.025 [-.050, +.100]", "the seeds disagree")
 
@@ -122,8 +122,10 @@ def test_directions_name_the_measures_that_the_paper_has():
     second = Row(tuple({"metrics": {"AP": 0.6, "PSNR": p, "FID": 2.0}, "training": {}} for p in (17.0, 16.0)))
     step = Step("a step", first, second, {"AP": 0.1, "PSNR": 0.5})
     said = step.directions([AP, PSNR, Measure("FID", lambda run: run["metrics"]["FID"], str)])
-    assert said == "the paper's direction in AP, opposite to the paper's direction in PSNR"
+    assert said == "the paper's direction in AP; opposite to the paper's direction in PSNR"
     assert Step("a step", first, second).directions([AP]) == ""
+    names = [Measure(name, lambda run: run["metrics"]["AP"], str) for name in "abc"]
+    assert Step("a step", first, second, dict.fromkeys("abc", 0.1)).directions(names).endswith(" in a, b and c")
 
 
 def cells(text):

@@ -182,6 +182,5 @@ def test_the_known_warp_is_said_to_help_by_what_the_results_say(folder, blind, s
     assert said in text
     assert text.count("nowing the warp") == 1
     if blind == 0.9:
-        assert "it is .789: -.111 (one seed, so it may be chance). The decoder gives +.007 (one seed" in " ".join(
-            text.split()
-        )
+        ours = "it is .789: -.111 (one seed, so it may be chance; clear over the images). The decoder gives +.007 (one"
+        assert ours in " ".join(text.split())
