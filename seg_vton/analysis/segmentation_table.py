@@ -66,7 +66,9 @@ def _metric_cell(row: Row, kind: str, name: str) -> str:
 
 def _data_cell(row: Row) -> str:
     scale = row.facts["image_scale"]
-    return f"{row['dataset']} {row['split']}, {row['images']} images" + (f" at {scale[0]}x{scale[1]}" if scale else "")
+    return f"{row['dataset']} {row['split']}, {row['images']} images" + (
+        f", resized to fit {scale[0]}x{scale[1]}" if scale else ""
+    )
 
 
 def _kinds(rows: Sequence[Row]) -> list[str]:

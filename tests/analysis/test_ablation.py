@@ -92,7 +92,7 @@ def test_a_row_has_what_the_run_wrote(tmp_path):
     assert [row[f"segm {name}"] for name in ("AP", "AP50", "AP75")] == [".200", ".300", ".400"]
     assert row["box-head train accuracy"] == "93.2 %"
     assert row[PAPER_COLUMN] == ".602 / .570"
-    assert row["data"] == "deepfashion val, 3111 images at 750x1101"
+    assert row["data"] == "deepfashion val, 3111 images, resized to fit 750x1101"
     assert (row["seed"], row["trained in"], row["tested on"]) == ("0", "float32", "2 cores, Intel Xeon")
     assert row["date"] == "2026-01-02"
     assert f"- #1, seed 0: `{FPN}` (sha256 cccccccccccc)" in text
@@ -102,7 +102,7 @@ def test_a_row_has_what_the_run_wrote(tmp_path):
 def test_all_rows_lists_the_papers_table_in_its_order(tmp_path):
     [rows] = tables(ablation_table([write(tmp_path, result(), result(HALF))], all_rows=True))
     ccp, *deepfashion = rows
-    assert (ccp["data"], ccp[PAPER_COLUMN]) == ("ccp val, 100 images at 550x550", "-")
+    assert (ccp["data"], ccp[PAPER_COLUMN]) == ("ccp val, 100 images, resized to fit 550x550", "-")
     assert {recipe(row): row[PAPER_COLUMN] for row in deepfashion} == PAPER
     assert [recipe(row) for row in deepfashion] == list(PAPER)
     assert [row["bbox AP"] for row in deepfashion] == [*["not run here"] * 3, ".300", *["not run here"] * 2]
