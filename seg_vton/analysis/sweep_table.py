@@ -22,7 +22,7 @@ def group(results: Iterable[Content]) -> list[Row]:
     def same(result: Content) -> list[Any]:
         facts = result["row"]
         numbers = _loss_weight(facts["aux_head"]), _by_class(facts["aux_head"]), facts["aux_head"] is None
-        training = (facts[key] for key in ("iterations", "image_size", "precision"))
+        training = (facts.get(key) for key in ("iterations", "image_size", "precision"))
         return [*numbers, *training, *(result[key] for key in ("config", "dataset", "split", "pairs"))]
 
     return sorted(result_rows.group(results, same), key=_order)

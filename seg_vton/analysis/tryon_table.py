@@ -125,7 +125,9 @@ def _run_cells(row: Row) -> list[str]:
 
 
 def _training_cell(facts: Mapping[str, Any]) -> str:
-    """Where parsing maps and warps were learned from, and in which precision."""
+    """Where parsing maps and warps were learned from, and in which precision; '-' in results of before it was noted."""
+    if "maps" not in facts:
+        return "-"
     maps = "the segmenter's maps" if facts["maps"] == "predicted" else "the labels' maps"
     return f"{maps}, {'known warps, ' if facts['known_warps'] else ''}{facts['precision']}"
 

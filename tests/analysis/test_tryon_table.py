@@ -206,6 +206,13 @@ def test_sources_name_the_code_and_how_it_was_trained_where_a_checkpoint_says_so
     )
 
 
+def test_a_result_of_before_says_nothing_of_what_it_learned_from(tmp_path):
+    content = result()
+    for fact in ("maps", "known_warps", "precision"):
+        del content["row"][fact]
+    assert tables(ablation_table([write(tmp_path, content)]))[0][0]["trained with"] == "-"
+
+
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
