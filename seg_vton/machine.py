@@ -1,10 +1,12 @@
-"""The class of machine and the state of the code that a number was measured with."""
+"""The class of machine, the state of the code and the command that a number was measured with."""
 
 from __future__ import annotations
 
 import os
 import platform
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,11 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
+
+
+def command_line() -> str:
+    """This process's command, to be typed again."""
+    return shlex.join(["python", *sys.argv])
 
 
 def code_version() -> str:

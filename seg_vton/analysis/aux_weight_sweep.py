@@ -13,7 +13,7 @@ from pathlib import Path
 
 from seg_vton.analysis import sweep_table
 from seg_vton.errors import UserError
-from seg_vton.files import read_json
+from seg_vton.files import read_json, write_json
 from seg_vton.progress import track
 
 WEIGHED_CLASSES = ("background", "skin")
@@ -132,9 +132,9 @@ def run_sweep(root: Path, sweep: Sweep) -> str:
         The table of each stage, in Markdown.
 
     Raises:
-        UserError: there is a run that failed; its log is named.
+        UserError: there is a run that failed, whose log is named; or the folder's runs have other settings.
     """
-    sweep.out.mkdir(parents=True, exist_ok=True)
+    _refuse_other_settings(sweep)
     runs, failed = plan(sweep), []
     for run in track(runs, "training and testing", len(runs)):
         if not _train_and_test(root, sweep, run):
@@ -145,6 +145,17 @@ def run_sweep(root: Path, sweep: Sweep) -> str:
         why = "; ".join(f"{_log(sweep, run)} ends with '{_last_line(_log(sweep, run))}'" for run in failed)
         raise UserError(f"{len(failed)} of {len(runs)} runs failed: {why}. Called again, only what is missing runs")
     return sweep_table.render([read_json(path) for run in runs for path in _results(sweep, run)])
+
+
+def _refuse_other_settings(sweep: Sweep) -> None:
+    """Notes how the folder's runs are trained; one that was stopped may not go on otherwise."""
+    path = sweep.out / "settings.json"
+    own = {"iterations": sweep.iterations, "amp": sweep.amp, "cfg-options": list(sweep.options)}
+    if not path.exists():
+        sweep.out.mkdir(parents=True, exist_ok=True)
+        write_json(path, own, overwrite=True)  # another process with other seeds may have been as fast
+    elif (found := read_json(path)) != own:
+        raise UserError(f"{sweep.out} has runs with {found}, and {own} was asked for: choose another --out")
 
 
 def _log(sweep: Sweep, run: Run) -> Path:

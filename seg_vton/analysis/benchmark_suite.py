@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -98,10 +97,9 @@ def run_suite(
         UserError: there is no such benchmark, no GPU for the suite, `out` may not be replaced, or a benchmark failed.
     """
     names, out, console = choose(suite, only), Path(out), Console(stderr=True)
-    # Before anything is written: `out` may lie in the repository.
-    command = shlex.join(["python", *sys.argv])
-    shared = {"rounds": rounds, "quick": quick, "code": machine.code_version(), "command": command}
     refuse_existing(out, overwrite)
+    code, command = machine.code_version(), machine.command_line()
+    shared = {"rounds": rounds, "quick": quick, "code": code, "command": command}
     content = {"suite": suite, "machine": _machine(suite), "benchmarks": _kept(out, suite) if only else {}}
     failed = []
     for number, name in enumerate(names, 1):

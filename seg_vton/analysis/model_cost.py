@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import shlex
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from mmengine.structures import InstanceData
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from seg_vton import machine
 from seg_vton.engine import launch
 from seg_vton.errors import UserError
 from seg_vton.files import refuse_existing, write_json
@@ -127,7 +126,7 @@ def write_costs(
     rows = {Path(path).stem: model_cost(launch.load_config(path), photo) for path in configs}
     content = {
         "schema": SCHEMA,
-        "command": shlex.join(["python", *sys.argv]),
+        "command": machine.command_line(),
         "date": datetime.date.today().isoformat(),
         "photo": list(photo),
         "rows": rows,

@@ -157,10 +157,12 @@ def _image_name(sample: BaseDataElement) -> str:
 
 
 class OriginHook(Hook):
-    """Notes in every checkpoint the commit, command and date of the training, for the results of its tests."""
+    """Notes in every checkpoint the commit, command and date of the training, for the results of its tests.
 
-    def before_train(self, runner: Runner) -> None:
-        """Takes them as the training starts: files may change while it runs."""
+    They are taken when the hook is made, before the training: files may change while it runs.
+    """
+
+    def __init__(self) -> None:
         self._origin = origin()
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:

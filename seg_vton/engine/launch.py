@@ -129,7 +129,6 @@ def build_runner(config: Config) -> Runner:
     os.environ.setdefault("LOCAL_RANK", "0")
     runner = RUNNERS.build(config) if "runner_type" in config else Runner.from_cfg(config)
     runner.register_hook(SampleNoteHook())
-    runner.register_hook(OriginHook())
     if not any(isinstance(hook, NonFiniteLossHook) for hook in runner.hooks):
         runner.register_hook(NonFiniteLossHook())
     if config.get("resume"):
@@ -145,6 +144,7 @@ def train(config: Config) -> None:
     """
     remove_leftovers(config.work_dir)
     runner = build_runner(config)
+    runner.register_hook(OriginHook())
     with explain_faults(runner):
         runner.train()
 

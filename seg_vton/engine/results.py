@@ -6,8 +6,6 @@ import ast
 import datetime
 import hashlib
 import json
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +22,8 @@ ORIGIN = "origin"
 
 def origin() -> dict[str, str]:
     """Commit, command and date of this process."""
-    command = shlex.join(["python", *sys.argv])
-    return {"code": machine.code_version(), "command": command, "date": datetime.date.today().isoformat()}
+    date = datetime.date.today().isoformat()
+    return {"code": machine.code_version(), "command": machine.command_line(), "date": date}
 
 
 def config_hash(config: Config) -> str:
@@ -91,12 +89,13 @@ def training_facts(checkpoint_path: Path) -> dict[str, Any]:
     if hub is None and not {"seed", "epoch", "iter"} & set(meta):
         return {}
     scalars = hub["log_scalars"] if hub else {}
+    trained = meta[ORIGIN] if isinstance(meta.get(ORIGIN), dict) else {}
     accuracy, time = scalars.get("train/acc"), scalars.get("train/time")
     return {
         "seed": meta.get("seed"),
         "epoch": meta.get("epoch"),
         "iterations": meta.get("iter"),
-        **{key: (meta.get(ORIGIN) or {}).get(key) for key in ("code", "command", "date")},
+        **{key: trained.get(key) for key in ("code", "command", "date")},
         "train_accuracy": None if accuracy is None else float(accuracy.mean(50)),
         "seconds_per_iteration": None if time is None else float(sorted(time.data[0])[len(time.data[0]) // 2]),
     }

@@ -1,6 +1,7 @@
 """The sweep's runs: the configs that they come to, the order, what is run again and what is said of a failure."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from mmengine.config import DictAction
@@ -124,6 +125,17 @@ def test_what_is_there_is_not_run_again(root, sweep):
     before = calls(sweep)
     assert run_sweep(root, sweep) == first
     assert calls(sweep) == before
+
+
+@pytest.mark.parametrize("change", [{"iterations": 40}, {"amp": True}, {"options": ()}])
+def test_runs_of_other_settings_are_neither_continued_nor_mixed(root, sweep, change):
+    run_sweep(root, sweep)
+    before = calls(sweep)
+    with pytest.raises(UserError, match=r"out has runs with .*'iterations': 20, .*choose another --out"):
+        run_sweep(root, replace(sweep, **change))
+    assert calls(sweep) == before
+    run_sweep(root, replace(sweep, seeds=(1,)))
+    assert len(calls(sweep)) == 2 * len(before)
 
 
 def test_a_failed_row_is_named_with_its_reason_and_run_again_alone(root, sweep):

@@ -82,8 +82,9 @@ def test_weights_without_their_log_know_seed_and_length(tmp_path):
     }
 
 
-def test_a_checkpoint_of_others_says_nothing_of_its_origin(tmp_path):
-    torch.save({"state_dict": {}, "meta": {"seed": 3}}, tmp_path / "a.pth")
+@pytest.mark.parametrize("meta", [{}, {"origin": None}, {"origin": "by hand"}])
+def test_a_checkpoint_of_others_says_nothing_of_its_origin(tmp_path, meta):
+    torch.save({"state_dict": {}, "meta": {"seed": 3} | meta}, tmp_path / "a.pth")
     facts = training_facts(tmp_path / "a.pth")
     assert [facts[key] for key in ("seed", *ORIGIN)] == [3, None, None, None]
 
