@@ -96,16 +96,27 @@ def run_suite(
     Raises:
         UserError: there is no such benchmark, no GPU for the suite, `out` may not be replaced, or a benchmark failed.
     """
-    names, out, console = choose(suite, only), Path(out), Console(stderr=True)
+    names, out = choose(suite, only), Path(out)
     refuse_existing(out, overwrite)
     code, command = machine.code_version(), machine.command_line()
     shared = {"rounds": rounds, "quick": quick, "code": code, "command": command}
     content = {"suite": suite, "machine": _machine(suite), "benchmarks": _kept(out, suite) if only else {}}
-    failed = []
+    failed = _run_all(tools, names, shared, out, content)
+    if failed:
+        raise UserError(f"{'; '.join(failed)}. {out} has the others; run these again with --only NAMES --overwrite")
+    return content
+
+
+def _run_all(
+    tools: Path, names: Sequence[str], shared: dict[str, Any], out: Path, content: dict[str, Any]
+) -> list[str]:
+    """Adds what each benchmark found to `content`, written after each; returns what to say of those that failed."""
+    console, failed = Console(stderr=True), []
     for number, name in enumerate(names, 1):
+        rounds, quick = shared["rounds"], shared["quick"]
         console.print(f"[bold]{number}/{len(names)} {name}[/bold], {rounds} rounds{', quick' if quick else ''}")
         try:
-            found = _run(tools / f"benchmark_{name}.py", suite, rounds, quick)
+            found = _run(tools / f"benchmark_{name}.py", content["suite"], rounds, quick)
         except subprocess.CalledProcessError as error:
             failed.append(f"{name} ended with {error.returncode}")
             console.print(f"[red]{name} failed[/red]; its own message is above")
@@ -113,9 +124,7 @@ def run_suite(
         console.print(f"{name} took {found['seconds']:.0f} s")
         content["benchmarks"][name] = {**shared, **found}
         write_json(out, content, overwrite=True, indent=1)
-    if failed:
-        raise UserError(f"{'; '.join(failed)}. {out} has the others; run these again with --only NAMES --overwrite")
-    return content
+    return failed
 
 
 def _machine(suite: str) -> dict[str, Any]:

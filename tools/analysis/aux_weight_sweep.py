@@ -5,8 +5,9 @@
 
 A row is a work dir and a log in the folder of --out; its result lies beside its checkpoint. What is there is not run
 again and a training that was stopped goes on, so that the tool may be interrupted, and called with more seeds later.
-Several of it may run at once where they have different seeds. The table is printed at the end. On one CPU core a GMM
-takes about 3 minutes and a TOM about 4, and there are 8 of each a seed.
+Several of it may run at once where they have different seeds. A folder has runs of one length, precision and set of
+--cfg-options; others want another folder. The table is printed at the end. On one CPU core a GMM takes about 3 minutes
+and a TOM about 4, and there are 8 of each a seed.
 """
 
 from __future__ import annotations
