@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -144,3 +144,45 @@ def sha256(path: str | Path) -> str:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
     return digest.hexdigest()
+
+
+def find_beside(folder: Path, place: Path, endings: Sequence[str]) -> Path | None:
+    """The file of a photo in a folder of such files: at the photo's own place there, or else of its name alone.
+
+    Args:
+        folder: of poses or masks.
+        place: the photo's path in the folder it was found in.
+        endings: what may stand in the place of the photo's suffix; the first that is there is meant.
+
+    Returns:
+        None where there is none.
+    """
+    names = [f"{stem}{ending}" for stem in (place.with_suffix(""), place.stem) for ending in endings]
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def shared_files(files: Mapping[Path, Path | None]) -> dict[Path, str]:
+    """What is to be said of the photos that would have one file in common: nothing tells whose it is.
+
+    Args:
+        files: the file by photo, see `find_beside`; None where a photo has none.
+
+    Returns:
+        A message by photo, the same for those of one file.
+    """
+    owners: dict[Path, list[Path]] = {}
+    for photo, file in files.items():
+        if file is not None:
+            owners.setdefault(file, []).append(photo)
+    return {
+        photo: f"{file} would be of {' and of '.join(map(str, photos))}: give the one folder that holds these photos, "
+        "with such files in folders of the same names, or rename a photo and its file"
+        for file, photos in owners.items()
+        if len(photos) > 1
+        for photo in photos
+    }
+
+
+def leads_nowhere(path: Path) -> bool:
+    """Whether a path is a link to what is not there, or one in a circle, which `Path.resolve` raises for."""
+    return path.is_symlink() and not path.exists()

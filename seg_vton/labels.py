@@ -185,6 +185,9 @@ LIP21 = _space(
     palette=(*_LIP_PALETTE, (189, 183, 107)),
 )
 
+CLOTHING_CLASSES = DEEPFASHION15.classes[1:]
+"""The 15 classes of a segmenter, in mmdet's order."""
+
 CIHP20 = _space(
     "cihp20",
     tuple("torso-skin" if name == "jumpsuits" else name for name in LIP20.classes),

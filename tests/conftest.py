@@ -12,11 +12,11 @@ from mmengine.registry import DefaultScope, init_default_scope
 from mmengine.runner import set_random_seed
 from PIL import Image, ImageDraw
 
-from seg_vton.data.coco import CLASSES, CocoBuilder
+from seg_vton.data.coco_files import CocoBuilder
 from seg_vton.data.paper_doll import Plan, write_paper_dolls
 from seg_vton.engine.launch import load_config
-from seg_vton.labels import get_space, save_palette_png
-from seg_vton.tryon.data.layouts import Pair, get_layout
+from seg_vton.labels import CLOTHING_CLASSES, get_space, save_palette_png
+from seg_vton.tryon.datasets.layouts import Pair, get_layout
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -261,7 +261,7 @@ def tiny_weights(tiny_config_file, tmp_path_factory):
         model = MODELS.build(load_config(tiny_config_file).model)
         model.init_weights()
         torch.nn.init.normal_(model.roi_head.bbox_head.fc_cls.weight, std=0.2)
-        content = {"state_dict": model.state_dict(), "meta": {"dataset_meta": {"classes": CLASSES}}}
+        content = {"state_dict": model.state_dict(), "meta": {"dataset_meta": {"classes": CLOTHING_CLASSES}}}
         torch.save(content, folder / f"{number}.pth")
     DefaultScope._instance_dict.clear()
     return folder / "0.pth", folder / "1.pth"

@@ -8,7 +8,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 
 import seg_vton  # noqa: F401  registers what the configs name
-from seg_vton.data.coco import CLASSES
+from seg_vton.labels import CLOTHING_CLASSES
 
 ROOT = Path(__file__).parents[1] / "configs"
 CONFIGS = sorted((ROOT / "segmentation").glob("*.py"))
@@ -129,7 +129,7 @@ def test_it_trains_an_iteration_and_predicts_an_image(path, tiny_coco, tmp_path,
     report = runner.val_evaluator.metrics[0].report
     assert report["images"] == 1
     assert report["predictions"] == 3
-    assert list(report["per_class"]) == list(CLASSES)
+    assert list(report["per_class"]) == list(CLOTHING_CLASSES)
 
 
 LOSSES = ("loss_rpn_cls", "loss_rpn_bbox", "loss_cls", "loss_bbox", "loss_mask")

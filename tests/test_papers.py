@@ -93,7 +93,7 @@ def test_every_statement_has_its_source_and_its_place():
         ("configs/_base_/models/gmm.py model.grid_size", AttributeError),
         ("seg_vton.tryon.models.tom.TON", AttributeError),
         ("seg_vton.tryon.models.tom.TOM(mask_targets)", KeyError),
-        ("seg_vton.tryon.data.images.MASK_THRESHOLD = 200", AssertionError),
+        ("seg_vton.tryon.datasets.images.MASK_THRESHOLD = 200", AssertionError),
         ("tests/test_papers.py: test_nothing", TypeError),
     ],
 )

@@ -21,7 +21,7 @@ from seg_vton.engine.launch import load_config
 from seg_vton.labels import DEEPFASHION15, get_space, load_palette_png, save_palette_png
 from seg_vton.parsing.jobs import Job, result_path, write_record
 from seg_vton.registry import MODELS
-from seg_vton.tryon.data.layouts import LAYOUTS, WARPED, Pair
+from seg_vton.tryon.datasets.layouts import LAYOUTS, WARPED, Pair
 
 CONFIGS = sorted((ROOT / "tryon").glob("*.py"))
 every_config = pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -16,10 +16,10 @@ import sys
 
 from mmengine.config import DictAction
 
-from seg_vton.apis import ClothingParser
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import exit_on_user_error
 from seg_vton.labels import DEEPFASHION15, SPACES
+from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.parsing.run import Outcome, parse_photos, start_processes
 from seg_vton.parsing.writers import KINDS
 from seg_vton.processes import leave_process_group

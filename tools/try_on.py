@@ -16,8 +16,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from seg_vton.apis import ClothingParser, TryOn
+from seg_vton.apis import TryOn
 from seg_vton.errors import exit_on_user_error
+from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.tryon.inference.run import Outcome, dress_all
 
 

@@ -29,9 +29,9 @@ from seg_vton.analysis.tryon_data_benchmark import published_inputs
 from seg_vton.data.paper_doll import Plan, write_paper_dolls
 from seg_vton.files import refuse_existing, write_json
 from seg_vton.labels import get_space, load_palette_png
-from seg_vton.tryon.data import TryOnDataset
-from seg_vton.tryon.data.images import MASK_THRESHOLD
-from seg_vton.tryon.data.pose import read_pose
+from seg_vton.pose.keypoints import read_pose
+from seg_vton.tryon.datasets import TryOnDataset
+from seg_vton.tryon.datasets.images import MASK_THRESHOLD
 
 WORKERS = 2
 PLAIN, MMDET, PUBLISHED, OURS = "torchvision's transforms", "mmdet's data set", "CP-VTON's operations", "seg_vton"

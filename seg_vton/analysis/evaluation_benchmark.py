@@ -25,8 +25,8 @@ from rich.table import Table
 from seg_vton import machine
 from seg_vton.analysis.memory import resident_bytes
 from seg_vton.analysis.timing import compared, turns
-from seg_vton.data.coco import CLASSES
 from seg_vton.files import refuse_existing, write_json
+from seg_vton.labels import CLOTHING_CLASSES
 from seg_vton.progress import track
 from seg_vton.segmentation.metrics import SUMMARY_NAMES, InstanceAP
 
@@ -72,9 +72,9 @@ def _predictions(rng: np.random.Generator, boxes: np.ndarray, labels: np.ndarray
     sides = boxes[found, 2:] - boxes[found, :2]
     moved = boxes[found] + 0.06 * rng.normal(size=(found.sum(), 4)) * np.tile(sides, 2)
     moved = np.concatenate([moved, _boxes(rng, 2)]).clip(0, np.tile(SIZE[::-1], 2))
-    classes = np.concatenate([labels[found], rng.integers(0, len(CLASSES), 2)])
+    classes = np.concatenate([labels[found], rng.integers(0, len(CLOTHING_CLASSES), 2)])
     wrong = rng.random(len(classes)) < 0.15
-    classes = np.where(wrong, rng.integers(0, len(CLASSES), len(classes)), classes)
+    classes = np.where(wrong, rng.integers(0, len(CLOTHING_CLASSES), len(classes)), classes)
     scores = rng.beta(4, 2, len(classes))
     return {"bboxes": moved, "labels": classes, "scores": scores, "masks": _masks(moved)}
 
@@ -93,7 +93,7 @@ def make_case(images: int, instances: int, seed: int = 0) -> tuple[dict[str, Any
     rng = np.random.default_rng(seed)
     annotations, predictions = [], []
     for image in range(images):
-        boxes, labels = _boxes(rng, instances), rng.integers(0, len(CLASSES), instances)
+        boxes, labels = _boxes(rng, instances), rng.integers(0, len(CLOTHING_CLASSES), instances)
         for corners, label, mask in zip(boxes, labels, _masks(boxes), strict=True):
             annotations.append({
                 "id": len(annotations) + 1,
@@ -108,7 +108,7 @@ def make_case(images: int, instances: int, seed: int = 0) -> tuple[dict[str, Any
     content = {
         "images": [{"id": i + 1, "file_name": f"{i}.jpg", "height": SIZE[0], "width": SIZE[1]} for i in range(images)],
         "annotations": annotations,
-        "categories": [{"id": i + 1, "name": name} for i, name in enumerate(CLASSES)],
+        "categories": [{"id": i + 1, "name": name} for i, name in enumerate(CLOTHING_CLASSES)],
     }
     return content, predictions
 
@@ -139,7 +139,7 @@ def evaluate_reference(annotations: str, predictions: list[Prediction]) -> Numbe
 def evaluate_ours(annotations: str, predictions: list[Prediction]) -> Numbers:
     """The same, and each class's, as `tools/test.py` computes them."""
     metric = InstanceAP(annotations, "synthetic", "val", iou_types=IOU_TYPES)
-    metric.dataset_meta = {"classes": CLASSES}
+    metric.dataset_meta = {"classes": CLOTHING_CLASSES}
     metric.compute_metrics(predictions)
     return metric.report["metrics"]
 

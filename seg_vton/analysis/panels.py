@@ -19,12 +19,12 @@ from mmengine.registry import init_default_scope
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from seg_vton.analysis.drawing import Instance, draw_instances, sheet
-from seg_vton.data.coco import rle_area
+from seg_vton.coco import rle_area
 from seg_vton.engine.checkpoint import load_checkpoint_file, load_weights, trained_classes
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
 from seg_vton.files import atomic_path, read_json, refuse_existing
+from seg_vton.pictures.drawing import Instance, draw_instances, sheet
 from seg_vton.progress import track
 
 RAW, GROUND_TRUTH = "image", "ground truth"

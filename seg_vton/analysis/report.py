@@ -19,11 +19,11 @@ from PIL import Image, ImageOps
 from seg_vton import machine
 from seg_vton.analysis.ablation import collect
 from seg_vton.analysis.curves import draw_curves
-from seg_vton.analysis.drawing import grid
 from seg_vton.analysis.result_rows import Content, fraction
 from seg_vton.errors import UserError
 from seg_vton.files import refuse_existing, write_text
 from seg_vton.parsing import jobs as parsing_jobs
+from seg_vton.pictures.drawing import grid
 from seg_vton.tryon.inference import jobs as tryon_jobs
 
 TEMPLATE = "report.html.j2"

@@ -16,7 +16,7 @@ from torchvision.transforms import Compose, Normalize, ToTensor
 from seg_vton.analysis.timing import compared, interleave
 from seg_vton.data.paper_doll import draw_doll
 from seg_vton.labels import DEEPFASHION15, Unions
-from seg_vton.tryon.data.dataset import person_inputs
+from seg_vton.tryon.datasets.dataset import person_inputs
 
 PUBLISHED = "a Pillow picture a joint"
 OURS = "seg_vton"
@@ -36,7 +36,7 @@ def published_inputs(
         radius: of the squares that mark joints, in pixels.
 
     Returns:
-        `image`, `agnostic`, `parse_cloth` and `parse_cloth_mask`; see `seg_vton.tryon.data.TryOnDataset`.
+        `image`, `agnostic`, `parse_cloth` and `parse_cloth_mask`; see `seg_vton.tryon.datasets.TryOnDataset`.
     """
     image = _COLOUR(photo)
     head, worn = (torch.from_numpy(_sum_of_labels(parse, ids)) for ids in (unions.head, unions.upper))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seg_vton.data.coco import CocoBuilder, Summary
+from seg_vton.data.coco_files import CocoBuilder, Summary
 from seg_vton.data.images import image_size, link_folder
 from seg_vton.data.mat import read_mat
 from seg_vton.errors import UserError

@@ -12,13 +12,15 @@ from typing import Any
 
 from PIL import Image
 
+from seg_vton.coco import rle_area
 from seg_vton.data.check_tryon import tryon_checks
-from seg_vton.data.coco import CLASSES, Summary, rle_area
+from seg_vton.data.coco_files import Summary
 from seg_vton.data.deepfashion import in_shop_root, to_rle
 from seg_vton.data.images import check_pixels, image_size
 from seg_vton.data.report import Report
 from seg_vton.errors import UserError
 from seg_vton.files import read_json
+from seg_vton.labels import CLOTHING_CLASSES
 from seg_vton.progress import track
 
 _EXIF_ORIENTATION = 0x0112
@@ -141,16 +143,16 @@ class _CocoChecker:
         self._check_unique([category["id"] for category in categories], "category id")
         self._check_unique(names, "category name")
         for kind, wrong in (
-            ("unknown category", [name for name in names if name not in CLASSES]),
-            ("missing category", [name for name in CLASSES if name not in names]),
+            ("unknown category", [name for name in names if name not in CLOTHING_CLASSES]),
+            ("missing category", [name for name in CLOTHING_CLASSES if name not in names]),
         ):
             if wrong:
-                self.errors[kind].append(f"{self.path}: {', '.join(wrong)}; expected: {', '.join(CLASSES)}")
-        known = [name for name in names if name in CLASSES]
-        if known != sorted(set(known), key=CLASSES.index):
+                self.errors[kind].append(f"{self.path}: {', '.join(wrong)}; expected: {', '.join(CLOTHING_CLASSES)}")
+        known = [name for name in names if name in CLOTHING_CLASSES]
+        if known != sorted(set(known), key=CLOTHING_CLASSES.index):
             self.errors["categories in another order"].append(
-                f"{self.path}: found {', '.join(names)}; expected {', '.join(CLASSES)}. mmdet's own data sets and "
-                "metrics go by the order and would mix up classes: tools/data/deepfashion.py writes them in order"
+                f"{self.path}: found {', '.join(names)}; expected {', '.join(CLOTHING_CLASSES)}. mmdet's own data sets "
+                "and metrics go by the order and would mix up classes: tools/data/deepfashion.py writes them in order"
             )
         return {category["id"]: str(category.get("name")) for category in categories}
 

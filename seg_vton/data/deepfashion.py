@@ -7,10 +7,12 @@ from typing import Any
 
 from pycocotools import mask as coco_mask
 
-from seg_vton.data.coco import CLASSES, CocoBuilder, Summary, check_category_names, check_sections
+from seg_vton.coco import check_category_names, check_sections
+from seg_vton.data.coco_files import CocoBuilder, Summary
 from seg_vton.data.images import find_folder, link_folder
 from seg_vton.errors import UserError
 from seg_vton.files import read_json, refuse_existing
+from seg_vton.labels import CLOTHING_CLASSES
 from seg_vton.progress import track
 
 SPLITS = ("train", "query", "gallery")
@@ -81,8 +83,8 @@ def convert_annotations(path: str | Path, name: str) -> CocoBuilder:
     """
     content = read_json(path)
     check_sections(content, path)
-    check_category_names([category["name"] for category in content["categories"]], CLASSES, path)
-    category_ids = {c["id"]: CLASSES.index(c["name"]) + 1 for c in content["categories"]}
+    check_category_names([category["name"] for category in content["categories"]], CLOTHING_CLASSES, path)
+    category_ids = {c["id"]: CLOTHING_CLASSES.index(c["name"]) + 1 for c in content["categories"]}
     by_image: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in content["images"]}
     for annotation in content["annotations"]:
         _check_references(annotation, by_image, category_ids, path)
@@ -114,7 +116,7 @@ def _add_annotation(
     except ValueError as error:
         raise UserError(f"{image['file_name']}, annotation {annotation['id']}: {error}") from None
     if rle is None:
-        builder.count_dropped(f"{CLASSES[category_id - 1]}: no mask")
+        builder.count_dropped(f"{CLOTHING_CLASSES[category_id - 1]}: no mask")
         return
     builder.add_rle(image_id, category_id, rle, annotation.get("iscrowd", 0))
 

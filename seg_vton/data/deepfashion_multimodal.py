@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seg_vton.data.coco import CocoBuilder, Summary
+from seg_vton.data.coco_files import CocoBuilder, Summary
 from seg_vton.data.images import find_folder, image_size, link_folder
 from seg_vton.errors import UserError
 from seg_vton.files import refuse_existing

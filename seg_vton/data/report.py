@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.table import Table
 
-from seg_vton.data.coco import Summary, print_summaries, size_range
+from seg_vton.data.coco_files import Summary, print_summaries, size_range
 from seg_vton.labels import get_space
 
 _EXAMPLES = 10

@@ -16,10 +16,10 @@ from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.table import Table
 
-from seg_vton.data.coco import check_category_names, check_sections
+from seg_vton.coco import check_category_names, check_sections
 from seg_vton.errors import UserError
 from seg_vton.files import read_json
-from seg_vton.labels import DEEPFASHION15, IGNORE_INDEX, conversion_table, get_space
+from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, IGNORE_INDEX, conversion_table, get_space
 from seg_vton.parsing.instances import from_sample
 from seg_vton.parsing.label_map import merge_instances
 
@@ -171,7 +171,9 @@ class LabelMapIoU(BaseMetric):
         content = read_json(ann_file)
         check_sections(content, ann_file)
         names = [category["name"] for category in content["categories"]]
-        check_category_names(names, [name for name in names if name in DEEPFASHION15.classes], ann_file)
+        check_category_names(
+            names, [name for name in names if name in DEEPFASHION15.classes], ann_file, CLOTHING_CLASSES
+        )
         self._truth = COCO(ann_file)
         self._label_of = {c["id"]: DEEPFASHION15.id_of(c["name"]) for c in content["categories"]}
         self._tables = {space: conversion_table(DEEPFASHION15.name, space) for space in also}

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from seg_vton.errors import UserError
-from seg_vton.files import read_json, refuse_existing, write_json
-from seg_vton.parsing.photos import SUFFIXES, find_photos, leads_nowhere
+from seg_vton.files import leads_nowhere, read_json, refuse_existing, write_json
 from seg_vton.parsing.writers import KINDS
+from seg_vton.pictures.photos import SUFFIXES, find_photos
 
 RECORDS = "records"
 SCHEMA = 1

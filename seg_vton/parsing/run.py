@@ -15,14 +15,14 @@ import numpy as np
 import torch
 from mmengine import dist
 
-from seg_vton.apis import ClothingParser
 from seg_vton.errors import UserError
 from seg_vton.files import remove_leftovers
 from seg_vton.labels import DEEPFASHION15, conversion_table
 from seg_vton.parsing.instances import Parsing
 from seg_vton.parsing.jobs import Job, Plan, plan_jobs, result_path, write_record
-from seg_vton.parsing.photos import read_photo
+from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.parsing.writers import KINDS, Result
+from seg_vton.pictures.photos import read_photo
 from seg_vton.progress import track
 
 _READERS = 2  # threads; decoding frees Python's lock

@@ -13,11 +13,11 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from seg_vton.analysis.drawing import Instance, draw_instances
-from seg_vton.data.coco import CATEGORIES, CLASSES
+from seg_vton.coco import categories
 from seg_vton.files import atomic_path, write_json
-from seg_vton.labels import DEEPFASHION15, save_palette_png
+from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, save_palette_png
 from seg_vton.parsing.instances import Parsing
+from seg_vton.pictures.drawing import Instance, draw_instances
 
 OVERLAY_HEIGHT = 1024
 """Overlays are to be looked at: none is higher, in pixels."""
@@ -71,7 +71,7 @@ def write_coco(path: Path, result: Result) -> None:
     content = {
         "images": [{"id": 1, "file_name": result.file_name, "width": width, "height": height}],
         "annotations": annotations,
-        "categories": list(CATEGORIES),
+        "categories": categories(CLOTHING_CLASSES),
     }
     write_json(path, content, overwrite=True)
 
@@ -82,7 +82,7 @@ def write_label_map(path: Path, result: Result) -> None:
     save_palette_png(path, label_map, result.label_space, overwrite=True)
 
 
-_INSTANCE_NAME = re.compile(rf"({'|'.join(CLASSES)})(_\d+)?\.png")
+_INSTANCE_NAME = re.compile(rf"({'|'.join(CLOTHING_CLASSES)})(_\d+)?\.png")
 
 
 def write_instances(folder: Path, result: Result) -> None:

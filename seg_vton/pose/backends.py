@@ -17,7 +17,7 @@ from mmengine.logging import print_log
 
 from seg_vton.errors import UserError
 from seg_vton.pose.joints import MIN_SCORE, from_coco17, from_mediapipe33
-from seg_vton.tryon.data.pose import NUM_JOINTS
+from seg_vton.pose.keypoints import NUM_JOINTS
 
 _Estimate = Callable[[np.ndarray], np.ndarray]
 

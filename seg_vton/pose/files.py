@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from seg_vton.errors import UserError
-from seg_vton.parsing.photos import find_beside
+from seg_vton.files import find_beside
 from seg_vton.pose.backends import BACKENDS, estimate
-from seg_vton.tryon.data.pose import read_people
+from seg_vton.pose.keypoints import read_people
 
 ENDINGS = ("_keypoints.json", ".json")
 """How the names of keypoint files end, after the photo's without suffix."""

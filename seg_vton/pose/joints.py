@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seg_vton.tryon.data.pose import NUM_JOINTS
+from seg_vton.pose.keypoints import NUM_JOINTS
 
 MIN_SCORE = 0.3
 """Joints that an estimator is less sure of count as missing."""

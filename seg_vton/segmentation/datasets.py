@@ -10,10 +10,10 @@ from mmdet.datasets import CocoDataset
 from mmdet.datasets.api_wrappers import COCO
 from mmdet.registry import DATASETS
 
-from seg_vton.data.coco import CLASSES, check_category_names, check_sections, refuse_broken_entries
+from seg_vton.coco import check_category_names, check_sections, refuse_broken_entries
 from seg_vton.errors import UserError
 from seg_vton.files import read_json
-from seg_vton.labels import DEEPFASHION15
+from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15
 
 
 class NamedCategoryCOCO(COCO):
@@ -50,7 +50,7 @@ class NamedCategoryCOCO(COCO):
         if not cat_names:
             return super().get_cat_ids(cat_names, sup_names, cat_ids)
         categories = self.dataset["categories"]
-        check_category_names([category["name"] for category in categories], cat_names, self.path)
+        check_category_names([category["name"] for category in categories], cat_names, self.path, CLOTHING_CLASSES)
         ids = {category["name"]: category["id"] for category in categories}
         return [ids[name] for name in cat_names]
 
@@ -88,7 +88,7 @@ class ClothingDataset(CocoDataset):
     instances are kept unless `filter_cfg=dict(filter_empty_gt=True)` leaves them out.
     """
 
-    METAINFO = {"classes": CLASSES, "palette": list(DEEPFASHION15.palette[1:])}
+    METAINFO = {"classes": CLOTHING_CLASSES, "palette": list(DEEPFASHION15.palette[1:])}
     COCOAPI = NamedCategoryCOCO
 
     def load_data_list(self) -> list[dict]:

@@ -17,9 +17,10 @@ from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.table import Table
 
-from seg_vton.data.coco import check_category_names, check_sections
+from seg_vton.coco import check_category_names, check_sections
 from seg_vton.errors import UserError
 from seg_vton.files import read_json, write_json
+from seg_vton.labels import CLOTHING_CLASSES
 
 SUMMARY_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 IOU_TYPES = ("bbox", "segm", "boundary")
@@ -120,7 +121,7 @@ class InstanceAP(BaseMetric):
     @BaseMetric.dataset_meta.setter
     def dataset_meta(self, dataset_meta: dict[str, Any]) -> None:
         """Takes the data set's classes, and raises `UserError` where the annotation file's are others."""
-        check_category_names(self._categories, dataset_meta["classes"], self.ann_file)
+        check_category_names(self._categories, dataset_meta["classes"], self.ann_file, CLOTHING_CLASSES)
         self._dataset_meta = dataset_meta
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:

@@ -16,10 +16,10 @@ from mmengine.structures import BaseDataElement
 from PIL import Image
 from torch import Tensor
 
-from seg_vton.analysis.drawing import Colour, grid
 from seg_vton.errors import UserError
 from seg_vton.files import atomic_path
 from seg_vton.labels import get_space, save_palette_png
+from seg_vton.pictures.drawing import Colour, grid
 from seg_vton.registry import HOOKS
 from seg_vton.tryon.metrics.image_quality import as_bytes
 

@@ -20,9 +20,10 @@ from seg_vton.analysis.panels import (
     predict,
     read_predictions,
 )
-from seg_vton.data.coco import CLASSES, CocoBuilder
+from seg_vton.data.coco_files import CocoBuilder
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
+from seg_vton.labels import CLOTHING_CLASSES
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """
@@ -60,9 +61,9 @@ test_evaluator = val_evaluator
 def label_map(index):
     """Hair over a top over pants, the place telling the image."""
     labels = np.zeros((96, 64), np.uint8)
-    labels[5:15, 25:40] = CLASSES.index("hair") + 1
-    labels[20:50, 15 + index : 45] = CLASSES.index("top") + 1
-    labels[50:90, 20:40] = CLASSES.index("pants") + 1
+    labels[5:15, 25:40] = CLOTHING_CLASSES.index("hair") + 1
+    labels[20:50, 15 + index : 45] = CLOTHING_CLASSES.index("top") + 1
+    labels[50:90, 20:40] = CLOTHING_CLASSES.index("pants") + 1
     return labels
 
 
@@ -90,7 +91,7 @@ def checkpoint(data):
     model = MODELS.build(config.model)
     model.init_weights()
     config.optim_wrapper.optimizer.lr = 0.7
-    meta = {"cfg": config.pretty_text, "dataset_meta": {"classes": CLASSES}, "seed": 3, "epoch": 2}
+    meta = {"cfg": config.pretty_text, "dataset_meta": {"classes": CLOTHING_CLASSES}, "seed": 3, "epoch": 2}
     path = data / "epoch_2.pth"
     torch.save({"state_dict": model.state_dict(), "meta": meta}, path)
     return path
@@ -145,8 +146,8 @@ def test_ground_truth_has_names_colours_and_masks(photographs):
     assert abs(photo.astype(int) - noise).mean() < abs(photo[..., ::-1].astype(int) - noise).mean()  # RGB
     assert {one.name for one in truth} == {"hair", "top", "pants"}
     for one in truth:
-        np.testing.assert_array_equal(one.mask, label_map(1) == CLASSES.index(one.name) + 1)
-        assert one.colour == photographs.palette[CLASSES.index(one.name)]
+        np.testing.assert_array_equal(one.mask, label_map(1) == CLOTHING_CLASSES.index(one.name) + 1)
+        assert one.colour == photographs.palette[CLOTHING_CLASSES.index(one.name)]
         assert one.score is None
 
 
@@ -156,7 +157,7 @@ def test_predictions_are_read_by_image_and_score(photographs, data, tmp_path):
     assert sorted(one.name for one in found[1]) == ["hair", "pants", "top"]
     top = next(one for one in found[1] if one.name == "top")
     assert top.score == pytest.approx(0.7)
-    np.testing.assert_array_equal(top.mask, label_map(0) == CLASSES.index("top") + 1)
+    np.testing.assert_array_equal(top.mask, label_map(0) == CLOTHING_CLASSES.index("top") + 1)
 
 
 @pytest.mark.parametrize(
@@ -223,17 +224,17 @@ def test_weights_of_another_model_or_other_classes_are_refused(data, checkpoint,
     weights = {key: value for key, value in content["state_dict"].items() if "mask_head" not in key}
     torch.save({"state_dict": weights}, tmp_path / "other.pth")
     with pytest.raises(UserError, match=r"other\.pth does not fit the model of the config .*mask_head"):
-        load_detector(data / "tiny.py", tmp_path / "other.pth", CLASSES, "cpu")
+        load_detector(data / "tiny.py", tmp_path / "other.pth", CLOTHING_CLASSES, "cpu")
     with pytest.raises(UserError, match=r"knows the classes top, .*, not cat, dog"):
         load_detector(data / "tiny.py", checkpoint, ("cat", "dog"), "cpu")
     with pytest.raises(UserError, match=r"none\.pth does not exist"):
-        load_detector(data / "tiny.py", tmp_path / "none.pth", CLASSES, "cpu")
+        load_detector(data / "tiny.py", tmp_path / "none.pth", CLOTHING_CLASSES, "cpu")
 
 
 def test_weights_saved_of_a_wrapped_model_are_loaded(data, checkpoint, tmp_path):
     content = torch.load(checkpoint, weights_only=True)
     torch.save({f"module.{key}": value for key, value in content["state_dict"].items()}, tmp_path / "wrapped.pth")
-    loaded = load_detector(data / "tiny.py", tmp_path / "wrapped.pth", CLASSES, "cpu").state_dict()
+    loaded = load_detector(data / "tiny.py", tmp_path / "wrapped.pth", CLOTHING_CLASSES, "cpu").state_dict()
     assert all(value.equal(content["state_dict"][key]) for key, value in loaded.items())
 
 
@@ -241,7 +242,7 @@ def test_weights_saved_of_a_wrapped_model_are_loaded(data, checkpoint, tmp_path)
 def test_a_checkpoint_whose_meta_tells_no_classes_is_taken_for_the_data_sets(data, checkpoint, tmp_path, meta):
     weights = torch.load(checkpoint, weights_only=True)["state_dict"]
     torch.save({"state_dict": weights, "meta": meta}, tmp_path / "foreign.pth")
-    assert load_detector(data / "tiny.py", tmp_path / "foreign.pth", CLASSES, "cpu").training is False
+    assert load_detector(data / "tiny.py", tmp_path / "foreign.pth", CLOTHING_CLASSES, "cpu").training is False
 
 
 def test_the_tools_say_what_is_wrong_without_a_traceback(data, tmp_path, monkeypatch, capsys):

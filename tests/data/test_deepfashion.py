@@ -8,9 +8,9 @@ import pytest
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from seg_vton.data.coco import CLASSES
 from seg_vton.data.deepfashion import convert_annotations, convert_deepfashion, to_rle
 from seg_vton.errors import UserError
+from seg_vton.labels import CLOTHING_CLASSES
 
 TOOL = Path(__file__).parents[2] / "tools" / "data" / "deepfashion.py"
 WIDTH, HEIGHT = 20, 30
@@ -38,11 +38,12 @@ def forms(x, y, width, height):
     }
 
 
-def content(segmentations, names=CLASSES, **extra):
+def content(segmentations, names=CLOTHING_CLASSES, **extra):
     """One image with an instance of each of the first classes, in the given forms."""
     category_ids = {name: 100 + i for i, name in enumerate(names)}
     annotations = [
-        {"id": i, "image_id": 5, "category_id": category_ids[CLASSES[i]], "segmentation": s, "iscrowd": 0} | extra
+        {"id": i, "image_id": 5, "category_id": category_ids[CLOTHING_CLASSES[i]], "segmentation": s, "iscrowd": 0}
+        | extra
         for i, s in enumerate(segmentations)
     ]
     return {
@@ -71,13 +72,17 @@ def test_polygons_are_one_instance():
     np.testing.assert_array_equal(coco_mask.decode(rle), box_mask(1, 1, 3, 3) + box_mask(10, 10, 4, 4))
 
 
-@pytest.mark.parametrize("names", [CLASSES, CLASSES[::-1], sorted(CLASSES)], ids=["ours", "reversed", "alphabetical"])
+@pytest.mark.parametrize(
+    "names",
+    [CLOTHING_CLASSES, CLOTHING_CLASSES[::-1], sorted(CLOTHING_CLASSES)],
+    ids=["ours", "reversed", "alphabetical"],
+)
 def test_categories_are_matched_by_name(tmp_path, names):
     write(tmp_path / "DeepFashion" / "In-shop", content([*forms(*BOX).values()], names))
     (summary,) = convert_deepfashion(tmp_path / "DeepFashion", tmp_path / "out")
     coco = COCO(str(tmp_path / "out" / "annotations" / "instances_train.json"))
-    assert [c["name"] for c in coco.dataset["categories"]] == list(CLASSES)
-    assert [coco.cats[a["category_id"]]["name"] for a in coco.dataset["annotations"]] == list(CLASSES[:3])
+    assert [c["name"] for c in coco.dataset["categories"]] == list(CLOTHING_CLASSES)
+    assert [coco.cats[a["category_id"]]["name"] for a in coco.dataset["annotations"]] == list(CLOTHING_CLASSES[:3])
     assert all(a["bbox"] == list(BOX) and a["area"] == 80 for a in coco.dataset["annotations"])
     assert coco.dataset["images"][0]["file_name"] == "img/WOMEN/a.jpg"
     assert (tmp_path / "out" / "Img").is_dir()

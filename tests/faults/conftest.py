@@ -22,10 +22,10 @@ from tool_process import QUICK, Started
 
 from seg_vton import machine
 from seg_vton.analysis.reliability import PARTS, SCHEMA
-from seg_vton.apis import ClothingParser
 from seg_vton.data.paper_doll import Plan, write_paper_dolls
 from seg_vton.engine.launch import load_config
 from seg_vton.files import write_json
+from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.registry import build_model
 
 FULL = os.environ.get("FAULTS") == "full"

@@ -10,9 +10,10 @@ import psutil
 import pytest
 from PIL import Image
 
-from seg_vton.apis import ClothingParser, TryOn
+from seg_vton.apis import TryOn
 from seg_vton.errors import UserError
-from seg_vton.parsing.photos import find_photos, read_photo
+from seg_vton.parsing.predictor import ClothingParser
+from seg_vton.pictures.photos import find_photos, read_photo
 
 PHOTOS, STRETCH, SIDE = 2000, 200, 256
 GROWTH_MIB = 50

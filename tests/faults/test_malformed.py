@@ -16,17 +16,17 @@ from mmdet.registry import DATASETS
 from mmengine.registry import init_default_scope
 from PIL import Image
 
-from seg_vton.apis import ClothingParser
-from seg_vton.data.coco import CATEGORIES
+from seg_vton.coco import categories
 from seg_vton.engine.checkpoint import load_checkpoint_file
 from seg_vton.engine.launch import load_config
 from seg_vton.engine.loading import NotedItems
 from seg_vton.errors import UserError
 from seg_vton.files import read_json
-from seg_vton.labels import CCP59, save_palette_png
-from seg_vton.parsing.photos import read_photo
-from seg_vton.tryon.data.dataset import TryOnDataset
-from seg_vton.tryon.data.pose import read_people
+from seg_vton.labels import CCP59, CLOTHING_CLASSES, save_palette_png
+from seg_vton.parsing.predictor import ClothingParser
+from seg_vton.pictures.photos import read_photo
+from seg_vton.pose.keypoints import read_people
+from seg_vton.tryon.datasets.dataset import TryOnDataset
 
 PROMISE = (
     "A broken file works or ends in one message that names it, without a traceback; nothing else of a batch is lost, "
@@ -481,7 +481,7 @@ def test_a_png_of_50000_x_50000_is_not_decoded(tiny_coco, record, tmp_path):
     """Wherever an image is opened: photos, masks, parsing maps, the checker, and mmdet's own reader in a training."""
     from seg_vton.data.images import check_pixels
     from seg_vton.labels import load_palette_png
-    from seg_vton.tryon.data.images import read_mask
+    from seg_vton.tryon.datasets.images import read_mask
 
     save_palette_png(tmp_path / "good.png", np.zeros((64, 48), np.uint8), "lip20")
 
@@ -503,7 +503,9 @@ def test_a_png_of_50000_x_50000_is_not_decoded(tiny_coco, record, tmp_path):
         with pytest.raises(UserError, match=r"huge\.png"):
             reader()
     entry = {"id": 1, "file_name": "huge.png", "width": 48, "height": 64}
-    (tmp_path / "a.json").write_text(json.dumps({"images": [entry], "annotations": [], "categories": CATEGORIES}))
+    (tmp_path / "a.json").write_text(
+        json.dumps({"images": [entry], "annotations": [], "categories": categories(CLOTHING_CLASSES)})
+    )
     init_default_scope("mmdet")
     steps = [{"type": "LoadImageFromFile"}]
     files = {"data_root": f"{tmp_path}/", "ann_file": "a.json", "pipeline": steps}

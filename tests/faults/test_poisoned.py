@@ -6,9 +6,9 @@ import pytest
 import torch
 from mmengine.runner import checkpoint as mmengine_checkpoint
 
-from seg_vton.data.coco import CLASSES
 from seg_vton.engine.checkpoint import load_checkpoint_file
 from seg_vton.errors import UserError
+from seg_vton.labels import CLOTHING_CLASSES
 
 
 class Payload:
@@ -166,7 +166,7 @@ def test_what_others_publish_still_loads(stages, segmenter_config, tiny_weights,
     ended = tool("test.py", stages["gmm"][0], tmp_path / "gmm_final.pth", "--work-dir", tmp_path / "work")
     assert ended.code == 0, ended.err
     weights = load_checkpoint_file(tiny_weights[0])["state_dict"]
-    meta = {"epoch": 12, "iter": 87966, "mmdet_version": "2.0.0", "config": "import os\n", "CLASSES": CLASSES}
+    meta = {"epoch": 12, "iter": 87966, "mmdet_version": "2.0.0", "config": "import os\n", "CLASSES": CLOTHING_CLASSES}
     torch.save({"meta": meta, "state_dict": weights, "optimizer": {"state": {}}}, tmp_path / "zoo.pth")
     ended = tool("test.py", segmenter_config, tmp_path / "zoo.pth", "--work-dir", tmp_path / "work")
     assert ended.code == 0, ended.err
@@ -180,7 +180,7 @@ def test_safetensors_are_written_and_read(segmenter_config, tiny_weights, doll_c
     first, last = (load_checkpoint_file(path) for path in (tiny_weights[0], back))
     assert first["state_dict"].keys() == last["state_dict"].keys()
     assert all(torch.equal(value, last["state_dict"][key]) for key, value in first["state_dict"].items())
-    assert tuple(last["meta"]["dataset_meta"]["classes"]) == CLASSES
+    assert tuple(last["meta"]["dataset_meta"]["classes"]) == CLOTHING_CLASSES
     photo = next((doll_coco / "images").iterdir())
     ended = tool("parse.py", segmenter_config, converted, photo, "--out", tmp_path / "out")
     assert ended.code == 0, ended.err

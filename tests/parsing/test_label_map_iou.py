@@ -7,11 +7,11 @@ from mmdet.registry import METRICS
 from mmengine.logging import MMLogger
 from pycocotools import mask as coco_mask
 
-from seg_vton.data.coco import CLASSES, CocoBuilder
+from seg_vton.data.coco_files import CocoBuilder
 from seg_vton.data.paper_doll.doll import draw_doll
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
-from seg_vton.labels import DEEPFASHION15, convert
+from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, convert
 from seg_vton.parsing.evaluation import LabelMapIoU, confusion_matrix, judge_label_maps, merge_confusion, summarise
 from seg_vton.tryon.metrics.overlap import class_ious
 
@@ -101,7 +101,7 @@ def sample(doll, image_id, shift=0, extra=()):
         "img_id": image_id,
         "pred_instances": {
             "bboxes": torch.zeros(len(names), 4),
-            "labels": torch.tensor([CLASSES.index(name) for name in names]),
+            "labels": torch.tensor([CLOTHING_CLASSES.index(name) for name in names]),
             "scores": torch.tensor(scores),
             "masks": torch.from_numpy(np.stack(masks)),
         },
@@ -111,7 +111,7 @@ def sample(doll, image_id, shift=0, extra=()):
 def judge(path, samples, **settings):
     MMLogger.get_instance("test")
     metric = METRICS.build(dict(type="LabelMapIoU", ann_file=str(path), dataset="dolls", split="val", **settings))
-    metric.dataset_meta = {"classes": CLASSES}
+    metric.dataset_meta = {"classes": CLOTHING_CLASSES}
     for one in samples:
         metric.process(None, [one])
     return metric, metric.evaluate(len(samples))

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from seg_vton.data.coco import CLASSES
 from seg_vton.errors import UserError
-from seg_vton.labels import DEEPFASHION15, LabelConversionError
+from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, LabelConversionError
 from seg_vton.parsing.instances import Parsing, from_sample
 
 
@@ -31,14 +30,14 @@ def test_detections_come_by_falling_score_with_label_ids_by_name():
 
 
 def test_the_best_of_each_class_stays_in_the_order_of_scores():
-    parsing = from_sample(predictions([0.9, 0.8, 0.7, 0.6, 0.5], [2, 0, 2, 1, 0]), CLASSES)
+    parsing = from_sample(predictions([0.9, 0.8, 0.7, 0.6, 0.5], [2, 0, 2, 1, 0]), CLOTHING_CLASSES)
     best = parsing.best_per_class()
     assert best.scores.tolist() == pytest.approx([0.9, 0.8, 0.6])
     assert best.labels.tolist() == [3, 1, 2]
 
 
 def test_nothing_found_is_a_result():
-    parsing = from_sample(predictions([0.1], [3]), CLASSES, score_thr=0.5)
+    parsing = from_sample(predictions([0.1], [3]), CLOTHING_CLASSES, score_thr=0.5)
     assert len(parsing) == len(parsing.best_per_class()) == 0
     assert parsing.masks.shape == (0, 4, 8)
     assert parsing.boxes.shape == (0, 4)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seg_vton.apis import ClothingParser
 from seg_vton.errors import UserError
 from seg_vton.labels import load_palette_png, save_palette_png
-from seg_vton.parsing.photos import read_photo
+from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.parsing.run import parse_photos, start_processes
+from seg_vton.pictures.photos import read_photo
 
 ALL = ("coco", "label-map", "instances", "overlay")
 

@@ -7,8 +7,8 @@ import pytest
 from faster_coco_eval import COCO
 from PIL import Image
 
-from seg_vton.data.coco import CLASSES, check_category_names, check_sections
-from seg_vton.labels import DEEPFASHION15, load_palette_png
+from seg_vton.coco import check_category_names, check_sections
+from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, load_palette_png
 from seg_vton.parsing.instances import EnlargedMasks, Parsing
 from seg_vton.parsing.writers import KINDS, OVERLAY_HEIGHT, Result, write_instances
 
@@ -30,7 +30,7 @@ def test_the_coco_file_is_one_and_has_the_masks(result, tmp_path):
     KINDS["coco"].write(tmp_path / "a.json", result)
     content = json.loads((tmp_path / "a.json").read_text())
     check_sections(content, "a.json")
-    check_category_names([category["name"] for category in content["categories"]], CLASSES, "a.json")
+    check_category_names([category["name"] for category in content["categories"]], CLOTHING_CLASSES, "a.json")
     coco = COCO(str(tmp_path / "a.json"))
     assert coco.imgs[1] == {"id": 1, "file_name": "me.jpg", "width": 40, "height": 60}
     annotations = coco.imgToAnns[1]

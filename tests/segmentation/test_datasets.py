@@ -10,7 +10,8 @@ from pycocotools import mask as coco_mask
 
 import seg_vton  # noqa: F401  registers the data set
 from seg_vton.errors import UserError
-from seg_vton.segmentation.datasets import CLASSES, ClothingDataset, missing_files
+from seg_vton.labels import CLOTHING_CLASSES
+from seg_vton.segmentation.datasets import ClothingDataset, missing_files
 
 PIPELINE = [
     {"type": "LoadImageFromFile"},
@@ -24,11 +25,11 @@ def boxes(index):
     return [index, 2 * index, 6, 4]
 
 
-def coco(names=CLASSES, first_id=1):
+def coco(names=CLOTHING_CLASSES, first_id=1):
     """Two 40 x 60 images: 'a.jpg' with one instance of each class, 'b.jpg' with none."""
     ids = {name: first_id + 3 * i for i, name in enumerate(names)}
     annotations = []
-    for index, name in enumerate(n for n in CLASSES if n in ids):
+    for index, name in enumerate(n for n in CLOTHING_CLASSES if n in ids):
         mask = np.zeros((60, 40), np.uint8, order="F")
         x, y, w, h = boxes(index)
         mask[y : y + h, x : x + w] = 1
@@ -87,18 +88,20 @@ def test_classes_and_colours_are_those_of_mmdet():
 
 
 @pytest.mark.parametrize(
-    "names", [CLASSES, CLASSES[::-1], tuple(sorted(CLASSES))], ids=["ours", "reversed", "alphabetical"]
+    "names",
+    [CLOTHING_CLASSES, CLOTHING_CLASSES[::-1], tuple(sorted(CLOTHING_CLASSES))],
+    ids=["ours", "reversed", "alphabetical"],
 )
 def test_instances_keep_their_names_in_any_order_of_the_categories(root, names):
     dataset = build(root, coco(names, first_id=40))
-    assert found(dataset) == dict(enumerate(CLASSES))
+    assert found(dataset) == dict(enumerate(CLOTHING_CLASSES))
 
 
 def test_the_trap_exists_in_mmdet_and_not_here(root):
-    content = coco(CLASSES[::-1])
+    content = coco(CLOTHING_CLASSES[::-1])
     theirs = build(root, content, type="DeepFashionDataset")
-    assert found(theirs) != dict(enumerate(CLASSES))
-    assert found(build(root, content)) == dict(enumerate(CLASSES))
+    assert found(theirs) != dict(enumerate(CLOTHING_CLASSES))
+    assert found(build(root, content)) == dict(enumerate(CLOTHING_CLASSES))
 
 
 def test_items_have_images_boxes_masks(root):
@@ -123,8 +126,8 @@ def test_an_image_without_instances_is_an_item(root):
 
 
 def test_fewer_classes_ignore_the_others_of_the_fifteen(root):
-    dataset = build(root, coco(CLASSES[::-1]), metainfo={"classes": ("face", "dress")})
-    assert found(dataset) == {CLASSES.index("face"): "face", CLASSES.index("dress"): "dress"}
+    dataset = build(root, coco(CLOTHING_CLASSES[::-1]), metainfo={"classes": ("face", "dress")})
+    assert found(dataset) == {CLOTHING_CLASSES.index("face"): "face", CLOTHING_CLASSES.index("dress"): "dress"}
 
 
 def renamed(content, old, new):
@@ -137,8 +140,8 @@ def renamed(content, old, new):
     ("content", "expected"),
     [
         (renamed(coco(), "dress", "gown"), ["unknown: 'gown'", "missing: 'dress'", "ann.json", "Rename"]),
-        (coco(CLASSES[:-2]), ["missing: 'skin', 'face'"]),
-        (coco((*CLASSES, "cat")), ["unknown: 'cat'"]),
+        (coco(CLOTHING_CLASSES[:-2]), ["missing: 'skin', 'face'"]),
+        (coco((*CLOTHING_CLASSES, "cat")), ["unknown: 'cat'"]),
         (renamed(coco(), "dress", "skirt"), ["twice: 'skirt'"]),
         (json.dumps(coco())[:200], ["ann.json", "not whole JSON"]),
         ([], ["ann.json", "not a COCO annotation file"]),

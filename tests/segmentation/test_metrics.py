@@ -12,8 +12,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from scipy.ndimage import minimum_filter
 
-from seg_vton.data.coco import CLASSES
 from seg_vton.errors import UserError
+from seg_vton.labels import CLOTHING_CLASSES
 from seg_vton.segmentation.metrics import IOU_TYPES, SUMMARY_NAMES, InstanceAP
 
 SIZE = (240, 320)  # height, width
@@ -44,7 +44,7 @@ def random_box(rng):
 
 def ground_truth(rng, ids, images=24):
     """A COCO file of 24 images with 0 to 9 instances of 13 classes, every ninth a crowd."""
-    names = [name for name in CLASSES if name not in ABSENT]
+    names = [name for name in CLOTHING_CLASSES if name not in ABSENT]
     annotations = []
     for image in range(images):
         for _ in range(0 if image in EMPTY_IMAGES else rng.integers(2, 10)):
@@ -70,7 +70,7 @@ def ground_truth(rng, ids, images=24):
     }
 
 
-def predict(rng, content, classes=CLASSES):
+def predict(rng, content, classes=CLOTHING_CLASSES):
     """Samples as mmdet hands them over: jittered copies of the truth (some of another class) and false alarms.
 
     Scores have one decimal, so that many tie.
@@ -105,15 +105,15 @@ def sample(image_id, found, scores):
 
 
 def in_order():
-    return {name: i for i, name in enumerate(CLASSES, start=1)}
+    return {name: i for i, name in enumerate(CLOTHING_CLASSES, start=1)}
 
 
 def shuffled():
     """Other ids in another order: mask 3, 10, ... by descending class."""
-    return {name: 3 + 7 * i for i, name in enumerate(CLASSES[::-1])}
+    return {name: 3 + 7 * i for i, name in enumerate(CLOTHING_CLASSES[::-1])}
 
 
-def evaluate(metric, samples, classes=CLASSES):
+def evaluate(metric, samples, classes=CLOTHING_CLASSES):
     metric.dataset_meta = {"classes": classes}
     for start in range(0, len(samples), 3):
         metric.process({}, samples[start : start + 3])
@@ -196,7 +196,7 @@ def test_all_numbers_are_those_of_pycocotools(case, ids, seed):
     metric, samples, path = case(ids, seed)
     scalars = evaluate(metric, samples)
     assert sum(len(entry["pred_instances"]["scores"]) for entry in samples) > 200
-    class_ids = [ids[name] for name in CLASSES]
+    class_ids = [ids[name] for name in CLOTHING_CLASSES]
     for kind in IOU_TYPES:
         precision, stats = reference(path, samples, kind, class_ids)
         assert 0.05 < stats[0] < 0.95
@@ -204,7 +204,7 @@ def test_all_numbers_are_those_of_pycocotools(case, ids, seed):
         assert ours == pytest.approx(list(stats[:6]), abs=1e-6)
         names = ("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l")
         assert [scalars[f"coco/{kind}_{name}"] for name in names] == pytest.approx(list(stats[:6]), abs=1e-6)
-        for index, name in enumerate(CLASSES):
+        for index, name in enumerate(CLOTHING_CLASSES):
             row = metric.report["per_class"][name][kind]
             assert row["AP"] == pytest.approx(mean(precision[:, :, index]), abs=1e-6), (kind, name)
             assert row["AP50"] == pytest.approx(mean(precision[0, :, index]), abs=1e-6), (kind, name)
@@ -216,10 +216,10 @@ def test_counts_in_the_report(case):
     content, report = json.loads(path.read_text()), metric.report
     names = {category["id"]: category["name"] for category in content["categories"]}
     truths = [names[a["category_id"]] for a in content["annotations"] if not a["iscrowd"]]
-    labels = [CLASSES[i] for entry in samples for i in entry["pred_instances"]["labels"].tolist()]
+    labels = [CLOTHING_CLASSES[i] for entry in samples for i in entry["pred_instances"]["labels"].tolist()]
     assert (report["dataset"], report["split"], report["annotations"]) == ("random", "val", "instances.json")
     assert (report["images"], report["instances"], report["predictions"]) == (24, len(truths), len(labels))
-    for name in CLASSES:
+    for name in CLOTHING_CLASSES:
         row = report["per_class"][name]
         assert (row["instances"], row["predictions"]) == (truths.count(name), labels.count(name))
 
@@ -227,7 +227,7 @@ def test_counts_in_the_report(case):
 def test_a_class_without_truth_has_no_ap(case):
     metric, samples, _ = case(in_order())
     scalars = evaluate(metric, samples)
-    for name in CLASSES:
+    for name in CLOTHING_CLASSES:
         for kind in IOU_TYPES:
             values = metric.report["per_class"][name][kind].values()
             assert all((value is None) == (name in ABSENT) for value in values)
@@ -261,7 +261,7 @@ def test_perfect_predictions_are_one(case):
     perfect = []
     for image in content["images"]:
         boxes = [
-            (np.array([x, y, x + w, y + h]), CLASSES.index(names[a["category_id"]]))
+            (np.array([x, y, x + w, y + h]), CLOTHING_CLASSES.index(names[a["category_id"]]))
             for a in content["annotations"]
             if a["image_id"] == image["id"] and not a["iscrowd"]
             for x, y, w, h in [a["bbox"]]
@@ -385,7 +385,7 @@ def test_the_log_has_a_line_for_each_class(case):
     finally:
         logger.removeHandler(handler)
     lines = {line.split()[1]: line.split()[3::2] for line in stream.getvalue().splitlines() if "│" in line}
-    assert set(lines) == {*CLASSES, "all"}
+    assert set(lines) == {*CLOTHING_CLASSES, "all"}
     total = metric.report["metrics"]
     numbers = [f"{total[kind][name]:.3f}" for kind in IOU_TYPES for name in ("AP", "AP50")]
     assert lines["all"] == [str(metric.report["instances"]), *numbers]
@@ -409,13 +409,13 @@ def test_classes_that_the_file_lacks_are_named_before_any_image(case):
     _, _, path = case(in_order())
     path.write_text(path.read_text().replace('"name": "dress"', '"name": "gown"'))
     with pytest.raises(UserError, match="missing: 'dress'") as error:
-        InstanceAP(str(path), "random", "val").dataset_meta = {"classes": CLASSES}
+        InstanceAP(str(path), "random", "val").dataset_meta = {"classes": CLOTHING_CLASSES}
     assert str(path) in str(error.value)
 
 
 def test_images_of_another_set_are_named_at_the_first_batch(case):
     metric, _, path = case(in_order())
-    metric.dataset_meta = {"classes": CLASSES}
+    metric.dataset_meta = {"classes": CLOTHING_CLASSES}
     with pytest.raises(UserError, match=r"image 7 .*instances\.json") as error:
         metric.process({}, [sample(7, [], [])])
     assert str(path) in str(error.value)

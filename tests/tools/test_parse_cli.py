@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from seg_vton.apis import ClothingParser
 from seg_vton.engine.launch import load_config
 from seg_vton.labels import load_palette_png
-from seg_vton.parsing.photos import read_photo
+from seg_vton.parsing.predictor import ClothingParser
+from seg_vton.pictures.photos import read_photo
 
 ALL = ("coco", "label-map", "instances", "overlay")
 

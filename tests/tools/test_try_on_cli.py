@@ -6,9 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from seg_vton.apis import ClothingParser
 from seg_vton.engine.launch import load_config
-from seg_vton.parsing.photos import read_photo
+from seg_vton.parsing.predictor import ClothingParser
+from seg_vton.pictures.photos import read_photo
 from seg_vton.registry import build_model
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from seg_vton.data.ccp import convert_ccp
-from seg_vton.data.coco import print_summaries
+from seg_vton.data.coco_files import print_summaries
 from seg_vton.errors import exit_on_user_error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seg_vton.data.coco import print_summaries
+from seg_vton.data.coco_files import print_summaries
 from seg_vton.data.deepfashion_multimodal import convert_deepfashion_multimodal
 from seg_vton.errors import exit_on_user_error
 

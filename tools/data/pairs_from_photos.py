@@ -16,11 +16,11 @@ import sys
 from pathlib import Path
 
 from seg_vton.data.photo_pairs import Outcome, Plan, Settings, SplitRule, find_labelled, write_photo_pairs
-from seg_vton.data.photo_pairs.crop import FRAMES
 from seg_vton.data.photo_pairs.garment import CHOICES
 from seg_vton.data.photo_pairs.person import BACKGROUNDS
 from seg_vton.errors import exit_on_user_error
 from seg_vton.labels import DEEPFASHION15, SPACES
+from seg_vton.pictures.crop import FRAMES
 
 _EXAMPLES = 5
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seg_vton.data.coco import print_summaries
+from seg_vton.data.coco_files import print_summaries
 from seg_vton.data.paper_doll import DEFAULT_SIZE, Plan, write_paper_dolls
 from seg_vton.errors import exit_on_user_error
 

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from seg_vton.data.coco import CocoBuilder, Summary
+from seg_vton.data.coco_files import CocoBuilder, Summary
 from seg_vton.data.folders import MARKER, new_folder
 from seg_vton.data.paper_doll.doll import DEFAULT_SIZE, Doll, check_arguments, draw_doll
 from seg_vton.errors import UserError

@@ -9,14 +9,15 @@ from typing import Literal, get_args
 import cv2
 import numpy as np
 
-from seg_vton.data.photo_pairs.crop import Box, Frame, crop, mirror_joints, move_joints, person_box
-from seg_vton.data.photo_pairs.garment import Choice, fill_hidden, hidden_parts, lay_out, upper_garment
+from seg_vton.data.photo_pairs.garment import Choice, lay_out, upper_garment
 from seg_vton.data.photo_pairs.warp import draw_theta
 from seg_vton.labels import DEEPFASHION15
 from seg_vton.parsing.label_map import regions
+from seg_vton.pictures.crop import Box, Frame, crop, mirror_joints, move_joints, person_box
+from seg_vton.pictures.inpainting import fill_hidden, hidden_parts
 from seg_vton.pose.choice import choose_pose
 from seg_vton.pose.face import label_face
-from seg_vton.tryon.data.pose import NUM_JOINTS
+from seg_vton.pose.keypoints import NUM_JOINTS
 
 MIN_HEAD = 40
 """The fewest pixels of a head at 256 x 192; fewer are specks of the labels."""

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from seg_vton.data.coco import check_category_names, check_sections, rle_area
+from seg_vton.coco import check_category_names, check_sections, rle_area
 from seg_vton.errors import UserError
 from seg_vton.files import read_json
-from seg_vton.labels import DEEPFASHION15, conversion_table, convert, load_palette_png
+from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, conversion_table, convert, load_palette_png
 from seg_vton.parsing.jobs import read_records
 from seg_vton.parsing.label_map import merge_instances
-from seg_vton.parsing.photos import SUFFIXES
+from seg_vton.pictures.photos import SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,9 @@ def _from_coco(photos: Path, path: Path, folder: Path = Path()) -> Iterator[Labe
     content = read_json(path)
     check_sections(content, path)
     names = {category["id"]: category["name"] for category in content["categories"]}
-    check_category_names(list(names.values()), [n for n in names.values() if n in DEEPFASHION15.classes], path)
+    check_category_names(
+        list(names.values()), [n for n in names.values() if n in DEEPFASHION15.classes], path, CLOTHING_CLASSES
+    )
     instances = _instances_by_image(content["annotations"], names, path)
     for image in content["images"]:
         file = folder / image["file_name"]

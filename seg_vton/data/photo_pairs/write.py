@@ -22,10 +22,10 @@ from seg_vton.data.photo_pairs.person import Garment, Person, Settings, Unusable
 from seg_vton.data.photo_pairs.sources import LabelledPhoto
 from seg_vton.data.photo_pairs.splits import SPLITS, SplitRule
 from seg_vton.errors import UserError
-from seg_vton.files import write_json
+from seg_vton.files import find_beside, shared_files, write_json
 from seg_vton.labels import DEEPFASHION15, save_palette_png
 from seg_vton.parsing.jobs import Job, result_path, write_record
-from seg_vton.parsing.photos import find_beside, read_photo, shared_files
+from seg_vton.pictures.photos import read_photo
 from seg_vton.pose import BACKENDS, load_or_estimate, openpose_json, resolve_backend
 from seg_vton.pose.files import ENDINGS
 from seg_vton.progress import track

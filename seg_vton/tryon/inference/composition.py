@@ -12,10 +12,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from seg_vton.data.photo_pairs.crop import Box, crop
-from seg_vton.data.photo_pairs.garment import fill_hidden
 from seg_vton.labels import DEEPFASHION15
 from seg_vton.parsing.label_map import regions
+from seg_vton.pictures.crop import Box, crop
+from seg_vton.pictures.inpainting import fill_hidden
 from seg_vton.tryon.models.gmm import GMM
 
 _STRIP_PIXELS = 1 << 17  # computed at once: memory does not grow with the photo

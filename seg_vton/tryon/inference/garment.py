@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from seg_vton.data.photo_pairs.crop import Box, crop
-from seg_vton.data.photo_pairs.garment import fill_hidden, hidden_parts
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15
 from seg_vton.parsing.label_map import regions
+from seg_vton.pictures.crop import Box, crop
+from seg_vton.pictures.inpainting import fill_hidden, hidden_parts
 
 GIVEN, SEGMENTER, BACKGROUND = "given mask", "segmenter", "plain background"
 """Where a garment's mask comes from."""

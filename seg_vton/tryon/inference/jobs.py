@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from seg_vton.errors import UserError
-from seg_vton.files import read_json, refuse_existing, sha256, write_json
+from seg_vton.files import leads_nowhere, read_json, refuse_existing, sha256, write_json
 from seg_vton.parsing.jobs import find_inputs, name_photos, relative
-from seg_vton.parsing.photos import leads_nowhere
-from seg_vton.tryon.data.layouts import read_pairs
+from seg_vton.tryon.datasets.layouts import read_pairs
 
 KINDS = ("try-on", "warped-garment", "composition-mask", "parsing", "panel")
 """What is written of a pair, by the name of its folder; all PNG."""

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from seg_vton.analysis.drawing import grid
-from seg_vton.data.photo_pairs.crop import crop
 from seg_vton.labels import DEEPFASHION15
+from seg_vton.pictures.crop import crop
+from seg_vton.pictures.drawing import grid
 from seg_vton.tryon.inference.composition import Composition
 from seg_vton.tryon.inference.garment import Garment
 from seg_vton.tryon.inference.person import Person

@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from seg_vton.data.photo_pairs.crop import Box, crop, move_joints, person_box
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15
 from seg_vton.parsing.label_map import Regions, regions
+from seg_vton.pictures.crop import Box, crop, move_joints, person_box
 from seg_vton.pose.choice import choose_pose
 from seg_vton.pose.face import label_face
-from seg_vton.tryon.data.dataset import person_inputs
-from seg_vton.tryon.data.pose import NUM_JOINTS
+from seg_vton.pose.keypoints import NUM_JOINTS
+from seg_vton.tryon.datasets.dataset import person_inputs
 
 LEAST_SHARE = 0.002
 """The smallest worn upper garment, as a share of the photo: below that the segmenter has seen something else."""

@@ -13,14 +13,13 @@ import numpy as np
 from PIL import Image
 
 from seg_vton.errors import UserError
-from seg_vton.files import atomic_path, remove_leftovers, sha256
+from seg_vton.files import atomic_path, find_beside, remove_leftovers, sha256, shared_files
 from seg_vton.labels import DEEPFASHION15, save_palette_png
-from seg_vton.parsing.photos import SUFFIXES, find_beside, limited, read_photo, shared_files
+from seg_vton.pictures.photos import SUFFIXES, limited, read_photo
 from seg_vton.pose import BACKENDS, PoseEstimator, pose_file
+from seg_vton.pose.keypoints import read_people
 from seg_vton.progress import track
-from seg_vton.try_on import TryOn, TryOnResult
-from seg_vton.tryon.data.images import MASK_THRESHOLD
-from seg_vton.tryon.data.pose import read_people
+from seg_vton.tryon.datasets.images import MASK_THRESHOLD
 from seg_vton.tryon.inference.garment import Garment
 from seg_vton.tryon.inference.jobs import (
     Item,
@@ -34,6 +33,7 @@ from seg_vton.tryon.inference.jobs import (
     write_record,
 )
 from seg_vton.tryon.inference.person import Person
+from seg_vton.tryon.predictor import TryOn, TryOnResult
 
 GARMENT_BYTES = 1 << 29
 """How much of prepared garments is kept for the next person."""

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from seg_vton.data.photo_pairs.garment import fill_hidden, hidden_parts, lay_out, upper_garment
+from seg_vton.data.photo_pairs.garment import lay_out, upper_garment
 from seg_vton.labels import DEEPFASHION15
+from seg_vton.pictures.inpainting import fill_hidden, hidden_parts
 
 TOP, OUTER, DRESS, SKIN, HAIR, PANTS = (
     DEEPFASHION15.id_of(name) for name in ("top", "outer", "dress", "skin", "hair", "pants")

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seg_vton.data.coco import CATEGORIES, CocoBuilder
+from seg_vton.coco import categories
+from seg_vton.data.coco_files import CocoBuilder
 from seg_vton.data.photo_pairs import find_labelled
 from seg_vton.errors import UserError
-from seg_vton.labels import DEEPFASHION15, LabelConversionError, save_palette_png
+from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, LabelConversionError, save_palette_png
 from seg_vton.parsing.jobs import Job, result_path, write_record
 
 SHAPE = (40, 30)  # height, width
@@ -114,7 +115,7 @@ def test_polygons_and_lists_of_counts(photos, tmp_path):
     path = tmp_path / "instances.json"
     content = {
         "images": [{"id": 1, "file_name": "a.jpg", "height": 40, "width": 30}],
-        "categories": list(CATEGORIES),
+        "categories": categories(CLOTHING_CLASSES),
         "annotations": [
             {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[5, 5, 25, 5, 25, 30, 5, 30]]},
             {

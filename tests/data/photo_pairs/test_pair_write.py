@@ -14,7 +14,7 @@ from seg_vton.data.photo_pairs import Plan, Settings, SplitRule, find_labelled, 
 from seg_vton.data.photo_pairs.write import MARKER, PREDICTED
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15, save_palette_png
-from seg_vton.tryon.data import TryOnDataset
+from seg_vton.tryon.datasets import TryOnDataset
 from seg_vton.tryon.models import TPSGrid
 
 SIZE = (64, 48)  # height, width

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from seg_vton.data.photo_pairs.crop import Box
 from seg_vton.labels import DEEPFASHION15
+from seg_vton.pictures.crop import Box
 from seg_vton.registry import build_model
 from seg_vton.tryon.inference import composition
 from seg_vton.tryon.inference.composition import Placement, compose, place

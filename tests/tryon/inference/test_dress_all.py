@@ -11,12 +11,12 @@ from PIL import Image
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
 from seg_vton.labels import DEEPFASHION15, load_palette_png
-from seg_vton.parsing.photos import read_photo
-from seg_vton.try_on import TryOn
+from seg_vton.pictures.photos import read_photo
 from seg_vton.tryon.inference import jobs
 from seg_vton.tryon.inference import run as runs
 from seg_vton.tryon.inference.jobs import KINDS, Item, Job, Plan, choose_pairs, describe_inputs, plan_jobs
 from seg_vton.tryon.inference.run import dress_all
+from seg_vton.tryon.predictor import TryOn
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ from mmengine.config import Config
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15
-from seg_vton.parsing.photos import read_photo
-from seg_vton.try_on import TryOn
-from seg_vton.tryon.data import TryOnDataset
-from seg_vton.tryon.data.pose import read_people
+from seg_vton.pictures.photos import read_photo
+from seg_vton.pose.keypoints import read_people
+from seg_vton.tryon.datasets import TryOnDataset
 from seg_vton.tryon.inference.person import prepare_person
+from seg_vton.tryon.predictor import TryOn
 
 
 def photo_of(doll_photos, number=1, folder="persons"):

@@ -19,16 +19,16 @@ from seg_vton.engine.launch import load_config
 from seg_vton.engine.results import config_hash
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
-from seg_vton.parsing.photos import limited
+from seg_vton.pictures.photos import limited
 from seg_vton.registry import build_model
-from seg_vton.tryon.data import agnostic
+from seg_vton.tryon.datasets import agnostic
 from seg_vton.tryon.inference.composition import Composition, compose, place
 from seg_vton.tryon.inference.garment import Garment, prepare_garment
 from seg_vton.tryon.inference.panel import draw_panel
 from seg_vton.tryon.inference.person import Person, prepare_person
 
 if TYPE_CHECKING:
-    from seg_vton.apis import ClothingParser
+    from seg_vton.parsing.predictor import ClothingParser
 
 GARMENT_SIDE = 4096
 """Pixels of the longer side from which a garment's photo is made smaller: a bound on memory."""

@@ -10,9 +10,9 @@ from PIL import Image
 from seg_vton.engine.launch import load_config
 from seg_vton.labels import load_palette_png
 from seg_vton.parsing.instances import Parsing
-from seg_vton.parsing.photos import read_photo
+from seg_vton.pictures.photos import read_photo
 from seg_vton.registry import build_model
-from seg_vton.try_on import TryOn
+from seg_vton.tryon.predictor import TryOn
 
 TIMES = 3  # a doll of 48 x 64 pixels is too small to be dressed
 

@@ -7,13 +7,12 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope, init_default_scope
 from PIL import Image
 
-from seg_vton.apis import ClothingParser
-from seg_vton.data.coco import CLASSES
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
-from seg_vton.labels import DEEPFASHION15
-from seg_vton.parsing.photos import limited
+from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15
+from seg_vton.parsing.predictor import ClothingParser
+from seg_vton.pictures.photos import limited
 
 
 @pytest.fixture(scope="module")
@@ -159,21 +158,21 @@ def test_a_config_object_is_not_changed(tiny_config_file, checkpoint):
 
 
 def test_class_names_come_from_the_checkpoint_then_from_the_config(tiny_config_file, checkpoint, photo, tmp_path):
-    turned = CLASSES[::-1]
+    turned = CLOTHING_CLASSES[::-1]
     content = torch.load(checkpoint, weights_only=True)
     bare = tmp_path / "bare.pth"
     torch.save({f"module.{key}": value for key, value in content["state_dict"].items()}, bare)
     renamed = tmp_path / "renamed.pth"
     torch.save(content | {"meta": {"dataset_meta": {"classes": turned}}}, renamed)
-    assert ClothingParser(tiny_config_file, bare, "cpu").classes == CLASSES
+    assert ClothingParser(tiny_config_file, bare, "cpu").classes == CLOTHING_CLASSES
     parser = ClothingParser(tiny_config_file, renamed, "cpu", score_thr=0.05)
     assert parser.classes == turned
     names = ClothingParser(tiny_config_file, checkpoint, "cpu", score_thr=0.05)(photo).classes
-    assert parser(photo).classes == tuple(turned[CLASSES.index(name)] for name in names)
+    assert parser(photo).classes == tuple(turned[CLOTHING_CLASSES.index(name)] for name in names)
     config = load_config(tiny_config_file, {"test_dataloader.dataset.metainfo": {"classes": turned}})
     assert ClothingParser(config, bare, "cpu").classes == turned
-    assert ClothingParser(config, bare, "cpu", classes=CLASSES).classes == CLASSES
-    assert DEEPFASHION15.classes[1:] == CLASSES
+    assert ClothingParser(config, bare, "cpu", classes=CLOTHING_CLASSES).classes == CLOTHING_CLASSES
+    assert DEEPFASHION15.classes[1:] == CLOTHING_CLASSES
 
 
 def broken(name, checkpoint, folder):
@@ -196,7 +195,7 @@ def broken(name, checkpoint, folder):
     elif name == "numbers":
         torch.save({1: torch.ones(2), "neck.fpn_convs.0.conv.weight": "text"}, path)
     elif name == "few":
-        torch.save(content | {"meta": {"dataset_meta": {"classes": CLASSES[:3]}}}, path)
+        torch.save(content | {"meta": {"dataset_meta": {"classes": CLOTHING_CLASSES[:3]}}}, path)
     return path
 
 

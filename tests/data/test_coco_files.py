@@ -8,7 +8,8 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from rich.console import Console
 
-from seg_vton.data import coco
+from seg_vton.coco import rle_area, rle_runs
+from seg_vton.data import coco_files
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15
 
@@ -18,7 +19,7 @@ def label_map(seed, shape=(30, 20)):
 
 
 def build(maps):
-    builder = coco.CocoBuilder("train")
+    builder = coco_files.CocoBuilder("train")
     for name, labels in maps.items():
         builder.add_label_map(name, labels)
     return builder
@@ -69,7 +70,7 @@ def test_summary_counts(tmp_path):
     assert summary.sizes == {(2, 2): 2, (3, 4): 1}
     assert summary.dropped == {"bag: empty mask": 1, "ring: no such class": 2}
     console = Console(record=True, width=120, file=(tmp_path / "log").open("w"))
-    coco.print_summaries([summary], console)
+    coco_files.print_summaries([summary], console)
     text = console.export_text()
     assert "2x2 to 3x4" in text
     assert "train: left out 2 x ring: no such class" in text
@@ -103,16 +104,16 @@ def plain_runs(mask):
 def test_run_lengths_against_counting(seed, height, width, density):
     mask = (np.random.default_rng(seed).random((height, width)) < density).astype(np.uint8)
     rle = coco_mask.encode(np.asfortranarray(mask))
-    assert coco.rle_runs(rle["counts"]).tolist() == plain_runs(mask)
-    assert coco.rle_area(rle, width, height) == mask.sum()
+    assert rle_runs(rle["counts"]).tolist() == plain_runs(mask)
+    assert rle_area(rle, width, height) == mask.sum()
 
 
 def test_run_lengths_of_a_large_mask():
     mask = np.zeros((1101, 750), np.uint8)
     mask[500:900, 200:700] = 1
     rle = coco_mask.encode(np.asfortranarray(mask))
-    assert coco.rle_runs(rle["counts"].decode()).tolist() == plain_runs(mask)
-    assert coco.rle_area(rle, 750, 1101) == 400 * 500
+    assert rle_runs(rle["counts"].decode()).tolist() == plain_runs(mask)
+    assert rle_area(rle, 750, 1101) == 400 * 500
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -122,10 +123,10 @@ def test_broken_run_lengths_are_found(seed):
     rle = coco_mask.encode(np.asfortranarray(mask))
     cut = rle["counts"][: int(rng.integers(0, len(rle["counts"])))]
     with pytest.raises(ValueError, match=r"run lengths"):
-        coco.rle_area({"size": [40, 30], "counts": cut}, 30, 40)
+        rle_area({"size": [40, 30], "counts": cut}, 30, 40)
 
 
 @pytest.mark.parametrize("counts", ["", "~~~", "0" * 3, "P", "o" * 30 + "0"])
 def test_strings_that_are_no_run_lengths(counts):
     with pytest.raises(ValueError, match="run length"):
-        coco.rle_area({"size": [4, 5], "counts": counts}, 5, 4)
+        rle_area({"size": [4, 5], "counts": counts}, 5, 4)

@@ -9,8 +9,8 @@ from torchvision.transforms import functional as F
 
 from seg_vton.analysis.tryon_data_benchmark import published_inputs
 from seg_vton.labels import SPACES
-from seg_vton.tryon.data import agnostic
-from seg_vton.tryon.data.dataset import person_inputs
+from seg_vton.tryon.datasets import agnostic
+from seg_vton.tryon.datasets.dataset import person_inputs
 
 
 def pose_maps(joints, height, width, radius=5):

@@ -8,13 +8,13 @@ import pytest
 import torch
 from PIL import Image
 
-from seg_vton.apis import ClothingParser
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15, load_palette_png, save_palette_png
 from seg_vton.parsing.jobs import Job, result_path, write_record
-from seg_vton.parsing.photos import read_photo
-from seg_vton.tryon.data import TryOnDataset
-from seg_vton.tryon.data.predicted import missing_part
+from seg_vton.parsing.predictor import ClothingParser
+from seg_vton.pictures.photos import read_photo
+from seg_vton.tryon.datasets import TryOnDataset
+from seg_vton.tryon.datasets.predicted import missing_part
 
 
 def build(root, split="train", size=(64, 48), **settings):

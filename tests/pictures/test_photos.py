@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from seg_vton.errors import UserError
-from seg_vton.parsing.photos import MAX_PIXELS, find_photos, limited, read_photo
+from seg_vton.pictures.photos import MAX_PIXELS, find_photos, limited, read_photo
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 

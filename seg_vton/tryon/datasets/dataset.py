@@ -17,12 +17,12 @@ from torch.utils.data import Dataset
 from seg_vton.errors import UserError
 from seg_vton.labels import IGNORE_INDEX, conversion_table, dropped_classes, get_space
 from seg_vton.pose.face import label_face
+from seg_vton.pose.keypoints import read_pose
 from seg_vton.registry import DATASETS
-from seg_vton.tryon.data import agnostic
-from seg_vton.tryon.data.images import read_mask, read_parse, read_photo, read_theta
-from seg_vton.tryon.data.layouts import KNOWN_WARP, WARPED, FileFinder, Layout, Pair, Place, get_layout, read_pairs
-from seg_vton.tryon.data.pose import read_pose
-from seg_vton.tryon.data.predicted import PredictedParsing, find_unusable
+from seg_vton.tryon.datasets import agnostic
+from seg_vton.tryon.datasets.images import read_mask, read_parse, read_photo, read_theta
+from seg_vton.tryon.datasets.layouts import KNOWN_WARP, WARPED, FileFinder, Layout, Pair, Place, get_layout, read_pairs
+from seg_vton.tryon.datasets.predicted import PredictedParsing, find_unusable
 
 _EXAMPLES = 10
 
@@ -37,7 +37,7 @@ class _Labels(NamedTuple):
 
 @DATASETS.register_module()
 class TryOnDataset(Dataset):
-    """Pairs of a person and a garment in one of the layouts of `seg_vton.tryon.data.layouts`.
+    """Pairs of a person and a garment in one of the layouts of `seg_vton.tryon.datasets.layouts`.
 
     Everything that can be known before training is looked at when the data set is built: pairs, folders, missing
     files and poses. An item is `dict(inputs=..., data_samples=...)`; mmengine's `default_collate` makes batches of it.

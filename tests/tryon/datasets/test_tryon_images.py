@@ -6,7 +6,7 @@ from PIL import Image
 
 from seg_vton.errors import UserError
 from seg_vton.labels import save_palette_png
-from seg_vton.tryon.data.images import read_mask, read_parse, read_photo
+from seg_vton.tryon.datasets.images import read_mask, read_parse, read_photo
 
 
 @pytest.fixture

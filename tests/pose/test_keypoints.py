@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seg_vton.errors import UserError
-from seg_vton.tryon.data.pose import read_pose
+from seg_vton.pose.keypoints import read_pose
 
 # Names of the joints in the order that OpenPose's documentation of its output has them.
 COCO18 = [

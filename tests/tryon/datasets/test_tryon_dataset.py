@@ -15,7 +15,7 @@ from seg_vton.analysis.tryon_data_benchmark import published_inputs
 from seg_vton.errors import UserError
 from seg_vton.labels import IGNORE_INDEX, LabelConversionError, convert, get_space, save_palette_png
 from seg_vton.registry import DATASETS
-from seg_vton.tryon.data import TryOnDataset, dataset
+from seg_vton.tryon.datasets import TryOnDataset, dataset
 
 PAIRS = [("000001_0.jpg", "000001_1.jpg"), ("000002_0.jpg", "000002_1.jpg")]
 HD_PAIRS = [("00006_00.jpg", "00006_00.jpg"), ("00008_00.jpg", "00008_00.jpg")]

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from seg_vton.data.photo_pairs.crop import Box, crop, mirror_joints, move_joints, person_box
+from seg_vton.pictures.crop import Box, crop, mirror_joints, move_joints, person_box
 
 NOWHERE = np.zeros((18, 3), np.float32)
 

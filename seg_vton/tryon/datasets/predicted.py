@@ -96,7 +96,7 @@ class PredictedParsing:
     def _predict(self, folder: Path, photos: Sequence[Path]) -> Path:
         """Predicts what is missing; returns the folder of this segmenter's maps."""
         # Here, for the try-on half needs no detector unless it is asked for.
-        from seg_vton.apis import ClothingParser
+        from seg_vton.parsing.predictor import ClothingParser
         from seg_vton.parsing.run import parse_photos
 
         if not Path(self.checkpoint).is_file():

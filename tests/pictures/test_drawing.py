@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seg_vton.analysis.drawing import Instance, anchor, draw_instances, grid, sheet, spread
+from seg_vton.pictures.drawing import Instance, anchor, draw_instances, grid, sheet, spread
 
 GREY = np.full((90, 60, 3), 120, np.uint8)
 

@@ -4,7 +4,7 @@ import pytest
 
 from seg_vton.errors import UserError
 from seg_vton.labels import SPACES
-from seg_vton.tryon.data.layouts import LAYOUTS, WARPED, FileFinder, Pair, get_layout, read_pairs
+from seg_vton.tryon.datasets.layouts import LAYOUTS, WARPED, FileFinder, Pair, get_layout, read_pairs
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,201 @@
+"""COCO annotation files of the 15 DeepFashion classes: what every converter and the paper doll write."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco_mask
+from rich.console import Console
+from rich.table import Table
+
+from seg_vton.coco import categories, rle_area
+from seg_vton.errors import UserError
+from seg_vton.files import write_json
+from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, check_label_map
+
+
+@dataclass
+class Summary:
+    """What one annotation file holds, and what a converter left out of it.
+
+    Attributes:
+        name: the split or file.
+        images: number of images.
+        empty_images: number of images without an instance.
+        instances: number of instances by class name; every class is there, in class order.
+        sizes: number of images by (width, height).
+        dropped: number of things left out, by reason.
+    """
+
+    name: str
+    images: int = 0
+    empty_images: int = 0
+    instances: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CLOTHING_CLASSES, 0)))
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
+class CocoBuilder:
+    """Collects images and instances and writes them as one COCO file.
+
+    Masks are kept as compressed RLE only (some hundred bytes each), so that tens of thousands of images fit in memory.
+    Ids are given in the order of the calls and start at 1: the same calls give the same bytes.
+
+    Args:
+        name: the split or file, for the summary.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.summary = Summary(name)
+        self._images: list[dict[str, Any]] = []
+        self._annotations: list[dict[str, Any]] = []
+        self._file_names: set[str] = set()
+
+    def add_image(self, file_name: str, width: int, height: int) -> int:
+        """Adds an image and returns its id.
+
+        Args:
+            file_name: path relative to the folder of images, with forward slashes.
+            width: in pixels.
+            height: in pixels.
+
+        Raises:
+            UserError: an image of this name was added already.
+        """
+        if file_name in self._file_names:
+            raise UserError(f"{file_name} comes twice in {self.summary.name}: each image may come once")
+        self._file_names.add(file_name)
+        image_id = len(self._images) + 1
+        self._images.append({"id": image_id, "file_name": file_name, "width": width, "height": height})
+        self.summary.images += 1
+        self.summary.empty_images += 1
+        self.summary.sizes[width, height] += 1
+        return image_id
+
+    def add_mask(self, image_id: int, category_id: int, mask: np.ndarray) -> None:
+        """Adds an instance from its mask; an empty mask is counted as dropped.
+
+        Args:
+            image_id: what `add_image` returned.
+            category_id: 1 to 15.
+            mask: bool or {0, 1} array `(height, width)` of the image's size.
+        """
+        self.add_rle(image_id, category_id, coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8)))
+
+    def add_rle(self, image_id: int, category_id: int, rle: Mapping[str, Any], iscrowd: int = 0) -> None:
+        """Adds an instance from its compressed RLE; box and area come from the mask; an empty one counts as dropped.
+
+        Args:
+            image_id: what `add_image` returned.
+            category_id: 1 to 15.
+            rle: `size` (height, width) of the image and `counts` as bytes or str.
+            iscrowd: 1 where the mask is a region to be ignored.
+
+        Raises:
+            UserError: the mask is broken or not of the image's size, or the category is none of the 15.
+        """
+        image = self._images[image_id - 1]
+        if not 1 <= category_id <= len(CLOTHING_CLASSES):
+            raise UserError(f"{image['file_name']}: category id {category_id} is none of 1 to {len(CLOTHING_CLASSES)}")
+        try:
+            area = rle_area(rle, image["width"], image["height"])
+        except ValueError as error:
+            raise UserError(f"{image['file_name']}: {error}") from None
+        class_name = DEEPFASHION15.classes[category_id]
+        if area == 0:
+            self.summary.dropped[f"{class_name}: empty mask"] += 1
+            return
+        counts = rle["counts"].decode("ascii") if isinstance(rle["counts"], bytes) else rle["counts"]
+        annotation = {
+            "id": len(self._annotations) + 1,
+            "image_id": image_id,
+            "category_id": category_id,
+            "bbox": [int(value) for value in coco_mask.toBbox(rle)],
+            "area": area,
+            "iscrowd": iscrowd,
+            "segmentation": {"size": [image["height"], image["width"]], "counts": counts},
+        }
+        self._append(annotation, class_name)
+
+    def _append(self, annotation: dict[str, Any], class_name: str) -> None:
+        """Keeps an annotation; those of one image come one after another, so the last tells whether it is the first."""
+        if not self._annotations or self._annotations[-1]["image_id"] != annotation["image_id"]:
+            self.summary.empty_images -= 1
+        self._annotations.append(annotation)
+        self.summary.instances[class_name] += 1
+
+    def add_label_map(self, file_name: str, label_map: np.ndarray) -> int:
+        """Adds an image with one instance per class: all pixels of a class, as DeepFashion's parsing masks have it.
+
+        Args:
+            file_name: path relative to the folder of images, with forward slashes.
+            label_map: `(height, width)` ids of `deepfashion15`.
+
+        Returns:
+            The image's id.
+        """
+        check_label_map(label_map, DEEPFASHION15.name, where=file_name)
+        height, width = label_map.shape
+        label_map = label_map.astype(np.uint8, order="F")  # RLE's order, turned once and not for each class
+        image_id = self.add_image(file_name, width, height)
+        present = np.flatnonzero(np.bincount(label_map.ravel(order="K")))  # np.unique would sort all pixels
+        for category_id in present[present > 0].tolist():
+            self.add_mask(image_id, category_id, label_map == category_id)
+        return image_id
+
+    def count_dropped(self, reason: str, count: int = 1) -> None:
+        """Counts something that the source has and the file will not."""
+        self.summary.dropped[reason] += count
+
+    def content(self) -> dict[str, Any]:
+        """The COCO file as a dict: `info`, `images`, `annotations`, `categories`."""
+        return {
+            "info": {"description": f"{self.summary.name}, 15 DeepFashion classes", "version": "1.0"},
+            "licenses": [],
+            "images": self._images,
+            "annotations": self._annotations,
+            "categories": categories(CLOTHING_CLASSES),
+        }
+
+    def write(self, path: str | Path, overwrite: bool = False) -> Summary:
+        """Writes the file and returns its summary.
+
+        Raises:
+            UserError: `path` exists and `overwrite` is False.
+        """
+        write_json(path, self.content(), overwrite)
+        return self.summary
+
+
+def print_summaries(summaries: list[Summary], console: Console | None = None) -> None:
+    """Prints instances by class and image counts, a column per split, then the image sizes and what was left out."""
+    console = console or Console()
+    table = Table(title="Instances per class")
+    table.add_column("class")
+    for summary in summaries:
+        table.add_column(summary.name, justify="right")
+    for class_name in CLOTHING_CLASSES:
+        table.add_row(class_name, *(str(s.instances[class_name]) for s in summaries))
+    table.add_section()
+    table.add_row("all instances", *(str(s.instances.total()) for s in summaries))
+    table.add_row("images", *(str(s.images) for s in summaries))
+    table.add_row("images without instances", *(str(s.empty_images) for s in summaries))
+    table.add_row("image sizes", *(size_range(s.sizes) for s in summaries))
+    console.print(table)
+    for summary in summaries:
+        for reason, count in sorted(summary.dropped.items()):
+            console.print(f"{summary.name}: left out {count} x {reason}", markup=False, highlight=False)
+
+
+def size_range(sizes: Counter[tuple[int, int]]) -> str:
+    """The one size (width x height), or the range of sizes, of a split; `sizes` counts images by (width, height)."""
+    if not sizes:
+        return "-"
+    widths, heights = zip(*sizes, strict=True)
+    low, high = (min(widths), min(heights)), (max(widths), max(heights))
+    return f"{low[0]}x{low[1]}" + ("" if low == high else f" to {high[0]}x{high[1]}")

@@ -1,0 +1,192 @@
+"""The segmenter as one stateful predictor: a photo in, its instances and its label map out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import Compose
+from mmdet.registry import MODELS
+from mmdet.utils import get_test_pipeline_cfg
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.registry import DefaultScope
+
+import seg_vton  # noqa: F401  # operators before mmdet's models, and everything the configs name
+from seg_vton.engine.checkpoint import load_checkpoint_file, load_weights, trained_classes
+from seg_vton.engine.launch import load_config
+from seg_vton.engine.results import config_hash
+from seg_vton.errors import UserError
+from seg_vton.files import sha256
+from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15
+from seg_vton.parsing.instances import Parsing, from_sample
+from seg_vton.pictures.photos import limited
+
+
+class ClothingParser:
+    """A trained segmenter as a function from a photo to its instances.
+
+    >>> parser = ClothingParser("configs/segmentation/NAME.py", "work_dirs/NAME/epoch_12.pth")
+    >>> parsing = parser(read_photo("me.jpg"))
+    >>> parsing.classes, parsing.masks.shape, parsing.label_map("tryon8")
+
+    Args:
+        config: a segmentation config, its path or the object; its test pipeline resizes the photos.
+        checkpoint: weights of the config's model; read without running anything in the file.
+        device: a torch device; None takes the GPU where there is one.
+        score_thr: instances below this score are left out, in [0, 1]; below the config's own threshold (0.05) there are
+            none.
+        one_per_class: keep of each class the instance of the highest score, as DeepFashion's masks have it.
+        classes: the model's class names in its order; None takes them from the checkpoint, or else from the config.
+
+    Attributes:
+        classes: the model's class names, in its order.
+        device: where the model runs.
+        stamp: all that a parsing depends on besides the photo, as a dict that JSON can hold: `config` and `checkpoint`
+            (file names), `model_sha256` (of the resolved model and test pipeline), `checkpoint_sha256`, `score_thr`,
+            `one_per_class`.
+
+    Raises:
+        UserError: a file is missing or broken, the weights are not exactly the config's model's, the model has no masks
+            or other classes than the 15, the threshold is out of range, or the device is not there.
+    """
+
+    def __init__(
+        self,
+        config: str | Path | Config,
+        checkpoint: str | Path,
+        device: str | torch.device | None = None,
+        score_thr: float = 0.5,
+        one_per_class: bool = True,
+        classes: Sequence[str] | None = None,
+    ) -> None:
+        if not 0 <= score_thr <= 1:
+            raise UserError(f"the score threshold is {score_thr}: it must be from 0 to 1")
+        self.score_thr, self.one_per_class = score_thr, one_per_class
+        self.device = _usable_device(device)
+        config = deepcopy(config) if isinstance(config, Config) else load_config(config)
+        content = load_checkpoint_file(checkpoint, map_location="cpu")
+        self.classes = tuple(classes or _trained_classes(content, config))
+        _check_classes(self.classes, config, checkpoint)
+        if config.model.backbone.get("init_cfg"):
+            config.model.backbone.init_cfg = None  # the checkpoint has the backbone too
+        model_sha256 = config_hash(Config({"model": config.model, "pipeline": get_test_pipeline_cfg(config)}))
+        _leave_out_masks(config, score_thr)
+        # The scope of another half may be on: it must not rule the names in a detector's config.
+        with DefaultScope.overwrite_default_scope(config.get("default_scope", "mmdet")):
+            self._model = MODELS.build(config.model)
+            self._pipeline = _array_pipeline(config)
+        load_weights(self._model, content, checkpoint)
+        self._model.to(self.device).eval()
+        self.stamp: dict[str, Any] = {
+            "config": Path(config.filename or "").name,
+            "model_sha256": model_sha256,
+            "checkpoint": Path(checkpoint).name,
+            "checkpoint_sha256": sha256(checkpoint),
+            "score_thr": score_thr,
+            "one_per_class": one_per_class,
+        }
+
+    def __call__(self, image: np.ndarray) -> Parsing:
+        """Finds the instances in a photo.
+
+        Args:
+            image: RGB uint8 `(H, W, 3)`, upright.
+
+        Returns:
+            The instances in the photo's frame, by falling score; none is a result too.
+
+        Raises:
+            ValueError: the array is of another shape or type.
+        """
+        return self.parse_batch([image])[0]
+
+    @torch.no_grad()
+    def parse_batch(self, images: Sequence[np.ndarray]) -> list[Parsing]:
+        """Finds the instances in several photos in one pass.
+
+        Photos of different sizes are padded to a common one, which may move the edge of a mask by a pixel against the
+        photo alone. A photo with more than `PARSE_SIDE` pixels on a side is looked at in that size, which bounds the
+        memory, and what is found is enlarged.
+
+        Args:
+            images: RGB uint8 arrays `(H, W, 3)`, sizes may differ.
+
+        Returns:
+            A parsing for each photo.
+
+        Raises:
+            ValueError: an array is of another shape or type.
+        """
+        if not images:
+            return []
+        packed = [self._pack(limited(image)) for image in images]
+        batch = {key: [item[key] for item in packed] for key in ("inputs", "data_samples")}
+        found = [
+            from_sample(sample.pred_instances, self.classes, self.score_thr) for sample in self._model.test_step(batch)
+        ]
+        if self.one_per_class:
+            found = [parsing.best_per_class() for parsing in found]
+        return [parsing.resized(image.shape[:2]) for parsing, image in zip(found, images, strict=True)]
+
+    def _pack(self, image: np.ndarray) -> dict[str, Any]:
+        """Runs the config's test pipeline, which expects BGR."""
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise ValueError(f"expected RGB uint8 (H, W, 3), found {image.dtype} {image.shape}")
+        return self._pipeline({"img": np.ascontiguousarray(image[..., ::-1]), "img_id": 0})
+
+
+def _usable_device(device: str | torch.device | None) -> torch.device:
+    """The device wanted, after checking that it is there."""
+    try:
+        usable = torch.device(device or get_device())
+        torch.empty(0, device=usable)
+    except (RuntimeError, AssertionError) as error:  # AssertionError: torch was built without CUDA
+        raise UserError(f"device {device} cannot be used: {str(error).splitlines()[0]}") from None
+    return usable
+
+
+def _trained_classes(content: dict[str, Any], config: Config) -> Sequence[str]:
+    """The class names that a checkpoint says it knows; else those of the config's data set, else the 15."""
+    metainfo = config.get("test_dataloader", {}).get("dataset", {}).get("metainfo") or {}
+    return trained_classes(content) or metainfo.get("classes") or CLOTHING_CLASSES
+
+
+def _check_classes(classes: Sequence[str], config: Config, checkpoint: str | Path) -> None:
+    """Raises `UserError` when the model is no segmenter of the 15 classes, or the names do not match its heads."""
+    strange = [name for name in classes if name not in DEEPFASHION15.classes[1:]]
+    if strange:
+        raise UserError(
+            f"checkpoint {checkpoint} knows {', '.join(map(repr, strange[:5]))}, which are none of the 15 clothing "
+            f"classes ({', '.join(CLOTHING_CLASSES)}): it is of another data set"
+        )
+    head = config.get("model", {}).get("roi_head")
+    if not head or "mask_head" not in head:
+        raise UserError(f"config {config.filename} has no model with a mask head: give one under configs/segmentation")
+    last = head.bbox_head[-1] if isinstance(head.bbox_head, list) else head.bbox_head  # a list in a cascade
+    if last.num_classes != len(classes):
+        raise UserError(
+            f"checkpoint {checkpoint} knows {len(classes)} classes and the model of {config.filename} has "
+            f"{last.num_classes}: use the config it was trained with"
+        )
+
+
+def _leave_out_masks(config: Config, score_thr: float) -> None:
+    """Leaves instances below the threshold without masks.
+
+    A mask takes as many bytes as the photo has pixels. Non-maximum suppression is greedy from the highest score, so
+    what it keeps above the threshold does not depend on what is below.
+    """
+    test_cfg = config.model.test_cfg.rcnn
+    # mmdet keeps what is above the threshold, we also what is equal.
+    test_cfg.score_thr = max(test_cfg.score_thr, float(np.nextafter(np.float32(score_thr), np.float32(-1))))
+
+
+def _array_pipeline(config: Config) -> Compose:
+    """The config's test pipeline for arrays: no file is read and no annotation is loaded."""
+    steps = [step for step in get_test_pipeline_cfg(config) if not step["type"].endswith("LoadAnnotations")]
+    return Compose([{"type": "mmdet.LoadImageFromNDArray"}, *steps[1:]])

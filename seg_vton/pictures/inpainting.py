@@ -1,0 +1,69 @@
+"""What hides a garment in a photo, painted over with what is around it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from seg_vton.labels import DEEPFASHION15
+
+GAP = 0.22
+"""What hides the garment is filled up to this width, as a share of the square root of the garment's area."""
+
+
+_HIDING = tuple(DEEPFASHION15.id_of(name) for name in ("hair", "bag", "belt", "neckwear"))
+
+
+# What is worn or held over an upper garment; background, legs and trousers beside it never are.
+_SKIN = DEEPFASHION15.id_of("skin")
+
+
+_INPAINT_RADIUS = 3
+
+
+_EDGE = 5
+
+
+def hidden_parts(mask: np.ndarray, label_map: np.ndarray) -> np.ndarray:
+    """Where an arm, hair, a bag, a belt or a scarf hides the garment: between parts of it that are close together.
+
+    Args:
+        mask: bool `(H, W)`, the garment.
+        label_map: uint8 `(H, W)` ids of `deepfashion15`.
+
+    Returns:
+        bool `(H, W)`. Skin counts with garment above and below it: necklines and legs do not.
+    """
+    width = max(3, round(GAP * np.sqrt(np.count_nonzero(mask))))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    padded = cv2.copyMakeBorder(mask.view(np.uint8), width, width, width, width, cv2.BORDER_CONSTANT)
+    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)[width:-width, width:-width].astype(bool)
+    between = np.logical_or.accumulate(mask, axis=0) & np.logical_or.accumulate(mask[::-1], axis=0)[::-1]
+    return closed & ~mask & (np.isin(label_map, _HIDING) | (between & (label_map == _SKIN)))
+
+
+def fill_hidden(photo: np.ndarray, mask: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """Paints the hidden parts with what is around them (Telea 2004, `cv2.inpaint`).
+
+    Args:
+        photo: RGB uint8 `(H, W, 3)`.
+        mask: bool `(H, W)`, the garment.
+        hidden: bool `(H, W)`.
+
+    Returns:
+        RGB uint8 `(H, W, 3)`: the photo where the garment is, but for the edges of hidden parts; the garment's colours
+        everywhere else.
+    """
+    # Inpainting takes in what is around, so there the garment's nearest colour stands in for arm, hair and background.
+    # Labels are a pixel or two off at their edges: those pixels are painted too, and nothing is taken from them.
+    edge = np.ones((_EDGE, _EDGE), np.uint8)
+    source = cv2.erode(mask.view(np.uint8), edge).astype(bool)
+    source = source if source.any() else mask
+    _, nearest = cv2.distanceTransformWithLabels(
+        (~source).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    colours = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
+    colours[nearest[source]] = photo[source]
+    painted = cv2.dilate(hidden.view(np.uint8), edge)
+    filled = cv2.inpaint(colours[nearest], painted, _INPAINT_RADIUS, cv2.INPAINT_TELEA)
+    return np.where((painted.astype(bool) | ~mask)[..., None], filled, photo)
