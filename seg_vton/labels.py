@@ -23,7 +23,7 @@ from PIL import Image, PngImagePlugin
 from seg_vton.errors import BROKEN_IMAGE, UserError
 from seg_vton.files import atomic_path
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 IGNORE_INDEX = 255
 """The id of pixels without a label in the targets of losses and metrics, which leave them out; of no label space."""
@@ -56,14 +56,14 @@ class LabelSpace:
     Attributes:
         name: the name that label maps, configs and files carry.
         classes: class names by id; id 0 is the background.
-        palette: RGB colour in [0, 255] by id, for palette PNGs and panels.
+        palette: RGB color in [0, 255] by id, for palette PNGs and panels.
         unions: the ids of CP-VTON's head, upper garment and body shape.
         source: where the labels and their order come from.
     """
 
     name: str
     classes: tuple[str, ...]
-    palette: tuple[Colour, ...]
+    palette: tuple[Color, ...]
     unions: Unions
     source: str
 
@@ -78,8 +78,8 @@ class LabelSpace:
         return self.classes.index(class_name)
 
 
-def _bit_palette(length: int) -> tuple[Colour, ...]:
-    """PASCAL VOC's colours: bit 3k + c of the id is bit 7 - k of channel c (VOC devkit, `VOClabelcolormap`)."""
+def _bit_palette(length: int) -> tuple[Color, ...]:
+    """PASCAL VOC's colors: bit 3k + c of the id is bit 7 - k of channel c (VOC devkit, `VOClabelcolormap`)."""
 
     def channel(index: int, c: int) -> int:
         return sum((index >> (3 * k + c) & 1) << (7 - k) for k in range(3))
@@ -93,9 +93,9 @@ def _space(
     head: tuple[str, ...],
     upper: tuple[str, ...],
     source: str,
-    palette: tuple[Colour, ...] | None = None,
+    palette: tuple[Color, ...] | None = None,
 ) -> LabelSpace:
-    """Builds a space whose unions are given by class names; `palette` defaults to PASCAL VOC's colours."""
+    """Builds a space whose unions are given by class names; `palette` defaults to PASCAL VOC's colors."""
     ids = {class_name: index for index, class_name in enumerate(classes)}
     unions = Unions(
         head=tuple(sorted(ids[c] for c in head)),
@@ -113,7 +113,7 @@ DEEPFASHION15 = _space(
     ),
     head=('headwear', 'eyeglass', 'hair', 'face'),
     upper=('top', 'dress', 'outer'),
-    source="DeepFashion In-shop segmentation: order and colours of mmdet's DeepFashionDataset, moved up by one for "
+    source="DeepFashion In-shop segmentation: order and colors of mmdet's DeepFashionDataset, moved up by one for "
     'the background (category id i in a COCO file is label i here)',
     palette=(
         (0, 0, 0), (0, 192, 64), (0, 64, 96), (128, 192, 192), (0, 64, 64), (0, 192, 224), (0, 192, 192),
@@ -155,7 +155,7 @@ DFMM24 = _space(
     source='DeepFashion-MultiModal (Jiang et al., Text2Human, SIGGRAPH 2022), parsing labels of its README',
 )  # fmt: skip
 
-# The 20 colours that JPPNet, CIHP_PGN and VITON's `image-parse` files share.
+# The 20 colors that JPPNet, CIHP_PGN and VITON's `image-parse` files share.
 _LIP_PALETTE = (
     (0, 0, 0), (128, 0, 0), (255, 0, 0), (0, 85, 0), (170, 0, 51), (255, 85, 0), (0, 0, 85), (0, 119, 221),
     (85, 85, 0), (0, 85, 85), (85, 51, 0), (52, 86, 128), (0, 128, 0), (0, 0, 255), (51, 170, 221), (0, 255, 255),
@@ -265,7 +265,7 @@ _LIP_TO_ACGPN14 = {
 _GROUPS: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
     # Decided by looking at the photos. `suit` is nearly always the jacket alone (41 of 71 photos of the part we have
     # label the trousers `pants`); `jumper` is the British word for a sweater; `bodysuit` is more often a top than a
-    # one-piece. Stockings and tights are the coloured leg, as leggings are, and not bare skin; socks go with the
+    # one-piece. Stockings and tights are the colored leg, as leggings are, and not bare skin; socks go with the
     # shoe. Jewellery, watches, gloves and `accessories` (hand fans, paper bags, hair bands...) have no home.
     ('ccp59', 'deepfashion15'): {
         'top': _CCP_UPPER_TOP,
@@ -482,14 +482,14 @@ def convert(label_map: np.ndarray, source: str, target: str) -> np.ndarray:
 
 
 def save_palette_png(path: str | Path, label_map: np.ndarray, space: str, overwrite: bool = False) -> None:
-    """Writes a label map `(H, W)` as a palette PNG: ids as indices, the colours of the space, its name in a text chunk.
+    """Writes a label map `(H, W)` as a palette PNG: ids as indices, the colors of the space, its name in a text chunk.
 
     Raises:
         UserError: the map has ids that the space has not, or `path` exists and `overwrite` is False.
     """
     check_label_map(label_map, space)
     image = Image.fromarray(np.ascontiguousarray(label_map, dtype=np.uint8))
-    image.putpalette([value for colour in get_space(space).palette for value in colour])
+    image.putpalette([value for color in get_space(space).palette for value in color])
     info = PngImagePlugin.PngInfo()
     info.add_text(_PNG_KEY, space)
     with atomic_path(path, overwrite) as temporary:
@@ -497,9 +497,9 @@ def save_palette_png(path: str | Path, label_map: np.ndarray, space: str, overwr
 
 
 def load_palette_png(path: str | Path, space: str) -> np.ndarray:
-    """Reads a parsing map: the indices of a palette PNG, or the grey levels of a PNG that stores ids as grey.
+    """Reads a parsing map: the indices of a palette PNG, or the gray levels of a PNG that stores ids as gray.
 
-    The colours are never looked at: turning a palette image to grey (as `cv2.imread` does) gives luminance, not ids.
+    The colors are never looked at: turning a palette image to gray (as `cv2.imread` does) gives luminance, not ids.
 
     Args:
         path: PNG of mode P or L.
@@ -515,8 +515,8 @@ def load_palette_png(path: str | Path, space: str) -> np.ndarray:
     image = _open_whole(Path(path))
     if image.mode not in ("P", "L"):
         raise UserError(
-            f"{path}: a parsing map is a palette (P) or grey (L) PNG whose values are ids, this one is {image.mode}: "
-            "colours do not name labels; save the map as indices"
+            f"{path}: a parsing map is a palette (P) or gray (L) PNG whose values are ids, this one is {image.mode}: "
+            "colors do not name labels; save the map as indices"
         )
     said = getattr(image, "text", {}).get(_PNG_KEY, space)
     if said != space:

@@ -52,7 +52,7 @@ def no_scope_left():
 
 
 def draw_shapes(rng, size, categories):
-    """A noisy image with one coloured ellipse or rectangle a category, later ones on top; returns it and the masks."""
+    """A noisy image with one colored ellipse or rectangle a category, later ones on top; returns it and the masks."""
     width, height = size
     noise = rng.integers(0, 60, (height, width, 3), dtype=np.uint8)
     image, masks = Image.fromarray(noise), []
@@ -62,8 +62,8 @@ def draw_shapes(rng, size, categories):
         shape = Image.new("1", size)
         draw = ImageDraw.Draw(shape)
         (draw.ellipse if category % 2 else draw.rectangle)((x, y, x + w, y + h), fill=1)
-        colour = tuple(int(c) for c in np.random.default_rng(category).integers(60, 256, 3))
-        image.paste(colour, mask=shape)
+        color = tuple(int(c) for c in np.random.default_rng(category).integers(60, 256, 3))
+        image.paste(color, mask=shape)
         masks.append(np.asarray(shape))
     for under in range(len(masks)):
         for above in masks[under + 1 :]:

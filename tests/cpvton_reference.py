@@ -115,8 +115,8 @@ def gmm(state, agnostic, cloth, cloth_mask, grid_size=5):
 
 
 def instance_norm(x):
-    centred = x - x.mean((2, 3), keepdim=True)
-    return centred / (centred.pow(2).mean((2, 3), keepdim=True) + 1e-5).sqrt()
+    centerd = x - x.mean((2, 3), keepdim=True)
+    return centerd / (centerd.pow(2).mean((2, 3), keepdim=True) + 1e-5).sqrt()
 
 
 def tom(state, agnostic, warped_cloth):

@@ -183,7 +183,7 @@ def test_a_row_differs_from_the_base_in_what_its_table_says_and_in_nothing_else(
 
 
 def test_the_base_row_is_the_papers():
-    """Sarda & Sun: image size, normalisation, losses, momentum, warm-up; values that later rows inherit."""
+    """Sarda & Sun: image size, normalization, losses, momentum, warm-up; values that later rows inherit."""
     row = settings(BASE)
     expected = {
         "model.type": "MaskRCNN",

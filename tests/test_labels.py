@@ -40,9 +40,9 @@ def test_space_is_whole(name):
     assert space.name == name
     assert space.classes[0] == "background"
     assert len(set(space.classes)) == len(space.classes) == len(space.palette)
-    assert len(set(space.palette)) == len(space.palette), "two labels of one colour"
+    assert len(set(space.palette)) == len(space.palette), "two labels of one color"
     assert space.palette[0] == (0, 0, 0)
-    assert all(0 <= v <= 255 for colour in space.palette for v in colour)
+    assert all(0 <= v <= 255 for color in space.palette for v in color)
     head, upper, body = space.unions
     assert head
     assert upper
@@ -65,7 +65,7 @@ def test_unions_of_the_published_code():
     assert names_of("deepfashion15", unions("deepfashion15").upper) == {"top", "dress", "outer"}
 
 
-def test_deepfashion_is_mmdets_order_and_colours():
+def test_deepfashion_is_mmdets_order_and_colors():
     assert get_space("deepfashion15").classes[1:] == DeepFashionDataset.METAINFO["classes"]
     assert list(get_space("deepfashion15").palette[1:]) == DeepFashionDataset.METAINFO["palette"]
 
@@ -85,7 +85,7 @@ def test_cp_vton_plus_adds_the_neck_to_lip():
     np.testing.assert_array_equal(convert(np.arange(21), "lip21", "lip20"), [*range(20), 0])
 
 
-def test_voc_colours():
+def test_voc_colors():
     # From the VOC development kit: person is 15, tv monitor 20.
     assert labels._bit_palette(21)[15] == (192, 128, 128)
     assert labels._bit_palette(21)[20] == (0, 64, 128)
@@ -238,23 +238,23 @@ def test_file_that_names_another_space_is_refused(tmp_path):
         labels.load_palette_png(tmp_path / "a.png", "cihp20")
 
 
-def test_grey_png_holds_ids(tmp_path):
+def test_gray_png_holds_ids(tmp_path):
     ids = np.array([[0, 5], [19, 13]], np.uint8)
-    Image.fromarray(ids).save(tmp_path / "grey.png")
-    np.testing.assert_array_equal(labels.load_palette_png(tmp_path / "grey.png", "lip20"), ids)
+    Image.fromarray(ids).save(tmp_path / "gray.png")
+    np.testing.assert_array_equal(labels.load_palette_png(tmp_path / "gray.png", "lip20"), ids)
 
 
 def test_luminance_of_a_palette_is_refused(tmp_path):
     labels.save_palette_png(tmp_path / "a.png", np.array([[0, 5, 13]]), "lip20")
-    Image.open(tmp_path / "a.png").convert("L").save(tmp_path / "grey.png")
-    with pytest.raises(UserError, match=r"grey\.png: lip20 has the ids 0 to 19, found also 29, 126"):
-        labels.load_palette_png(tmp_path / "grey.png", "lip20")
+    Image.open(tmp_path / "a.png").convert("L").save(tmp_path / "gray.png")
+    with pytest.raises(UserError, match=r"gray\.png: lip20 has the ids 0 to 19, found also 29, 126"):
+        labels.load_palette_png(tmp_path / "gray.png", "lip20")
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "1", "I;16"])
 def test_other_kinds_of_png_are_refused(tmp_path, mode):
     Image.new(mode, (4, 4)).save(tmp_path / "rgb.png")
-    with pytest.raises(UserError, match=f"this one is {mode}: colours do not name labels"):
+    with pytest.raises(UserError, match=f"this one is {mode}: colors do not name labels"):
         labels.load_palette_png(tmp_path / "rgb.png", "lip20")
 
 

@@ -228,12 +228,12 @@ def test_a_warper_is_of_the_same_data_and_lies_where_its_training_leaves_it(path
 def rates(config, iterations):
     """The learning rates of some iterations, from 0; runs all up to the last."""
     model = nn.Linear(1, 1)
-    optimiser = build_optim_wrapper(model, config.optim_wrapper)
-    built = [PARAM_SCHEDULERS.build(part, default_args={"optimizer": optimiser}) for part in config.param_scheduler]
+    optimizer = build_optim_wrapper(model, config.optim_wrapper)
+    built = [PARAM_SCHEDULERS.build(part, default_args={"optimizer": optimizer}) for part in config.param_scheduler]
     found = []
     for number in range(max(iterations) + 1):
         if number in iterations:
-            found += optimiser.get_lr()["lr"]
+            found += optimizer.get_lr()["lr"]
         for scheduler in built:
             scheduler.step()
     return found

@@ -63,14 +63,14 @@ def check() -> list[Finding]:
 
 
 def installed_distributions() -> dict[str, str]:
-    """Normalised name -> version, first one on the path."""
+    """Normalized name -> version, first one on the path."""
     found: dict[str, str] = {}
     for distribution in metadata.distributions():
-        found.setdefault(_normalise(distribution.metadata["Name"]), distribution.version)
+        found.setdefault(_normalize(distribution.metadata["Name"]), distribution.version)
     return found
 
 
-def _normalise(name: str) -> str:
+def _normalize(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -87,7 +87,7 @@ def check_families(installed: Mapping[str, str]) -> list[Finding]:
     """Packages that come from a fork or from the original: exactly one must be there.
 
     Args:
-        installed: normalised name -> version.
+        installed: normalized name -> version.
     """
     findings = []
     for module, names in FAMILIES.items():
@@ -108,7 +108,7 @@ def check_requirements(installed: Mapping[str, str]) -> list[Finding]:
     """The other packages, against the versions that `pyproject.toml` asks for.
 
     Args:
-        installed: normalised name -> version.
+        installed: normalized name -> version.
     """
     for name, fix in (("seg-vton", "pip install --no-deps --no-build-isolation -e ."), ("packaging", REINSTALL)):
         if name not in installed:
@@ -120,14 +120,14 @@ def check_versions(installed: Mapping[str, str], requirements: Iterable[str]) ->
     """Compares versions with requirements, those of extras left out.
 
     Args:
-        installed: normalised name -> version.
+        installed: normalized name -> version.
         requirements: as in a package's metadata, ``torch>=2.4`` say.
     """
     from packaging.requirements import Requirement
 
     findings = []
     for requirement in map(Requirement, requirements):
-        name = _normalise(requirement.name)
+        name = _normalize(requirement.name)
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
             continue
         in_family = any(name in names for names in FAMILIES.values())

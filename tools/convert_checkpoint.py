@@ -3,7 +3,7 @@
 python tools/convert_checkpoint.py work_dirs/NAME/epoch_2.pth epoch_2.safetensors
 python tools/convert_checkpoint.py epoch_2.safetensors epoch_2.pth
 
-Optimiser state and log are left out; classes, config and seed are kept. Every tool takes both kinds.
+Optimizer state and log are left out; classes, config and seed are kept. Every tool takes both kinds.
 """
 
 from __future__ import annotations

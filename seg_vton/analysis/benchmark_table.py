@@ -41,7 +41,7 @@ How to read the tables:
   process's resident memory rose while it worked. It misses what a process writes to pages that it shares with the
   process it was forked from, and memory that takes the place of what was given back before.
 - The reference forms: CARAFE from `unfold`; mmdet's R50-FPN in mmdet's plain settings (contiguous memory, batch
-  normalisation by itself, RoIs pooled sample by sample); CP-VTON's computation written plainly; torchvision's
+  normalization by itself, RoIs pooled sample by sample); CP-VTON's computation written plainly; torchvision's
   transforms and mmdet's own data set; pycocotools.
 - Weights, pictures and predictions are random or drawn. Times say nothing about quality.
 """
@@ -59,7 +59,7 @@ _NO_GPU = (
 OURS, OURS_CHANNELS_LAST = "seg_vton", "seg_vton, channels-last"
 
 _DETECTOR_NOTE = (
-    "Our settings are channels-last memory, RoIs pooled by matrix products and, for inference, batch normalisation "
+    "Our settings are channels-last memory, RoIs pooled by matrix products and, for inference, batch normalization "
     "folded into the convolutions; how much each of them saves is not measured. GFLOP are without the pooling of "
     "RoIs, which PyTorch counts in our form only."
 )

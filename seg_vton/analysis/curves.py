@@ -68,7 +68,7 @@ def _curve(by_iteration: dict[int, dict[str, float]], name: str) -> tuple[np.nda
 
 
 def smooth(values: np.ndarray) -> np.ndarray:
-    """Gaussian average over neighbours to both sides: unlike a running average it does not lag behind a falling loss.
+    """Gaussian average over neighbors to both sides: unlike a running average it does not lag behind a falling loss.
 
     Args:
         values: `(N,)`, evenly spaced.

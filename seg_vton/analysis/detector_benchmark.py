@@ -101,22 +101,22 @@ def sampled_roi_align() -> Iterator[None]:
 
 
 class Candidate:
-    """A model with its optimiser, ready to step and to predict.
+    """A model with its optimizer, ready to step and to predict.
 
     Args:
         config: the resolved config.
         image: (3, H, W) uint8.
         sample: the image's ground truth.
-        plain: mmdet's plain settings (NCHW memory, batch normalisation as it is, sampled RoIs) rather than what the
+        plain: mmdet's plain settings (NCHW memory, batch normalization as it is, sampled RoIs) rather than what the
             config's hooks and `seg_vton.ops` make of them.
     """
 
     def __init__(self, config: Config, image: Tensor, sample: DetDataSample, plain: bool) -> None:
         self.plain = plain
         self.model = build(config, not plain and _has_hook(config, "ChannelsLastHook"))
-        self.optimiser = build_optim_wrapper(self.model, config.optim_wrapper)
+        self.optimizer = build_optim_wrapper(self.model, config.optim_wrapper)
         # Random weights diverge at any rate worth the name; the rate does not change the work.
-        self.optimiser.param_groups[0]["lr"] = 0.0
+        self.optimizer.param_groups[0]["lr"] = 0.0
         self.tested = deepcopy(self.model).eval()
         if not plain and _has_hook(config, "FoldBatchNormHook"):
             with torch.no_grad():
@@ -128,7 +128,7 @@ class Candidate:
         self.model.train()
         torch.manual_seed(1)
         with sampled_roi_align() if self.plain else nullcontext():
-            self.model.train_step(self._copy(), self.optimiser)
+            self.model.train_step(self._copy(), self.optimizer)
 
     def predict(self) -> None:
         """One inference, from the image to masks at its size."""
@@ -207,7 +207,7 @@ def _measure(forms: dict[str, Candidate], rounds: int, peak_size: int) -> dict[s
     """Rows by task and form, CARAFE-FPN against R50-FPN, and the greater of the peaks before and after the rounds."""
     jobs = {(task, form): job for form, candidate in forms.items() for task, job in candidate.jobs.items()}
     flop = {form: candidate.gigaflop() for form, candidate in forms.items()}
-    # After a step of each: the first one makes the optimiser's state.
+    # After a step of each: the first one makes the optimizer's state.
     memory = {key: peak_bytes(job) for key, job in jobs.items()}
     peak = matmul_peak(peak_size)
     seconds = interleave(jobs, rounds, warmup=0)  # all jobs have run twice

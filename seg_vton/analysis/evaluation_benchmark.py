@@ -61,8 +61,8 @@ def _boxes(rng: np.random.Generator, count: int) -> np.ndarray:
 
 def _masks(boxes: np.ndarray) -> list[dict[str, Any]]:
     """RLE of the twelve-cornered figure in each box."""
-    centres, radii = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
-    corners = centres[:, None] + radii[:, None] * np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
+    centers, radii = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
+    corners = centers[:, None] + radii[:, None] * np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
     return coco_mask.frPyObjects([polygon.ravel().tolist() for polygon in corners], *SIZE)
 
 

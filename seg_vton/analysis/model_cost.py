@@ -57,7 +57,7 @@ def model_cost(config: Config, photo: tuple[int, int]) -> dict[str, Any]:
     All the proposals and detections are there that a test may have at most (`test_cfg.rpn.max_per_img`, 1000 in ours,
     for the box head, and 100 for the mask head), so that the number does not depend on weights or on the image.
     Convolutions and linear layers are counted as PyTorch's counter does, CARAFE's sums as its definition has them:
-    k * k products for each channel and output pixel. Not counted: normalisation, activations, RoIAlign's
+    k * k products for each channel and output pixel. Not counted: normalization, activations, RoIAlign's
     interpolation, NMS, and pasting masks.
 
     Args:

@@ -23,7 +23,7 @@ class PaperRow:
 
     Attributes:
         neck: the table's name of the architecture, as in `seg_vton.segmentation.rows`.
-        optimiser: 'SGD' or 'Adam'.
+        optimizer: 'SGD' or 'Adam'.
         learning_rate: its learning rate.
         epochs: number of epochs.
         bbox_ap50: AP50 of the boxes.
@@ -34,7 +34,7 @@ class PaperRow:
     """
 
     neck: str
-    optimiser: str
+    optimizer: str
     learning_rate: float
     epochs: int
     bbox_ap50: float
@@ -46,7 +46,7 @@ class PaperRow:
     @property
     def recipe(self) -> tuple[str, str, float, int]:
         """What a run must share with the row to stand beside it."""
-        return self.neck, self.optimiser, self.learning_rate, self.epochs
+        return self.neck, self.optimizer, self.learning_rate, self.epochs
 
 
 SEGMENTATION_ROWS = (
@@ -69,12 +69,12 @@ def find_row(row: Mapping[str, Any], dataset: str, split: str) -> PaperRow | Non
         split: our split.
 
     Returns:
-        None where the paper has no such row: another architecture, optimiser, learning rate, number of epochs or image
+        None where the paper has no such row: another architecture, optimizer, learning rate, number of epochs or image
         size, another start than ImageNet weights, or test-time augmentation.
     """
     if row["detector_weights"] or row["test_time_augmentation"] or row["image_scale"] != IMAGE_SCALE:
         return None
-    recipe = tuple(row[key] for key in ("neck", "optimiser", "learning_rate", "epochs"))
+    recipe = tuple(row[key] for key in ("neck", "optimizer", "learning_rate", "epochs"))
     split = split if dataset == DATASET else "val"
     return next((paper for paper in SEGMENTATION_ROWS if (paper.recipe, paper.split) == (recipe, split)), None)
 

@@ -85,7 +85,7 @@ class Results:
     def segmentation_families(self, name: str) -> list[dict[str, Row]]:
         """Rows by neck, of one data set and recipe each."""
         families: dict[str, dict[str, Row]] = {}
-        same = ("backbone", "optimiser", "learning_rate", "epochs", "image_scale", "precision", "detector_weights")
+        same = ("backbone", "optimizer", "learning_rate", "epochs", "image_scale", "precision", "detector_weights")
         for row in segmentation_table.group(self.of(name, "segmentation")):
             key = [row["dataset"], row["split"], row["images"], row.facts["test_time_augmentation"]]
             family = families.setdefault(repr([*key, *(row.facts[fact] for fact in same)]), {})
@@ -144,7 +144,7 @@ def _trained(run: Content) -> str:
 
 
 def segmentation_steps(family: dict[str, Row]) -> list[Step]:
-    """From FPN to CARAFE-FPN by way of the controls; the way over nearest neighbour whether it was run or not."""
+    """From FPN to CARAFE-FPN by way of the controls; the way over nearest neighbor whether it was run or not."""
     ways = [
         ("P6 by convolutions, passed down", FPN, NEAREST),
         ("CARAFE, once P6 is so", NEAREST, CARAFE),
@@ -159,7 +159,7 @@ def segmentation_steps(family: dict[str, Row]) -> list[Step]:
 
 
 def _published_ap50() -> dict[str, float]:
-    """From the paper's FPN to its CARAFE-FPN of the same optimiser, rate and 2 epochs."""
+    """From the paper's FPN to its CARAFE-FPN of the same optimizer, rate and 2 epochs."""
     first, second = (
         next(row for row in paper.SEGMENTATION_ROWS if row.recipe == (neck, "SGD", 0.009, 2)) for neck in (FPN, CARAFE)
     )
@@ -211,7 +211,7 @@ def shares(family: dict[str, Row]) -> str:
     if p6.second is None:
         lines.append(
             "- How much of it is CARAFE's and how much P6's cannot be said: the control row, FPN_CARAFE with nearest "
-            "neighbour, has not been run."
+            "neighbor, has not been run."
         )
     else:
         lines.append(f"- From FPN to the control (P6 by convolutions, passed down): {_sentence(p6, AP)}.")

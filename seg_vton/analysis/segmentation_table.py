@@ -26,10 +26,10 @@ def group(results: Iterable[Content]) -> list[Row]:
 
 
 def _order(facts: dict[str, Any], dataset: str, split: str) -> tuple[Any, ...]:
-    """Sorts as the paper's table does: data, architecture, optimiser, falling learning rate, epochs."""
+    """Sorts as the paper's table does: data, architecture, optimizer, falling learning rate, epochs."""
     neck = facts["neck"]
     rank = _NECK_ORDER.index(neck) if neck in _NECK_ORDER else len(_NECK_ORDER)
-    return dataset, split != "val", split, rank, facts["optimiser"], -facts["learning_rate"], facts["epochs"] or 0
+    return dataset, split != "val", split, rank, facts["optimizer"], -facts["learning_rate"], facts["epochs"] or 0
 
 
 def _neck_cell(facts: dict[str, Any]) -> str:
@@ -96,9 +96,9 @@ def _cost_cell(row: Row, name: str) -> str:
     return cells.pop() if len(cells) == 1 else row.number(get, form)
 
 
-_FIRST = ("#", "neck", "optimiser", "lr", "epochs")
+_FIRST = ("#", "neck", "optimizer", "lr", "epochs")
 _LAST = ("box-head train accuracy", "paper: bbox AP50 / segm AP50", "data", "seed", "trained in", "tested on", "date")
-_LEFT = ("neck", "optimiser", *_LAST[1:])
+_LEFT = ("neck", "optimizer", *_LAST[1:])
 
 
 def _header(rows: Sequence[Row]) -> list[str]:
@@ -112,7 +112,7 @@ def _cells(number: int, row: Row, kinds: Sequence[str], costs: Sequence[str]) ->
     return [
         str(number),
         _neck_cell(facts),
-        facts["optimiser"],
+        facts["optimizer"],
         f"{facts['learning_rate']:g}",
         _epochs_cell(row),
         *(_metric_cell(row, kind, name) for kind in kinds for name in ("AP", "AP50", "AP75")),
@@ -130,7 +130,7 @@ def _cells(number: int, row: Row, kinds: Sequence[str], costs: Sequence[str]) ->
 def _not_run_cells(row: paper.PaperRow, measured: int) -> list[str]:
     """The cells of a row of the paper's that was not run; `measured` are the columns between epochs and accuracy."""
     data = f"{paper.DATASET} {row.split}, {paper.IMAGES[row.split]} images"
-    recipe = [row.neck, row.optimiser, f"{row.learning_rate:g}", str(row.epochs)]
+    recipe = [row.neck, row.optimizer, f"{row.learning_rate:g}", str(row.epochs)]
     return ["-", *recipe, NOT_RUN, *["-"] * measured, _paper_cell(row, comparable=True), data, *["-"] * 4]
 
 

@@ -32,7 +32,7 @@ from seg_vton.tryon.models import GMM, TOM, TPSGrid
 from seg_vton.tryon.models.frozen import Frozen
 from seg_vton.tryon.models.perceptual import LAYER_WEIGHTS
 from seg_vton.tryon.models.tom import UNetBlock
-from seg_vton.tryon.models.tps import control_points, pixel_centres, tps_inverse
+from seg_vton.tryon.models.tps import control_points, pixel_centers, tps_inverse
 from seg_vton.tryon.models.winograd import WinogradConv2d
 
 BATCH, IMAGE_SIZE, GRID_SIZE = 4, (256, 192), 5  # of the paper
@@ -47,7 +47,7 @@ class TextbookTPS(nn.Module):
     def __init__(self, size: tuple[int, int]) -> None:
         super().__init__()
         self.size = size
-        self.register_buffer("pixels", pixel_centres(size).float())
+        self.register_buffer("pixels", pixel_centers(size).float())
         self.register_buffer("points", control_points(GRID_SIZE).float())
         self.register_buffer("inverse", tps_inverse(GRID_SIZE).float())
 
@@ -120,7 +120,7 @@ class PublishedTOM(nn.Module):
 
 
 class Step:
-    """A model with its optimiser and a batch, ready to take training steps.
+    """A model with its optimizer and a batch, ready to take training steps.
 
     Args:
         model: a `GMM` or a `TOM`.
@@ -140,17 +140,17 @@ class Step:
         settings = {"lr": 1e-4, "betas": (0.5, 0.999)}
         self.published = published and published(model)
         self.model = plain_convolutions(model) if published else model.to(memory_format=torch.channels_last)
-        self.optimiser = torch.optim.Adam(model.parameters(), **settings, **({} if published else {"fused": True}))
-        self.wrapper = wrapper(optimizer=self.optimiser)
+        self.optimizer = torch.optim.Adam(model.parameters(), **settings, **({} if published else {"fused": True}))
+        self.wrapper = wrapper(optimizer=self.optimizer)
 
     def __call__(self) -> Tensor:
         """Forward, backward, update; returns the loss before the update."""
         if self.published is None:
             return self.model.train_step({"inputs": self.inputs}, self.wrapper)["loss"]
         loss = self.published(self.inputs)
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         loss.backward()
-        self.optimiser.step()
+        self.optimizer.step()
         return loss
 
     def gigaflop(self) -> float:
@@ -165,7 +165,7 @@ class Step:
 
     def peak_bytes(self) -> int:
         """The most memory that a step takes beyond what there was before, the gradients of the step before it not."""
-        self.optimiser.zero_grad()  # the published step keeps them until the next one, mmengine's does not
+        self.optimizer.zero_grad()  # the published step keeps them until the next one, mmengine's does not
         return peak_bytes(self)
 
 

@@ -20,7 +20,7 @@ from seg_vton.tryon.datasets.dataset import person_inputs
 
 PUBLISHED = "a Pillow picture a joint"
 OURS = "seg_vton"
-_GREY, _COLOUR = (Compose([ToTensor(), Normalize([0.5] * n, [0.5] * n)]) for n in (1, 3))
+_GRAY, _COLOR = (Compose([ToTensor(), Normalize([0.5] * n, [0.5] * n)]) for n in (1, 3))
 
 
 def published_inputs(
@@ -38,7 +38,7 @@ def published_inputs(
     Returns:
         `image`, `agnostic`, `parse_cloth` and `parse_cloth_mask`; see `seg_vton.tryon.datasets.TryOnDataset`.
     """
-    image = _COLOUR(photo)
+    image = _COLOR(photo)
     head, worn = (torch.from_numpy(_sum_of_labels(parse, ids)) for ids in (unions.head, unions.upper))
     parts = [_blurred_silhouette(parse), image * head - (1 - head)]
     parts += [_joint_map(x, y, photo.size, radius) for x, y in joints]
@@ -58,14 +58,14 @@ def _blurred_silhouette(parse: np.ndarray) -> torch.Tensor:
     height, width = parse.shape
     silhouette = Image.fromarray(((parse > 0).astype(np.float32) * 255).astype(np.uint8))
     small = silhouette.resize((width // 16, height // 16), Image.Resampling.BILINEAR)
-    return _GREY(small.resize((width, height), Image.Resampling.BILINEAR))
+    return _GRAY(small.resize((width, height), Image.Resampling.BILINEAR))
 
 
 def _joint_map(x: float, y: float, size: tuple[int, int], radius: int) -> torch.Tensor:
     picture = Image.new("L", size)
     if x > 1 and y > 1:
         ImageDraw.Draw(picture).rectangle((x - radius, y - radius, x + radius, y + radius), "white", "white")
-    return _GREY(picture)
+    return _GRAY(picture)
 
 
 def run_data_benchmark(rounds: int = 5, items: int = 50) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def item_of(file_name: str) -> str:
 def split_of(file_name: str, seed: int) -> str:
     """The split of an image: train, val or test with shares .8, .1 and .1.
 
-    All photos of one item (its views and colours, worn by one model as a rule) have one id and go to one split, so that
+    All photos of one item (its views and colors, worn by one model as a rule) have one id and go to one split, so that
     no garment is seen in training and in validation. The split is a hash of the seed and the id: it is the same on
     every machine, whatever files are there, and a file more moves none. The data set publishes no split for parsing.
     """

@@ -1,4 +1,4 @@
-"""Batch normalisation folded into the convolutions before it, for tests."""
+"""Batch normalization folded into the convolutions before it, for tests."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from seg_vton.errors import UserError
 
 @HOOKS.register_module()
 class FoldBatchNormHook(Hook):
-    """Folds batch normalisation into convolutions before a test: less memory traffic, same results up to rounding.
+    """Folds batch normalization into convolutions before a test: less memory traffic, same results up to rounding.
 
-    A test normalises with fixed statistics: a scale and a shift for each channel, and a convolution can do both.
+    A test normalizes with fixed statistics: a scale and a shift for each channel, and a convolution can do both.
     Training and the validations within it are left as they are. In a config: `custom_hooks =
-    [dict(type='FoldBatchNormHook')]`. It is for detectors: GMM has its batch normalisation behind a ReLU.
+    [dict(type='FoldBatchNormHook')]`. It is for detectors: GMM has its batch normalization behind a ReLU.
     """
 
     def before_test(self, runner: Runner) -> None:
         """Folds in place, once the checkpoint is in the model.
 
         Raises:
-            UserError: something stands between a convolution and the batch normalisation that would be folded into it.
+            UserError: something stands between a convolution and the batch normalization that would be folded into it.
         """
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         for name, module in model.named_modules():
@@ -37,7 +37,7 @@ class FoldBatchNormHook(Hook):
 
 
 def _refuse_what_stands_between(name: str, module: nn.Module) -> None:
-    """mmcv folds batch normalisation into the last convolution among the children before it, whatever follows that."""
+    """mmcv folds batch normalization into the last convolution among the children before it, whatever follows that."""
     convolution, between = None, []
     for child_name, child in module.named_children():
         if isinstance(child, nn.Conv2d):

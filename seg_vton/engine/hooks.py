@@ -82,7 +82,7 @@ class SeededItems:
 class EpochSeedHook(Hook):
     """Seeds every epoch by its number, and the loading of each sample by epoch and index.
 
-    mmengine restores weights, optimiser, schedules and the sampler's order, but not the random state behind flips and
+    mmengine restores weights, optimizer, schedules and the sampler's order, but not the random state behind flips and
     RoI sampling, and its loader's workers draw each in an order of its own. This hook sets the main process's state by
     seed and epoch, and loads each sample in a state of its own (`SeededItems`). So a resumed run draws what an
     uninterrupted one would have drawn, and one with two workers what one without any draws. Workers must be started

@@ -1,4 +1,4 @@
-"""Optimiser wrappers that mmengine lacks, and what they are called."""
+"""Optimizer wrappers that mmengine lacks, and what they are called."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def precision_of(config: Config) -> str:
 
 @OPTIM_WRAPPERS.register_module()
 class BFloat16OptimWrapper(OptimWrapper):
-    """Mixed precision in bfloat16: weights, gradients and optimiser state stay float32, and no loss scale is needed.
+    """Mixed precision in bfloat16: weights, gradients and optimizer state stay float32, and no loss scale is needed.
 
     Works on the CPU, where mmengine's `AmpOptimWrapper` refuses to start, and on GPUs that have bfloat16.
     """

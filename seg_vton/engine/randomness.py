@@ -12,7 +12,7 @@ import torch
 
 
 def mixed_seed(*numbers: int) -> int:
-    """One 32-bit seed out of several numbers of 0 and more; neighbours give unrelated ones."""
+    """One 32-bit seed out of several numbers of 0 and more; neighbors give unrelated ones."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 

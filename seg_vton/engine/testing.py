@@ -89,7 +89,7 @@ def enable_painting(config: Config, show: bool, show_dir: str | None, wait_time:
         wait_time: seconds that a window stays.
 
     Raises:
-        UserError: the config has no visualisation hook, or is of the try-on half, which paints through `run`'s `out`.
+        UserError: the config has no visualization hook, or is of the try-on half, which paints through `run`'s `out`.
     """
     if is_tryon(config):
         raise UserError("--show and --show-dir paint detections: pass --out DIR for try-on images and panels")

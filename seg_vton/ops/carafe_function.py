@@ -39,7 +39,7 @@ def carafe(features: Tensor, masks: Tensor, kernel_size: int, group_size: int = 
     Args:
         features: (N, C, H, W); N may be 0.
         masks: (N, group_size * kernel_size**2, H * scale_factor, W * scale_factor): the weights, groups outermost,
-            then kernel rows, then kernel columns; already normalised (CARAFE takes the softmax over each kernel).
+            then kernel rows, then kernel columns; already normalized (CARAFE takes the softmax over each kernel).
         kernel_size: Side of the reassembly kernel, odd.
         group_size: Number of groups of channels that have weights of their own; divides C.
         scale_factor: Upsampling factor, a whole number.

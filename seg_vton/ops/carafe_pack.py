@@ -15,7 +15,7 @@ from .carafe_function import carafe
 class CARAFEPack(MMCVCARAFEPack):
     """mmcv's upsampler with `seg_vton.ops.carafe` as its operator, also for a batch of no images.
 
-    Arguments, parameters (``channel_compressor``, ``content_encoder``) and initialisation are mmcv's; mmdet's
+    Arguments, parameters (``channel_compressor``, ``content_encoder``) and initialization are mmcv's; mmdet's
     ``FPN_CARAFE`` and ``FCNMaskHead`` build it from ``upsample_cfg=dict(type='carafe', ...)``.
     """
 
@@ -44,7 +44,7 @@ class CARAFEPack(MMCVCARAFEPack):
 
         Args:
             x: (N, channels, H, W).
-            mask: (N, up_group * up_kernel**2, H * scale_factor, W * scale_factor), normalised.
+            mask: (N, up_group * up_kernel**2, H * scale_factor, W * scale_factor), normalized.
 
         Returns:
             (N, channels, H * scale_factor, W * scale_factor).

@@ -162,12 +162,12 @@ def _features_kernel(
     n = pixel // width // height
     total = tl.zeros((BLOCK_P, BLOCK_C), SUM)
     for tap in range(KERNEL * KERNEL):
-        centre_y = row - tap // KERNEL + KERNEL // 2
-        centre_x = column - tap % KERNEL + KERNEL // 2
-        inside = exists & (centre_y >= 0) & (centre_y < height) & (centre_x >= 0) & (centre_x < width)
+        center_y = row - tap // KERNEL + KERNEL // 2
+        center_x = column - tap % KERNEL + KERNEL // 2
+        inside = exists & (center_y >= 0) & (center_y < height) & (center_x >= 0) & (center_x < width)
         for fan in range(SCALE * SCALE):
-            y = centre_y * SCALE + fan // SCALE
-            x = centre_x * SCALE + fan % SCALE
+            y = center_y * SCALE + fan // SCALE
+            x = center_x * SCALE + fan % SCALE
             weight = masks + n * m_n + (group * KERNEL * KERNEL + tap) * m_c + y * m_y + x * m_x
             weight = tl.load(weight, mask=inside, other=0.0).to(SUM)
             value = grad + (n * g_n + y * g_y + x * g_x)[:, None] + (channel * g_c)[None, :]

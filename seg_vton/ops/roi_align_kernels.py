@@ -26,7 +26,7 @@ class Pooling:
     size: tuple[int, int]  # bins: rows, columns
     spatial_scale: float  # feature pixels in an image pixel
     sampling_ratio: int  # samples along each side of a bin; 0 takes as many as feature pixels, rounded up
-    aligned: bool  # whether pixel centres lie at half-integers
+    aligned: bool  # whether pixel centers lie at half-integers
 
 
 @torch.autocast("cpu", enabled=False)

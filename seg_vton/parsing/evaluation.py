@@ -63,7 +63,7 @@ def merge_confusion(confusion: np.ndarray, table: np.ndarray, classes: int) -> n
     return merged
 
 
-def summarise(confusion: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
+def summarize(confusion: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
     """Numbers from a confusion matrix over all pixels of all photos, id 0 the background.
 
     A class that does not occur in the truth has no IoU and is in no mean, as in the try-on's mIoU; what is wrongly
@@ -242,7 +242,7 @@ class LabelMapIoU(BaseMetric):
                 "label_space": DEEPFASHION15.name,
                 "pooling": "pixels of all images, then the mean over the classes that occur in the truth",
             },
-            **summarise(total, DEEPFASHION15.classes),
+            **summarize(total, DEEPFASHION15.classes),
             "converted": {space: self._converted(total, space) for space in self._tables},
         }
         self._log()
@@ -250,7 +250,7 @@ class LabelMapIoU(BaseMetric):
 
     def _converted(self, confusion: np.ndarray, space: str) -> dict[str, Any]:
         names = get_space(space).classes
-        return summarise(merge_confusion(confusion, self._tables[space], len(names)), names)
+        return summarize(merge_confusion(confusion, self._tables[space], len(names)), names)
 
     def _log(self) -> None:
         """Writes the table of classes to the log."""

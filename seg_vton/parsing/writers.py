@@ -86,7 +86,7 @@ _INSTANCE_NAME = re.compile(rf"({'|'.join(CLOTHING_CLASSES)})(_\d+)?\.png")
 
 
 def write_instances(folder: Path, result: Result) -> None:
-    """Writes a grey PNG for each instance, 255 on 0: `top.png`, the next by score `top_2.png`, ...
+    """Writes a gray PNG for each instance, 255 on 0: `top.png`, the next by score `top_2.png`, ...
 
     Masks of an earlier parsing that this one has not are removed.
     """

@@ -108,7 +108,7 @@ def move_joints(joints: np.ndarray, box: Box, size: tuple[int, int]) -> np.ndarr
     """
     scale = np.array([size[1] / box.width, size[0] / box.height])
     moved = joints.astype(np.float32)
-    moved[:, :2] = (joints[:, :2] + 0.5 - (box.left, box.top)) * scale - 0.5  # a pixel's centre stays one
+    moved[:, :2] = (joints[:, :2] + 0.5 - (box.left, box.top)) * scale - 0.5  # a pixel's center stays one
     inside = (moved[:, :2] >= 0).all(1) & (moved[:, :2] <= (size[1] - 1, size[0] - 1)).all(1)
     moved[~inside | (joints[:, 2] <= 0)] = 0
     return moved

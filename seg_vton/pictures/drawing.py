@@ -16,12 +16,12 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 _MASK_OPACITY = 0.5
 _GAP = 8  # pixels between panels
-_INK: Colour = (20, 20, 20)
-_GREY: Colour = (90, 90, 90)
+_INK: Color = (20, 20, 20)
+_GRAY: Color = (90, 90, 90)
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,13 @@ class Instance:
 
     Attributes:
         name: its class.
-        colour: the class's RGB colour in [0, 255].
+        color: the class's RGB color in [0, 255].
         mask: bool `(H, W)` in the photograph's frame.
         score: of a prediction, in [0, 1]; None for ground truth.
     """
 
     name: str
-    colour: Colour
+    color: Color
     mask: np.ndarray
     score: float | None = None
 
@@ -100,13 +100,13 @@ def _split_sides(anchors: Sequence[tuple[int, int]], capacity: int) -> tuple[lis
 
 
 def _paint_masks(photo: np.ndarray, instances: Iterable[Instance]) -> np.ndarray:
-    """Fills the masks with their colours, in order, and draws thin outlines; `photo` is RGB `(H, W, 3)`."""
+    """Fills the masks with their colors, in order, and draws thin outlines; `photo` is RGB `(H, W, 3)`."""
     painted = photo.copy()
     size = photo.shape[1::-1]
     for instance in instances:
         soft = cv2.resize(instance.mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
         opacity = _MASK_OPACITY * soft[..., None]
-        painted = (painted * (1 - opacity) + np.array(instance.colour) * opacity).round().astype(np.uint8)
+        painted = (painted * (1 - opacity) + np.array(instance.color) * opacity).round().astype(np.uint8)
         outline, _ = cv2.findContours((soft >= 0.5).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(painted, outline, -1, (255, 255, 255), 1, cv2.LINE_AA)
     return painted
@@ -133,15 +133,15 @@ def draw_instances(photo: np.ndarray, instances: Sequence[Instance], height: int
         area = np.count_nonzero(one.mask)
         if area:
             at = tuple(round((v + 0.5) * scale) for v in anchor(one.mask))
-            shown.append((one.score or 0, area, index, (one.tag, one.colour, at)))
+            shown.append((one.score or 0, area, index, (one.tag, one.color, at)))
     shown.sort(key=lambda seen: -seen[0])
     largest_first = sorted(shown, key=lambda seen: -seen[1])
     painted = _paint_masks(photo, (instances[index] for _, _, index, _ in largest_first))
     return _write_tags(painted, [tag for *_, tag in shown])
 
 
-def _write_tags(panel: np.ndarray, tags: Sequence[tuple[str, Colour, tuple[int, int]]]) -> np.ndarray:
-    """Writes (text, colour, (x, y)) at the panel's left and right edges, with a line to each (x, y)."""
+def _write_tags(panel: np.ndarray, tags: Sequence[tuple[str, Color, tuple[int, int]]]) -> np.ndarray:
+    """Writes (text, color, (x, y)) at the panel's left and right edges, with a line to each (x, y)."""
     height, width = panel.shape[:2]
     font = _font(max(9, height // 42))
     pitch = round(1.7 * font.size)
@@ -152,18 +152,18 @@ def _write_tags(panel: np.ndarray, tags: Sequence[tuple[str, Colour, tuple[int, 
     for side, indices in enumerate(_split_sides([at for _, _, at in tags], capacity)):
         middles = spread([tags[i][2][1] for i in indices], pitch, 4 + pitch / 2, height - 4 - pitch / 2)
         places += [(tags[i], side, round(middle)) for i, middle in zip(indices, middles, strict=True)]
-    for (text, colour, at), side, middle in places:
+    for (text, color, at), side, middle in places:
         tag_width = _tag_width(text, font)
         start = (width - 4 - tag_width if side else 4 + tag_width, middle)
-        for ink, thickness in (((255, 255, 255), 3), (colour, 1)):
+        for ink, thickness in (((255, 255, 255), 3), (color, 1)):
             cv2.line(panel, start, at, ink, thickness, cv2.LINE_AA)
         cv2.circle(panel, at, 3, (255, 255, 255), -1, cv2.LINE_AA)
-        cv2.circle(panel, at, 2, colour, -1, cv2.LINE_AA)
+        cv2.circle(panel, at, 2, color, -1, cv2.LINE_AA)
     image = Image.fromarray(panel)
     draw = ImageDraw.Draw(image)
-    for (text, colour, _), side, middle in places:
+    for (text, color, _), side, middle in places:
         x = width - 4 - _tag_width(text, font) if side else 4
-        _write_tag(draw, x, middle, text, colour, font)
+        _write_tag(draw, x, middle, text, color, font)
     if left_out:
         draw.text(
             (width // 2, height - 4), f"{left_out} more", "white", font, "mb", stroke_width=2, stroke_fill="black"
@@ -176,15 +176,15 @@ def _tag_width(text: str, font: ImageFont.FreeTypeFont) -> int:
 
 
 def _write_tag(
-    draw: ImageDraw.ImageDraw, x: int, middle: int, text: str, colour: Colour, font: ImageFont.FreeTypeFont
+    draw: ImageDraw.ImageDraw, x: int, middle: int, text: str, color: Color, font: ImageFont.FreeTypeFont
 ) -> None:
-    """One tag: a white plate, a swatch of the class's colour, the text."""
+    """One tag: a white plate, a swatch of the class's color, the text."""
     size = font.size
     half = round(0.75 * size)
-    draw.rounded_rectangle((x, middle - half, x + _tag_width(text, font), middle + half), size // 4, "white", colour)
+    draw.rounded_rectangle((x, middle - half, x + _tag_width(text, font), middle + half), size // 4, "white", color)
     swatch = round(0.4 * size)
     left = x + round(0.4 * size)
-    draw.rectangle((left, middle - swatch, left + 2 * swatch, middle + swatch), colour)
+    draw.rectangle((left, middle - swatch, left + 2 * swatch, middle + swatch), color)
     draw.text((left + 2 * swatch + round(0.4 * size), middle), text, _INK, font, "lm")
 
 
@@ -215,22 +215,22 @@ def sheet(titles: Sequence[str], rows: Sequence[tuple[str, Sequence[np.ndarray]]
         for column, panel in enumerate(panels):
             x = _GAP + column * (cell + _GAP) + (cell - panel.shape[1]) // 2
             image.paste(Image.fromarray(panel), (x, y))
-        draw.text((_GAP, y + height + caption_height // 2), caption, _GREY, _font(caption_size), "lm")
+        draw.text((_GAP, y + height + caption_height // 2), caption, _GRAY, _font(caption_size), "lm")
     if footer:
         font = _fitting_font(footer, caption_size, width - 2 * _GAP)
-        draw.text((width - _GAP, total - caption_size), footer, _GREY, font, "rm")
+        draw.text((width - _GAP, total - caption_size), footer, _GRAY, font, "rm")
     return np.array(image)
 
 
 def grid(
-    cells: Sequence[Sequence[tuple[str, np.ndarray]]], footer: str = "", legend: Sequence[tuple[str, Colour]] = ()
+    cells: Sequence[Sequence[tuple[str, np.ndarray]]], footer: str = "", legend: Sequence[tuple[str, Color]] = ()
 ) -> np.ndarray:
     """Puts small pictures together, each under its caption.
 
     Args:
         cells: rows of (caption, RGB uint8 `(H, W, 3)`), all pictures of one size.
         footer: what stands below.
-        legend: names and colours to explain, below the pictures.
+        legend: names and colors to explain, below the pictures.
 
     Returns:
         RGB uint8, white where nothing is.
@@ -249,17 +249,17 @@ def grid(
             x, y = _GAP + column * (width + _GAP), row * (height + line + _GAP)
             draw.text((x + width // 2, y + line // 2), caption, _INK, _fitting_font(caption, size, width), "mm")
             canvas.paste(Image.fromarray(picture), (x, y + line))
-    for (name, colour), (row, x) in zip(legend, swatches, strict=True):
+    for (name, color), (row, x) in zip(legend, swatches, strict=True):
         middle = top + row * line + line // 2
-        draw.rectangle((x, middle - size // 2, x + size, middle + size // 2), colour, _GREY)
+        draw.rectangle((x, middle - size // 2, x + size, middle + size // 2), color, _GRAY)
         draw.text((x + round(1.4 * size), middle), name, _INK, _font(size), "lm")
     if footer:
         font = _fitting_font(footer, size, total_width - 2 * _GAP)
-        draw.text((_GAP, top + line * legend_lines + line // 2), footer, _GREY, font, "lm")
+        draw.text((_GAP, top + line * legend_lines + line // 2), footer, _GRAY, font, "lm")
     return np.array(canvas)
 
 
-def _legend_places(legend: Sequence[tuple[str, Colour]], size: int, width: int) -> list[tuple[int, int]]:
+def _legend_places(legend: Sequence[tuple[str, Color]], size: int, width: int) -> list[tuple[int, int]]:
     """Line and x of each entry of a legend that is broken into lines of at most `width` pixels."""
     places, row, x = [], 0, _GAP
     for name, _ in legend:

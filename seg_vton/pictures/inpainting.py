@@ -51,10 +51,10 @@ def fill_hidden(photo: np.ndarray, mask: np.ndarray, hidden: np.ndarray) -> np.n
         hidden: bool `(H, W)`.
 
     Returns:
-        RGB uint8 `(H, W, 3)`: the photo where the garment is, but for the edges of hidden parts; the garment's colours
+        RGB uint8 `(H, W, 3)`: the photo where the garment is, but for the edges of hidden parts; the garment's colors
         everywhere else.
     """
-    # Inpainting takes in what is around, so there the garment's nearest colour stands in for arm, hair and background.
+    # Inpainting takes in what is around, so there the garment's nearest color stands in for arm, hair and background.
     # Labels are a pixel or two off at their edges: those pixels are painted too, and nothing is taken from them.
     edge = np.ones((_EDGE, _EDGE), np.uint8)
     source = cv2.erode(mask.view(np.uint8), edge).astype(bool)
@@ -62,8 +62,8 @@ def fill_hidden(photo: np.ndarray, mask: np.ndarray, hidden: np.ndarray) -> np.n
     _, nearest = cv2.distanceTransformWithLabels(
         (~source).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    colours = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
-    colours[nearest[source]] = photo[source]
+    colors = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
+    colors[nearest[source]] = photo[source]
     painted = cv2.dilate(hidden.view(np.uint8), edge)
-    filled = cv2.inpaint(colours[nearest], painted, _INPAINT_RADIUS, cv2.INPAINT_TELEA)
+    filled = cv2.inpaint(colors[nearest], painted, _INPAINT_RADIUS, cv2.INPAINT_TELEA)
     return np.where((painted.astype(bool) | ~mask)[..., None], filled, photo)

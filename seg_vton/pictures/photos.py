@@ -36,9 +36,9 @@ _FORMATS = ("JPEG", "PNG", "WEBP")
 
 
 def read_photo(path: str | Path) -> np.ndarray:
-    """Reads a photo upright (EXIF orientation obeyed) and in colour.
+    """Reads a photo upright (EXIF orientation obeyed) and in color.
 
-    Transparent parts become white. Grey of 16 bits is scaled to 8. CMYK is converted without its ICC profile. Of an
+    Transparent parts become white. Gray of 16 bits is scaled to 8. CMYK is converted without its ICC profile. Of an
     animation the first frame is read.
 
     Args:
@@ -86,7 +86,7 @@ def _check_size(path: Path, width: int, height: int) -> None:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     """Converts any mode that the three formats have to RGB of 8 bits."""
-    if image.mode.startswith("I"):  # PNG's grey of 16 bits, which Pillow would clip
+    if image.mode.startswith("I"):  # PNG's gray of 16 bits, which Pillow would clip
         levels = np.array(image).astype(np.int64)
         return Image.fromarray(((levels + 128) // 257).clip(0, 255).astype(np.uint8)).convert("RGB")
     if image.mode in ("LA", "PA") or "transparency" in image.info:

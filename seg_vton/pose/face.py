@@ -42,6 +42,6 @@ def label_face(label_map: np.ndarray, joints: np.ndarray, space: str = "deepfash
     rows, columns = np.nonzero(label_map == skin)
     offsets = np.column_stack([columns, rows]) - nose
     of_face = (offsets @ way / length <= CHIN) & ((offsets**2).sum(1) <= REACH**2 * length)
-    labelled = label_map.copy()
-    labelled[rows[of_face], columns[of_face]] = face
-    return labelled
+    labeled = label_map.copy()
+    labeled[rows[of_face], columns[of_face]] = face
+    return labeled

@@ -82,7 +82,7 @@ def refuse_missing_images(paths: Iterable[str | Path], ann_file: str | Path) -> 
 class ClothingDataset(CocoDataset):
     """The 15 DeepFashion classes in COCO format (DeepFashion In-shop, Clothing Co-Parsing, the paper doll).
 
-    It differs from mmdet's `DeepFashionDataset` (same classes, order and colours) in what it refuses: categories are
+    It differs from mmdet's `DeepFashionDataset` (same classes, order and colors) in what it refuses: categories are
     matched by name, whatever their order and ids in the file, and a missing root, annotation file or image and an
     unknown or missing category raise `UserError` when the data set is built, before any training. Images without
     instances are kept unless `filter_cfg=dict(filter_empty_gt=True)` leaves them out.

@@ -34,7 +34,7 @@ def _mean(precision: np.ndarray) -> float | None:
     return float(existing.mean()) if existing.size else None
 
 
-def summarise(precision: np.ndarray) -> dict[str, float | None]:
+def summarize(precision: np.ndarray) -> dict[str, float | None]:
     """COCO's six numbers from the precision array.
 
     Args:
@@ -238,7 +238,7 @@ class InstanceAP(BaseMetric):
         predicted = Counter(row["category_id"] for row in self.predictions)
         per_class = {}
         for index, (name, class_id) in enumerate(zip(self.dataset_meta["classes"], class_ids, strict=True)):
-            summaries = {kind: summarise(precision[:, :, [index]]) for kind, precision in precisions.items()}
+            summaries = {kind: summarize(precision[:, :, [index]]) for kind, precision in precisions.items()}
             per_class[name] = {
                 "instances": truths[class_id],
                 "predictions": predicted[class_id],
@@ -251,7 +251,7 @@ class InstanceAP(BaseMetric):
             "images": len(image_ids),
             "instances": len(annotations),
             "predictions": len(self.predictions),
-            "metrics": {kind: summarise(precision) for kind, precision in precisions.items()},
+            "metrics": {kind: summarize(precision) for kind, precision in precisions.items()},
             "per_class": per_class,
         }
 

@@ -26,7 +26,7 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
         trained: the resolved config of the training, where the checkpoint has it: `--cfg-options` may have changed it.
 
     Returns:
-        A dict that JSON can hold. Of the training: `optimiser`, `learning_rate`, `epochs` (None for a run counted in
+        A dict that JSON can hold. Of the training: `optimizer`, `learning_rate`, `epochs` (None for a run counted in
         iterations), `iterations` (None for one counted in epochs), `batch_size` (of one process), `precision` and
         `detector_weights` (file name of what the whole model started from, or None). Of the test: `image_scale` (what
         images are resized to, in pixels, or None) and `test_time_augmentation`. For a detector with RoI heads also
@@ -37,7 +37,7 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
     # A resumed training no longer says what it had started from.
     origin = config if training.get("resume") else training
     facts = {
-        "optimiser": training.optim_wrapper.optimizer.type,
+        "optimizer": training.optim_wrapper.optimizer.type,
         "learning_rate": training.optim_wrapper.optimizer.lr,
         "epochs": training.train_cfg.get("max_epochs"),
         "iterations": training.train_cfg.get("max_iters"),

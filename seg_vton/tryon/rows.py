@@ -36,7 +36,7 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
         `aux_head` (its `label_space`, `class_weight` and `loss_weight`, or None); of a TOM `warper` (name of the GMM's
         config, or `EXPORTED`), `warper_aux` (whether that GMM has an auxiliary decoder; None for exported warps),
         `mask_target` and `perceptual_weights` (file name of VGG19's weights, None with the loss switched off);
-        `image_size` ([height, width] in pixels of the test), `optimiser`, `learning_rate`, `iterations`, `batch_size`
+        `image_size` ([height, width] in pixels of the test), `optimizer`, `learning_rate`, `iterations`, `batch_size`
         (of one process), `precision`, `maps` (whose parsing maps the training took: the data set's `files`, or those
         `predicted` by a segmenter), `known_warps` (of a GMM, or of a TOM's warper: whether it also learned from the
         control points' known offsets; None for exported warps) and `recipe` (12 digits of a hash of model and training,
@@ -53,7 +53,7 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
         "aux": head is not None,
         "aux_head": head and {key: head.get(key) for key in ("label_space", "class_weight", "loss_weight")},
         "image_size": list(config.test_dataloader.dataset.get("image_size", DEFAULT_SIZE)),
-        "optimiser": training.optim_wrapper.optimizer.type,
+        "optimizer": training.optim_wrapper.optimizer.type,
         "learning_rate": training.optim_wrapper.optimizer.lr,
         "iterations": training.train_cfg.get("max_iters"),
         "batch_size": training.train_dataloader.batch_size,

@@ -19,7 +19,7 @@ from torch import Tensor
 from seg_vton.errors import UserError
 from seg_vton.files import atomic_path
 from seg_vton.labels import get_space, save_palette_png
-from seg_vton.pictures.drawing import Colour, grid
+from seg_vton.pictures.drawing import Color, grid
 from seg_vton.registry import HOOKS
 from seg_vton.tryon.metrics.image_quality import as_bytes
 
@@ -35,9 +35,9 @@ FOLDERS = {
 
 PANELS = "panels"
 
-_COLOUR_KEYS = ("try_on", "warped_cloth", "rendered")
+_COLOR_KEYS = ("try_on", "warped_cloth", "rendered")
 _LEAST_HEIGHT = 256  # pixels of a panel's pictures: smaller ones are enlarged, so that captions can be read
-_BLANK = 232  # grey level of a picture that there is not
+_BLANK = 232  # gray level of a picture that there is not
 
 
 @HOOKS.register_module()
@@ -45,7 +45,7 @@ class TryOnVisualizationHook(Hook):
     """Writes every tested pair's images and panel, and a few panels at each validation.
 
     Testing writes `OUT_DIR/FOLDER/PERSON_GARMENT.png`, so that two garments on one person never collide: `try-on`,
-    `rendered` and `warp-cloth` (RGB), `warp-mask` and `composition-mask` (grey, 255 is 1), `segmentation` (palette
+    `rendered` and `warp-cloth` (RGB), `warp-mask` and `composition-mask` (gray, 255 is 1), `segmentation` (palette
     PNG in the named label space), as far as the model predicts them, and `panels`. The folders of a tested GMM are
     those a TOM reads with `folders=dict(warped_cloth="OUT_DIR/warp-cloth", warped_mask="OUT_DIR/warp-mask")`.
 
@@ -157,7 +157,7 @@ def write_predictions(out_dir: Path, name: str, sample: BaseDataElement) -> None
         if key == "seg_map":
             save_palette_png(path, value.numpy(), sample.label_space, overwrite=True)
         else:
-            _save(path, _rgb(value) if key in _COLOUR_KEYS else _grey(value))
+            _save(path, _rgb(value) if key in _COLOR_KEYS else _gray(value))
 
 
 def _save(path: Path, picture: np.ndarray) -> None:
@@ -170,7 +170,7 @@ def _rgb(image: Tensor) -> np.ndarray:
     return as_bytes(image.cpu()).permute(1, 2, 0).contiguous().numpy()
 
 
-def _grey(mask: Tensor) -> np.ndarray:
+def _gray(mask: Tensor) -> np.ndarray:
     """`(1, H, W)` in [0, 1] as uint8 `(H, W)`."""
     return as_bytes(mask.cpu()[0] * 2 - 1).numpy()
 
@@ -219,7 +219,7 @@ def _target(inputs: Mapping[str, Tensor], sample: BaseDataElement) -> tuple[str,
 def _segmentation(sample: BaseDataElement) -> tuple[str, np.ndarray]:
     if "seg_map" not in sample:
         return "no auxiliary segmentation", _blank(sample.warped_cloth)
-    palette: Sequence[Colour] = get_space(sample.label_space).palette
+    palette: Sequence[Color] = get_space(sample.label_space).palette
     return "predicted segmentation", np.array(palette, np.uint8)[sample.seg_map.cpu().numpy()]
 
 

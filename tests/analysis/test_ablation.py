@@ -78,7 +78,7 @@ def tables(text):
 
 
 def recipe(row):
-    return tuple(row[key] for key in ("neck", "optimiser", "lr", "epochs"))
+    return tuple(row[key] for key in ("neck", "optimizer", "lr", "epochs"))
 
 
 PAPER_COLUMN = "paper: bbox AP50 / segm AP50"

@@ -139,7 +139,7 @@ def test_random_photographs_follow_the_seed(photographs):
         photographs.draw(4, 0)
 
 
-def test_ground_truth_has_names_colours_and_masks(photographs):
+def test_ground_truth_has_names_colors_and_masks(photographs):
     photo, truth = photographs.load(2)
     assert photo.shape == (96, 64, 3)
     noise = np.random.default_rng(1).integers(0, 256, (96, 64, 3), dtype=np.uint8)
@@ -147,7 +147,7 @@ def test_ground_truth_has_names_colours_and_masks(photographs):
     assert {one.name for one in truth} == {"hair", "top", "pants"}
     for one in truth:
         np.testing.assert_array_equal(one.mask, label_map(1) == CLOTHING_CLASSES.index(one.name) + 1)
-        assert one.colour == photographs.palette[CLOTHING_CLASSES.index(one.name)]
+        assert one.color == photographs.palette[CLOTHING_CLASSES.index(one.name)]
         assert one.score is None
 
 

@@ -104,9 +104,9 @@ def write(path, content):
     path.write_text(content if isinstance(content, str) else json.dumps(content))
 
 
-def save(path, colour="red", size=(30, 40)):
+def save(path, color="red", size=(30, 40)):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path)
+    Image.new("RGB", size, color).save(path)
 
 
 def log(folder):

@@ -27,7 +27,7 @@ def test_seconds_are_of_one_call_of_a_job_that_runs_several_times(monkeypatch):
     assert seconds == {"a": [5 / 4, 5 / 4]}
 
 
-def test_over_two_turns_of_the_order_every_form_has_every_place_twice_and_other_neighbours():
+def test_over_two_turns_of_the_order_every_form_has_every_place_twice_and_other_neighbors():
     """A form that always ran first, or always after the slowest one, would have that one's caches."""
     for names in ("ab", "abc", "abcdefghij"):
         rounds = [turns(names, number) for number in range(2 * len(names))]

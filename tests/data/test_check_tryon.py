@@ -88,7 +88,7 @@ def spoil_parse(label):
     return spoil
 
 
-def colour(root):
+def color(root):
     path = root / "train/image-parse/000001_0.png"
     Image.open(path).convert("RGB").save(path)
 
@@ -137,7 +137,7 @@ POSE = "train/pose/000001_0_keypoints.json"
         (cut("train/cloth/000002_1.jpg"), "broken image", "000002_1.jpg"),
         (cut("train/cloth-mask/000002_1.jpg"), "broken image", "cloth-mask"),
         (spoil_parse(20), "parsing map that cannot be used", "000001_0.png: lip20 has the ids 0 to 19, found also 20"),
-        (colour, "parsing map that cannot be used", "this one is RGB"),
+        (color, "parsing map that cannot be used", "this one is RGB"),
         (replace_parse((32, 32)), "parsing map that cannot be used", "the parsing map is 32x32 and the photo 32x48"),
         (cut("train/image-parse/000001_0.png"), "parsing map that cannot be used", "000001_0.png"),
         (write(POSE, {"people": [{"pose_keypoints": [1, 2]}]}), "pose that cannot be used", "expected 54 numbers"),

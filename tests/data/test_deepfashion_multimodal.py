@@ -20,11 +20,11 @@ def file_stem(item, view="01_1_front"):
     return f"WOMEN-Dresses-id_{item:08}-{view}"
 
 
-def write(root, stem, labels, grey=False, folders=("segm", "images"), size=SIZE):
+def write(root, stem, labels, gray=False, folders=("segm", "images"), size=SIZE):
     for folder in folders:
         (root / folder).mkdir(parents=True, exist_ok=True)
     path = root / folders[0] / f"{stem}_segm.png"
-    if grey:
+    if gray:
         Image.fromarray(labels.astype(np.uint8)).save(path)
     else:
         save_palette_png(path, labels, "dfmm24")
@@ -43,14 +43,14 @@ def first_item_of(split):
     return next(i for i in range(1000) if split_of(file_stem(i), 0) == split)
 
 
-@pytest.mark.parametrize("grey", [False, True])
+@pytest.mark.parametrize("gray", [False, True])
 @pytest.mark.parametrize("folders", [("segm", "images"), ("parsing", "image")])
-def test_labels_become_classes(tmp_path, grey, folders):
+def test_labels_become_classes(tmp_path, gray, folders):
     labels = labels_of(
         rompers=(0, 0), dress=(2, 0), socks=(4, 0), tie=(6, 0), ring=(8, 0), wrist_wearing=(10, 0), face=(12, 0)
     )
     stem = file_stem(first_item_of("train"))
-    write(tmp_path / "df", stem, labels, grey, folders)
+    write(tmp_path / "df", stem, labels, gray, folders)
     (summary,) = convert_deepfashion_multimodal(tmp_path / "df", tmp_path / "out")
     coco = COCO(str(tmp_path / "out" / "annotations" / "instances_train.json"))
     found = {coco.cats[a["category_id"]]["name"]: a["bbox"] for a in coco.dataset["annotations"]}

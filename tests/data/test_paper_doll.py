@@ -109,10 +109,10 @@ def test_joints_outside_the_image_are_zero(shop):
 
 def test_cloth_mask_is_what_is_not_white(shop):
     for doll in shop:
-        coloured = doll.cloth.min(axis=2) < 252
-        assert coloured[doll.cloth_mask].mean() > 0.999
-        assert not (coloured & ~near(doll.cloth_mask, 2)).any()
-        assert (coloured & ~doll.cloth_mask).sum() < 0.09 * coloured.sum()  # half-covered pixels of the outline
+        colored = doll.cloth.min(axis=2) < 252
+        assert colored[doll.cloth_mask].mean() > 0.999
+        assert not (colored & ~near(doll.cloth_mask, 2)).any()
+        assert (colored & ~doll.cloth_mask).sum() < 0.09 * colored.sum()  # half-covered pixels of the outline
         assert 0.12 < doll.cloth_mask.mean() < 0.8
         assert not doll.cloth_mask[[0, -1]].any() and not doll.cloth_mask[:, [0, -1]].any()
 
@@ -126,12 +126,12 @@ def test_try_on_has_one_upper_garment(shop):
 
 
 def chroma(image, mask):
-    """Histogram of a region in colour without brightness (which light and folds change)."""
+    """Histogram of a region in color without brightness (which light and folds change)."""
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)[mask]
     return np.histogramdd(lab[:, 1:].astype(float), bins=12, range=((90, 166), (90, 166)))[0].ravel() / mask.sum()
 
 
-def test_the_worn_garment_has_the_colours_of_the_flat_one(shop):
+def test_the_worn_garment_has_the_colors_of_the_flat_one(shop):
     worn = np.stack([np.sqrt(chroma(d.image, d.label_map == ID(d.cloth_class))) for d in shop])
     flat = np.stack([np.sqrt(chroma(d.cloth, d.cloth_mask)) for d in shop])
     similarity = worn @ flat.T  # Bhattacharyya: 1 where the histograms are equal
@@ -160,15 +160,15 @@ def test_every_size_has_a_figure(size):
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_fabrics_mix_their_own_colours(pattern):
-    colours = ((200.0, 40.0, 40.0), (40.0, 200.0, 40.0), (40.0, 40.0, 200.0))
-    fabric = Fabric(pattern, colours, period=0.03, angle=0.0, motif=3, seed=9)
+def test_fabrics_mix_their_own_colors(pattern):
+    colors = ((200.0, 40.0, 40.0), (40.0, 200.0, 40.0), (40.0, 40.0, 200.0))
+    fabric = Fabric(pattern, colors, period=0.03, angle=0.0, motif=3, seed=9)
     x, y = np.meshgrid(np.linspace(-0.1, 0.1, 80), np.linspace(0, 0.3, 120))
-    drawn = fabric.colour_at(x, y)
+    drawn = fabric.color_at(x, y)
     assert drawn.shape == (120, 80, 3) and np.isfinite(drawn).all()
     assert drawn.min() > 20 and drawn.max() < 220
-    assert np.allclose(drawn.sum(axis=-1), 280, atol=1)  # each pixel is a mix of colours that all sum to 280
-    assert np.array_equal(drawn, fabric.colour_at(x, y))
+    assert np.allclose(drawn.sum(axis=-1), 280, atol=1)  # each pixel is a mix of colors that all sum to 280
+    assert np.array_equal(drawn, fabric.color_at(x, y))
 
 
 @pytest.mark.parametrize(

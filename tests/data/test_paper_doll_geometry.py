@@ -19,7 +19,7 @@ from seg_vton.data.paper_doll.body import (
     sample_posture,
     solve_arm,
 )
-from seg_vton.data.paper_doll.canvas import Canvas, Patch, rasterise, soften
+from seg_vton.data.paper_doll.canvas import Canvas, Patch, rasterize, soften
 from seg_vton.data.paper_doll.shapes import cut, ellipse, ribbon, smooth
 from seg_vton.data.paper_doll.warp import ThinPlateSpline, along_and_across, quad_map, sample
 
@@ -28,24 +28,24 @@ def test_coverage_is_the_area_of_the_polygon():
     triangle = np.array([[10.3, 8.1], [52.7, 20.4], [22.2, 49.9]])
     x, y = triangle.T
     area = abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
-    assert rasterise([triangle], (64, 64)).alpha.sum() == pytest.approx(area, rel=0.03)
+    assert rasterize([triangle], (64, 64)).alpha.sum() == pytest.approx(area, rel=0.03)
 
 
 def test_overlapping_polygons_are_a_union():
     square = np.array([[4.0, 4], [20, 4], [20, 20], [4, 20]])
-    patch = rasterise([square, square + 8, square], (40, 40))
+    patch = rasterize([square, square + 8, square], (40, 40))
     assert patch.alpha.max() == 1
     assert patch.alpha.sum() == pytest.approx(16 * 16 * 2 - 8 * 8, rel=0.05)
 
 
 def test_a_shape_outside_the_canvas_covers_nothing():
-    assert rasterise([ellipse((-40, 10), 5, 5)], (32, 32)) is None
+    assert rasterize([ellipse((-40, 10), 5, 5)], (32, 32)) is None
 
 
 def test_ribbon_is_what_lies_within_its_width():
     line = smooth([(12, 12), (50, 20), (30, 55)], closed=False)
-    patch = rasterise(ribbon(line, 5.0), (64, 72), pad=2)
-    x, y = patch.pixel_centres()
+    patch = rasterize(ribbon(line, 5.0), (64, 72), pad=2)
+    x, y = patch.pixel_centers()
     dense, _ = cut(line, np.zeros(len(line)), float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum()), 600)
     nearest = np.min([np.hypot(x - px, y - py) for px, py in dense], axis=0)
     assert np.abs(patch.alpha.sum() - (nearest <= 5).sum()) < 0.03 * (nearest <= 5).sum()
@@ -105,7 +105,7 @@ def test_quad_map_reaches_the_corners():
     assert np.allclose(np.stack(quad_map(quad, u, v), axis=-1)[0], quad)
 
 
-def test_sample_at_pixel_centres_is_the_image():
+def test_sample_at_pixel_centers_is_the_image():
     image = np.random.default_rng(2).random((6, 8)).astype(np.float32)
     x, y = np.meshgrid(np.arange(8) + 0.5, np.arange(6) + 0.5)
     assert np.allclose(sample(image, x, y), image)

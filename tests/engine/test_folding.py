@@ -11,7 +11,7 @@ from seg_vton.tryon.models import GMM
 
 
 def make_model():
-    """A convolution with batch normalisation in each of mmdet's two forms, with statistics as after a training."""
+    """A convolution with batch normalization in each of mmdet's two forms, with statistics as after a training."""
     model = nn.Sequential(
         nn.Conv2d(3, 8, 3, bias=False),
         nn.BatchNorm2d(8),

@@ -6,7 +6,7 @@ from mmengine.registry import MODELS, RUNNERS
 from mmengine.runner import Runner
 from torch import nn
 
-import seg_vton  # noqa: F401  registers the optimiser wrapper
+import seg_vton  # noqa: F401  registers the optimizer wrapper
 from seg_vton.engine import launch
 from seg_vton.errors import UserError
 

@@ -19,7 +19,7 @@ def test_the_random_state_comes_back_through_a_checkpoint(tmp_path):
     assert (draw(), draw()) == expected
 
 
-def test_neighbouring_seeds_have_nothing_in_common():
+def test_neighboring_seeds_have_nothing_in_common():
     seeds = {mixed_seed(*numbers) for numbers in np.ndindex(5, 5, 5)}
     assert len(seeds) == 125
     assert all(0 <= seed < 2**32 for seed in seeds)

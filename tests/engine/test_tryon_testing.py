@@ -123,7 +123,7 @@ def test_published_weights_start_a_training(configs, stage, tmp_path):
 
 @pytest.mark.parametrize("stage", ["gmm", "tom"])
 def test_bfloat16_trains_close_to_float32_and_keeps_the_warp_in_float32(configs, stage, monkeypatch):
-    """Neighbouring pixels of a warp are closer than bfloat16 can tell apart."""
+    """Neighboring pixels of a warp are closer than bfloat16 can tell apart."""
     seen = []
     sample = torch.nn.functional.grid_sample
 

@@ -31,7 +31,7 @@ def _leaves(value, name=""):
 
 
 def same(first, second):
-    """Whether two checkpoints have the same weights and optimiser state, bit for bit."""
+    """Whether two checkpoints have the same weights and optimizer state, bit for bit."""
     ours, theirs = (
         {part: _leaves(load_checkpoint_file(path)[part]) for part in ("state_dict", "optimizer")}
         for path in (first, second)

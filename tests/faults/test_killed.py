@@ -72,7 +72,7 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
     record(
         "Killed",
         f"killed-{name.lower()}",
-        "A training that is killed and resumed ends with the weights and optimiser state of one that was not, bit for "
+        "A training that is killed and resumed ends with the weights and optimizer state of one that was not, bit for "
         "bit on the CPU.",
         f"{name} on paper dolls, SIGKILL at seeded moments in iterations, evaluation and the writing of checkpoints",
         killed,
@@ -118,7 +118,7 @@ def test_a_training_that_is_asked_to_end_saves_first(configs, whole, start, reco
         "Killed",
         "asked-to-end",
         "On SIGTERM and SIGINT a training saves after the iteration under way and ends with code 143 or 130; resumed, "
-        "it ends with the weights and optimiser state of one that was not interrupted, bit for bit on the CPU.",
+        "it ends with the weights and optimizer state of one that was not interrupted, bit for bit on the CPU.",
         "both signals to the segmenter and the GMM in iterations and evaluation, with and without their workers",
         len(cases),
         lost,

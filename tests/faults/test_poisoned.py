@@ -42,13 +42,13 @@ def poison(path, good, place, payload):
 def entries(segmenter_config, tiny_weights, stages, doll_coco, tmp_path_factory):
     """By name of each way in: the tool and its arguments for a checkpoint."""
     folder = tmp_path_factory.mktemp("entries")
-    initialised = folder / "initialised.py"
+    initialized = folder / "initialized.py"
     photos = doll_coco / "images"
 
     def init_cfg(bad):
         weights = f'dict(_delete_=True, type="Pretrained", checkpoint="{bad}")'
-        initialised.write_text(f'_base_ = "{segmenter_config}"\nmodel = dict(backbone=dict(init_cfg={weights}))\n')
-        return "train.py", initialised, "--work-dir", folder / "work"
+        initialized.write_text(f'_base_ = "{segmenter_config}"\nmodel = dict(backbone=dict(init_cfg={weights}))\n')
+        return "train.py", initialized, "--work-dir", folder / "work"
 
     def resume_last(bad):
         work = folder / "resumed"

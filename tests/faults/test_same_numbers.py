@@ -33,7 +33,7 @@ def test_the_same_seed_gives_the_same_losses_and_weights(tiny_tryon, segmenter_c
     record(
         "Same numbers",
         "same-seed",
-        "The same seed gives the same losses, weights and optimiser state on one machine, bit for bit, with 0 and with "
+        "The same seed gives the same losses, weights and optimizer state on one machine, bit for bit, with 0 and with "
         "2 workers, in both halves.",
         f"trainings of both halves on paper dolls with {', '.join(map(str, workers))} workers",
         2 * len(workers),

@@ -163,7 +163,7 @@ def test_empty(size):
     assert not masks.grad.any()
 
 
-def test_a_pixel_that_is_not_a_number_stays_in_its_neighbourhood():
+def test_a_pixel_that_is_not_a_number_stays_in_its_neighborhood():
     features, masks, settings = make_inputs((2, 4, 6, 6, 3, 1, 2))
     features = features.detach().clone()
     features[0, :, 0, 5] = float("nan")

@@ -1,4 +1,4 @@
-"""The upsampler inside mmdet's models: names, shapes and initialisation of published checkpoints."""
+"""The upsampler inside mmdet's models: names, shapes and initialization of published checkpoints."""
 
 from pathlib import Path
 
@@ -77,7 +77,7 @@ def test_a_published_checkpoint_loads_strictly(model):
 
 
 def test_init_weights_reaches_the_upsamplers():
-    """mmdet initialises upsamplers of mmcv's class by their own rule, so ours must be of that class."""
+    """mmdet initializes upsamplers of mmcv's class by their own rule, so ours must be of that class."""
     torch.manual_seed(0)
     neck = FPN_CARAFE([8, 16], 64, 3)
     head = FCNMaskHead(num_convs=0, in_channels=64, num_classes=3, upsample_cfg=HEAD_UPSAMPLER)
@@ -111,7 +111,7 @@ def test_equals_mmcvs_module(groups):
 
 
 def test_weights_of_every_pixel_sum_to_one():
-    """So a constant map stays constant away from the border (the kernel normaliser of the paper)."""
+    """So a constant map stays constant away from the border (the kernel normalizer of the paper)."""
     upsampler = CARAFEPack(channels=4, scale_factor=2)
     torch.nn.init.normal_(upsampler.content_encoder.weight)
     output = upsampler(torch.full((1, 4, 9, 9), 3.0))

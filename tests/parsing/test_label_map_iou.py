@@ -12,7 +12,7 @@ from seg_vton.data.paper_doll.doll import draw_doll
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
 from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, convert
-from seg_vton.parsing.evaluation import LabelMapIoU, confusion_matrix, judge_label_maps, merge_confusion, summarise
+from seg_vton.parsing.evaluation import LabelMapIoU, confusion_matrix, judge_label_maps, merge_confusion, summarize
 from seg_vton.tryon.metrics.overlap import class_ious
 
 
@@ -36,7 +36,7 @@ def test_against_sets_of_pixels(seed):
     predicted[truth == 255] = 4
     ious, mean, accuracy = slow_numbers(predicted, truth, 6)
     parts = [confusion_matrix(predicted[rows], truth[rows], 6) for rows in (slice(10), slice(10, 30))]
-    summary = summarise(np.sum(parts, axis=0), "abcdef")
+    summary = summarize(np.sum(parts, axis=0), "abcdef")
     for index, name in enumerate("abcdef"):
         assert summary["per_class"][name]["iou"] == pytest.approx(ious.get(index))
     assert summary["metrics"]["mIoU"] == pytest.approx(mean)
@@ -54,14 +54,14 @@ def test_both_halves_mean_the_same_by_miou():
     rng = np.random.default_rng(0)
     confusion = rng.integers(0, 9, (6, 6))
     confusion[3], confusion[4], confusion[:, 4] = 0, 0, 0  # only predicted; nowhere
-    found = [row["iou"] for row in summarise(confusion, "abcdef")["per_class"].values()]
+    found = [row["iou"] for row in summarize(confusion, "abcdef")["per_class"].values()]
     assert found == class_ious(confusion)
     assert found[3:5] == [None, None]
 
 
 def test_numbers_by_hand():
     truth, predicted = np.array([[0, 0, 1, 1]]), np.array([[0, 1, 1, 1]])
-    summary = summarise(confusion_matrix(predicted, truth, 2), ("background", "top"))
+    summary = summarize(confusion_matrix(predicted, truth, 2), ("background", "top"))
     assert summary["per_class"]["background"]["iou"] == 0.5
     assert summary["per_class"]["top"]["iou"] == pytest.approx(2 / 3)
     assert summary["metrics"]["pixel_accuracy"] == 0.75

@@ -15,7 +15,7 @@ from seg_vton.parsing.writers import KINDS, OVERLAY_HEIGHT, Result, write_instan
 
 @pytest.fixture
 def result():
-    """A top, two bags and an empty mask on a grey photo of 40 x 60."""
+    """A top, two bags and an empty mask on a gray photo of 40 x 60."""
     masks = np.zeros((4, 60, 40), bool)
     masks[0, 10:40, 5:35] = True
     masks[1, 30:50, 20:38] = True
@@ -50,7 +50,7 @@ def test_the_label_map_says_its_space(result, tmp_path):
     assert np.array_equal(load_palette_png(tmp_path / "a.png", "tryon8"), result.parsing.label_map("tryon8", False))
 
 
-def test_instances_are_grey_files_named_by_class(result, tmp_path):
+def test_instances_are_gray_files_named_by_class(result, tmp_path):
     KINDS["instances"].write(tmp_path / "a", result)
     names = ("top", "bag", "bag_2", "hair")
     assert {path.name for path in (tmp_path / "a").iterdir()} == {f"{name}.png" for name in names}

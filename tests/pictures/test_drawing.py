@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from seg_vton.pictures.drawing import Instance, anchor, draw_instances, grid, sheet, spread
 
-GREY = np.full((90, 60, 3), 120, np.uint8)
+GRAY = np.full((90, 60, 3), 120, np.uint8)
 
 
 def box(x, y, width, height, shape=(90, 60)):
@@ -45,8 +45,8 @@ def test_the_anchor_is_the_deepest_pixel():
     assert anchor(full) == np.unravel_index(depth.argmax(), depth.shape)[::-1]
 
 
-def test_masks_are_half_of_their_colour_and_the_rest_stays():
-    panel = draw_instances(GREY, [Instance("top", (0, 200, 40), box(20, 30, 20, 30))], height=720)
+def test_masks_are_half_of_their_color_and_the_rest_stays():
+    panel = draw_instances(GRAY, [Instance("top", (0, 200, 40), box(20, 30, 20, 30))], height=720)
     assert panel.shape == (720, 480, 3)
     np.testing.assert_array_equal(panel[460, 200], [60, 160, 80])
     np.testing.assert_array_equal(panel[700, 240], [120, 120, 120])
@@ -54,19 +54,19 @@ def test_masks_are_half_of_their_colour_and_the_rest_stays():
 
 def test_small_masks_lie_on_large_ones():
     coat, belt = Instance("outer", (0, 0, 0), box(5, 5, 50, 80)), Instance("belt", (240, 0, 0), box(10, 60, 10, 10))
-    panels = [draw_instances(GREY, order, 720) for order in ([coat, belt], [belt, coat])]
+    panels = [draw_instances(GRAY, order, 720) for order in ([coat, belt], [belt, coat])]
     assert panels[0][500, 100].tolist() == panels[1][500, 100].tolist() == [150, 30, 30]
 
 
 def test_no_instances_leave_the_photograph():
-    np.testing.assert_array_equal(draw_instances(GREY, [], 90), GREY)
-    np.testing.assert_array_equal(draw_instances(GREY, [Instance("top", (1, 2, 3), box(0, 0, 0, 0))], 90), GREY)
+    np.testing.assert_array_equal(draw_instances(GRAY, [], 90), GRAY)
+    np.testing.assert_array_equal(draw_instances(GRAY, [Instance("top", (1, 2, 3), box(0, 0, 0, 0))], 90), GRAY)
 
 
 @pytest.mark.parametrize("count", [9, 50])
 def test_more_names_than_fit_are_drawn_too(count):
     instances = [Instance("eyeglass", (0, 0, 224), box(i % 50, i % 80, 4, 4), score=i / count) for i in range(count)]
-    panel = draw_instances(GREY, instances, 180)
+    panel = draw_instances(GRAY, instances, 180)
     assert panel.shape == (180, 120, 3)
 
 
@@ -85,13 +85,13 @@ def test_the_sheet_has_every_panel_whole():
     assert (figure == (0, 0, 255)).all(axis=2).sum() == 300 * 120
 
 
-def test_a_grid_keeps_its_pictures_and_explains_its_colours_within_its_width():
+def test_a_grid_keeps_its_pictures_and_explains_its_colors_within_its_width():
     rng = np.random.default_rng(0)
     pictures = rng.integers(0, 256, (2, 2, 60, 100, 3), dtype=np.uint8)
     cells = [[("wider than the picture", picture) for picture in row] for row in pictures]
     names = [f"class {number}" for number in range(6)]
-    colours = [(250 - 40 * number, 7, 40 * number) for number in range(6)]
-    figure = grid(cells, "a footer that is longer than the figure", list(zip(names, colours, strict=True)))
+    colors = [(250 - 40 * number, 7, 40 * number) for number in range(6)]
+    figure = grid(cells, "a footer that is longer than the figure", list(zip(names, colors, strict=True)))
     assert figure.shape[1] == 2 * 100 + 3 * 8
     for row in range(2):
         for column in range(2):
@@ -101,6 +101,6 @@ def test_a_grid_keeps_its_pictures_and_explains_its_colours_within_its_width():
                 if (figure[y : y + 60, 8 + 108 * column : 108 + 108 * column] == pictures[row, column]).all()
             ]
             assert len(places) == 1
-    for colour in colours:
-        assert (figure == colour).all(-1).sum() >= 9 * 9
+    for color in colors:
+        assert (figure == color).all(-1).sum() >= 9 * 9
     assert (figure[:, -8:] == 255).all()  # nothing runs out of the page

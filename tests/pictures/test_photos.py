@@ -15,13 +15,13 @@ RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 def quarters(width=80, height=60):
     """RGB array: red, green over blue, white."""
     picture = np.zeros((height, width, 3), np.uint8)
-    for rows, columns, colour in (
+    for rows, columns, color in (
         (slice(0, height // 2), slice(0, width // 2), RED),
         (slice(0, height // 2), slice(width // 2, width), GREEN),
         (slice(height // 2, height), slice(0, width // 2), BLUE),
         (slice(height // 2, height), slice(width // 2, width), WHITE),
     ):
-        picture[rows, columns] = colour
+        picture[rows, columns] = color
     return picture
 
 
@@ -30,14 +30,14 @@ def assert_close(found, expected, tolerance=6):
     assert found.dtype == np.uint8
     assert found.shape == expected.shape
     assert found.flags.c_contiguous
-    centres = [(y, x) for y in (0.25, 0.75) for x in (0.25, 0.75)]
-    for y, x in centres:
+    centers = [(y, x) for y in (0.25, 0.75) for x in (0.25, 0.75)]
+    for y, x in centers:
         at = int(y * found.shape[0]), int(x * found.shape[1])
         assert np.abs(found[at].astype(int) - expected[at]).max() <= tolerance, at
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
-def test_the_three_formats_in_colour(tmp_path, name):
+def test_the_three_formats_in_color(tmp_path, name):
     Image.fromarray(quarters()).save(tmp_path / name, **({} if name == "a.png" else {"quality": 95}))
     assert_close(read_photo(tmp_path / name), quarters(), 12)
 
@@ -65,11 +65,11 @@ def test_photos_come_upright(tmp_path, orientation, name):
     assert_close(read_photo(tmp_path / name), quarters())
 
 
-def test_grey_palette_bits_cmyk_and_alpha_become_rgb(tmp_path):
+def test_gray_palette_bits_cmyk_and_alpha_become_rgb(tmp_path):
     photo = Image.fromarray(quarters())
-    grey = np.array(photo.convert("L"))
-    photo.convert("L").save(tmp_path / "grey.png")
-    assert np.array_equal(read_photo(tmp_path / "grey.png"), np.repeat(grey[..., None], 3, 2))
+    gray = np.array(photo.convert("L"))
+    photo.convert("L").save(tmp_path / "gray.png")
+    assert np.array_equal(read_photo(tmp_path / "gray.png"), np.repeat(gray[..., None], 3, 2))
     photo.convert("P", palette=Image.Palette.ADAPTIVE).save(tmp_path / "palette.png")
     assert np.array_equal(read_photo(tmp_path / "palette.png"), quarters())
     photo.convert("1").save(tmp_path / "bits.png")
@@ -86,19 +86,19 @@ def test_grey_palette_bits_cmyk_and_alpha_become_rgb(tmp_path):
     assert np.array_equal(read_photo(tmp_path / "alpha.png"), expected)
     clear.save(tmp_path / "alpha.webp", lossless=True)
     assert np.array_equal(read_photo(tmp_path / "alpha.webp"), expected)
-    clear.convert("LA").save(tmp_path / "grey-alpha.png")
-    assert (read_photo(tmp_path / "grey-alpha.png")[:, 40:] == 255).all()
-    assert (read_photo(tmp_path / "grey-alpha.png")[:, :40, 0] == grey[:, :40]).all()
+    clear.convert("LA").save(tmp_path / "gray-alpha.png")
+    assert (read_photo(tmp_path / "gray-alpha.png")[:, 40:] == 255).all()
+    assert (read_photo(tmp_path / "gray-alpha.png")[:, :40, 0] == gray[:, :40]).all()
 
 
-def test_a_transparent_colour_becomes_white(tmp_path):
+def test_a_transparent_color_becomes_white(tmp_path):
     Image.fromarray(quarters()).save(tmp_path / "a.png", transparency=GREEN)
     expected = quarters()
     expected[:30, 40:] = 255
     assert np.array_equal(read_photo(tmp_path / "a.png"), expected)
 
 
-def test_grey_of_16_bits_is_scaled(tmp_path):
+def test_gray_of_16_bits_is_scaled(tmp_path):
     levels = np.linspace(0, 65535, 80).astype(np.uint16)[None].repeat(60, 0)
     Image.fromarray(levels).save(tmp_path / "deep.png")
     assert np.array_equal(read_photo(tmp_path / "deep.png")[..., 1], np.round(levels / 257).astype(np.uint8))
@@ -109,9 +109,9 @@ def png_chunk(kind, content):
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
 
 
-def test_colour_of_16_bits_is_read(tmp_path):
-    colour = np.full((40, 50, 3), (65535, 32896, 257), ">u2")
-    rows = b"".join(b"\0" + row.tobytes() for row in colour)
+def test_color_of_16_bits_is_read(tmp_path):
+    color = np.full((40, 50, 3), (65535, 32896, 257), ">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in color)
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 50, 40, 16, 2, 0, 0, 0))
     content = b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", zlib.compress(rows)) + png_chunk(b"IEND", b"")
     (tmp_path / "deep.png").write_bytes(content)

@@ -1,6 +1,6 @@
 """The pose backends. Neither library is installed here: small modules of the same interface stand in for them.
 
-What they prove is the glue (colour order, arguments, mapping, messages), not that the libraries find people.
+What they prove is the glue (color order, arguments, mapping, messages), not that the libraries find people.
 """
 
 import importlib.machinery

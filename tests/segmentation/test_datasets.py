@@ -82,7 +82,7 @@ def found(dataset):
     return {int(i["bbox"][0]): classes[i["bbox_label"]] for i in info["instances"]}
 
 
-def test_classes_and_colours_are_those_of_mmdet():
+def test_classes_and_colors_are_those_of_mmdet():
     assert ClothingDataset.METAINFO["classes"] == DeepFashionDataset.METAINFO["classes"]
     assert ClothingDataset.METAINFO["palette"] == DeepFashionDataset.METAINFO["palette"]
 

@@ -29,12 +29,12 @@ def named(word):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_the_facts_are_those_of_the_file_name(path):
-    neck, optimiser, rate, epochs = re.fullmatch(
+    neck, optimizer, rate, epochs = re.fullmatch(
         r"mask-rcnn_r50_(.+)_(sgd|adam)-lr([\d.]+)(?:_half-res)?_(\d+)e_\w+", path.stem
     ).groups()
     row = describe_row(read(path))
     assert row["neck"] == NECKS[neck]
-    assert row["optimiser"].lower() == optimiser
+    assert row["optimizer"].lower() == optimizer
     assert (row["learning_rate"], row["epochs"]) == (float(rate), int(epochs))
     assert row["image_scale"] == ([550, 550] if "half-res" in path.stem else [750, 1101])
     assert bool(row["detector_weights"]) == ("coco-pretrained" in path.stem)

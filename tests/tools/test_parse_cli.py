@@ -27,7 +27,7 @@ def photos(tiny_coco, png_bomb, tmp_path_factory):
     good.save(folder / "a.jpg", quality=95)
     good.rotate(90, expand=True).save(folder / "turned.jpg", quality=95, exif=exif)
     (folder / "more").mkdir()
-    good.convert("L").save(folder / "more" / "grey.webp")
+    good.convert("L").save(folder / "more" / "gray.webp")
     good.convert("CMYK").save(folder / "cmyk.jpg", quality=95)
     Image.fromarray(np.asarray(good.convert("L")).astype(np.uint16) * 257).save(folder / "deep.png")
     good.quantize(64).save(folder / "clear.png", transparency=bytes([0, 128] + 62 * [255]))
@@ -69,7 +69,7 @@ def test_good_photos_are_parsed_and_bad_ones_said(runs, photos):
     assert ends["one"].returncode == 1
     records = out / "one" / "records"
     names = {path.relative_to(records).as_posix() for path in records.rglob("*.json")}
-    stems = ("a", "a_png", "turned", "more/grey", "cmyk", "deep", "clear")
+    stems = ("a", "a_png", "turned", "more/gray", "cmyk", "deep", "clear")
     assert names == {f"{stem}.json" for stem in stems}
     errors = [line for line in ends["one"].stderr.splitlines() if line.startswith("error: ")]
     expected = {
@@ -87,7 +87,7 @@ def test_good_photos_are_parsed_and_bad_ones_said(runs, photos):
     assert "Traceback" not in ends["one"].stderr
 
 
-@pytest.mark.parametrize(("name", "file"), [("a", "a.jpg"), ("turned", "turned.jpg"), ("more/grey", "more/grey.webp")])
+@pytest.mark.parametrize(("name", "file"), [("a", "a.jpg"), ("turned", "turned.jpg"), ("more/gray", "more/gray.webp")])
 def test_the_options_reach_the_results(runs, photos, tiny_config_file, tiny_weights, name, file):
     out = runs[1] / "one"
     photo = read_photo(photos / file)

@@ -32,7 +32,7 @@ def config(name, **options):
 def test_the_papers_rows_are_told_apart(name, stage, aux, warper_aux):
     row = describe_row(config(name))
     assert (row["stage"], row["aux"], row.get("warper_aux", "absent")) == (stage, aux, warper_aux)
-    assert (row["optimiser"], row["learning_rate"], row["iterations"], row["batch_size"]) == ("Adam", 1e-4, 200_000, 4)
+    assert (row["optimizer"], row["learning_rate"], row["iterations"], row["batch_size"]) == ("Adam", 1e-4, 200_000, 4)
     assert row["image_size"] == [256, 192]
     assert json.loads(json.dumps(row)) == row
 

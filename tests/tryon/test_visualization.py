@@ -78,9 +78,9 @@ def test_files_are_named_after_person_and_garment_and_hold_the_predictions(tmp_p
             expected = ((output.get(key).permute(1, 2, 0).double() + 1) * 127.5).round().numpy()
             np.testing.assert_array_equal(pixels(tmp_path / folder / name), expected)
         for key, folder in (("mask", "composition-mask"), ("warped_mask", "warp-mask")):
-            grey = pixels(tmp_path / folder / name)
-            assert grey.shape == SIZE
-            np.testing.assert_allclose(grey / 255, output.get(key)[0].numpy(), atol=0.51 / 255)
+            gray = pixels(tmp_path / folder / name)
+            assert gray.shape == SIZE
+            np.testing.assert_allclose(gray / 255, output.get(key)[0].numpy(), atol=0.51 / 255)
         labels = load_palette_png(tmp_path / "segmentation" / name, "tryon8")
         np.testing.assert_array_equal(labels, output.seg_map.numpy())
 
@@ -186,12 +186,12 @@ def test_of_a_gmm_the_panel_lays_the_garment_over_the_person():
     assert np.unique(cell(panel(inputs, output), 2, 0)).tolist() == [232]
 
 
-def test_joints_are_drawn_where_they_are_each_in_its_colour():
+def test_joints_are_drawn_where_they_are_each_in_its_color():
     pose = -torch.ones(18, 20, 20)
     pose[0, 2:4, 2:4] = 1
     pose[9, 10:12, 5:7] = 1
     picture = draw_pose(pose)
-    assert {tuple(colour) for colour in picture.reshape(-1, 3)} == {
+    assert {tuple(color) for color in picture.reshape(-1, 3)} == {
         (0, 0, 0),
         tuple(picture[2, 2]),
         tuple(picture[10, 5]),

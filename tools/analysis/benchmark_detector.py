@@ -1,9 +1,9 @@
 """Times a training step and an inference of Mask R-CNN: R50-FPN in mmdet's plain settings and in ours, CARAFE-FPN.
 
-All run in one process, in turn, on the same image. Plain settings are NCHW memory, batch normalisation as a layer of
+All run in one process, in turn, on the same image. Plain settings are NCHW memory, batch normalization as a layer of
 its own, and RoIs pooled sample by sample, by torchvision's operator where mmcv has no compiled ones. Ours are what the
 configs' hooks and seg_vton.ops make of the same model: channels-last memory, RoIs pooled by matrix products, and for
-inferences batch normalisation folded into the convolutions. To give all the same work whatever random weights find, the
+inferences batch normalization folded into the convolutions. To give all the same work whatever random weights find, the
 image has 128 instances: every training step then samples 512 RoIs of which 128 are positive, and every inference keeps
 100 detections. The columns:
 

@@ -15,7 +15,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from seg_vton.data.photo_pairs import Outcome, Plan, Settings, SplitRule, find_labelled, write_photo_pairs
+from seg_vton.data.photo_pairs import Outcome, Plan, Settings, SplitRule, find_labeled, write_photo_pairs
 from seg_vton.data.photo_pairs.garment import CHOICES
 from seg_vton.data.photo_pairs.person import BACKGROUNDS
 from seg_vton.errors import exit_on_user_error
@@ -98,8 +98,8 @@ def main() -> None:
     )
     rule = SplitRule(args.train, args.test, args.test_share, args.person_id, args.seed)
     with exit_on_user_error():
-        photos = find_labelled(args.photos, args.masks, args.label_space)
-        predicted = args.predicted and {p.place: p for p in find_labelled(args.photos, [args.predicted])}
+        photos = find_labeled(args.photos, args.masks, args.label_space)
+        predicted = args.predicted and {p.place: p for p in find_labeled(args.photos, [args.predicted])}
         plan = Plan(
             photos, args.poses, rule, settings, args.variants, args.mirror, args.seed, args.pose_models, predicted
         )

@@ -9,7 +9,7 @@ import numpy as np
 from seg_vton.data.paper_doll.body import CHEST, NECK, SHOULDER, Figure
 from seg_vton.data.paper_doll.canvas import Canvas
 from seg_vton.data.paper_doll.shapes import between, ellipse, moved, ribbon, rotation, smooth
-from seg_vton.data.paper_doll.textures import contrasting, fashion_colour
+from seg_vton.data.paper_doll.textures import contrasting, fashion_color
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Bag:
 
     kind: str
     side: int
-    colour: np.ndarray
+    color: np.ndarray
     metal: np.ndarray
     width: float
     height: float
@@ -29,7 +29,7 @@ class Neckwear:
     """Neckwear: `kind` is scarf, tie, necklace or bandana."""
 
     kind: str
-    colour: np.ndarray
+    color: np.ndarray
     accent: np.ndarray
     length: float
     side: int
@@ -44,7 +44,7 @@ def sample_bag(rng: np.random.Generator, gestures: tuple[str, str]) -> Bag:
     return Bag(
         kind,
         side,
-        np.float32(fashion_colour(rng, dark=0.35, light=0.1)),
+        np.float32(fashion_color(rng, dark=0.35, light=0.1)),
         np.float32([212, 178, 92]),
         width,
         width * rng.uniform(0.7, 1.05),
@@ -54,13 +54,13 @@ def sample_bag(rng: np.random.Generator, gestures: tuple[str, str]) -> Bag:
 def sample_neckwear(rng: np.random.Generator, feminine: float) -> Neckwear:
     """Draws neckwear."""
     shares = [0.5, 0.08, 0.2, 0.22] if feminine > 0.5 else [0.4, 0.36, 0.06, 0.18]
-    colour = fashion_colour(rng, dark=0.15, light=0.15)
-    accent = contrasting(rng, colour)
+    color = fashion_color(rng, dark=0.15, light=0.15)
+    accent = contrasting(rng, color)
     kind = str(rng.choice(["scarf", "tie", "necklace", "bandana"], p=shares))
-    return Neckwear(kind, np.float32(colour), np.float32(accent), rng.uniform(0.1, 0.2), int(rng.choice([-1, 1])))
+    return Neckwear(kind, np.float32(color), np.float32(accent), rng.uniform(0.1, 0.2), int(rng.choice([-1, 1])))
 
 
-def bag_centre(figure: Figure, bag: Bag) -> np.ndarray:
+def bag_center(figure: Figure, bag: Bag) -> np.ndarray:
     """Pixel (2,) of the middle of the bag's top edge."""
     if bag.kind == "hand":
         wrist = figure.arm_line(bag.side)[-1]
@@ -74,7 +74,7 @@ def paint_bag_strap(canvas: Canvas, figure: Figure, bag: Bag, label: int) -> Non
     """Paints what lies on the torso: the strap of a cross-body or a shoulder bag."""
     if bag.kind == "hand":
         return
-    top = bag_centre(figure, bag)
+    top = bag_center(figure, bag)
     if bag.kind == "cross":
         over = -bag.side
         points = [
@@ -87,7 +87,7 @@ def paint_bag_strap(canvas: Canvas, figure: Figure, bag: Bag, label: int) -> Non
         points = [figure.point(bag.side * 0.08, SHOULDER + 0.016), figure.point(bag.side * 0.088, 0.23), top]
     canvas.paint(
         ribbon(smooth(points, closed=False), 0.0085 * figure.unit),
-        bag.colour * 0.85,
+        bag.color * 0.85,
         label,
         bulge=0.004 * figure.unit,
         shadow=0.3,
@@ -97,7 +97,7 @@ def paint_bag_strap(canvas: Canvas, figure: Figure, bag: Bag, label: int) -> Non
 def paint_bag(canvas: Canvas, figure: Figure, bag: Bag, label: int) -> None:
     """Paints the bag's body, its flap and, where it is held, its handle."""
     unit = figure.unit
-    top = bag_centre(figure, bag)
+    top = bag_center(figure, bag)
     swing = rotation(0.0 if bag.kind == "hand" else 0.12 * -bag.side)
     width, height = bag.width * unit, bag.height * unit * 1.15
 
@@ -116,11 +116,11 @@ def paint_bag(canvas: Canvas, figure: Figure, bag: Bag, label: int) -> None:
             ],
             closed=False,
         )
-        canvas.paint(ribbon(arc, 0.0055 * unit), bag.colour * 0.8, label)
+        canvas.paint(ribbon(arc, 0.0055 * unit), bag.color * 0.8, label)
     body = smooth(place([(-0.86, 0.0), (0.86, 0.0), (1.0, 0.9), (0.9, 1.0), (-0.9, 1.0), (-1.0, 0.9)]), steps=4)
-    canvas.paint([body], bag.colour, label, bulge=0.014 * unit, shadow=0.35)
+    canvas.paint([body], bag.color, label, bulge=0.014 * unit, shadow=0.35)
     flap = smooth(place([(-0.88, 0.02), (0.88, 0.02), (0.9, 0.4), (0.0, 0.56), (-0.9, 0.4)]), steps=4)
-    canvas.paint([flap], bag.colour * 0.86, bulge=0.006 * unit)
+    canvas.paint([flap], bag.color * 0.86, bulge=0.006 * unit)
     canvas.paint([ellipse(place([(0.0, 0.52)])[0], 0.011 * unit, 0.008 * unit)], bag.metal)
 
 
@@ -143,9 +143,7 @@ def _paint_scarf(canvas: Canvas, figure: Figure, scarf: Neckwear, label: int) ->
         )
         widths = np.interp(np.linspace(0, 1, 13), [0, 1], [0.014, 0.021]) * unit
         line = smooth(tail, closed=False)
-        canvas.paint(
-            ribbon(line, widths, round_ends=False), scarf.colour * 0.95, label, bulge=0.012 * unit, shadow=0.35
-        )
+        canvas.paint(ribbon(line, widths, round_ends=False), scarf.color * 0.95, label, bulge=0.012 * unit, shadow=0.35)
         for back in (2, 3):
             end = line[-back]
             canvas.paint(
@@ -154,12 +152,12 @@ def _paint_scarf(canvas: Canvas, figure: Figure, scarf: Neckwear, label: int) ->
                 ),
                 scarf.accent,
             )
-    centre = figure.camera(figure.trunk.centre(NECK + 0.006))
-    loop = ellipse(centre, neck * 2.0 * unit, 0.027 * unit, figure.posture.shoulder_tilt)
-    canvas.paint([loop], scarf.colour, label, bulge=0.014 * unit, shadow=0.35)
+    center = figure.camera(figure.trunk.center(NECK + 0.006))
+    loop = ellipse(center, neck * 2.0 * unit, 0.027 * unit, figure.posture.shoulder_tilt)
+    canvas.paint([loop], scarf.color, label, bulge=0.014 * unit, shadow=0.35)
     folds = [
         smooth(
-            [centre + np.array([x, y + bend]) * unit for x, bend in ((-0.05, -0.004), (0.0, 0.006), (0.05, -0.004))],
+            [center + np.array([x, y + bend]) * unit for x, bend in ((-0.05, -0.004), (0.0, 0.006), (0.05, -0.004))],
             closed=False,
         )
         for y in (-0.009, 0.004, 0.014)
@@ -177,12 +175,12 @@ def _paint_tie(canvas: Canvas, figure: Figure, tie: Neckwear, label: int) -> Non
         (-0.006, knot - 0.008),
     ]
     unit = figure.unit
-    canvas.paint([np.stack([figure.point(x, h) for x, h in blade])], tie.colour, label, bulge=0.006 * unit, shadow=0.3)
+    canvas.paint([np.stack([figure.point(x, h) for x, h in blade])], tie.color, label, bulge=0.006 * unit, shadow=0.3)
     for h in np.arange(end + 0.03, knot - 0.02, 0.022):
         stripe = np.stack([figure.point(-0.011, h - 0.006), figure.point(0.011, h + 0.006)])
         canvas.paint(ribbon(stripe, 0.0024 * unit, round_ends=False), tie.accent, opacity=0.8)
     top = [(-0.012, knot + 0.014), (0.012, knot + 0.014), (0.0085, knot - 0.01), (-0.0085, knot - 0.01)]
-    canvas.paint([np.stack([figure.point(x, h) for x, h in top])], tie.colour * 0.9, label, bulge=0.004 * unit)
+    canvas.paint([np.stack([figure.point(x, h) for x, h in top])], tie.color * 0.9, label, bulge=0.004 * unit)
 
 
 def _paint_necklace(canvas: Canvas, figure: Figure, necklace: Neckwear, label: int) -> None:
@@ -212,7 +210,7 @@ def _paint_bandana(canvas: Canvas, figure: Figure, bandana: Neckwear, label: int
     ]
     canvas.paint(
         [smooth([figure.point(x, h) for x, h in triangle], steps=4)],
-        bandana.colour,
+        bandana.color,
         label,
         bulge=0.01 * unit,
         shadow=0.35,
@@ -220,4 +218,4 @@ def _paint_bandana(canvas: Canvas, figure: Figure, bandana: Neckwear, label: int
     for x, h in ((0.0, -0.03), (-0.6, -0.02), (0.6, -0.02), (0.0, -0.06)):
         canvas.paint([ellipse(figure.point(x * reach, NECK + h), 0.0042 * unit, 0.0042 * unit)], bandana.accent)
     band = np.stack([figure.spine(x * reach * 1.1, NECK + 0.012) for x in (-1, 0, 1)])
-    canvas.paint(ribbon(band, 0.01 * unit), bandana.colour * 0.93, label, bulge=0.005 * unit)
+    canvas.paint(ribbon(band, 0.01 * unit), bandana.color * 0.93, label, bulge=0.005 * unit)

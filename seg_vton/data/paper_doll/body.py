@@ -174,7 +174,7 @@ class Trunk:
         self.posture = posture
         self.legs = legs
 
-    def centre(self, h: float) -> np.ndarray:
+    def center(self, h: float) -> np.ndarray:
         """Point (2,) of the middle line at height `h`; below the hips it follows the legs."""
         if h < HIP and self.legs is not None:
             left, right = (self._leg_at(leg, h) for leg in self.legs)
@@ -202,7 +202,7 @@ class Trunk:
         """Point (2,) of the front surface `x` from the middle at height `h`."""
         reach = max(self.half_width(h), 1e-6)
         relief = 0.05 * np.sin(self.posture.yaw) * max(0.0, 1 - (x / reach) ** 2)
-        return self.centre(h) + self.across(h) * (x + relief)
+        return self.center(h) + self.across(h) * (x + relief)
 
     @staticmethod
     def _leg_at(leg: Leg, h: float) -> np.ndarray:
@@ -214,7 +214,7 @@ class Trunk:
 
 
 def solve_arm(shoulder: np.ndarray, wrist: np.ndarray, upper: float, lower: float, outward: int) -> np.ndarray:
-    """Elbow (2,) of a two-bone arm from `shoulder` towards `wrist`, bent to the `outward` side (+-1 in x)."""
+    """Elbow (2,) of a two-bone arm from `shoulder` toward `wrist`, bent to the `outward` side (+-1 in x)."""
     reach = wrist - shoulder
     distance = float(np.clip(np.linalg.norm(reach), abs(upper - lower) + 1e-4, 0.998 * (upper + lower)))
     along = (distance**2 + upper**2 - lower**2) / (2 * distance)
@@ -236,7 +236,7 @@ def sample_arm(rng: np.random.Generator, body: Body, trunk: Trunk, side: int, ge
     gesture = gesture or str(rng.choice(GESTURES, p=_GESTURE_WEIGHTS))
     lift = 0.022 if gesture in ("raised", "head") else 0.0
     joint = body.half_width(SHOULDER) - body.arm[0] * 0.85 - 0.4 * lift
-    shoulder = trunk.centre(SHOULDER) + trunk.across(SHOULDER) * side * joint * np.cos(trunk.posture.yaw) ** 0.5
+    shoulder = trunk.center(SHOULDER) + trunk.across(SHOULDER) * side * joint * np.cos(trunk.posture.yaw) ** 0.5
     shoulder = shoulder + np.array([0.0, _JOINT_DROP - lift])
     if gesture in ("down", "raised", "wave", "out"):
         return _swing_arm(rng, body, side, shoulder, gesture)
@@ -338,7 +338,7 @@ class Figure:
 
     def spine(self, x: float, h: float) -> np.ndarray:
         """Pixel (2,) beside the spine: `x` from it at height `h`, without the front's relief."""
-        return self.camera(self.trunk.centre(h) + self.trunk.across(h) * x)
+        return self.camera(self.trunk.center(h) + self.trunk.across(h) * x)
 
     def arm(self, side: int) -> Arm:
         """The arm on the image's left (-1) or right (1)."""
@@ -400,7 +400,7 @@ class Figure:
 
     @cached_property
     def _chin(self) -> np.ndarray:
-        return self.camera(self.trunk.centre(NECK) + self.head_up * (CHIN - NECK))
+        return self.camera(self.trunk.center(NECK) + self.head_up * (CHIN - NECK))
 
     def foot_outline(self, side: int, grow: float = 0.0) -> np.ndarray:
         """A foot seen from the front, turned outwards, as a polygon (N, 2) in pixels; `grow` widens it for shoes."""

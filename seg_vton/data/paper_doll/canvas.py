@@ -35,15 +35,15 @@ class Patch:
         height, width = self.alpha.shape
         return slice(self.y, self.y + height), slice(self.x, self.x + width)
 
-    def pixel_centres(self) -> tuple[np.ndarray, np.ndarray]:
-        """x (1, w) and y (h, 1) of the window's pixel centres in canvas coordinates, float32."""
+    def pixel_centers(self) -> tuple[np.ndarray, np.ndarray]:
+        """x (1, w) and y (h, 1) of the window's pixel centers in canvas coordinates, float32."""
         height, width = self.alpha.shape
         x = np.arange(self.x, self.x + width, dtype=np.float32) + np.float32(0.5)
         y = np.arange(self.y, self.y + height, dtype=np.float32) + np.float32(0.5)
         return x[None, :], y[:, None]
 
 
-def rasterise(polygons: Polygons, size: tuple[int, int], pad: int = 2) -> Patch | None:
+def rasterize(polygons: Polygons, size: tuple[int, int], pad: int = 2) -> Patch | None:
     """Coverage of the union of `polygons` on a canvas of `size` (width, height); None when nothing is inside."""
     points = np.concatenate(polygons)
     left, top = np.floor(points.min(axis=0)).astype(int) - pad
@@ -87,7 +87,7 @@ class Canvas:
     def paint(
         self,
         polygons: Polygons,
-        colour: np.ndarray,
+        color: np.ndarray,
         label: int | None = None,
         *,
         bulge: float = 0.0,
@@ -95,15 +95,15 @@ class Canvas:
         opacity: float = 1.0,
         root: tuple[np.ndarray, float] | None = None,
     ) -> None:
-        """Paints a region in one colour; see `blend`."""
-        patch = rasterise(polygons, self.size, pad=2 + int(2 * bulge))
+        """Paints a region in one color; see `blend`."""
+        patch = rasterize(polygons, self.size, pad=2 + int(2 * bulge))
         if patch is not None:
-            self.blend(patch, colour, label, bulge=bulge, shadow=shadow, opacity=opacity, root=root)
+            self.blend(patch, color, label, bulge=bulge, shadow=shadow, opacity=opacity, root=root)
 
     def blend(
         self,
         patch: Patch,
-        colour: np.ndarray,
+        color: np.ndarray,
         label: int | None = None,
         *,
         bulge: float = 0.0,
@@ -115,11 +115,11 @@ class Canvas:
 
         Args:
             patch: coverage and place.
-            colour: (3,) or (h, w, 3) RGB in [0, 255].
+            color: (3,) or (h, w, 3) RGB in [0, 255].
             label: id for pixels covered by half or more; None leaves the labels as they are (a detail).
             bulge: radius in pixels of the rounding that the light shows at the region's edge; 0 is flat.
             shadow: strength in [0, 1] of the soft shadow on the figure underneath.
-            opacity: of the colour; the label does not depend on it.
+            opacity: of the color; the label does not depend on it.
             root: pixel and radius around which light and shadow fade out, where the shape grows out of the one
                 underneath (an arm out of the shoulder).
         """
@@ -128,9 +128,9 @@ class Canvas:
             self._cast_shadow(Patch(patch.x, patch.y, patch.alpha * fade), shadow)
         if bulge:
             light = shade(patch.alpha, bulge, self.light)
-            colour = colour * (_LIT + (light - _LIT) * fade)[..., None]
+            color = color * (_LIT + (light - _LIT) * fade)[..., None]
         window = self.image[patch.window]
-        window += (colour - window) * (patch.alpha * np.float32(opacity))[..., None]
+        window += (color - window) * (patch.alpha * np.float32(opacity))[..., None]
         if label is not None:
             self.labels[patch.window][patch.alpha >= 0.5] = label
 
@@ -175,10 +175,10 @@ class Canvas:
         self.image[top:bottom, left:right] *= 1 + np.clip(change, -strength, strength)[..., None]
 
 
-def _fade(patch: Patch, centre: np.ndarray, radius: float) -> np.ndarray:
+def _fade(patch: Patch, center: np.ndarray, radius: float) -> np.ndarray:
     """0 within half of `radius` around a pixel, 1 beyond it: (h, w) float32."""
-    x, y = patch.pixel_centres()
-    distance = np.hypot(x - np.float32(centre[0]), y - np.float32(centre[1]))
+    x, y = patch.pixel_centers()
+    distance = np.hypot(x - np.float32(center[0]), y - np.float32(center[1]))
     return np.clip(distance * np.float32(2 / radius) - 1, 0, 1)
 
 

@@ -20,7 +20,7 @@ DEFAULT_SIZE = (192, 256)
 """Width and height in pixels."""
 
 MINIMUM_SIZE = (48, 64)
-"""Width and height in pixels below which nothing can be recognised."""
+"""Width and height in pixels below which nothing can be recognized."""
 
 HIDDEN = 0.5
 """Confidence of a joint that is behind something."""

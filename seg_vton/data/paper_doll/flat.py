@@ -20,7 +20,7 @@ from seg_vton.data.paper_doll.body import (
     Posture,
     Trunk,
 )
-from seg_vton.data.paper_doll.canvas import Canvas, Polygons, rasterise, shade
+from seg_vton.data.paper_doll.canvas import Canvas, Polygons, rasterize, shade
 from seg_vton.data.paper_doll.garments import UpperGarment
 from seg_vton.data.paper_doll.shapes import between, ellipse, moved, ribbon, smooth
 from seg_vton.data.paper_doll.warp import along_and_across
@@ -159,7 +159,7 @@ class FlatGarment:
         size: (width, height) of the in-shop image in pixels.
 
     Attributes:
-        albedo: (h, w, 3) float32 RGB: the cloth without shading; also coloured outside the garment.
+        albedo: (h, w, 3) float32 RGB: the cloth without shading; also colored outside the garment.
         front: (h, w) float32 coverage of the front without sleeves.
         back: (h, w) float32 coverage of the inside of the back.
         scale: pixels per stature.
@@ -188,7 +188,7 @@ class FlatGarment:
 
     def _cover(self, polygons: Polygons) -> np.ndarray:
         cover = np.zeros(self.canvas_size[::-1], np.float32)
-        patch = rasterise([self.pixels(polygon) for polygon in polygons], self.canvas_size)
+        patch = rasterize([self.pixels(polygon) for polygon in polygons], self.canvas_size)
         if patch is not None:
             cover[patch.window] = patch.alpha
         return cover
@@ -208,7 +208,7 @@ class FlatGarment:
         width, height = self.canvas_size
         x = (np.arange(width, dtype=np.float32) + 0.5 - np.float32(self.origin[0])) / np.float32(self.scale)
         y = (np.arange(height, dtype=np.float32) + 0.5 - np.float32(self.origin[1])) / np.float32(self.scale)
-        canvas = Canvas(self.garment.fabric.colour_at(x[None], y[:, None]), light=_FLAT_LIGHT)
+        canvas = Canvas(self.garment.fabric.color_at(x[None], y[:, None]), light=_FLAT_LIGHT)
         if self.garment.sleeve:
             for side in SIDES:
                 self._draw_sleeve(canvas, side)
@@ -222,21 +222,21 @@ class FlatGarment:
         axis = (end - start) / np.linalg.norm(end - start)
         line = np.stack([start - 4 * axis, end + 6 * axis])
         radius = max(np.linalg.norm(quad[0] - quad[3]), np.linalg.norm(quad[1] - quad[2])) / 2 + 6
-        patch = rasterise([_grown(quad, 4.0)], self.canvas_size)
+        patch = rasterize([_grown(quad, 4.0)], self.canvas_size)
         if patch is None or radius <= 0:
             return
         along, across = along_and_across(line, patch)
         plain_offset = 1.0 if self.garment.fabric.pattern in ("logo", "word") else 0.0
         fabric = self.garment.fabric
-        colour = fabric.colour_at(across / self.scale + plain_offset, along / self.scale)
-        canvas.blend(patch, colour)
+        color = fabric.color_at(across / self.scale + plain_offset, along / self.scale)
+        canvas.blend(patch, color)
         cuff = [between(quad[0], quad[1], t) for t in (0.94, 1.02)] + [
             between(quad[3], quad[2], t) for t in (1.02, 0.94)
         ]
         if self.garment.sleeve > 0.8 or self.garment.trim:
-            canvas.paint([np.array(cuff)], self._trim_colour())
+            canvas.paint([np.array(cuff)], self._trim_color())
 
-    def _trim_colour(self) -> np.ndarray:
+    def _trim_color(self) -> np.ndarray:
         fabric = self.garment.fabric
         return fabric.accent if self.garment.trim else fabric.ground * np.float32(0.86)
 
@@ -258,7 +258,7 @@ class FlatGarment:
         strip = np.array(
             [[-x, hem - band], [0, hem - band + 0.008], [x, hem - band], [x, hem + 0.03], [-x, hem + 0.03]]
         )
-        canvas.paint([self.pixels(strip)], self._trim_colour(), opacity=0.85 if self.garment.trim else 0.5)
+        canvas.paint([self.pixels(strip)], self._trim_color(), opacity=0.85 if self.garment.trim else 0.5)
         if self.garment.class_name == "dress":
             y = SHOULDER - WAIST
             seam = np.array([[-0.2, y], [0.0, y + 0.004], [0.2, y]])
@@ -269,11 +269,11 @@ class FlatGarment:
             return
         width = {"turtle": 0.003, "hood": 0.012}.get(self.garment.neckline, 0.0065)
         band = ribbon(self.pixels(self.pattern.neckline()), width * self.scale)
-        canvas.paint(band, self._trim_colour())
+        canvas.paint(band, self._trim_color())
         if self.garment.sleeve == 0:
             for side in (1, -1):
                 seam = self.pattern.side_seam()[:13] * (side, 1)
-                canvas.paint(ribbon(self.pixels(seam), 0.004 * self.scale), self._trim_colour())
+                canvas.paint(ribbon(self.pixels(seam), 0.004 * self.scale), self._trim_color())
 
     def _draw_closure(self, canvas: Canvas) -> None:
         top = self.pattern.neck[1] + self.garment.neck_depth
@@ -288,10 +288,10 @@ class FlatGarment:
             canvas.paint(ribbon(moved(line, x * self.scale, 0), 0.0011 * self.scale), dark, opacity=0.8)
         for y in np.arange(top + 0.014, bottom - 0.03, 0.036):
             canvas.paint(
-                [ellipse(self.pixels((0.0, y)), 0.0042 * self.scale, 0.0042 * self.scale)], self._button_colour()
+                [ellipse(self.pixels((0.0, y)), 0.0042 * self.scale, 0.0042 * self.scale)], self._button_color()
             )
 
-    def _button_colour(self) -> np.ndarray:
+    def _button_color(self) -> np.ndarray:
         ground = self.garment.fabric.ground
         return np.float32([225, 222, 215]) if ground.mean() < 140 else ground * np.float32(0.4)
 
@@ -335,8 +335,8 @@ class FlatGarment:
         )
         image = np.full(albedo.shape, 255, np.float32)
         radius = 0.018 * self.scale / FINER
-        for cover, colour in ((back, albedo * np.float32(0.62)), (sleeves, albedo), (front, albedo)):
-            shaded = colour * shade(cover, radius, _FLAT_LIGHT, strength=0.35)[..., None]
+        for cover, color in ((back, albedo * np.float32(0.62)), (sleeves, albedo), (front, albedo)):
+            shaded = color * shade(cover, radius, _FLAT_LIGHT, strength=0.35)[..., None]
             image += (np.minimum(shaded, 238) - image) * cover[..., None]
         mask = np.maximum(np.maximum(front, back), sleeves) >= 0.5
         return np.clip(np.rint(image), 0, 255).astype(np.uint8), mask

@@ -19,7 +19,7 @@ class UpperGarment:
 
     Attributes:
         class_name: DeepFashion class: `top`, `dress` or `outer`.
-        fabric: colours and pattern.
+        fabric: colors and pattern.
         neckline: shape of the neck opening.
         neck_depth: how far the front neckline lies below the side of the neck.
         neck_width: half-width of the neck opening, relative to the neck.
@@ -28,7 +28,7 @@ class UpperGarment:
         ease: looseness of the body at chest, waist and hem (half-width beyond the body's).
         hem: height of the hem above the hip joints.
         closure: of the front.
-        trim: whether cuffs, hem and neckband have the accent colour.
+        trim: whether cuffs, hem and neckband have the accent color.
         pocket: whether there is a pocket.
         strap: half-width from the middle to the shoulder's end, as a fraction of the shoulder (1: set-in sleeve).
     """

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from seg_vton.data.paper_doll.body import SIDES, Body, Figure
-from seg_vton.data.paper_doll.canvas import Canvas, Patch, rasterise
+from seg_vton.data.paper_doll.canvas import Canvas, Patch, rasterize
 from seg_vton.data.paper_doll.shapes import Point, ellipse, moved, ribbon, smooth
-from seg_vton.data.paper_doll.textures import fashion_colour
+from seg_vton.data.paper_doll.textures import fashion_color
 
 SKIN_TONES = np.float32(
     [
@@ -78,7 +78,7 @@ class Headwear:
     """A hat: `kind` is beanie, cap, fedora or headband."""
 
     kind: str
-    colour: np.ndarray
+    color: np.ndarray
     trim: np.ndarray
 
 
@@ -147,9 +147,9 @@ def sample_eyewear(rng: np.random.Generator) -> Eyewear:
 
 def sample_headwear(rng: np.random.Generator) -> Headwear:
     """Draws a hat."""
-    colour = np.float32(fashion_colour(rng, dark=0.3, light=0.2))
-    trim = colour * 0.6 if rng.random() < 0.5 else np.float32(fashion_colour(rng))
-    return Headwear(str(rng.choice(["beanie", "cap", "fedora", "headband"], p=[0.3, 0.32, 0.28, 0.1])), colour, trim)
+    color = np.float32(fashion_color(rng, dark=0.3, light=0.2))
+    trim = color * 0.6 if rng.random() < 0.5 else np.float32(fashion_color(rng))
+    return Headwear(str(rng.choice(["beanie", "cap", "fedora", "headband"], p=[0.3, 0.32, 0.28, 0.1])), color, trim)
 
 
 def _on_head(figure: Figure, points: list[Point], turn: float = 0.0) -> np.ndarray:
@@ -195,12 +195,12 @@ def _paint_beard(canvas: Canvas, figure: Figure, looks: Looks) -> None:
 
 
 def _paint_eye(canvas: Canvas, figure: Figure, looks: Looks, side: int, unit: float) -> None:
-    centre = figure.head_point(side * 0.42, 0.5, 0.85)
+    center = figure.head_point(side * 0.42, 0.5, 0.85)
     tilt = figure.posture.lean + figure.posture.head_tilt
     narrow = 1 - 0.35 * max(0.0, side * np.sin(figure.posture.head_yaw))
-    canvas.paint([ellipse(centre, 0.2 * unit * narrow, 0.1 * unit, tilt)], np.float32([244, 243, 240]))
-    canvas.paint([ellipse(centre, 0.095 * unit * narrow, 0.1 * unit)], looks.iris)
-    canvas.paint([ellipse(centre, 0.045 * unit, 0.05 * unit)], np.float32([12, 10, 10]))
+    canvas.paint([ellipse(center, 0.2 * unit * narrow, 0.1 * unit, tilt)], np.float32([244, 243, 240]))
+    canvas.paint([ellipse(center, 0.095 * unit * narrow, 0.1 * unit)], looks.iris)
+    canvas.paint([ellipse(center, 0.045 * unit, 0.05 * unit)], np.float32([12, 10, 10]))
     lid = smooth(
         [figure.head_point(side * 0.42 + x, 0.5 + y, 0.85) for x, y in ((-0.23, 0.0), (0.0, 0.052), (0.23, 0.004))],
         closed=False,
@@ -239,8 +239,8 @@ def paint_hair(
     rng = np.random.default_rng([looks.seed, width, height])
     streaks = rng.normal(1.0, 0.2, (4, max(2, width // 2))).astype(np.float32)
     streaks = cv2.resize(streaks, (width, height), interpolation=cv2.INTER_LINEAR)
-    colour = np.clip(looks.hair * streaks[..., None] + 6, 4, 250)
-    canvas.blend(patch, colour, label, bulge=0.022 * figure.unit, shadow=shadow)
+    color = np.clip(looks.hair * streaks[..., None] + 6, 4, 250)
+    canvas.blend(patch, color, label, bulge=0.022 * figure.unit, shadow=shadow)
 
 
 def paint_hair_behind(canvas: Canvas, figure: Figure, looks: Looks, label: int) -> None:
@@ -266,7 +266,7 @@ def paint_hair_behind(canvas: Canvas, figure: Figure, looks: Looks, label: int) 
     if polygons is not None:
         paint_hair(
             canvas,
-            rasterise([smooth(p, steps=3) for p in polygons()], canvas.size, pad=8),
+            rasterize([smooth(p, steps=3) for p in polygons()], canvas.size, pad=8),
             looks,
             figure,
             label,
@@ -347,7 +347,7 @@ def paint_hair_front(canvas: Canvas, figure: Figure, looks: Looks, label: int) -
     polygon = np.concatenate(
         [smooth(_on_head(figure, outline), closed=False), smooth(_on_head(figure, front, 0.25), closed=False)]
     )
-    paint_hair(canvas, rasterise([polygon], canvas.size, pad=8), looks, figure, label)
+    paint_hair(canvas, rasterize([polygon], canvas.size, pad=8), looks, figure, label)
     if looks.style in ("long", "wavy"):
         for side in looks.strands:
             _paint_strand(canvas, figure, looks, side, label)
@@ -369,7 +369,7 @@ def _paint_strand(canvas: Canvas, figure: Figure, looks: Looks, side: int, label
     widths = (
         np.interp(np.linspace(0, 1, len(line)), [0, 0.5, 0.85, 1], [0.12, 0.34, 0.3, 0.06]) * reach * figure.unit * wide
     )
-    paint_hair(canvas, rasterise(ribbon(line, widths), canvas.size, pad=6), looks, figure, label)
+    paint_hair(canvas, rasterize(ribbon(line, widths), canvas.size, pad=6), looks, figure, label)
 
 
 def paint_eyewear(canvas: Canvas, figure: Figure, eyewear: Eyewear, label: int) -> None:
@@ -382,32 +382,32 @@ def paint_eyewear(canvas: Canvas, figure: Figure, eyewear: Eyewear, label: int) 
     for side in SIDES:
         temple = np.stack([figure.head_point(side * 0.78, 0.53, 0.8), figure.head_point(side * 1.0, 0.51, 0.0)])
         canvas.paint(ribbon(temple, 0.05 * unit), eyewear.frame, label)
-        centre = figure.head_point(side * 0.45, 0.49, 0.85)
+        center = figure.head_point(side * 0.45, 0.49, 0.85)
         narrow = 1 - 0.3 * max(0.0, side * np.sin(figure.posture.head_yaw))
         outer, inner = (
-            _lens(eyewear.kind, centre, size * narrow * grow, size * grow, tilt, side) for grow in (1.0, 0.8)
+            _lens(eyewear.kind, center, size * narrow * grow, size * grow, tilt, side) for grow in (1.0, 0.8)
         )
         canvas.paint([outer], eyewear.frame, label, opacity=0.0)
-        rim = rasterise([outer], canvas.size)
-        hole = rasterise([inner], canvas.size)
+        rim = rasterize([outer], canvas.size)
+        hole = rasterize([inner], canvas.size)
         if rim is None or hole is None:
             continue
         canvas.paint([inner], eyewear.lens, opacity=eyewear.opacity)
         canvas.paint(ribbon(np.concatenate([inner, inner[:1]]), 0.1 * size), eyewear.frame)
-        glint = np.stack([moved(centre, -0.35 * size, 0.1 * size), moved(centre, -0.05 * size, -0.35 * size)])
+        glint = np.stack([moved(center, -0.35 * size, 0.1 * size), moved(center, -0.05 * size, -0.35 * size)])
         canvas.paint(ribbon(glint, 0.06 * size), np.float32([255, 255, 255]), opacity=0.35)
 
 
-def _lens(kind: str, centre: np.ndarray, width: float, height: float, tilt: float, side: int) -> np.ndarray:
+def _lens(kind: str, center: np.ndarray, width: float, height: float, tilt: float, side: int) -> np.ndarray:
     if kind == "round":
-        return ellipse(centre, width, height * 0.92, tilt)
+        return ellipse(center, width, height * 0.92, tilt)
     corners = {
         "square": [(-1, -0.62), (1, -0.7), (0.95, 0.6), (-0.9, 0.6)],
         "aviator": [(-0.85, -0.65), (1, -0.7), (1.02, 0.0), (0.45, 0.9), (-0.5, 0.75), (-0.9, 0.0)],
     }[kind]
     cosine, sine = np.cos(tilt), np.sin(tilt)
     points = np.array([(side * x * width, y * height) for x, y in corners])
-    return smooth(centre + points @ np.array([[cosine, sine], [-sine, cosine]]), steps=4)
+    return smooth(center + points @ np.array([[cosine, sine], [-sine, cosine]]), steps=4)
 
 
 _HAT_CROWNS = {
@@ -433,10 +433,8 @@ def paint_headwear(canvas: Canvas, figure: Figure, hat: Headwear, label: int) ->
             ],
             closed=False,
         )
-        return canvas.paint(ribbon(band, 0.14 * unit), hat.colour, label, bulge=bulge * 0.3, shadow=0.3)
-    canvas.paint(
-        [smooth(_on_head(figure, _HAT_CROWNS[hat.kind]), steps=4)], hat.colour, label, bulge=bulge, shadow=0.35
-    )
+        return canvas.paint(ribbon(band, 0.14 * unit), hat.color, label, bulge=bulge * 0.3, shadow=0.3)
+    canvas.paint([smooth(_on_head(figure, _HAT_CROWNS[hat.kind]), steps=4)], hat.color, label, bulge=bulge, shadow=0.35)
     {"beanie": _beanie_fold, "cap": _cap_visor, "fedora": _fedora_brim}[hat.kind](canvas, figure, hat, label, unit)
     return None
 
@@ -480,6 +478,6 @@ def _cap_visor(canvas: Canvas, figure: Figure, hat: Headwear, label: int, unit: 
 def _fedora_brim(canvas: Canvas, figure: Figure, hat: Headwear, label: int, unit: float) -> None:
     tilt = figure.posture.lean + figure.posture.head_tilt
     brim = ellipse(figure.head_point(0.0, 0.74, 0.1), 1.85 * unit, 0.36 * unit, tilt)
-    canvas.paint([brim], hat.colour * 0.95, label, bulge=0.018 * figure.unit, shadow=0.45)
+    canvas.paint([brim], hat.color * 0.95, label, bulge=0.018 * figure.unit, shadow=0.45)
     band = smooth([figure.head_point(x, y, 0.1) for x, y in ((-1.0, 0.86), (0.0, 0.8), (1.0, 0.86))], closed=False)
     canvas.paint(ribbon(band, 0.13 * unit), hat.trim, label)

@@ -15,9 +15,9 @@ from seg_vton.data.paper_doll.body import (
     WAIST,
     Figure,
 )
-from seg_vton.data.paper_doll.canvas import Canvas, Patch, Polygons, rasterise
+from seg_vton.data.paper_doll.canvas import Canvas, Patch, Polygons, rasterize
 from seg_vton.data.paper_doll.shapes import arc_length, between, cut, ellipse, moved, ribbon, smooth
-from seg_vton.data.paper_doll.textures import LOWER_MIX, Fabric, contrasting, fashion_colour, sample_fabric
+from seg_vton.data.paper_doll.textures import LOWER_MIX, Fabric, contrasting, fashion_color, sample_fabric
 from seg_vton.data.paper_doll.warp import ThinPlateSpline, along_and_across
 
 RISE = WAIST - 0.02
@@ -50,7 +50,7 @@ class Shoes:
     """A pair of shoes: `kind` is sneaker, boot, pump or sandal."""
 
     kind: str
-    colour: np.ndarray
+    color: np.ndarray
     sole: np.ndarray
     shaft: float
 
@@ -59,7 +59,7 @@ class Shoes:
 class Belt:
     """A belt around the waist at height `h`."""
 
-    colour: np.ndarray
+    color: np.ndarray
     buckle: np.ndarray
     half_height: float
     h: float
@@ -96,7 +96,7 @@ def sample_leggings(rng: np.random.Generator) -> LegWear:
     if rng.random() < 0.6:
         fabric = Fabric(
             fabric.pattern,
-            (fashion_colour(rng, dark=1.0, light=0.0), *fabric.colours[1:]),
+            (fashion_color(rng, dark=1.0, light=0.0), *fabric.colors[1:]),
             fabric.period,
             fabric.angle,
             fabric.motif,
@@ -113,16 +113,16 @@ def sample_shoes(rng: np.random.Generator, feminine: float) -> Shoes:
             p=[0.45, 0.25, 0.2, 0.1] if feminine > 0.5 else [0.6, 0.35, 0.0, 0.05],
         )
     )
-    colour = fashion_colour(rng, dark=0.45, light=0.25)
-    sole = np.float32([232, 230, 225]) if kind == "sneaker" else np.float32(colour) * 0.45
-    return Shoes(kind, np.float32(colour), sole, rng.uniform(0.05, 0.17) if kind == "boot" else 0.0)
+    color = fashion_color(rng, dark=0.45, light=0.25)
+    sole = np.float32([232, 230, 225]) if kind == "sneaker" else np.float32(color) * 0.45
+    return Shoes(kind, np.float32(color), sole, rng.uniform(0.05, 0.17) if kind == "boot" else 0.0)
 
 
 def sample_belt(rng: np.random.Generator, ground: tuple[float, float, float]) -> Belt:
-    """Draws a belt that stands out from the clothes' colour `ground`."""
-    colour = contrasting(rng, ground, least=90)
+    """Draws a belt that stands out from the clothes' color `ground`."""
+    color = contrasting(rng, ground, least=90)
     buckle = np.float32([214, 182, 92]) if rng.random() < 0.6 else np.float32([205, 207, 212])
-    return Belt(np.float32(colour), buckle, rng.uniform(0.0095, 0.0145), WAIST - rng.uniform(0.0, 0.022))
+    return Belt(np.float32(color), buckle, rng.uniform(0.0095, 0.0145), WAIST - rng.uniform(0.0, 0.022))
 
 
 def paint_skirt(canvas: Canvas, figure: Figure, skirt: Skirt, label: int) -> None:
@@ -138,7 +138,7 @@ def paint_skirt(canvas: Canvas, figure: Figure, skirt: Skirt, label: int) -> Non
     other = [figure.point(-reach(h), h) for h in levels]
     hem = [figure.point(x * reach(skirt.hem), skirt.hem - 0.01 * (1 - x * x)) for x in (0.6, 0.0, -0.6)]
     outline = np.concatenate([smooth(side, closed=False), hem, smooth(other[::-1], closed=False)])
-    patch = rasterise([outline], canvas.size, pad=2 + int(0.05 * figure.unit))
+    patch = rasterize([outline], canvas.size, pad=2 + int(0.05 * figure.unit))
     if patch is None:
         return
     person = np.array([figure.point(x * reach(h), h) for h in levels for x in (-1, -0.5, 0, 0.5, 1)])
@@ -149,8 +149,8 @@ def paint_skirt(canvas: Canvas, figure: Figure, skirt: Skirt, label: int) -> Non
             for x in (-1, -0.5, 0, 0.5, 1)
         ]
     )
-    colour = fabric_over(skirt.fabric, ThinPlateSpline(person, flat), patch)
-    canvas.blend(patch, colour, label, bulge=0.03 * figure.unit, shadow=0.35)
+    color = fabric_over(skirt.fabric, ThinPlateSpline(person, flat), patch)
+    canvas.blend(patch, color, label, bulge=0.03 * figure.unit, shadow=0.35)
     folds = [
         np.stack([figure.point(x * reach(h), h) for h in np.linspace(0.04, skirt.hem + 0.006, 6)])
         for x in np.linspace(-0.8, 0.8, skirt.pleats)
@@ -161,10 +161,10 @@ def paint_skirt(canvas: Canvas, figure: Figure, skirt: Skirt, label: int) -> Non
 
 
 def fabric_over(fabric: Fabric, spline: ThinPlateSpline, patch: Patch) -> np.ndarray:
-    """The fabric's colours (h, w, 3) in a window whose pixels `spline` takes to garment coordinates."""
+    """The fabric's colors (h, w, 3) in a window whose pixels `spline` takes to garment coordinates."""
     height, width = patch.alpha.shape
     x, y = spline.over(patch.x, patch.y, width, height)
-    return fabric.colour_at(x, y)
+    return fabric.color_at(x, y)
 
 
 def leg_tube(figure: Figure, side: int, length: float, ease: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
@@ -181,12 +181,12 @@ def paint_leg_wear(canvas: Canvas, figure: Figure, wear: LegWear, label: int, hi
     hips = _hip_block(figure, wear.ease[0] * 0.5)
     tubes = [leg_tube(figure, side, wear.length, wear.ease) for side in SIDES]
     legs = [] if hips_only else [part for line, widths in tubes for part in _tube(line, widths)]
-    patch = rasterise([hips, *legs], canvas.size, pad=6)
+    patch = rasterize([hips, *legs], canvas.size, pad=6)
     if patch is None:
         return
     edge = {} if hips_only else {"bulge": 0.009 * figure.unit, "shadow": 0.25}
-    colours = _leg_colours(canvas, figure, wear, tubes, patch)
-    canvas.blend(patch, colours, label, **edge)
+    colors = _leg_colors(canvas, figure, wear, tubes, patch)
+    canvas.blend(patch, colors, label, **edge)
     _paint_leg_details(canvas, figure, wear, tubes, label)
 
 
@@ -208,10 +208,10 @@ def _hip_block(figure: Figure, ease: float) -> np.ndarray:
     )
 
 
-def _leg_colours(
+def _leg_colors(
     canvas: Canvas, figure: Figure, wear: LegWear, tubes: list[tuple[np.ndarray, np.ndarray]], patch: Patch
 ) -> np.ndarray:
-    """Lit colours (h, w, 3) of pants: each pixel takes the fabric along the leg that it is deeper inside of."""
+    """Lit colors (h, w, 3) of pants: each pixel takes the fabric along the leg that it is deeper inside of."""
     unit = np.float32(figure.unit)
     nearest = np.full(patch.alpha.shape, np.inf, np.float32)
     x, y, light = (np.zeros_like(nearest) for _ in range(3))
@@ -225,11 +225,11 @@ def _leg_colours(
         round_part = np.clip((along / unit - np.float32(0.03)) * 10, 0, 1)
         lit = -0.3 * depth * depth + np.float32(0.14 * canvas.light[0]) * depth
         light = np.where(mine, lit * round_part, light)
-    colour = wear.fabric.colour_at(x, y)
+    color = wear.fabric.color_at(x, y)
     if wear.denim:
         faded = np.clip(1 - 2.2 * nearest, 0, 1) * np.clip((y - SHOULDER - 0.05) * 12, 0, 1) * np.float32(0.16)
-        colour += (np.float32([228, 234, 240]) - colour) * faded[..., None]
-    return colour * (1.04 + np.clip(light, -0.42, 0.2))[..., None]
+        color += (np.float32([228, 234, 240]) - color) * faded[..., None]
+    return color * (1.04 + np.clip(light, -0.42, 0.2))[..., None]
 
 
 def _paint_leg_details(
@@ -270,16 +270,16 @@ def paint_belt(canvas: Canvas, figure: Figure, belt: Belt, ease: float, label: i
     line = np.stack([figure.point(x * reach, belt.h - 0.003 * (1 - x * x)) for x in np.linspace(-1, 1, 9)])
     canvas.paint(
         ribbon(line, belt.half_height * figure.unit, round_ends=False),
-        belt.colour,
+        belt.color,
         label,
         bulge=0.006 * figure.unit,
         shadow=0.3,
     )
     size = belt.half_height * figure.unit
-    centre = line[4]
-    frame = np.array([[-1.3, -1.15], [1.3, -1.15], [1.3, 1.15], [-1.3, 1.15]]) * size + centre
+    center = line[4]
+    frame = np.array([[-1.3, -1.15], [1.3, -1.15], [1.3, 1.15], [-1.3, 1.15]]) * size + center
     canvas.paint([frame], belt.buckle, label)
-    canvas.paint([(frame - centre) * 0.55 + centre], belt.colour * 0.8)
+    canvas.paint([(frame - center) * 0.55 + center], belt.color * 0.8)
 
 
 def paint_shoe(canvas: Canvas, figure: Figure, shoes: Shoes, side: int, label: int) -> None:
@@ -299,7 +299,7 @@ def paint_shoe(canvas: Canvas, figure: Figure, shoes: Shoes, side: int, label: i
         shaft = lengths > lengths[-1] - shoes.shaft * unit
         shaft[-2:] = True
         parts += ribbon(line[shaft], widths[shaft])
-    canvas.paint(parts, shoes.colour, label, bulge=0.012 * unit, shadow=0.3)
+    canvas.paint(parts, shoes.color, label, bulge=0.012 * unit, shadow=0.3)
     sole = figure.foot_outline(side, 0.007)
     bottom = sole[:, 1].max()
     sole = sole[sole[:, 1] > bottom - 0.014 * unit]
@@ -321,11 +321,11 @@ def _paint_sandal(canvas: Canvas, figure: Figure, shoes: Shoes, side: int, outli
     top = figure.camera(leg.ankle)
     toe = figure.camera(moved(leg.ankle, 0.05 * np.sin(leg.turn), ANKLE + 0.006))
     bottom = outline[:, 1].max()
-    canvas.paint([outline[outline[:, 1] > bottom - 0.012 * unit]], shoes.colour * 0.7, label)
+    canvas.paint([outline[outline[:, 1] > bottom - 0.012 * unit]], shoes.color * 0.7, label)
     for t, width in ((0.05, 0.019), (0.4, 0.023), (0.72, 0.025)):
         middle = between(top, toe, t)
         canvas.paint(
             ribbon(np.stack([moved(middle, -width * unit, 0), moved(middle, width * unit, 0)]), 0.0055 * unit),
-            shoes.colour,
+            shoes.color,
             label,
         )

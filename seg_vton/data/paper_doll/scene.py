@@ -22,8 +22,8 @@ def sample_background(rng: np.random.Generator, size: tuple[int, int]) -> np.nda
 
 
 def _pale(rng: np.random.Generator, low: float = 185, high: float = 248) -> np.ndarray:
-    grey = rng.uniform(low, high)
-    return np.clip(grey + rng.normal(0, 9, 3), 0, 252).astype(np.float32)
+    gray = rng.uniform(low, high)
+    return np.clip(gray + rng.normal(0, 9, 3), 0, 252).astype(np.float32)
 
 
 def _plain(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
@@ -72,14 +72,14 @@ def _clutter(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     """A street or a room out of focus: boxes and discs, blurred."""
     image = _studio(rng, size)
     for _ in range(rng.integers(6, 14)):
-        colour = tuple(float(c) for c in np.clip(_pale(rng, 60, 230) + rng.normal(0, 25, 3), 0, 252))
+        color = tuple(float(c) for c in np.clip(_pale(rng, 60, 230) + rng.normal(0, 25, 3), 0, 252))
         x, y = rng.uniform(-0.1, 1.0) * size[0], rng.uniform(-0.1, 0.85) * size[1]
         width, height = rng.uniform(0.06, 0.35) * size[0], rng.uniform(0.06, 0.45) * size[1]
         corner, far = (int(x), int(y)), (int(x + width), int(y + height))
         if rng.random() < 0.7:
-            cv2.rectangle(image, corner, far, colour, -1)
+            cv2.rectangle(image, corner, far, color, -1)
         else:
-            cv2.circle(image, corner, int(width / 2), colour, -1)
+            cv2.circle(image, corner, int(width / 2), color, -1)
     return cv2.GaussianBlur(image, (0, 0), size[1] * rng.uniform(0.006, 0.02))
 
 
@@ -87,10 +87,10 @@ def cast_floor_shadow(background: np.ndarray, feet: np.ndarray, unit: float) -> 
     """Darkens the floor softly under the feet (N, 2) pixels; returns the same array."""
     height, width = background.shape[:2]
     cover = np.zeros((height // 4 + 1, width // 4 + 1), np.uint8)
-    centre = feet.mean(axis=0) / 4
+    center = feet.mean(axis=0) / 4
     spread = (np.ptp(feet[:, 0]) / 2 + 0.06 * unit) / 4
     axes = (max(1, int(spread)), max(1, int(0.018 * unit / 4) + 1))
-    cv2.ellipse(cover, (int(centre[0]), int(centre[1])), axes, 0, 0, 360, 255, -1)
+    cv2.ellipse(cover, (int(center[0]), int(center[1])), axes, 0, 0, 360, 255, -1)
     soft = cv2.GaussianBlur(cover.astype(np.float32), (0, 0), max(1.0, 0.012 * unit / 2))
     dark = cv2.resize(soft, (cover.shape[1] * 4, cover.shape[0] * 4))[:height, :width]
     background *= 1 - np.float32(0.32 / 255) * dark[..., None]
@@ -98,7 +98,7 @@ def cast_floor_shadow(background: np.ndarray, feet: np.ndarray, unit: float) -> 
 
 
 def finish(rng: np.random.Generator, image: np.ndarray, light: tuple[float, float]) -> np.ndarray:
-    """Adds a fall-off of the light, a colour cast and sensor noise: (H, W, 3) uint8 RGB."""
+    """Adds a fall-off of the light, a color cast and sensor noise: (H, W, 3) uint8 RGB."""
     height, width = image.shape[:2]
     slope = np.float32(rng.uniform(0.0, 0.1))
     x = np.linspace(-1, 1, width, dtype=np.float32) * np.float32(light[0])

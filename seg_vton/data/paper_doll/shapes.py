@@ -33,10 +33,10 @@ def smooth(points: Sequence[Point], closed: bool = True, steps: int = 6) -> np.n
     return curve if closed else np.concatenate([curve, knots[-1:]])
 
 
-def ellipse(centre: Point, radius_x: float, radius_y: float, angle: float = 0.0, steps: int = 24) -> np.ndarray:
+def ellipse(center: Point, radius_x: float, radius_y: float, angle: float = 0.0, steps: int = 24) -> np.ndarray:
     """An ellipse turned by `angle` (radians, clockwise on the screen) as a polygon (steps, 2)."""
     local = _unit_circle(steps) * (radius_x, radius_y)
-    return np.asarray(centre, np.float64) + (local @ rotation(angle).T if angle else local)
+    return np.asarray(center, np.float64) + (local @ rotation(angle).T if angle else local)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Fabrics: colours and patterns as functions of garment coordinates, so that cloth and person show the same."""
+"""Fabrics: colors and patterns as functions of garment coordinates, so that cloth and person show the same."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Fabric:
 
     Attributes:
         pattern: one of `PATTERNS`.
-        colours: three RGB triples in [0, 255]: ground, figure, accent.
+        colors: three RGB triples in [0, 255]: ground, figure, accent.
         period: size of the pattern's repeat, in statures.
         angle: direction of the pattern in radians.
         motif: index of the print, where the pattern is one.
@@ -30,7 +30,7 @@ class Fabric:
     """
 
     pattern: str
-    colours: tuple[tuple[float, float, float], ...]
+    colors: tuple[tuple[float, float, float], ...]
     period: float
     angle: float
     motif: int
@@ -38,15 +38,15 @@ class Fabric:
 
     @property
     def ground(self) -> np.ndarray:
-        """The main colour, (3,) RGB."""
-        return np.array(self.colours[0], np.float32)
+        """The main color, (3,) RGB."""
+        return np.array(self.colors[0], np.float32)
 
     @property
     def accent(self) -> np.ndarray:
-        """The colour of trimmings, (3,) RGB."""
-        return np.array(self.colours[2], np.float32)
+        """The color of trimmings, (3,) RGB."""
+        return np.array(self.colors[2], np.float32)
 
-    def colour_at(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def color_at(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """RGB, (H, W, 3) float32, at garment coordinates that broadcast to (H, W).
 
         Args:
@@ -54,16 +54,16 @@ class Fabric:
             y: distance below the shoulders in statures.
         """
         x, y = np.broadcast_arrays(np.asarray(x, np.float32), np.asarray(y, np.float32))
-        ground, figure, accent = (np.array(colour, np.float32) for colour in self.colours)
+        ground, figure, accent = (np.array(color, np.float32) for color in self.colors)
         weight, second = _PAINTERS[self.pattern](self, x, y)
-        colour = ground + (figure - ground) * weight[..., None]
+        color = ground + (figure - ground) * weight[..., None]
         if second is not None:
-            colour += (accent - colour) * second[..., None]
-        return colour
+            color += (accent - color) * second[..., None]
+        return color
 
 
-def fashion_colour(rng: np.random.Generator, dark: float = 0.3, light: float = 0.25) -> tuple[float, float, float]:
-    """An RGB colour as clothes have it: now and then near black or near white, else any hue.
+def fashion_color(rng: np.random.Generator, dark: float = 0.3, light: float = 0.25) -> tuple[float, float, float]:
+    """An RGB color as clothes have it: now and then near black or near white, else any hue.
 
     Args:
         rng: the stream to draw from.
@@ -87,14 +87,14 @@ def _rgb(hue: float, saturation: float, value: float) -> tuple[float, float, flo
 
 
 def contrasting(
-    rng: np.random.Generator, colour: tuple[float, float, float], least: float = 70
+    rng: np.random.Generator, color: tuple[float, float, float], least: float = 70
 ) -> tuple[float, float, float]:
-    """A fashion colour whose brightness or hue differs from `colour` by at least `least` (RGB distance)."""
+    """A fashion color whose brightness or hue differs from `color` by at least `least` (RGB distance)."""
     for _ in range(12):
-        other = fashion_colour(rng, dark=0.25, light=0.3)
-        if np.linalg.norm(np.subtract(other, colour)) > least:
+        other = fashion_color(rng, dark=0.25, light=0.3)
+        if np.linalg.norm(np.subtract(other, color)) > least:
             return other
-    return (24.0, 24.0, 28.0) if sum(colour) > 380 else (228.0, 226.0, 220.0)
+    return (24.0, 24.0, 28.0) if sum(color) > 380 else (228.0, 226.0, 220.0)
 
 
 def sample_fabric(rng: np.random.Generator, patterns: dict[str, float] | None = None) -> Fabric:
@@ -106,12 +106,12 @@ def sample_fabric(rng: np.random.Generator, patterns: dict[str, float] | None = 
     """
     patterns = patterns or UPPER_MIX
     weights = np.array(list(patterns.values()))
-    ground = fashion_colour(rng)
+    ground = fashion_color(rng)
     figure = contrasting(rng, ground)
     accent = contrasting(rng, ground)
     return Fabric(
         pattern=str(rng.choice(list(patterns), p=weights / weights.sum())),
-        colours=(ground, figure, accent),
+        colors=(ground, figure, accent),
         period=float(rng.uniform(0.022, 0.05)),
         angle=float(rng.choice([0.0, np.pi / 2, rng.uniform(0.4, 1.1)], p=[0.6, 0.28, 0.12])),
         motif=int(rng.integers(1 << 16)),

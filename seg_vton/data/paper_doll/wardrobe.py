@@ -117,7 +117,7 @@ def _sample_outfit(rng: np.random.Generator, body: Body, gestures: tuple[str, st
     kind = int(rng.choice(3, p=shares))
     leggings = lower.sample_leggings(rng)
     bottom = (lower.sample_skirt(rng), lower.sample_pants(rng), leggings)[kind]
-    ground = bottom.fabric.colours[0]
+    ground = bottom.fabric.colors[0]
     return Outfit(
         lower=bottom,
         tights=maybe("tights", leggings),

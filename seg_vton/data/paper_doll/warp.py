@@ -40,7 +40,7 @@ class ThinPlateSpline:
         return affine + self._kernel(points) @ self._weights[:count]
 
     def over(self, left: int, top: int, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
-        """x and y images, each (height, width) float32, of the pixel centres of a window."""
+        """x and y images, each (height, width) float32, of the pixel centers of a window."""
         columns, rows = width // _COARSE + 2, height // _COARSE + 2
         # cv2.resize puts coarse sample i at fine position (i + .5) * step - .5 from the window's corner.
         x = left + (np.arange(columns) + 0.5) * _COARSE
@@ -63,7 +63,7 @@ def along_and_across(line: np.ndarray, patch: Patch) -> tuple[np.ndarray, np.nda
         (positive to the left of the direction as it appears on the screen with y down, that is, on the side of
         `shapes.normals`); each (h, w) float32.
     """
-    x, y = patch.pixel_centres()
+    x, y = patch.pixel_centers()
     lengths = arc_length(line).astype(np.float32)
     line = line.astype(np.float32)
     best = np.full(patch.alpha.shape, np.inf, np.float32)

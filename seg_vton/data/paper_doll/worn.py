@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from seg_vton.data.paper_doll.body import CHEST, SHOULDER, SIDES, STANDARD_BODY, WAIST, Figure
-from seg_vton.data.paper_doll.canvas import Canvas, Patch, rasterise
+from seg_vton.data.paper_doll.canvas import Canvas, Patch, rasterize
 from seg_vton.data.paper_doll.flat import TURTLE, FlatGarment
 from seg_vton.data.paper_doll.limbs import SHOULDER_FADE
 from seg_vton.data.paper_doll.shapes import arc_length, between, cut, ellipse, moved, normals, ribbon, smooth
@@ -19,7 +19,7 @@ class WornGarment:
     """A flat garment on a figure.
 
     The front follows a thin-plate spline through matched landmarks, each sleeve follows its arm; both take their
-    colours from `FlatGarment.albedo` alone.
+    colors from `FlatGarment.albedo` alone.
     """
 
     def __init__(self, flat: FlatGarment, figure: Figure, label: int, size: tuple[int, int]) -> None:
@@ -65,7 +65,7 @@ class WornGarment:
         arm = self.figure.arm(side)
         trunk, radius = self.figure.trunk, self.figure.body.arm[0]
         outer = moved(arm.shoulder + trunk.across(SHOULDER) * side * radius * 0.7, 0.0, -0.75 * radius)
-        neck = trunk.centre(SHOULDER)
+        neck = trunk.center(SHOULDER)
         return self.figure.camera(
             between(neck, outer, min(self.garment.strap, 1.0)) - np.array([0, 0.02 * (1 - min(self.garment.strap, 1))])
         )
@@ -140,7 +140,7 @@ class WornGarment:
             return
         line, widths = self.sleeve_tube(side)
         polygons = [*ribbon(line, widths, round_ends=False), ellipse(line[0], widths[0], widths[0])]
-        patch = rasterise(polygons, canvas.size, pad=6)
+        patch = rasterize(polygons, canvas.size, pad=6)
         if patch is None:
             return
         along, across = along_and_across(line, patch)

@@ -69,6 +69,6 @@ def lay_out(photo: np.ndarray, mask: np.ndarray, theta: np.ndarray, size: tuple[
     weighted = np.dstack([photo * mask[..., None], mask * np.float32(1)]).astype(np.float32)
     sampled = sample(weighted, places)
     share = sampled[..., 3:]
-    colour = sampled[..., :3] / np.maximum(share, 1e-6)
-    cloth = np.where(share > 0, colour * share + 255 * (1 - share), 255)
+    color = sampled[..., :3] / np.maximum(share, 1e-6)
+    cloth = np.where(share > 0, color * share + 255 * (1 - share), 255)
     return cloth.round().clip(0, 255).astype(np.uint8), share[..., 0] >= 0.5

@@ -45,7 +45,7 @@ class Settings:
             to guess streets. VITON's is plain.
         garment: which garments are laid out, see `upper_garment`.
         fill_hidden: whether parts of the garment behind arms, hair and bags are painted in.
-        find_face: whether a face is labelled in maps that have none, see `label_face`.
+        find_face: whether a face is labeled in maps that have none, see `label_face`.
         min_garment: the fewest pixels of the garment at 256 x 192; other sizes in proportion.
         strength: of the random deformation; 0 leaves the upright garment in the middle.
         pose_needed: whether a person without a pose is left out.

@@ -22,7 +22,7 @@ from seg_vton.pictures.photos import SUFFIXES
 
 
 @dataclass(frozen=True)
-class LabelledPhoto:
+class LabeledPhoto:
     """A photo and where its labels are.
 
     Attributes:
@@ -93,7 +93,7 @@ def _decode(segmentation: Any, shape: tuple[int, int], photo: Path) -> np.ndarra
     return coco_mask.decode(rle).astype(bool)
 
 
-def find_labelled(photos: Path, masks: Sequence[Path], label_space: str = DEEPFASHION15.name) -> list[LabelledPhoto]:
+def find_labeled(photos: Path, masks: Sequence[Path], label_space: str = DEEPFASHION15.name) -> list[LabeledPhoto]:
     """The photos that have labels, in the order of their names.
 
     Args:
@@ -112,7 +112,7 @@ def find_labelled(photos: Path, masks: Sequence[Path], label_space: str = DEEPFA
     conversion_table(label_space, DEEPFASHION15.name)  # raises where there is none, before any work
     if not photos.is_dir():
         raise UserError(f"--photos {photos} is not a folder")
-    found: dict[Path, LabelledPhoto] = {}
+    found: dict[Path, LabeledPhoto] = {}
     for source in masks:
         for item in _read_source(photos, source, label_space):
             if item.place in found:
@@ -123,7 +123,7 @@ def find_labelled(photos: Path, masks: Sequence[Path], label_space: str = DEEPFA
     return sorted(found.values(), key=lambda item: (item.name, item.place))
 
 
-def _read_source(photos: Path, source: Path, label_space: str) -> Iterator[LabelledPhoto]:
+def _read_source(photos: Path, source: Path, label_space: str) -> Iterator[LabeledPhoto]:
     if source.is_file():
         yield from _from_coco(photos, source)
     elif (source / "label-map").is_dir():
@@ -144,12 +144,12 @@ def _read_source(photos: Path, source: Path, label_space: str) -> Iterator[Label
 
 def _from_label_maps(
     photos: Path, folder: Path, space: str, recorded: Mapping[str, tuple[str, Path]]
-) -> Iterator[LabelledPhoto]:
+) -> Iterator[LabeledPhoto]:
     by_name = _places_by_name(photos)
     for path in sorted(folder.rglob("*.png")):
         given = path.relative_to(folder).with_suffix("").as_posix()
         name, place = recorded.get(given) or (given, _only_place(photos, path, given, by_name))
-        yield LabelledPhoto(name, photos / place, place, path, space=space)
+        yield LabeledPhoto(name, photos / place, place, path, space=space)
 
 
 def _only_place(photos: Path, path: Path, name: str, by_name: Mapping[str, Sequence[Path]]) -> Path:
@@ -191,7 +191,7 @@ def _recorded(photos: Path, out: Path) -> dict[str, tuple[str, Path]]:
     return found
 
 
-def _of_photo(item: LabelledPhoto, photos: Path, given: str, recorded: Mapping[str, tuple[str, Path]]) -> LabelledPhoto:
+def _of_photo(item: LabeledPhoto, photos: Path, given: str, recorded: Mapping[str, tuple[str, Path]]) -> LabeledPhoto:
     """The labels, of the photo that the records name where they name one."""
     if given not in recorded:
         return item
@@ -199,7 +199,7 @@ def _of_photo(item: LabelledPhoto, photos: Path, given: str, recorded: Mapping[s
     return replace(item, name=name, photo=photos / place, place=place)
 
 
-def _from_coco(photos: Path, path: Path, folder: Path = Path()) -> Iterator[LabelledPhoto]:
+def _from_coco(photos: Path, path: Path, folder: Path = Path()) -> Iterator[LabeledPhoto]:
     content = read_json(path)
     check_sections(content, path)
     names = {category["id"]: category["name"] for category in content["categories"]}
@@ -210,7 +210,7 @@ def _from_coco(photos: Path, path: Path, folder: Path = Path()) -> Iterator[Labe
     for image in content["images"]:
         file = folder / image["file_name"]
         size = (image["height"], image["width"])
-        yield LabelledPhoto(file.with_suffix("").as_posix(), photos / file, file, tuple(instances[image["id"]]), size)
+        yield LabeledPhoto(file.with_suffix("").as_posix(), photos / file, file, tuple(instances[image["id"]]), size)
 
 
 def _instances_by_image(

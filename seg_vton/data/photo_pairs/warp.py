@@ -21,7 +21,7 @@ LARGEST = 0.97
 FILL = (0.80, 0.92)
 """The share of the frame that the laid-out garment takes, in the direction that it fills more."""
 
-_CENTRE, _STRETCH, _TILT, _BEND = 0.04, 0.06, 3.0, 0.05  # spread of shift, of aspect, in degrees, of control points
+_CENTER, _STRETCH, _TILT, _BEND = 0.04, 0.06, 3.0, 0.05  # spread of shift, of aspect, in degrees, of control points
 _ROUNDS = 30
 _CLOSE = 0.01  # pixels
 
@@ -48,7 +48,7 @@ def draw_theta(
     points = control_points(WARP_GRID).numpy()
     angle = np.deg2rad(-tilt + _TILT * np.clip(noise[0], -2, 2))
     stretch = np.exp(_STRETCH * np.clip(noise[1], -1.5, 1.5))
-    shift = _CENTRE * np.clip(noise[2:], -1.5, 1.5)
+    shift = _CENTER * np.clip(noise[2:], -1.5, 1.5)
     for shrink in 0.95 ** np.arange(60):  # to a twentieth, far below any need
         laid = _lay_out(points, mask, angle, fill * shrink, stretch, shift) + shrink * bend.reshape(2, -1).T
         theta = laid - points

@@ -19,7 +19,7 @@ from PIL import Image
 from seg_vton.data.folders import MARKER, new_folder
 from seg_vton.data.paper_doll.write import unpaired
 from seg_vton.data.photo_pairs.person import Garment, Person, Settings, Unusable, cut_person, lay_out_garment
-from seg_vton.data.photo_pairs.sources import LabelledPhoto
+from seg_vton.data.photo_pairs.sources import LabeledPhoto
 from seg_vton.data.photo_pairs.splits import SPLITS, SplitRule
 from seg_vton.errors import UserError
 from seg_vton.files import find_beside, shared_files, write_json
@@ -57,7 +57,7 @@ class Plan:
         predicted: what a segmenter sees in each photo, by the photo's place; None without a segmenter.
     """
 
-    photos: Sequence[LabelledPhoto]
+    photos: Sequence[LabeledPhoto]
     poses: str
     rule: SplitRule = field(default_factory=SplitRule)
     settings: Settings = field(default_factory=Settings)
@@ -65,7 +65,7 @@ class Plan:
     mirror: float = 0.5
     seed: int = 0
     pose_models: Sequence[str | Path] | None = None
-    predicted: Mapping[Path, LabelledPhoto] | None = None
+    predicted: Mapping[Path, LabeledPhoto] | None = None
 
     def check(self) -> None:
         """Raises `UserError` when a number is out of range."""
@@ -89,7 +89,7 @@ class Plan:
 class _Item:
     """A photo's place in the set."""
 
-    photo: LabelledPhoto
+    photo: LabeledPhoto
     stem: str
     person: str
     split: str

@@ -123,7 +123,7 @@ class TryOnDataset(Dataset):
 
     @property
     def metainfo(self) -> dict[str, Any]:
-        """Classes, colours and name of the label space of `parse`."""
+        """Classes, colors and name of the label space of `parse`."""
         space = get_space(self.aux_label_space)
         return {"classes": space.classes, "palette": list(space.palette), "label_space": space.name}
 

@@ -29,7 +29,7 @@ def _open(path: Path, mode: str) -> Image.Image:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    """What is transparent becomes white, which cut-out garments lie on; below it a file may have any colour."""
+    """What is transparent becomes white, which cut-out garments lie on; below it a file may have any color."""
     picture = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
 
@@ -72,7 +72,7 @@ def read_parse(path: Path, label_space: str, size: tuple[int, int], photo: tuple
     """Reads a parsing map; nearest for one of another size.
 
     Args:
-        path: a PNG of indices or grey levels.
+        path: a PNG of indices or gray levels.
         label_space: of its ids.
         size: (height, width) wanted.
         photo: (height, width) of the photo that the map belongs to.

@@ -40,7 +40,7 @@ class Placement(NamedTuple):
     """How a try-on is laid over a photo, at the models' size, height h and width w.
 
     Attributes:
-        rendered: RGB uint8 `(h, w, 3)`: the person that TOM rendered, whose colours go on beyond their outline.
+        rendered: RGB uint8 `(h, w, 3)`: the person that TOM rendered, whose colors go on beyond their outline.
         replaced: float32 `(h, w)` in [0, 1]: the share of the rendered person over the photo, 1 on the old garment.
         free: float32 `(h, w)` in [0, 1]: the share of the composition mask that holds, 0 on the head.
     """
@@ -67,7 +67,7 @@ def place(parse: np.ndarray, rendered: Tensor) -> Placement:
     seen = regions(parse, DEEPFASHION15.name)
     margin = max(1, round(_MARGIN * parse.shape[0]))
     replaced = cv2.dilate(seen.upper.astype(np.uint8), _disc(margin)).astype(bool) & seen.body & ~seen.head
-    # The outline that TOM draws is soft and mixed with white: the colours further in stand in for it.
+    # The outline that TOM draws is soft and mixed with white: the colors further in stand in for it.
     inner = cv2.erode(seen.body.astype(np.uint8), _disc(margin)).astype(bool)
     picture = _as_picture(_rendered_levels(rendered))
     return Placement(
@@ -137,8 +137,8 @@ def _paste(image: np.ndarray, window: np.ndarray, box: Box) -> None:
 def warp_at(gmm: GMM, theta: Tensor, garment: Tensor, pixels: Tensor) -> Tensor:
     """Samples a garment of any size at the places that the spline says.
 
-    The model's numbers are in the frame of its own images. A pixel is an area, and its centre in a picture twice the
-    size is not the centre of the same pixel; that is taken into account, so that picture and warp stay in register.
+    The model's numbers are in the frame of its own images. A pixel is an area, and its center in a picture twice the
+    size is not the center of the same pixel; that is taken into account, so that picture and warp stay in register.
 
     Args:
         gmm: whose spline it is.
@@ -150,7 +150,7 @@ def warp_at(gmm: GMM, theta: Tensor, garment: Tensor, pixels: Tensor) -> Tensor:
         `(1, C, H, W)`.
     """
     sides = torch.tensor(gmm.image_size[::-1], dtype=torch.float64)
-    to_corners = sides / (sides - 1)  # the spline's -1 and 1 are the centres of the corner pixels
+    to_corners = sides / (sides - 1)  # the spline's -1 and 1 are the centers of the corner pixels
     grid = gmm.tps.at(theta, (pixels * to_corners).flatten(0, 1)).unflatten(1, pixels.shape[:2])
     if gmm.align_corners:
         grid = grid / to_corners.to(grid)
@@ -158,7 +158,7 @@ def warp_at(gmm: GMM, theta: Tensor, garment: Tensor, pixels: Tensor) -> Tensor:
 
 
 def _strips(size: tuple[int, int]) -> Iterator[tuple[slice, Tensor]]:
-    """Yields some rows of the window and their pixels' centres, float64 `(rows, W, 2)`; -1 and 1 are its edges."""
+    """Yields some rows of the window and their pixels' centers, float64 `(rows, W, 2)`; -1 and 1 are its edges."""
     height, width = size
     x = (2 * torch.arange(width, dtype=torch.float64) + 1) / width - 1
     step = max(1, _STRIP_PIXELS // width)
@@ -169,13 +169,13 @@ def _strips(size: tuple[int, int]) -> Iterator[tuple[slice, Tensor]]:
 
 
 def _see_through(garment: np.ndarray, mask: np.ndarray | None, height: int, gmm: GMM) -> Tensor:
-    """Colours times opacity, and opacity: float32 `(1, 4, h, w)` in [0, 255] and [0, 1], on the model's device.
+    """Colors times opacity, and opacity: float32 `(1, 4, h, w)` in [0, 255] and [0, 1], on the model's device.
 
     The garment is no higher than the window: single samples of a much finer picture would be noise.
     """
     opacity = np.full(garment.shape[:2], 255, np.uint8) if mask is None else mask.astype(np.uint8) * 255
     picture = Image.fromarray(np.dstack([garment, opacity]))
-    if picture.height > height:  # Pillow weighs the colours by their opacity
+    if picture.height > height:  # Pillow weighs the colors by their opacity
         picture = picture.resize((round(picture.width * height / picture.height), height), Image.Resampling.LANCZOS)
     levels = _as_levels(np.array(picture), gmm)
     levels[:, 3] /= 255

@@ -29,7 +29,7 @@ _WHOLE = 0.75  # a picture of 3:4 whose garment fills so much is framed already
 _SPECK = 0.02  # parts of a mask below this share of it do not count
 _FACE = (DEEPFASHION15.id_of("face"),)
 _WORN_WITH = tuple(map(DEEPFASHION15.id_of, ("skirt", "leggings", "pants", "footwear")))
-_BORDER = 0.02  # width of the border that the background's colour is taken from, as a share of the shorter side
+_BORDER = 0.02  # width of the border that the background's color is taken from, as a share of the shorter side
 _EVEN = 9.0  # CIELAB: a background is plain when nine tenths of the border differ less from its middle
 _SEEN = 4.0  # CIELAB: what differs less from a perfectly even background cannot be told from it
 _SIDE = 1024  # pixels of the longer side at which a background is looked at and hidden parts are painted in
@@ -194,7 +194,7 @@ def _other_things(label_map: np.ndarray, mask: np.ndarray) -> list[str]:
 def plain_background_mask(photo: np.ndarray) -> np.ndarray | None:
     """The largest thing before a plain background.
 
-    The background is what is of the border's colour and connected to the border; how much the border's own colour
+    The background is what is of the border's color and connected to the border; how much the border's own color
     varies says what counts as the same.
 
     Args:
@@ -215,7 +215,7 @@ def plain_background_mask(photo: np.ndarray) -> np.ndarray | None:
 
 
 def _border_distance(photo: np.ndarray) -> tuple[np.ndarray, float]:
-    """How much each pixel differs from the border's median colour in CIELAB, and nine tenths of the border at most."""
+    """How much each pixel differs from the border's median color in CIELAB, and nine tenths of the border at most."""
     lab = cv2.cvtColor(photo.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     width = max(1, round(_BORDER * min(photo.shape[:2])))
     border = np.ones(photo.shape[:2], bool)

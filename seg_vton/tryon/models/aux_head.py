@@ -109,16 +109,16 @@ class AuxSegHead(nn.Module):
             data_samples: those that say a `label_space` must say the head's.
 
         Returns:
-            `loss_seg`, times `loss_weight`, and `aux_pixel_accuracy`, the share of labelled pixels that are right.
+            `loss_seg`, times `loss_weight`, and `aux_pixel_accuracy`, the share of labeled pixels that are right.
 
         Raises:
             UserError: `parse` is of another label space.
         """
         self.check_space(data_samples or [])
-        labelled = parse != IGNORE_INDEX
-        total = self.class_weight[parse.where(labelled, 0)].mul(labelled).sum()
+        labeled = parse != IGNORE_INDEX
+        total = self.class_weight[parse.where(labeled, 0)].mul(labeled).sum()
         cost = F.cross_entropy(logits, parse, self.class_weight, ignore_index=IGNORE_INDEX, reduction="sum")
-        right = (logits.detach().argmax(1) == parse).sum() / labelled.sum().clamp(min=1)
+        right = (logits.detach().argmax(1) == parse).sum() / labeled.sum().clamp(min=1)
         return {"loss_seg": self.loss_weight * cost / total.clamp(min=1e-6), "aux_pixel_accuracy": right}
 
     def check_space(self, data_samples: list[BaseDataElement]) -> None:

@@ -14,7 +14,7 @@ from seg_vton.registry import build_model
 from seg_vton.tryon.models.aux_head import AuxSegHead
 
 Inputs = dict[str, Tensor]
-"""The tensors of a batch by name, float32 unless said; H, W is the image size, colour is RGB.
+"""The tensors of a batch by name, float32 unless said; H, W is the image size, color is RGB.
 
 agnostic: `(B, 22, H, W)`, the cloth-agnostic person representation: body shape 1 and head 3 in [-1, 1], pose 18 of
     -1 and 1, in this order.

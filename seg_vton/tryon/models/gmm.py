@@ -18,8 +18,8 @@ from seg_vton.tryon.models.winograd import WinogradConv2d
 STRIDE = 16  # of the extractors' features
 
 
-def _initialise(module: nn.Module) -> None:
-    """The published initialisation of the extractors; biases of convolutions keep torch's."""
+def _initialize(module: nn.Module) -> None:
+    """The published initialization of the extractors; biases of convolutions keep torch's."""
     if isinstance(module, nn.Conv2d):
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):
@@ -42,14 +42,14 @@ class FeatureExtraction(nn.Module):
             conv = nn.Conv2d(before, width, 4, 2, 1) if number < 4 else WinogradConv2d(before, width)
             layers += [conv, nn.ReLU(True), nn.BatchNorm2d(width)]
         self.model = nn.Sequential(*layers[:-1])
-        self.model.apply(_initialise)
+        self.model.apply(_initialize)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, in_channels, H, W)` to `(B, 8 * base_channels, H // 16, W // 16)`, not negative."""
         return self.model(x)
 
 
-def l2_normalise(features: Tensor) -> Tensor:
+def l2_normalize(features: Tensor) -> Tensor:
     """Divides each position's vector by `sqrt(sum f^2 + 1e-6)`; `(B, C, H, W)` as given."""
     return features * (features.square().sum(1, keepdim=True) + 1e-6).rsqrt()
 
@@ -107,10 +107,10 @@ class GMM(TryOnModel):
         image_size: height and width; the regressor's layers follow it. At least 64 each.
         grid_size: control points along each side.
         base_channels: width of the network, 64 as published.
-        align_corners: whether -1 and 1 are the centres of the corner pixels for the sampler too, as they are for the
+        align_corners: whether -1 and 1 are the centers of the corner pixels for the sampler too, as they are for the
             grid. The published code samples with False, which shrinks the garment by half a pixel at each border.
         loss_warp: compares the warped garment with the one on the person.
-        loss_grid: CP-VTON+'s regulariser of the grid (`GridIntervalLoss`), or None.
+        loss_grid: CP-VTON+'s regularizer of the grid (`GridIntervalLoss`), or None.
         loss_theta: compares the control points' offsets with known ones, for pairs that are made from photos, or None.
             The warped garment alone does not say where a pale one belongs: white on white costs nothing.
         data_preprocessor: config; None builds `TryOnDataPreprocessor`.
@@ -194,7 +194,7 @@ class GMM(TryOnModel):
                 f"cloth of {tuple(cloth.shape[2:])}: set the data set's image_size and the model's to the same"
             )
         person, garment = self.extractionA(agnostic), self.extractionB(cloth)
-        theta = self.regression(correlate(l2_normalise(person), l2_normalise(garment)))
+        theta = self.regression(correlate(l2_normalize(person), l2_normalize(garment)))
         grid = self.tps(theta)
         outputs = {"theta": theta, "grid": grid, "warped_cloth": self.warp(cloth, grid, "border")}
         if self.aux_head is not None:
@@ -209,7 +209,7 @@ class GMM(TryOnModel):
             data_samples: see `AuxSegHead.loss`.
 
         Returns:
-            `loss_warp`; `loss_grid` with the regulariser; `loss_theta` with known warps; with the decoder `loss_seg`
+            `loss_warp`; `loss_grid` with the regularizer; `loss_theta` with known warps; with the decoder `loss_seg`
             and `aux_pixel_accuracy`.
 
         Raises:

@@ -27,10 +27,10 @@ class L1Loss(nn.Module):
 
 @MODELS.register_module()
 class GridIntervalLoss(nn.Module):
-    """CP-VTON+'s regulariser of the warping grid (Minar et al., CVPR Workshops 2020): neighbouring intervals be equal.
+    """CP-VTON+'s regularizer of the warping grid (Minar et al., CVPR Workshops 2020): neighboring intervals be equal.
 
-    At each inner point, the horizontal distances to the left and to the right neighbour are compared, and the vertical
-    ones to the upper and the lower neighbour. The sum of the differences is divided by the number of grid points.
+    At each inner point, the horizontal distances to the left and to the right neighbor are compared, and the vertical
+    ones to the upper and the lower neighbor. The sum of the differences is divided by the number of grid points.
 
     Args:
         loss_weight: factor of the loss; the default is of CP-VTON+'s code.

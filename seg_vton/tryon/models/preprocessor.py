@@ -14,7 +14,7 @@ from seg_vton.registry import MODELS
 class TryOnDataPreprocessor(BaseDataPreprocessor):
     """Moves a batch to the model's device; tensors that the loader left in lists are stacked.
 
-    The data set already gives the ranges that the models take, so nothing is normalised here.
+    The data set already gives the ranges that the models take, so nothing is normalized here.
     """
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:

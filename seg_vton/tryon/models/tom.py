@@ -153,7 +153,7 @@ class TOM(TryOnModel):
         warped_cloth = outputs["warped_cloth"]
         size = tuple(agnostic.shape[2:])
         features = self.encode(torch.cat([agnostic, warped_cloth], dim=1))
-        # In the garment's precision, float32, under autocast too: colours have more than bfloat16's 8 bits.
+        # In the garment's precision, float32, under autocast too: colors have more than bfloat16's 8 bits.
         rendered, mask = self.decode(features, size).to(warped_cloth.dtype).split([3, 1], dim=1)
         rendered, mask = rendered.tanh(), mask.sigmoid()
         outputs |= {"rendered": rendered, "mask": mask, "try_on": torch.lerp(rendered, warped_cloth, mask)}

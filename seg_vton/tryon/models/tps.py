@@ -16,7 +16,7 @@ def control_points(grid_size: int) -> Tensor:
     return torch.cartesian_prod(axis, axis)
 
 
-def pixel_centres(size: tuple[int, int]) -> Tensor:
+def pixel_centers(size: tuple[int, int]) -> Tensor:
     """The pixels of an image whose corner pixels lie on the corners of [-1, 1] x [-1, 1].
 
     Returns:
@@ -64,9 +64,9 @@ def tps_basis(size: tuple[int, int], grid_size: int) -> Tensor:
         grid_size: control points along each side.
 
     Returns:
-        float32 `(H * W, grid_size**2)`, rows in the order of `pixel_centres`, each sums to 1.
+        float32 `(H * W, grid_size**2)`, rows in the order of `pixel_centers`, each sums to 1.
     """
-    return _basis_at(pixel_centres(size), grid_size)
+    return _basis_at(pixel_centers(size), grid_size)
 
 
 def _basis_at(pixels: Tensor, grid_size: int) -> Tensor:
@@ -100,7 +100,7 @@ class TPSGrid(nn.Module):
 
         Returns:
             `(B, H, W, 2)`, where in the source to sample each pixel: (x, y), [-1, 1] spans the image's corner pixels.
-            float32 under autocast too: bfloat16 cannot tell neighbouring pixels apart.
+            float32 under autocast too: bfloat16 cannot tell neighboring pixels apart.
         """
         size = self.size if size is None else tuple(size)
         basis = self.basis if size == self.size else tps_basis(size, self.grid_size).T.to(self.basis)

@@ -110,7 +110,7 @@ class WinogradConv2d(nn.Conv2d):
     """A 3 x 3 convolution of stride 1 and padding 1 that takes Winograd's way where that is faster.
 
     It is where the matrix products outweigh the transforms: on the CPU, with 128 channels and 128 tiles or more.
-    Parameters, their names and their initialisation are `nn.Conv2d`'s.
+    Parameters, their names and their initialization are `nn.Conv2d`'s.
 
     Args:
         in_channels: C.

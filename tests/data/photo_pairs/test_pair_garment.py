@@ -73,7 +73,7 @@ def test_a_wide_bag_is_not_filled():
     assert hidden_parts(labels == TOP, labels)[50:75, 40:80].mean() < 0.05
 
 
-def test_hidden_parts_get_the_garments_colour_whatever_is_around():
+def test_hidden_parts_get_the_garments_color_whatever_is_around():
     labels = shirt()
     labels[50:58, 10:90] = SKIN
     photo = np.full((100, 100, 3), (0, 255, 0), np.uint8)

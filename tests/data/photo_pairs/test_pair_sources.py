@@ -10,7 +10,7 @@ from PIL import Image
 
 from seg_vton.coco import categories
 from seg_vton.data.coco_files import CocoBuilder
-from seg_vton.data.photo_pairs import find_labelled
+from seg_vton.data.photo_pairs import find_labeled
 from seg_vton.errors import UserError
 from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, LabelConversionError, save_palette_png
 from seg_vton.parsing.jobs import Job, result_path, write_record
@@ -48,7 +48,7 @@ def coco(path, name="a.jpg", size=SHAPE, **changes):
 
 
 def test_coco_file(photos, tmp_path):
-    (item,) = find_labelled(photos, [coco(tmp_path / "instances.json")])
+    (item,) = find_labeled(photos, [coco(tmp_path / "instances.json")])
     assert (item.name, item.photo) == ("a", photos / "a.jpg")
     assert np.array_equal(item.label_map(SHAPE), labels())
 
@@ -56,7 +56,7 @@ def test_coco_file(photos, tmp_path):
 def test_folder_of_label_maps_in_another_space(photos, tmp_path):
     in_ccp = np.where(labels() == 1, 48, 0).astype(np.uint8)  # sweater
     save_palette_png(tmp_path / "maps" / "album" / "b.png", in_ccp, "ccp59")
-    (item,) = find_labelled(photos, [tmp_path / "maps"], "ccp59")
+    (item,) = find_labeled(photos, [tmp_path / "maps"], "ccp59")
     assert (item.name, item.photo) == ("album/b", photos / "album" / "b.PNG")
     assert np.array_equal(item.label_map(SHAPE), np.where(labels() == 1, 1, 0))
 
@@ -68,7 +68,7 @@ def test_what_the_parse_tool_wrote(photos, tmp_path, kinds):
     if "label-map" in kinds:
         save_palette_png(out / "label-map" / "album" / "b.png", labels(), "deepfashion15")
     coco(out / "coco" / "album" / "b.json", "b.PNG", score=0.7)
-    (item,) = find_labelled(photos, [out])
+    (item,) = find_labeled(photos, [out])
     assert (item.name, item.photo) == ("album/b", photos / "album" / "b.PNG")
     assert np.array_equal(item.label_map(SHAPE), labels())
 
@@ -94,7 +94,7 @@ def parse_output(photos, out, kind):
 @pytest.mark.parametrize("kind", ["label-map", "coco"])
 def test_the_records_of_the_parse_tool_say_which_photo(twins, tmp_path, kind):
     parse_output(twins, tmp_path / "parsed", kind)
-    found = find_labelled(twins, [tmp_path / "parsed"])
+    found = find_labeled(twins, [tmp_path / "parsed"])
     expected = [("a", "a.jpg"), ("a_png", "a.png"), ("album/b", "album/b.PNG")]
     assert [(item.name, item.place.as_posix()) for item in found] == expected
     assert [item.photo for item in found] == [twins / place for _, place in expected]
@@ -104,11 +104,11 @@ def test_a_name_that_two_photos_have_is_refused(twins, tmp_path):
     save_palette_png(tmp_path / "maps" / "a.png", labels(), "deepfashion15")
     either = rf"{re.escape(str(twins / 'a.jpg'))} or of {re.escape(str(twins / 'a.png'))}"
     with pytest.raises(UserError, match=rf"maps/a\.png may be of {either}: "):
-        find_labelled(twins, [tmp_path / "maps"])
+        find_labeled(twins, [tmp_path / "maps"])
     parse_output(twins, tmp_path / "parsed", "label-map")
     moved = twins.rename(tmp_path / "moved")
     with pytest.raises(UserError, match=r"label-map/a\.png may be of"):
-        find_labelled(moved, [tmp_path / "parsed"])
+        find_labeled(moved, [tmp_path / "parsed"])
 
 
 def test_polygons_and_lists_of_counts(photos, tmp_path):
@@ -128,7 +128,7 @@ def test_polygons_and_lists_of_counts(photos, tmp_path):
         ],
     }
     path.write_text(json.dumps(content))
-    (item,) = find_labelled(photos, [path])
+    (item,) = find_labeled(photos, [path])
     expected = np.zeros(SHAPE, np.uint8)
     expected[5:30, 5:25], expected[:3, 0] = 1, 14  # counts go down the columns
     assert np.array_equal(item.label_map(SHAPE), expected)
@@ -141,14 +141,14 @@ def test_masks_of_another_size(photos, tmp_path, kind):
     else:
         source = tmp_path / "maps"
         save_palette_png(source / "a.png", labels()[:, :-1], "deepfashion15")
-    (item,) = find_labelled(photos, [source])
+    (item,) = find_labeled(photos, [source])
     with pytest.raises(UserError, match=r"masks are (31|29)x40 and the photo .*a\.jpg is 30x40"):
         item.label_map(SHAPE)
 
 
 @pytest.mark.parametrize("segmentation", [{"size": [40, 30], "counts": "!"}, {"size": [9, 9], "counts": "0"}, 7, [[1]]])
 def test_broken_masks(photos, tmp_path, segmentation):
-    (item,) = find_labelled(photos, [coco(tmp_path / "instances.json", segmentation=segmentation)])
+    (item,) = find_labeled(photos, [coco(tmp_path / "instances.json", segmentation=segmentation)])
     with pytest.raises(UserError, match=r"a\.jpg: a mask cannot be read"):
         item.label_map(SHAPE)
 
@@ -158,16 +158,16 @@ def test_sources_that_cannot_be_used(photos, tmp_path):
     (tmp_path / "empty").mkdir()
     save_palette_png(tmp_path / "maps" / "gone.png", labels(), "deepfashion15")
     with pytest.raises(UserError, match=r"the photo a\.jpg has labels twice"):
-        find_labelled(photos, [good, good])
+        find_labeled(photos, [good, good])
     with pytest.raises(UserError, match="nothing does not exist"):
-        find_labelled(photos, [tmp_path / "nothing"])
+        find_labeled(photos, [tmp_path / "nothing"])
     with pytest.raises(UserError, match=r"--photos .* is not a folder"):
-        find_labelled(tmp_path / "nothing", [good])
+        find_labeled(tmp_path / "nothing", [good])
     with pytest.raises(UserError, match=r"no photo of .* has labels in"):
-        find_labelled(photos, [tmp_path / "empty"])
+        find_labeled(photos, [tmp_path / "empty"])
     with pytest.raises(UserError, match=r"gone\.png: .* has no photo gone"):
-        find_labelled(photos, [tmp_path / "maps"])
+        find_labeled(photos, [tmp_path / "maps"])
     with pytest.raises(UserError, match="annotation 1 has no known category"):
-        find_labelled(photos, [coco(tmp_path / "other.json", category_id=99)])
+        find_labeled(photos, [coco(tmp_path / "other.json", category_id=99)])
     with pytest.raises(LabelConversionError, match="tryon8 cannot become deepfashion15"):
-        find_labelled(photos, [tmp_path / "maps"], "tryon8")
+        find_labeled(photos, [tmp_path / "maps"], "tryon8")

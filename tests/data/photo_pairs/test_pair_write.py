@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from seg_vton.data.photo_pairs import Plan, Settings, SplitRule, find_labelled, write_photo_pairs
+from seg_vton.data.photo_pairs import Plan, Settings, SplitRule, find_labeled, write_photo_pairs
 from seg_vton.data.photo_pairs.write import MARKER, PREDICTED
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15, save_palette_png
@@ -31,7 +31,7 @@ def album(tiny_dolls, tmp_path):
 
 def plan_of(album, **changes):
     settings = Settings(size=SIZE, min_garment=500)
-    plan = Plan(find_labelled(album / "photos", [album / "maps"]), str(album / "poses"), RULE, settings)
+    plan = Plan(find_labeled(album / "photos", [album / "maps"]), str(album / "poses"), RULE, settings)
     return replace(plan, **changes)
 
 
@@ -295,7 +295,7 @@ def test_persons_stand_before_white_unless_the_photo_is_wanted(album, tmp_path):
 
 def test_what_a_segmenter_predicted_comes_along(album, tmp_path):
     """Here it predicted the truth, so that what came along, cut and mirrored alike, is the set's own map."""
-    photos = find_labelled(album / "photos", [album / "maps"])
+    photos = find_labeled(album / "photos", [album / "maps"])
     plan = plan_of(album, predicted={photo.place: photo for photo in photos}, mirror=1)
     assert write_photo_pairs(tmp_path / "set", plan).persons == {"train": 2, "test": 3}
     parse = {"source": "predicted", "folder": PREDICTED}
@@ -309,7 +309,7 @@ def test_what_a_segmenter_predicted_comes_along(album, tmp_path):
 
 
 def test_a_photo_without_a_prediction_is_a_fault(album, tmp_path):
-    photos = find_labelled(album / "photos", [album / "maps"])
+    photos = find_labeled(album / "photos", [album / "maps"])
     plan = plan_of(album, predicted={photo.place: photo for photo in photos[1:]})
     outcome = write_photo_pairs(tmp_path / "set", plan)
     assert len(outcome.faults) == 1

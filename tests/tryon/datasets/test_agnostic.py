@@ -28,8 +28,8 @@ def random_person(rng, width, height, classes):
 
 def test_levels_are_torchvisions_bit_for_bit():
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    colour = np.stack([levels, levels.T, levels[::-1]], axis=2)
-    for picture in (levels, colour):
+    color = np.stack([levels, levels.T, levels[::-1]], axis=2)
+    for picture in (levels, color):
         expected = F.normalize(F.to_tensor(Image.fromarray(picture)), [0.5], [0.5])
         assert np.array_equal(agnostic.to_unit(picture), expected.numpy())
 

@@ -180,7 +180,7 @@ def test_parsing_maps_of_cp_vton_plus_close_the_hole_at_the_neck(dolls):
     parse = np.zeros((64, 48), np.uint8)
     parse[16:32], parse[32:48] = space.id_of("neck"), space.id_of("upper-clothes")
     for number in range(1, 6):
-        Image.fromarray(parse).save(folder / f"00000{number}_0.png")  # grey, as its code writes them
+        Image.fromarray(parse).save(folder / f"00000{number}_0.png")  # gray, as its code writes them
     folders = {"parse": "image-parse-new"}
     inputs = dolls_of(dolls, label_space="lip21", folders=folders)[0]["inputs"]
     assert (inputs["agnostic"][0, 20:44] > 0).all()
@@ -319,7 +319,7 @@ def test_the_wrong_label_space_is_refused(tiny_dolls):
         dolls_of(tiny_dolls, label_space="lip20")[0]
 
 
-def test_a_coloured_parse_is_refused(dolls):
+def test_a_colored_parse_is_refused(dolls):
     path = dolls / "train/image-parse/000001_0.png"
     Image.open(path).convert("RGB").save(path)
     with pytest.raises(UserError, match=r"000001_0.png: .* this one is RGB"):

@@ -80,7 +80,7 @@ def test_rounded_sizes_are_of_one_shape(tmp_path):
     assert read_parse(tmp_path / "p.png", "lip20", (256, 192), (1101, 826)).shape == (256, 192)
 
 
-def test_a_coloured_parse_is_refused(tmp_path, parse):
+def test_a_colored_parse_is_refused(tmp_path, parse):
     Image.open(parse).convert("RGB").save(tmp_path / "rgb.png")
     with pytest.raises(UserError, match=r"rgb.png: .* this one is RGB"):
         read_parse(tmp_path / "rgb.png", "lip20", (40, 30), (40, 30))

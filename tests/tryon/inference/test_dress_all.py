@@ -257,7 +257,7 @@ def test_bad_inputs_are_said_and_the_others_done(run, doll_photos, png_bomb, tmp
 
 
 def save_kinds(source, folder):
-    """A photo as CMYK, grey of 16 bits, palette with alpha, and turned by EXIF."""
+    """A photo as CMYK, gray of 16 bits, palette with alpha, and turned by EXIF."""
     photo, exif = Image.open(source), Image.Exif()
     exif[274] = 6
     folder.mkdir()
@@ -286,7 +286,7 @@ def test_photos_of_any_kind_are_dressed_upright(run, oracle, doll_photos, tmp_pa
         made = np.array(Image.open(tmp_path / "out" / "try-on" / f"{name}_{name}.png")).astype(int)
         kept = np.isin(label_map, DEEPFASHION15.unions.head)
         assert record(tmp_path / "out", f"{name}_{name}")["size"] == [144, 192]
-        assert np.abs(made - photo)[kept].mean() < 12  # upright and in colour
+        assert np.abs(made - photo)[kept].mean() < 12  # upright and in color
 
 
 def test_a_mask_or_pose_at_fault_is_named(run, doll_photos, tmp_path):

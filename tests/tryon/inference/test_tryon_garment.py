@@ -12,12 +12,12 @@ IDS = {name: DEEPFASHION15.id_of(name) for name in DEEPFASHION15.classes}
 NOTHING = np.zeros((120, 100), np.uint8)
 
 
-def flat(colour=(30, 60, 160), ground=(250, 250, 250), noise=1.0):
+def flat(color=(30, 60, 160), ground=(250, 250, 250), noise=1.0):
     """A T-shirt of 48 x 60 pixels before a plain background; photo and mask."""
     mask = np.zeros((120, 100), np.uint8)
     cv2.fillPoly(mask, [np.array([[30, 30], [70, 30], [82, 50], [72, 56], [68, 48], [68, 90], [32, 90], [32, 48],
                                   [28, 56], [18, 50]])], 1)  # fmt: skip
-    photo = np.where(mask[..., None] > 0, np.array(colour), np.array(ground)).astype(float)
+    photo = np.where(mask[..., None] > 0, np.array(color), np.array(ground)).astype(float)
     photo += np.random.default_rng(0).normal(0, noise, photo.shape)
     return photo.clip(0, 255).round().astype(np.uint8), mask.astype(bool)
 
@@ -28,7 +28,7 @@ def iou(a, b):
 
 @pytest.mark.parametrize("ground", [(255, 255, 255), (200, 210, 220), (20, 22, 25)])
 def test_what_is_before_a_plain_background_is_found(ground):
-    photo, mask = flat(ground=ground, colour=(30, 60, 160))
+    photo, mask = flat(ground=ground, color=(30, 60, 160))
     assert iou(plain_background_mask(photo), mask) > 0.97
 
 
@@ -40,7 +40,7 @@ def test_white_stripes_inside_belong_to_the_garment_and_specks_do_not():
 
 
 def test_a_pale_garment_before_white_is_found():
-    photo, mask = flat(colour=(236, 232, 228), ground=(255, 255, 255), noise=0.3)
+    photo, mask = flat(color=(236, 232, 228), ground=(255, 255, 255), noise=0.3)
     assert iou(plain_background_mask(photo), mask) > 0.95
 
 

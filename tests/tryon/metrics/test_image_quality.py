@@ -40,7 +40,7 @@ def smooth(image):
 
 
 def maps(a, b):
-    """SSIM and contrast-structure maps of two grey images in [0, 1], by the formula of Wang et al. (2004)."""
+    """SSIM and contrast-structure maps of two gray images in [0, 1], by the formula of Wang et al. (2004)."""
     c1, c2 = 0.01**2, 0.03**2
     mean_a, mean_b = smooth(a), smooth(b)
     var_a, var_b, cov = smooth(a * a) - mean_a**2, smooth(b * b) - mean_b**2, smooth(a * b) - mean_a * mean_b

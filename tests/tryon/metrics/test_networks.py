@@ -56,7 +56,7 @@ def test_frechet_distance_of_shifted_features_is_the_squared_shift():
 
 
 def test_lpips_is_the_published_definition_on_the_given_alexnet(alexnet_file, images):
-    """Zhang et al., equation 1: unit-normalised features of five layers, squared differences, weighted channels."""
+    """Zhang et al., equation 1: unit-normalized features of five layers, squared differences, weighted channels."""
     ours = PerceptualDistance(alexnet_file)(*images)
     alexnet = torchvision.models.alexnet(weights=None)
     alexnet.load_state_dict(torch.load(alexnet_file, weights_only=True))

@@ -6,7 +6,7 @@ from seg_vton.errors import UserError
 from seg_vton.tryon.metrics.overlap import class_ious, confusion, mask_iou
 
 
-def test_confusion_counts_true_by_predicted_and_leaves_unlabelled_pixels_out():
+def test_confusion_counts_true_by_predicted_and_leaves_unlabeled_pixels_out():
     rng = np.random.default_rng(0)
     true, predicted = rng.integers(0, 8, (2, 40, 30))
     true[rng.random(true.shape) < 0.2] = 255

@@ -219,40 +219,40 @@ def test_missing_weights_are_one_line_each_and_never_a_number(log, tmp_path, pat
         assert line == f"{name} is not reported: {report['not_reported'][name]}"
 
 
-class MeanColour:
-    """Stands in for Inception: an image's mean colour."""
+class MeanColor:
+    """Stands in for Inception: an image's mean color."""
 
-    convention = "mean colour"
+    convention = "mean color"
 
     def __init__(self, weights):
         pass
 
     def __call__(self, images):
-        """Colour (B, 3) of uint8 images."""
+        """Color (B, 3) of uint8 images."""
         assert images.dtype == torch.uint8
         return images.double().mean((2, 3))
 
 
 @pytest.fixture
-def colour_fid(monkeypatch, tmp_path):
-    monkeypatch.setattr(tryon_metrics, "InceptionFeatures", MeanColour)
+def color_fid(monkeypatch, tmp_path):
+    monkeypatch.setattr(tryon_metrics, "InceptionFeatures", MeanColor)
     (tmp_path / "weights.pth").touch()
     return str(tmp_path / "weights.pth")
 
 
 @pytest.mark.parametrize("paired", [True, False])
-def test_fid_compares_predictions_with_the_photographs(colour_fid, paired):
+def test_fid_compares_predictions_with_the_photographs(color_fid, paired):
     data, predictions = batch(4, paired=paired)
-    _, report = evaluate(TryOnMetrics(**BASE, inception_weights=colour_fid), (data, predictions))
+    _, report = evaluate(TryOnMetrics(**BASE, inception_weights=color_fid), (data, predictions))
     ours = np.stack([as_file(prediction.try_on).mean((0, 1)) for prediction in predictions])
     theirs = np.stack([as_file(image).mean((0, 1)) for image in data["inputs"]["image"]])
     assert report["metrics"]["FID"] == pytest.approx(tryon_metrics.frechet_distance(ours, theirs), rel=1e-9)
-    assert report["convention"]["FID"] == "mean colour"
+    assert report["convention"]["FID"] == "mean color"
     assert ("SSIM" in report["metrics"]) == paired
 
 
-def test_fid_of_one_image_is_none(colour_fid):
-    _, report = evaluate(TryOnMetrics(**BASE, inception_weights=colour_fid), batch(1))
+def test_fid_of_one_image_is_none(color_fid):
+    _, report = evaluate(TryOnMetrics(**BASE, inception_weights=color_fid), batch(1))
     assert report["not_reported"]["FID"] == "it needs two images or more"
 
 

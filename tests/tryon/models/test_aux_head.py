@@ -24,7 +24,7 @@ def test_class_weights_go_by_name_in_every_label_space():
         AuxSegHead((6,), 16, label_space="lip20", class_weight=dict(skin=1.5))
 
 
-def test_the_loss_is_the_weighted_mean_over_labelled_pixels(head):
+def test_the_loss_is_the_weighted_mean_over_labeled_pixels(head):
     logits, parse = torch.randn(2, 8, 5, 4), torch.randint(0, 8, (2, 5, 4))
     parse[0, :2] = 255
     weight, total, sums = {0: 1.5, 3: 3.0}, 0.0, 0.0
@@ -63,12 +63,12 @@ def test_it_learns_a_segmentation():
     parse = torch.zeros(1, 32, 24, dtype=torch.long)
     parse[:, 8:24, 6:18] = 4
     features = [torch.randn(1, 8, 4, 3), F.interpolate(F.one_hot(parse, 8).movedim(-1, 1)[:, 4:].float(), (8, 6))]
-    optimiser = torch.optim.Adam(head.parameters(), 1e-2)
+    optimizer = torch.optim.Adam(head.parameters(), 1e-2)
     for _ in range(60):
         losses = head.loss(head(features, (32, 24)), parse)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         losses["loss_seg"].backward()
-        optimiser.step()
+        optimizer.step()
     assert losses["aux_pixel_accuracy"] > 0.9
 
 

@@ -1,4 +1,4 @@
-"""Losses with their own weights; the grid regulariser against loops."""
+"""Losses with their own weights; the grid regularizer against loops."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ def test_l1_is_the_mean_times_its_weight():
     assert L1Loss(loss_weight=2.0)(a, b).item() == 5.0
 
 
-def test_the_grid_regulariser_compares_neighbouring_intervals():
+def test_the_grid_regulariser_compares_neighboring_intervals():
     grid, total = torch.rand(2, 5, 6, 2), 0.0
     for b in range(2):
         for i in range(1, 4):

@@ -72,10 +72,10 @@ def test_float16_is_cast_and_features_alone_are_read(vgg, tmp_path):
 def test_what_vgg_gets(vgg, tmp_path):
     path = save(vgg, tmp_path / "vgg19.pth", until=3)
     a, b = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)  # in [0, 1]
-    normalise = torchvision.transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    normalize = torchvision.transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     given = {
         "published": lambda x: 2 * x - 1,
-        "imagenet": normalise,
+        "imagenet": normalize,
         "caffe": lambda x: x.flip(1) * 255 - torch.tensor([103.939, 116.779, 123.68]).view(3, 1, 1),
     }
     for name, convert in given.items():

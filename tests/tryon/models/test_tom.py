@@ -142,7 +142,7 @@ def test_a_checkpoint_that_is_missing_or_does_not_fit_is_refused(inputs, trained
 
 
 @pytest.mark.parametrize("aux", [None, AUX])
-def test_it_trains_under_autocast_and_keeps_colours_in_float32(warped, aux):
+def test_it_trains_under_autocast_and_keeps_colors_in_float32(warped, aux):
     model = TOM(base_channels=2, aux_head=aux)
     with torch.autocast("cpu", torch.bfloat16):
         outputs = model(warped)

@@ -5,7 +5,7 @@ import torch
 from cpvton_reference import textbook_tps
 from torch.nn import functional as F
 
-from seg_vton.tryon.models.tps import TPSGrid, control_points, pixel_centres
+from seg_vton.tryon.models.tps import TPSGrid, control_points, pixel_centers
 
 
 @pytest.mark.parametrize(("size", "grid_size"), [((256, 192), 5), ((17, 9), 3), ((12, 20), 2), ((31, 24), 7)])
@@ -28,7 +28,7 @@ def test_control_points_go_down_the_columns_and_their_targets_are_met():
     # One point moves: at 5 x 5 pixels the pixels are the points, and only its own pixel may move.
     theta = torch.zeros(1, 50)
     theta[0, 5 * 1 + 3], theta[0, 25 + 5 * 1 + 3] = 0.25, -0.125  # second column, fourth row
-    moved = TPSGrid((5, 5), 5)(theta)[0] - pixel_centres((5, 5)).float().unflatten(0, (5, 5))
+    moved = TPSGrid((5, 5), 5)(theta)[0] - pixel_centers((5, 5)).float().unflatten(0, (5, 5))
     expected = torch.zeros(5, 5, 2)
     expected[3, 1] = torch.tensor([0.25, -0.125])
     torch.testing.assert_close(moved, expected, atol=1e-6, rtol=0)
@@ -44,7 +44,7 @@ def test_it_is_the_same_field_at_every_resolution():
 def test_at_any_points_it_is_the_field_of_the_grid():
     tps = TPSGrid((9, 7), 4)
     theta = torch.empty(2, 32).uniform_(-0.5, 0.5)
-    points = pixel_centres((23, 31))
+    points = pixel_centers((23, 31))
     torch.testing.assert_close(tps.at(theta, points), tps(theta, (23, 31)).flatten(1, 2), atol=1e-6, rtol=0)
     torch.testing.assert_close(tps.at(theta, points[100:103]), tps.at(theta, points)[:, 100:103], atol=1e-6, rtol=0)
 
