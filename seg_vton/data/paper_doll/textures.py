@@ -255,8 +255,9 @@ def _logo(fabric: Fabric, x: np.ndarray, y: np.ndarray) -> _Weights:
 def _word(fabric: Fabric, x: np.ndarray, y: np.ndarray) -> _Weights:
     """Letters across the chest."""
     word = _WORDS[fabric.motif % len(_WORDS)]
-    bitmap = np.zeros((64, 40 + 44 * len(word)), np.float32)
-    cv2.putText(bitmap, word, (20, 52), cv2.FONT_HERSHEY_DUPLEX, 1.9, 1.0, 7, cv2.LINE_AA)
+    letters = np.zeros((64, 40 + 44 * len(word)), np.uint8)  # OpenCV 5 refuses to write on floats
+    cv2.putText(letters, word, (20, 52), cv2.FONT_HERSHEY_DUPLEX, 1.9, 255, 7, cv2.LINE_8)
+    bitmap = (letters > 0).astype(np.float32)
     scale = np.float32(64 / (0.05 + 0.0006 * (fabric.motif % 40)))
     map_x = x * scale + np.float32(bitmap.shape[1] / 2)
     map_y = (y - np.float32(0.115)) * scale + np.float32(32)
