@@ -16,8 +16,8 @@ from seg_vton.tryon.models.aux_head import AuxSegHead
 Inputs = dict[str, Tensor]
 """The tensors of a batch by name, float32 unless said; H, W is the image size, color is RGB.
 
-agnostic: `(B, 22, H, W)`, the cloth-agnostic person representation: body shape 1 and head 3 in [-1, 1], pose 18 of
-    -1 and 1, in this order.
+agnostic: `(B, person_channels, H, W)`, the cloth-agnostic person representation; CP-VTON's 22 channels are body shape 1
+    and head 3 in [-1, 1], pose 18 of -1 and 1, in this order.
 cloth, cloth_mask: the in-shop garment `(B, 3, H, W)` in [-1, 1] and its mask `(B, 1, H, W)` of 0 and 1.
 image: the person `(B, 3, H, W)` in [-1, 1].
 parse_cloth, parse_cloth_mask: the worn garment on white `(B, 3, H, W)` in [-1, 1] and its mask `(B, 1, H, W)`.
@@ -44,6 +44,7 @@ class TryOnModel(BaseModel):
     """A stage of the try-on: `tensor` computes, `predict` packs what it computed, `loss` compares.
 
     Args:
+        person_channels: channels of `agnostic`.
         data_preprocessor: config; None builds `TryOnDataPreprocessor`.
         init_cfg: as in mmengine.
 
@@ -54,11 +55,15 @@ class TryOnModel(BaseModel):
     aux_head: AuxSegHead | None
 
     def __init__(
-        self, data_preprocessor: dict[str, Any] | nn.Module | None = None, init_cfg: dict[str, Any] | None = None
+        self,
+        person_channels: int,
+        data_preprocessor: dict[str, Any] | nn.Module | None = None,
+        init_cfg: dict[str, Any] | None = None,
     ) -> None:
         if not isinstance(data_preprocessor, nn.Module):
             data_preprocessor = build_model(data_preprocessor or {"type": "TryOnDataPreprocessor"})
         super().__init__(data_preprocessor, init_cfg)
+        self.person_channels = person_channels
 
     def forward(
         self, inputs: Inputs, data_samples: list[BaseDataElement] | None = None, mode: str = "tensor"
@@ -86,6 +91,20 @@ class TryOnModel(BaseModel):
         if mode == "predict":
             return self._pack(self.generate(inputs), data_samples)
         raise ValueError(f"mode is 'tensor', 'loss' or 'predict', not {mode!r}")
+
+    def person(self, inputs: Inputs) -> Tensor:
+        """The batch's `agnostic`.
+
+        Raises:
+            UserError: it is missing or has other channels than the model was built for.
+        """
+        agnostic = need(inputs, "agnostic", type(self).__name__)
+        if agnostic.shape[1] != self.person_channels:
+            raise UserError(
+                f"{type(self).__name__} was built for person_channels={self.person_channels} and agnostic has "
+                f"{agnostic.shape[1]}: set model.person_channels to what the data set's pipeline makes"
+            )
+        return agnostic
 
     @abstractmethod
     def generate(self, inputs: Inputs) -> dict[str, Tensor]:

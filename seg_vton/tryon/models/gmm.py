@@ -107,6 +107,7 @@ class GMM(TryOnModel):
         image_size: height and width; the regressor's layers follow it. At least 64 each.
         grid_size: control points along each side.
         base_channels: width of the network, 64 as published.
+        person_channels: channels of `agnostic`, the cloth-agnostic person representation; CP-VTON's has 22.
         align_corners: whether -1 and 1 are the centers of the corner pixels for the sampler too, as they are for the
             grid. The published code samples with False, which shrinks the garment by half a pixel at each border.
         loss_warp: compares the warped garment with the one on the person.
@@ -126,6 +127,7 @@ class GMM(TryOnModel):
         image_size: tuple[int, int] = (256, 192),
         grid_size: int = 5,
         base_channels: int = 64,
+        person_channels: int = 22,
         align_corners: bool = True,
         loss_warp: dict[str, Any] | None = None,
         loss_grid: dict[str, Any] | None = None,
@@ -133,7 +135,7 @@ class GMM(TryOnModel):
         data_preprocessor: dict[str, Any] | nn.Module | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(data_preprocessor, init_cfg)
+        super().__init__(person_channels, data_preprocessor, init_cfg)
         if min(image_size) < 4 * STRIDE or grid_size < 2:
             raise UserError(
                 f"GMM needs images of at least 64 x 64 pixels and 2 x 2 control points, got image_size={image_size} "
@@ -141,7 +143,7 @@ class GMM(TryOnModel):
             )
         self.image_size, self.align_corners = tuple(image_size), align_corners
         feature_size = (image_size[0] // STRIDE, image_size[1] // STRIDE)
-        self.extractionA = FeatureExtraction(22, base_channels)
+        self.extractionA = FeatureExtraction(person_channels, base_channels)
         self.extractionB = FeatureExtraction(3, base_channels)
         self.regression = FeatureRegression(feature_size, 2 * grid_size**2, base_channels)
         self.tps = TPSGrid(self.image_size, grid_size)
@@ -179,7 +181,7 @@ class GMM(TryOnModel):
             `warped_mask` `(B, 1, H, W)` with `cloth_mask`; `seg_logits` `(B, K, H, W)` with the auxiliary decoder.
 
         Raises:
-            UserError: an input is missing or not of the model's size.
+            UserError: an input is missing or not of the model's size or channels.
         """
         outputs = self._match(inputs)
         if "cloth_mask" in inputs:
@@ -187,7 +189,7 @@ class GMM(TryOnModel):
         return outputs
 
     def _match(self, inputs: Inputs) -> dict[str, Tensor]:
-        agnostic, cloth = need(inputs, "agnostic", "GMM"), need(inputs, "cloth", "GMM")
+        agnostic, cloth = self.person(inputs), need(inputs, "cloth", "GMM")
         if agnostic.shape[2:] != self.image_size or cloth.shape[2:] != self.image_size:
             raise UserError(
                 f"GMM was built for image_size={self.image_size}, got agnostic of {tuple(agnostic.shape[2:])} and "

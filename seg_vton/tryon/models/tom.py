@@ -96,6 +96,7 @@ class TOM(TryOnModel):
             fly, see `load_warper`. It serves batches without `warped_cloth`; None where every batch has it. The
             checkpoint may be None until one is needed.
         base_channels: width of the network, 64 as published.
+        person_channels: channels of `agnostic`, the cloth-agnostic person representation; CP-VTON's has 22.
         output_norm: whether the output passes an instance norm before tanh and sigmoid, as published. It gives every
             image's rendered channels, and the mask before its sigmoid, the same mean and variance.
         loss_l1: compares the try-on with the person.
@@ -114,6 +115,7 @@ class TOM(TryOnModel):
         aux_head: dict[str, Any] | None = None,
         warper: dict[str, Any] | None = None,
         base_channels: int = 64,
+        person_channels: int = 22,
         output_norm: bool = True,
         loss_l1: dict[str, Any] | None = None,
         loss_perceptual: dict[str, Any] | None = None,
@@ -122,11 +124,11 @@ class TOM(TryOnModel):
         data_preprocessor: dict[str, Any] | nn.Module | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(data_preprocessor, init_cfg)
+        super().__init__(person_channels, data_preprocessor, init_cfg)
         if mask_target not in MASK_TARGETS:
             raise UserError(f"TOM.mask_target is one of {', '.join(MASK_TARGETS)}, not {mask_target!r}")
         self.mask_target = mask_target
-        self.model = build_unet(25, 4, base_channels, output_norm)
+        self.model = build_unet(person_channels + 3, 4, base_channels, output_norm)
         # Last, so that with and without it a seed gives the other layers the same weights.
         widths = tuple(base_channels * factor for factor in reversed(WIDTHS))
         self.aux_head = aux_head and build_model({**aux_head, "in_channels": widths, "stride": 2 ** len(WIDTHS)})
@@ -147,9 +149,9 @@ class TOM(TryOnModel):
             `(B, K, H, W)` with the auxiliary decoder.
 
         Raises:
-            UserError: an input is missing, or there is no garment warped and no warper.
+            UserError: an input is missing or of other channels, or there is no garment warped and no warper.
         """
-        agnostic, outputs = need(inputs, "agnostic", "TOM"), self._warped(inputs)
+        agnostic, outputs = self.person(inputs), self._warped(inputs)
         warped_cloth = outputs["warped_cloth"]
         size = tuple(agnostic.shape[2:])
         features = self.encode(torch.cat([agnostic, warped_cloth], dim=1))
@@ -162,7 +164,7 @@ class TOM(TryOnModel):
         return outputs
 
     def encode(self, x: Tensor) -> list[Tensor]:
-        """The features of all levels, at strides 2 to 64, of person and garment `(B, 25, H, W)`."""
+        """The features of all levels, at strides 2 to 64, of person and garment `(B, person_channels + 3, H, W)`."""
         features, block = [], self.model
         while block is not None:
             x = block.down(x)

@@ -154,6 +154,13 @@ def test_a_known_warp_is_a_second_target(inputs):
         other({**inputs, "theta": theta}, mode="loss")
 
 
+def test_a_person_representation_of_other_channels(inputs):
+    model, other = GMM(**TINY, person_channels=25), torch.randn(2, 25, 64, 64)
+    assert model({**inputs, "agnostic": other}).keys() == GMM(**TINY)(inputs).keys()
+    with pytest.raises(UserError, match=r"GMM was built for person_channels=25 and agnostic has 22"):
+        model(inputs)
+
+
 def test_faults_are_named(inputs):
     with pytest.raises(UserError, match="64 x 64"):
         GMM(image_size=(48, 64))

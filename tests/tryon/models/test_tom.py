@@ -65,6 +65,13 @@ def test_widths_that_do_not_divide_by_64_work(inputs_of):
     assert outputs["seg_logits"].shape == (2, 8, 128, 96)
 
 
+def test_a_person_representation_of_other_channels(warped):
+    model = TOM(base_channels=2, person_channels=1)
+    assert model({**warped, "agnostic": warped["agnostic"][:, :1]})["try_on"].shape == (2, 3, 64, 64)
+    with pytest.raises(UserError, match=r"TOM was built for person_channels=1 and agnostic has 22"):
+        model(warped)
+
+
 def test_losses_and_their_weights(warped):
     model = TOM(base_channels=2, loss_l1=dict(type="L1Loss", loss_weight=3.0))
     losses, outputs = model(warped, mode="loss"), model(warped)
