@@ -14,7 +14,6 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seg_vton.errors import UserError
 from seg_vton.labels import IGNORE_INDEX, get_space
 from seg_vton.registry import MODELS
 from seg_vton.tryon.models.winograd import WinogradConv2d
@@ -106,29 +105,16 @@ class AuxSegHead(nn.Module):
         Args:
             logits: `(B, K, H, W)`.
             parse: int64 `(B, H, W)`, 255 where there is no label; a batch without any label costs 0.
-            data_samples: those that say a `label_space` must say the head's.
+            data_samples: unused; a head may weigh its losses by them.
 
         Returns:
             `loss_seg`, times `loss_weight`, and `aux_pixel_accuracy`, the share of labeled pixels that are right.
-
-        Raises:
-            UserError: `parse` is of another label space.
         """
-        self.check_space(data_samples or [])
         labeled = parse != IGNORE_INDEX
         total = self.class_weight[parse.where(labeled, 0)].mul(labeled).sum()
         cost = F.cross_entropy(logits, parse, self.class_weight, ignore_index=IGNORE_INDEX, reduction="sum")
         right = (logits.detach().argmax(1) == parse).sum() / labeled.sum().clamp(min=1)
         return {"loss_seg": self.loss_weight * cost / total.clamp(min=1e-6), "aux_pixel_accuracy": right}
-
-    def check_space(self, data_samples: list[BaseDataElement]) -> None:
-        """Raises `UserError` where samples say a `label_space` that is not the head's: ids would be of other labels."""
-        others = {sample.get("label_space", self.label_space) for sample in data_samples} - {self.label_space}
-        if others:
-            raise UserError(
-                f"the parsing maps are of the label space {', '.join(sorted(others))} and the auxiliary head is of "
-                f"{self.label_space}: set the data set's aux_label_space and the head's label_space to the same"
-            )
 
 
 def _resize(x: Tensor, size: Sequence[int]) -> Tensor:

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from seg_vton.errors import UserError
 from seg_vton.registry import build_model
-from seg_vton.tryon.models.aux_head import AuxSegHead
 
 Inputs = dict[str, Tensor]
 """The tensors of a batch by name, float32 unless said; H, W is the image size, color is RGB.
@@ -49,10 +48,15 @@ class TryOnModel(BaseModel):
         init_cfg: as in mmengine.
 
     Attributes:
-        aux_head: the auxiliary decoder, where the stage has one; its scores are `generate`'s `seg_logits`.
+        aux_head: the auxiliary decoder or None; any module of `MODELS` that a stage can build with `in_channels` (of
+            the features that the stage gives it, the coarsest first) and `stride` (of the coarsest) and that has
+
+            - `label_space`: name of the label space of its scores;
+            - `forward(features, size)`: features `(B, C_i, H_i, W_i)` to logits `(B, K, H, W)`, `size` is (H, W);
+            - `loss(logits, parse, data_samples)`: a dict of scalars; those with `loss` in their names add up.
     """
 
-    aux_head: AuxSegHead | None
+    aux_head: nn.Module | None
 
     def __init__(
         self,
@@ -106,6 +110,30 @@ class TryOnModel(BaseModel):
             )
         return agnostic
 
+    def aux_losses(
+        self, outputs: dict[str, Tensor], inputs: Inputs, data_samples: list[BaseDataElement] | None
+    ) -> dict[str, Tensor]:
+        """The auxiliary decoder's losses; none without one.
+
+        Raises:
+            UserError: the batch has no `parse`, or one of another label space than the decoder.
+        """
+        if self.aux_head is None:
+            return {}
+        self._check_space(data_samples)
+        parse = need(inputs, "parse", "the auxiliary decoder's loss")
+        return self.aux_head.loss(outputs["seg_logits"], parse, data_samples)
+
+    def _check_space(self, samples: list[BaseDataElement] | None) -> None:
+        """Raises `UserError` where a sample says another `label_space` than the decoder: its ids mean other labels."""
+        own = self.aux_head.label_space
+        others = {sample.get("label_space", own) for sample in samples or []} - {own}
+        if others:
+            raise UserError(
+                f"the parsing maps are of the label space {', '.join(sorted(others))} and the auxiliary head is of "
+                f"{own}: set label_space of model.aux_head and of the data set's AuxTarget to the same"
+            )
+
     @abstractmethod
     def generate(self, inputs: Inputs) -> dict[str, Tensor]:
         """The stage's outputs by name."""
@@ -116,7 +144,7 @@ class TryOnModel(BaseModel):
 
     def _pack(self, outputs: dict[str, Tensor], samples: list[BaseDataElement] | None) -> list[BaseDataElement]:
         if "seg_logits" in outputs:
-            self.aux_head.check_space(samples or [])
+            self._check_space(samples)
             outputs = {**outputs, "seg_map": outputs["seg_logits"].argmax(1)}
         fields = {name: outputs[name] for name in PREDICTED if name in outputs}
         count = len(next(iter(fields.values())))

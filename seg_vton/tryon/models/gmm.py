@@ -103,7 +103,7 @@ class GMM(TryOnModel):
     published names, so that files which the published code writes load.
 
     Args:
-        aux_head: config of the decoder on the two extractors' concatenated features, or None.
+        aux_head: config of the decoder on the two extractors' concatenated features, or None; see `TryOnModel`.
         image_size: height and width; the regressor's layers follow it. At least 64 each.
         grid_size: control points along each side.
         base_channels: width of the network, 64 as published.
@@ -208,14 +208,14 @@ class GMM(TryOnModel):
 
         Args:
             inputs: `agnostic`, `cloth`, `parse_cloth`, `theta` with its loss, and `parse` with the auxiliary decoder.
-            data_samples: see `AuxSegHead.loss`.
+            data_samples: for the auxiliary decoder; their label space must be its own.
 
         Returns:
             `loss_warp`; `loss_grid` with the regularizer; `loss_theta` with known warps; with the decoder `loss_seg`
             and `aux_pixel_accuracy`.
 
         Raises:
-            UserError: an input is missing or not of the model's size, or a known warp is of another grid.
+            UserError: an input is missing or not of the model's size, channels, label space or grid.
         """
         outputs = self._match(inputs)
         losses = {"loss_warp": self.loss_warp(outputs["warped_cloth"], need(inputs, "parse_cloth", "GMM's loss"))}
@@ -223,10 +223,7 @@ class GMM(TryOnModel):
             losses["loss_grid"] = self.loss_grid(outputs["grid"])
         if self.loss_theta is not None:
             losses["loss_theta"] = self.loss_theta(outputs["theta"], _known(inputs, outputs["theta"]))
-        if self.aux_head is not None:
-            parse = need(inputs, "parse", "the auxiliary decoder's loss")
-            losses |= self.aux_head.loss(outputs["seg_logits"], parse, data_samples)
-        return losses
+        return losses | self.aux_losses(outputs, inputs, data_samples)
 
 
 def _known(inputs: Inputs, theta: Tensor) -> Tensor:

@@ -91,7 +91,8 @@ class TOM(TryOnModel):
     published names, so that files which the published code writes load. The warper is not among them.
 
     Args:
-        aux_head: config of the second decoder, on the features of all levels of the U-Net's encoder, or None.
+        aux_head: config of the second decoder, on the features of all levels of the U-Net's encoder, or None; see
+            `TryOnModel`.
         warper: `dict(config=..., checkpoint=...)`: config file and checkpoint of the GMM that warps garments on the
             fly, see `load_warper`. It serves batches without `warped_cloth`; None where every batch has it. The
             checkpoint may be None until one is needed.
@@ -201,14 +202,14 @@ class TOM(TryOnModel):
 
         Args:
             inputs: those of `generate`, `image`, the target of the mask, and `parse` with the auxiliary decoder.
-            data_samples: see `AuxSegHead.loss`.
+            data_samples: for the auxiliary decoder; their label space must be its own.
 
         Returns:
             `loss_l1`, `loss_mask`; `loss_perceptual` unless there is none; with the decoder `loss_seg` and
             `aux_pixel_accuracy`.
 
         Raises:
-            UserError: an input is missing.
+            UserError: an input is missing or of another label space.
         """
         outputs, image = self.generate(inputs), need(inputs, "image", "TOM's loss")
         target = need({**inputs, **outputs}, self.mask_target, "TOM's mask loss")
@@ -219,7 +220,4 @@ class TOM(TryOnModel):
         perceptual = self.loss_perceptual and self.loss_perceptual(outputs["try_on"], image)
         if perceptual is not None:
             losses["loss_perceptual"] = perceptual
-        if self.aux_head is not None:
-            parse = need(inputs, "parse", "the auxiliary decoder's loss")
-            losses |= self.aux_head.loss(outputs["seg_logits"], parse, data_samples)
-        return losses
+        return losses | self.aux_losses(outputs, inputs, data_samples)

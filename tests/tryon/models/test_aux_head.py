@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from mmengine.structures import BaseDataElement
 from torch.nn import functional as F
 
 from seg_vton import labels
@@ -48,13 +47,6 @@ def test_pixels_without_a_label_get_no_gradient_and_a_batch_of_them_costs_nothin
     assert losses["loss_seg"].item() == 0
     losses["loss_seg"].backward()
     assert logits.grad.isfinite().all()
-
-
-def test_parsing_maps_of_another_label_space_are_refused(head):
-    logits, parse = torch.randn(1, 8, 4, 4), torch.zeros(1, 4, 4, dtype=torch.long)
-    head.loss(logits, parse, [BaseDataElement(metainfo=dict(label_space="tryon8"))])
-    with pytest.raises(UserError, match=r"lip20.*tryon8.*aux_label_space"):
-        head.loss(logits, parse, [BaseDataElement(metainfo=dict(label_space="lip20"))])
 
 
 def test_it_learns_a_segmentation():
