@@ -88,7 +88,7 @@ $(DEMO_TRYON_DOLLS)/test_pairs.txt: | $(VENV)/.installed
 $(DEMO)/parsing/done: $(SEGMENTER) $(DEMO_TRYON_DOLLS)/test_pairs.txt
 	for split in train test; do \
 		$(call on_all_cores,parse the dolls to dress) tools/parse.py $(SEGMENTER_CONFIG) $(SEGMENTER) $(DEMO_TRYON_DOLLS)/$$split/image \
-			--out $(DEMO)/parsing/$$split --write label-map --score-thr 0.3 --overwrite || exit; \
+			--out $(DEMO)/parsing/$$split --write label-map --overwrite || exit; \
 	done
 	@touch $@
 

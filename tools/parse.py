@@ -19,6 +19,7 @@ from mmengine.config import DictAction
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import exit_on_user_error
 from seg_vton.labels import DEEPFASHION15, SPACES
+from seg_vton.parsing.instances import SCORE_THR
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.parsing.run import Outcome, parse_photos, start_processes
 from seg_vton.parsing.writers import KINDS
@@ -36,7 +37,9 @@ def parse_args() -> argparse.Namespace:
         "--write", nargs="+", choices=list(KINDS), default=["coco", "label-map"], help="default: coco label-map"
     )
     parser.add_argument("--label-space", choices=list(SPACES), default=DEEPFASHION15.name, help="of the label maps")
-    parser.add_argument("--score-thr", type=float, default=0.5, help="leave out instances below this score")
+    parser.add_argument(
+        "--score-thr", type=float, default=SCORE_THR, help="leave out instances below (default: %(default)s)"
+    )
     parser.add_argument("--all-instances", action="store_true", help="not only the best instance of each class")
     parser.add_argument("--keep-holes", action="store_true", help="do not fill small holes in the label maps")
     parser.add_argument("--batch-size", type=int, default=1, help="photos in one pass")

@@ -18,6 +18,7 @@ import sys
 
 from seg_vton.apis import TryOn
 from seg_vton.errors import exit_on_user_error
+from seg_vton.parsing.instances import SCORE_THR
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.tryon.inference.run import Outcome, dress_all
 
@@ -41,7 +42,9 @@ def parse_args() -> argparse.Namespace:
         "--pose-models", nargs=2, metavar=("DETECTOR", "POSE"), help="ONNX files for rtmlib (default: its own download)"
     )
     parser.add_argument("--garment-mask", metavar="DIR", help="folder of masks, white on black, named as the garments")
-    parser.add_argument("--score-thr", type=float, default=0.3, help="leave out the segmenter's instances below it")
+    parser.add_argument(
+        "--score-thr", type=float, default=SCORE_THR, help="leave out the segmenter's instances below it"
+    )
     parser.add_argument(
         "--whole-window", action="store_true", help="all of the person's window as the models render it, not the photo"
     )

@@ -20,7 +20,7 @@ from seg_vton.coco import check_category_names, check_sections
 from seg_vton.errors import UserError
 from seg_vton.files import read_json
 from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, IGNORE_INDEX, conversion_table, get_space
-from seg_vton.parsing.instances import from_sample
+from seg_vton.parsing.instances import SCORE_THR, from_sample
 from seg_vton.parsing.label_map import merge_instances
 
 
@@ -161,7 +161,7 @@ class LabelMapIoU(BaseMetric):
         ann_file: str,
         dataset: str,
         split: str,
-        score_thr: float = 0.5,
+        score_thr: float = SCORE_THR,
         one_per_class: bool = True,
         fill_holes: bool = True,
         also: Sequence[str] = ("tryon8",),

@@ -13,6 +13,9 @@ import torch
 from seg_vton.labels import DEEPFASHION15, convert
 from seg_vton.parsing.label_map import Regions, merge_instances, regions
 
+SCORE_THR = 0.3
+"""Instances below this score are in no label map: a missing garment spoils a try-on more than a doubtful one."""
+
 
 class EnlargedMasks:
     """N masks in the frame of a photo, kept in the smaller one that the photo was looked at in.

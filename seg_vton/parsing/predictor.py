@@ -23,7 +23,7 @@ from seg_vton.engine.results import config_hash
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
 from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15
-from seg_vton.parsing.instances import Parsing, from_sample
+from seg_vton.parsing.instances import SCORE_THR, Parsing, from_sample
 from seg_vton.pictures.photos import limited
 
 
@@ -60,7 +60,7 @@ class ClothingParser:
         config: str | Path | Config,
         checkpoint: str | Path,
         device: str | torch.device | None = None,
-        score_thr: float = 0.5,
+        score_thr: float = SCORE_THR,
         one_per_class: bool = True,
         classes: Sequence[str] | None = None,
     ) -> None:

@@ -14,6 +14,7 @@ from mmengine.config import DictAction
 from seg_vton.engine import launch, testing
 from seg_vton.errors import exit_on_user_error
 from seg_vton.parsing.evaluation import judge_label_maps
+from seg_vton.parsing.instances import SCORE_THR
 from seg_vton.processes import leave_process_group
 
 
@@ -23,7 +24,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("config", help="segmentation config")
     parser.add_argument("checkpoint", help="checkpoint file; the result is written beside it as JSON")
     parser.add_argument("--split", choices=["val", "test"], default="val", help="the config's data to judge on")
-    parser.add_argument("--score-thr", type=float, default=0.5, help="leave out instances below this score")
+    parser.add_argument(
+        "--score-thr", type=float, default=SCORE_THR, help="leave out instances below (default: %(default)s)"
+    )
     parser.add_argument("--all-instances", action="store_true", help="not only the best instance of each class")
     parser.add_argument("--keep-holes", action="store_true", help="do not fill small holes in the label maps")
     parser.add_argument("--work-dir", help="folder for logs (default: work_dirs/CONFIG_NAME)")

@@ -1,5 +1,5 @@
 # Parsing maps of the photo pairs as a segmenter predicts them in the whole photographs: tools/parse.py CONFIG CHECKPOINT
-# data/ccp/photos --out data/ccp-parsed --score-thr 0.3 --write label-map, then pairs_from_photos with --predicted
+# data/ccp/photos --out data/ccp-parsed --write label-map, then pairs_from_photos with --predicted
 # data/ccp-parsed. Ours is mask-rcnn_r50_fpn_sgd-lr0.005_half-res_2e_ccp, trained on the photographs of the pairs to train on.
 predicted_parse = dict(source="predicted", folder="image-parse-predicted")
 train_parse = dict(predicted_parse, targets="predicted")

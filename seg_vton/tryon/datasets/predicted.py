@@ -15,10 +15,8 @@ from mmengine.logging import print_log
 
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15, load_palette_png, unions
+from seg_vton.parsing.instances import SCORE_THR
 from seg_vton.parsing.jobs import read_records, relative, result_path
-
-SCORE_THR = 0.3
-"""Instances below it are left out; lower than for looking at, as a missing garment spoils more than a doubtful one."""
 
 LEAST_UPPER, LEAST_HEAD = 0.01, 0.0008
 """The smallest upper garment and head to train on, as shares of the photo (at 256 x 192: 492 and 40 pixels)."""
