@@ -1,4 +1,4 @@
-# Everything starts from git, make and a Python 3.10 to 3.12 with venv:
+# Everything starts from git, make and a Python 3.10 to 3.14 with venv, or uv:
 #   make demo            set up, then from drawn dolls over segmentation to try-on: the report is work_dirs/demo/report.html
 #   make demo-segmentation   only its first half
 #   make test            set up and run the test suite
@@ -47,15 +47,24 @@ train_in = --work-dir $(1) --resume --launcher pytorch $(AMP) \
 help:
 	@sed -n '1,9s/^# \{0,1\}//p' Makefile
 
-define check_python
-$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 12) or sys.exit(f"Python 3.10 to 3.12 is needed and $(PYTHON) is {v[0]}.{v[1]}: call make PYTHON=python3.11")'
+# $(call venv,FOLDER) makes an environment with $(PYTHON), or with a fitting Python that uv finds or brings.
+define venv
+test -x $(1)/bin/python || \
+if $(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null; then \
+	$(PYTHON) -m venv $(1); \
+elif command -v uv >/dev/null; then \
+	uv venv --seed --python '>=3.10,<3.15' $(1); \
+else \
+	echo "Python 3.10 to 3.14 with venv is needed, and $(PYTHON) is none: call make PYTHON=python3.12, or install uv, which brings one:"; \
+	echo "  curl -LsSf https://astral.sh/uv/install.sh | sh"; \
+	exit 1; \
+fi
 endef
 
 setup: $(VENV)/.installed
 
 $(VENV)/.installed: requirements.lock pyproject.toml
-	@$(check_python)
-	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@$(call venv,$(VENV))
 	$(PY) -m pip install --no-deps --require-hashes -r requirements.lock
 	$(PY) -m pip install --no-deps --no-build-isolation -e .
 	$(PY) tools/check_env.py
@@ -132,8 +141,7 @@ test-faults: $(VENV)/.installed
 	$(PY) tools/analysis/reliability.py docs/results/faults --out docs/reliability.md
 
 $(UPSTREAM)/.installed: tests/upstream/requirements.lock pyproject.toml
-	@$(check_python)
-	test -x $(UPSTREAM)/bin/python || $(PYTHON) -m venv $(UPSTREAM)
+	@$(call venv,$(UPSTREAM))
 	$(UPSTREAM)/bin/python -m pip install --no-deps --require-hashes -r tests/upstream/requirements.lock
 	$(UPSTREAM)/bin/python -m pip install --no-deps --no-build-isolation -e .
 	@touch $@

@@ -27,7 +27,7 @@ FORKS = {
 ORIGINALS = {"mmengine": "0.10.7", "mmcv-lite": "2.1.0", "mmdet": "3.3.0", "opencv-python-headless": "4.11"}
 
 
-@pytest.mark.parametrize(("version", "wrong"), [((3, 9), True), ((3, 10), False), ((3, 12), False), ((3, 13), True)])
+@pytest.mark.parametrize(("version", "wrong"), [((3, 9), True), ((3, 10), False), ((3, 14), False), ((3, 15), True)])
 def test_python(tool, version, wrong):
     finding = tool.check_python(version)
     assert bool(finding.fault) == bool(finding.fix) == wrong

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-PYTHONS = ((3, 10), (3, 12))
+PYTHONS = ((3, 10), (3, 14))
 # Import name -> distributions that bring it: the maintained fork and the originals. Two of them overwrite each other.
 FAMILIES = {
     "mmengine": ("onedl-mmengine", "mmengine", "mmengine-lite"),
@@ -79,8 +79,8 @@ def check_python(version: tuple[int, int]) -> Finding:
     value = platform.python_version()
     if PYTHONS[0] <= version <= PYTHONS[1]:
         return Finding("python", value)
-    fault = f"Python {'.'.join(map(str, version))} is not one of 3.10, 3.11, 3.12"
-    return Finding("python", value, fault, "remove .venv, then: make setup PYTHON=python3.11")
+    fault = f"Python {'.'.join(map(str, version))} is not one of 3.10 to 3.14"
+    return Finding("python", value, fault, "remove .venv, then: make setup PYTHON=python3.12")
 
 
 def check_families(installed: Mapping[str, str]) -> list[Finding]:
