@@ -1,4 +1,4 @@
-"""Sizes that config headers and the README state in words, against the models that the configs build."""
+"""Sizes that config headers state in words, against the models that the configs build."""
 
 import re
 from pathlib import Path
@@ -42,12 +42,3 @@ def test_a_config_adds_the_parameters_that_its_header_says(path, sizes):
 
 def test_some_configs_state_their_size():
     assert len(CLAIMANTS) >= 5
-
-
-def test_the_share_of_p6_and_of_carafe_in_the_neck(sizes):
-    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    p6, carafe = re.search(
-        r"by convolutions, which have ([\d.]+) M parameters where CARAFE has ([\d.]+) M", text
-    ).groups()
-    assert sizes["nearest"]["neck"] - sizes["fpn"]["neck"] == pytest.approx(float(p6), abs=0.005)
-    assert sizes["carafe"]["neck"] - sizes["nearest"]["neck"] == pytest.approx(float(carafe), abs=0.005)

@@ -1,98 +1,66 @@
-"""The README's commands name scripts, options, configs and make targets that exist."""
+"""Commands of the README and of docs/ name scripts, flags, configs and make targets that exist; links lead somewhere."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import runpy
 import shlex
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-
-
-def bash_lines(document: str) -> list[str]:
-    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / document).read_text(), flags=re.S)
-    return [line for block in blocks for line in block.splitlines() if line and not line.startswith("#")]
-
-
-def words_of_tools() -> list[list[str]]:
-    words = [shlex.split(line) for line in bash_lines("README.md") if "tools/" in line]
-    return [line[next(i for i, word in enumerate(line) if word.startswith("tools/")) :] for line in words]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "data/README.md", *sorted(ROOT.glob("docs/*.md"))]
+LINES = [
+    line.split("  #")[0].strip()
+    for page in PAGES
+    for block in re.findall(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for line in block.replace("\\\n", " ").splitlines()
+]
 
 
 class Parsed(BaseException):
-    """Ends a script where it has described its options."""
-
-    def __init__(self, parser: argparse.ArgumentParser) -> None:
-        self.options = {option for action in parser._actions for option in action.option_strings}
+    """Ends a script where it has described its flags."""
 
 
 @cache
-def options_of(script: str) -> set[str]:
-    """The options of a script, which runs in this process as far as it would read them: imports take seconds."""
+def flags_of(script: str) -> set[str]:
+    """The flags of a script, which runs in this process up to the point where it reads them: imports take seconds."""
 
     def stop(parser: argparse.ArgumentParser, *_: object) -> None:
-        raise Parsed(parser)
+        raise Parsed({flag for action in parser._actions for flag in action.option_strings})
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(argparse.ArgumentParser, "parse_args", stop)
         patch.syspath_prepend(ROOT / Path(script).parent)
         with pytest.raises(Parsed) as parsed:
             runpy.run_path(str(ROOT / script), run_name="__main__")
-    return parsed.value.options
+    return parsed.value.args[0]
 
 
-def test_readme_has_commands():
-    assert len(words_of_tools()) > 10
+def written_by_the_pages() -> set[str]:
+    """Configs that a page writes itself, as `cat > FILE <<'END'`."""
+    return {line.split()[2] for line in LINES if line.startswith("cat > ")}
 
 
-@pytest.mark.parametrize("words", words_of_tools(), ids=" ".join)
-def test_command_names_what_exists(words):
-    script, *rest = words
-    assert (ROOT / script).is_file()
-    for option in (word for word in rest if word.startswith("--")):
-        assert option in options_of(script), f"{script} has no {option}"
-    for path in re.findall(r"configs/[\w./-]+\.py", " ".join(rest)):
-        assert (ROOT / path).is_file()
-
-
-def test_an_option_that_is_not_there_would_be_noticed():
-    options = options_of("tools/train.py")
-    assert {"--help", "--resume", "--cfg-options"} <= options
-    assert not {"--resum", "--cfg", "--no-such-option"} & options
-
-
-def test_the_demos_minutes_are_those_of_its_timings():
-    lines = (ROOT / "docs/results/demo/timings.jsonl").read_text(encoding="utf-8").splitlines()
-    notes = [json.loads(line) for line in lines]
-    assert [note["code"] for note in notes] == [0] * len(notes)
-    begin, end = (datetime.fromisoformat(notes[index]["started"]) for index in (0, -1))
-    minutes = ((end - begin).total_seconds() + notes[-1]["seconds"]) / 60
-    said = re.search(r"On two cores that takes about (\d+) minutes", (ROOT / "README.md").read_text(encoding="utf-8"))
-    assert int(said[1]) == round(minutes)
+@pytest.mark.parametrize("line", dict.fromkeys(line for line in LINES if " tools/" in line))
+def test_a_command_names_what_exists(line):
+    words = shlex.split(line)
+    script, *rest = words[next(i for i, word in enumerate(words) if word.startswith("tools/")) :]
+    assert {word for word in rest if word.startswith("--")} <= flags_of(script)
+    configs = set(re.findall(r"configs/[\w./-]+\.py", line)) - written_by_the_pages()
+    assert not [path for path in configs if not (ROOT / path).is_file()]
 
 
 def test_make_targets_exist():
-    makefile = (ROOT / "Makefile").read_text()
-    for line in bash_lines("README.md"):
-        if line.startswith("make "):
-            assert re.search(rf"^{line.split()[1]}:", makefile, flags=re.M), line
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = {line.split()[1] for line in LINES if line.startswith("make ")}
+    assert targets <= set(re.findall(r"^([\w-]+):", makefile, flags=re.MULTILINE))
 
 
-def test_table_markers_are_paired():
-    text = (ROOT / "README.md").read_text()
-    opened = re.findall(r"<!-- table:([\w-]+) -->", text)
-    assert opened
-    assert opened == re.findall(r"<!-- /table:([\w-]+) -->", text)
-
-
-def test_linked_files_exist():
-    for target in re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text()):
-        if not target.startswith("http"):
-            assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page):
+    links = re.findall(r"\]\((?!http)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert not [link for link in links if not (page.parent / link).exists()]

@@ -309,9 +309,7 @@ def results_page(root: str | Path) -> str:
     return f"{markdown.mark(SCRIPT)}\n\n{environment.get_template(TEMPLATE).render(names)}"
 
 
-_SHORT_AP = [_average_precision(kind, "AP") for kind in ("bbox", "segm", "boundary")]
-_SHORT_AP[1:1] = [_average_precision("bbox", "AP50")]
-_SHORT_AP[3:3] = [_average_precision("segm", "AP50")]
+_SHORT_AP = [_average_precision(kind, name) for kind in ("bbox", "segm") for name in ("AP", "AP50")]
 
 
 def _short_table(names: Sequence[str], rows: Sequence[Row], measures: Sequence[Measure], title: str) -> str:
@@ -325,33 +323,18 @@ def _short_table(names: Sequence[str], rows: Sequence[Row], measures: Sequence[M
     return markdown.table(header, body, left=(title, "seeds"))
 
 
-def _short_classes(family: dict[str, Row]) -> str:
-    """AP of every class, to unfold."""
-    table = segmentation_table.class_table(list(family.items()), [("bbox", "AP"), ("segm", "AP")])
-    return f"<details><summary>AP by class</summary>\n\n{table}\n\n</details>"
-
-
 def readme_tables(root: str | Path) -> str:
-    """The README's short tables, and what changes from row to row."""
+    """The README's short tables: one of a half, on photographs."""
     results, parts = Results(root), []
     for family in results.segmentation_families("segmentation"):
         title = f"Segmentation of {_data(next(iter(family.values())))}"
-        parts += [_short_table(list(family), list(family.values()), _SHORT_AP, title)]
-        parts += [shares(family), _short_classes(family)]
-    if label_maps := results.of("label-maps", "parsing"):
-        parts.append(parsing_table.short(label_maps))
-    for folder in ("tryon-ccp", "tryon"):
-        named = [(family, row) for family in results.tryon_families(folder, "tom") for row in family.values()]
-        if named:
-            names = [tryon_table.name_of(row.facts) + _maps(family) for family, row in named]
-            rows = [row for _, row in named]
-            measures = [*TOM_MEASURES, GMM_MEASURES[0]]
-            parts.append(_short_table(names, rows, measures, f"Try-on on {_data(rows[0])}"))
-            families = {stage: results.tryon_families(folder, stage) for stage in ("gmm", "tom")}
-            lines = [line for family in families["gmm"] for line in gains(gmm_steps(family), GMM_MEASURES)]
-            lines += [line for family in families["tom"] for line in gains(tom_steps(family), TOM_MEASURES)]
-            parts.append("\n".join(lines))
-    return "\n\n".join(part for part in parts if part)
+        parts.append(_short_table(list(family), list(family.values()), _SHORT_AP, title))
+    named = [(family, row) for family in results.tryon_families("tryon-ccp", "tom") for row in family.values()]
+    if named:
+        names = [tryon_table.name_of(row.facts) + _maps(family) for family, row in named]
+        rows = [row for _, row in named]
+        parts.append(_short_table(names, rows, [*TOM_MEASURES, GMM_MEASURES[0]], f"Try-on on {_data(rows[0])}"))
+    return "\n\n".join(parts)
 
 
 def _data(row: Row) -> str:
