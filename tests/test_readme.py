@@ -41,7 +41,7 @@ def flags_of(script: str) -> set[str]:
 
 
 def written_by_the_pages() -> set[str]:
-    """Configs that a page writes itself, as `cat > FILE <<'END'`."""
+    """Configs that a page writes itself: `cat > FILE <<'END'`."""
     return {line.split()[2] for line in LINES if line.startswith("cat > ")}
 
 
