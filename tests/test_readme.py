@@ -1,4 +1,4 @@
-"""Commands of the README and of docs/ name scripts, flags, configs and make targets that exist; links lead somewhere."""
+"""Commands of the README and of docs/ name scripts, flags and configs that exist; links lead to files."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import jinja2
 
-from seg_vton.analysis import contrast, markdown, paper, parsing_table, segmentation_table, sweep_table, tryon_table
+from seg_vton.analysis import contrast, markdown, paper, segmentation_table, sweep_table, tryon_table
 from seg_vton.analysis.ablation import collect, render
 from seg_vton.analysis.contrast import Measure, Step
 from seg_vton.analysis.result_rows import Content, Row, fraction
