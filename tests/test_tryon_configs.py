@@ -19,7 +19,7 @@ from seg_vton.data.photo_pairs.write import PREDICTED as PREDICTED_FOLDER
 from seg_vton.engine import launch
 from seg_vton.engine.launch import load_config
 from seg_vton.labels import DEEPFASHION15, get_space, load_palette_png, save_palette_png
-from seg_vton.parsing.jobs import Job, result_path, write_record
+from seg_vton.parsing.jobs import Item, Job, PhotoResults
 from seg_vton.registry import MODELS
 from seg_vton.tryon.datasets.layouts import LAYOUTS, WARPED, Pair
 
@@ -107,11 +107,12 @@ def sets(tiny_dolls, tmp_path_factory):
 def write_predictions(dolls, root):
     """The true maps as `tools/parse.py` would write them, had it found all."""
     for split in ("train", "test"):
-        out = root / split / SEEN
+        results = PhotoResults(root / split / SEEN, {})
         for photo in sorted((root / split / "image").glob("*.jpg")):
             parse = load_palette_png(dolls / split / "image-parse" / f"{photo.stem}.png", DEEPFASHION15.name)
-            save_palette_png(result_path(out, "label-map", photo.stem), parse, DEEPFASHION15.name)
-            write_record(out, Job(photo, photo.stem, ("label-map",)), {}, pending=False)
+            save_palette_png(results.path("label-map", photo.stem), parse, DEEPFASHION15.name)
+            job = Job(photo.stem, (Item(photo, photo.stem),), ("label-map",))
+            results.write_record(job, pending=False)
 
 
 def shrink_model(model):

@@ -22,9 +22,8 @@ from seg_vton.analysis.curves import draw_curves
 from seg_vton.analysis.result_rows import Content, fraction
 from seg_vton.errors import UserError
 from seg_vton.files import refuse_existing, write_text
-from seg_vton.parsing import jobs as parsing_jobs
+from seg_vton.parsing.jobs import Record, read_records
 from seg_vton.pictures.drawing import grid
-from seg_vton.tryon.inference import jobs as tryon_jobs
 
 TEMPLATE = "report.html.j2"
 ALL, FIRST_HALF = "make demo", "make demo-segmentation"
@@ -224,7 +223,7 @@ def _parsing(folder: Path) -> Section:
 
 
 def _add_maps(section: Section, folder: Path, count: int = 6) -> None:
-    records = parsing_jobs.read_records(folder)
+    records = read_records(folder)
     names = [name for name, record in records.items() if "label-map" in record["files"]][:count]
     if not names:
         raise UserError(f"there are no parsing maps in {folder}")
@@ -232,7 +231,7 @@ def _add_maps(section: Section, folder: Path, count: int = 6) -> None:
     for name in names:
         photo = folder / records[name]["photo"]
         truth = photo.parents[1] / "image-parse" / f"{photo.stem}.png"
-        predicted = parsing_jobs.result_path(folder, "label-map", name)
+        predicted = folder / records[name]["files"]["label-map"]
         for row, title, path in zip(rows, (name, "predicted", "truth"), (photo, predicted, truth), strict=True):
             row.append((title, _cell(path)))
     picture = Image.fromarray(grid(rows))
@@ -315,13 +314,13 @@ def _try_on(folder: Path) -> Section:
 
 
 def _add_try_ons(section: Section, folder: Path) -> None:
-    records = tryon_jobs.read_records(folder)
+    records = read_records(folder, "garment")
     if not records:
         raise UserError(f"there are no try-ons in {folder}")
     persons, garments = (_photos(records.values(), folder, role) for role in ("person", "garment"))
     made = {
-        (record["person"]["name"], record["garment"]["name"]): tryon_jobs.result_path(folder, "try-on", name)
-        for name, record in records.items()
+        (record["person"]["name"], record["garment"]["name"]): folder / record["files"]["try-on"]
+        for record in records.values()
         if not record["pending"]
     }
     blank = np.full((_CELL[1], _CELL[0], 3), 232, np.uint8)
@@ -337,7 +336,7 @@ def _add_try_ons(section: Section, folder: Path) -> None:
     section.pictures.append(inline(picture, caption))
 
 
-def _photos(records: Iterable[tryon_jobs.Record], folder: Path, role: str) -> dict[str, Path]:
+def _photos(records: Iterable[Record], folder: Path, role: str) -> dict[str, Path]:
     """The photos of persons or garments by name."""
     return {record[role]["name"]: folder / record[role]["path"] for record in records}
 

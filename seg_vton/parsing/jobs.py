@@ -1,17 +1,20 @@
-"""Which photos are still to be parsed, under which names, and the records that make an interrupted run go on.
+"""What a run over photos still has to do, and the records that make an interrupted run go on.
 
-Results are `OUT/<kind>/<name><suffix>`, and `OUT/records/<name>.json` says what they are of: the photo, the stamp
-(checkpoint, model, settings) and the files. A record is written before a photo's files, listing them as pending, and
+Results are `OUT/<kind>/<name><suffix>`, and `OUT/records/<name>.json` says what they are of: the input files, the stamp
+(checkpoints, models, settings) and the files. A record is written before a job's files, listing them as pending, and
 again after them: files that a killed run left are known as ours, and files that are not ours are never touched.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from seg_vton.errors import UserError
 from seg_vton.files import leads_nowhere, read_json, refuse_existing, write_json
@@ -25,18 +28,40 @@ Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Job:
-    """One photo to parse.
+class Item:
+    """A photo that a run was given.
 
     Attributes:
         photo: its file.
-        name: of its results, with forward slashes, without a suffix; no other photo's results have it.
-        kinds: what is to be written; what is there already is not among them.
-        done: the kinds that are there already and stay.
+        name: of it in the names of results; no other photo of the same role has it.
+        folder: the input folder it was found in; None stands for its own.
+        extra: the file of its pose or mask, where there is one.
     """
 
     photo: Path
     name: str
+    folder: Path | None = None
+    extra: Path | None = None
+
+    @property
+    def place(self) -> Path:
+        """Its path in its folder, where its pose or mask is looked for in theirs."""
+        return self.photo.relative_to(self.folder or self.photo.parent)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Results to make.
+
+    Attributes:
+        name: of the results, with forward slashes, without a suffix; no other job's have it.
+        items: the photos they are made of.
+        kinds: what is to be written; what is there already is not among them.
+        done: the kinds that are there already and stay.
+    """
+
+    name: str
+    items: tuple[Item, ...]
     kinds: tuple[str, ...]
     done: tuple[str, ...] = ()
 
@@ -46,144 +71,237 @@ class Plan:
     """What a run has to do.
 
     Attributes:
-        jobs: photos to parse, in order.
-        complete: number of photos whose results are all there.
-        failures: a message for each input that cannot be parsed.
+        jobs: in order.
+        complete: number of jobs whose results are all there.
+        failures: a message for each input or job that cannot be done.
     """
 
     jobs: list[Job] = field(default_factory=list)
     complete: int = 0
     failures: list[str] = field(default_factory=list)
 
+    def complain(self) -> None:
+        """Prints the failures."""
+        for message in self.failures:
+            complain(message)
 
-def result_path(out: Path, kind: str, name: str) -> Path:
-    """Where a result of a kind is written."""
-    return out / kind / f"{name}{KINDS[kind].suffix}"
 
-
-def write_record(out: Path, job: Job, stamp: Mapping[str, Any], pending: bool, **facts: Any) -> None:
-    """Writes what the results of a photo are of.
+class Results:
+    """A folder of results and their records; each tool has a subclass.
 
     Args:
-        out: folder of the results.
-        job: the photo.
-        stamp: all that the results depend on besides the photo.
-        pending: whether the files of `job.kinds` are still to be written.
-        facts: anything else that the record is to hold.
+        out: the folder.
+        stamp: all that the results depend on besides the input files, as JSON can hold it.
+
+    Attributes:
+        suffixes: how the file of each kind ends; without a suffix it is a folder.
+        role: a key that the tool's records have and no other tool's.
     """
-    there = job.done if pending else (*job.done, *job.kinds)
-    record = {
-        "schema": SCHEMA,
-        "photo": relative(job.photo, out),
-        "bytes": job.photo.stat().st_size,
-        "stamp": dict(stamp),
-        "files": {
-            kind: result_path(out, kind, job.name).relative_to(out).as_posix() for kind in KINDS if kind in there
-        },
-        "pending": [kind for kind in KINDS if pending and kind in job.kinds],
-        **facts,
-    }
-    write_json(_record_path(out, job.name), record, overwrite=True, indent=1)
+
+    suffixes: ClassVar[Mapping[str, str]]
+    role: ClassVar[str]
+
+    def __init__(self, out: str | Path, stamp: Mapping[str, Any]) -> None:
+        self.out, self.stamp = Path(out), dict(stamp)
+
+    def inputs(self, job: Job) -> Record:
+        """What a record says of a job's input files: paths from `out`, sizes in bytes and hashes."""
+        raise NotImplementedError
+
+    @staticmethod
+    def versions(record: Record) -> dict[str, Any]:
+        """Hash or size of each input file, by what messages call it: what tells it from another version of it."""
+        raise NotImplementedError
+
+    @cached_property
+    def records(self) -> dict[str, Record]:
+        """The records of earlier runs by the name of their results."""
+        return read_records(self.out, self.role)
+
+    def path(self, kind: str, name: str) -> Path:
+        """Where a result of a kind is written."""
+        return self.out / kind / f"{name}{self.suffixes[kind]}"
+
+    def write_record(self, job: Job, pending: bool, **facts: Any) -> None:
+        """Writes what the results of a job are of.
+
+        Args:
+            job: the job.
+            pending: whether the files of `job.kinds` are still to be written.
+            facts: anything else that the record is to hold.
+        """
+        there = job.done if pending else (*job.done, *job.kinds)
+        files = {kind: self.path(kind, job.name).relative_to(self.out).as_posix() for kind in self.suffixes}
+        record = {
+            "schema": SCHEMA,
+            **self.inputs(job),
+            "stamp": self.stamp,
+            "files": {kind: file for kind, file in files.items() if kind in there},
+            "pending": [kind for kind in files if pending and kind in job.kinds],
+            **facts,
+        }
+        write_json(self.out / RECORDS / f"{job.name}.json", record, overwrite=True, indent=1)
+
+    def add(self, plan: Plan, job: Job, overwrite: bool) -> None:
+        """Adds a job to a plan, with what of its kinds is not there yet.
+
+        Results that are of another stamp or of other versions of the files, and files that no record knows, are
+        failures of the plan, unless `overwrite` has them written anew.
+        """
+        try:
+            job = self._unfinished(job, overwrite)
+        except UserError as error:
+            plan.failures.append(str(error))
+            return
+        if job.kinds:
+            plan.jobs.append(job)
+        else:
+            plan.complete += 1
+
+    def _unfinished(self, job: Job, overwrite: bool) -> Job:
+        """The job with the kinds that are still to be written; raises `UserError` as `add` says."""
+        record = self.records.get(job.name, {})
+        changed = self._changes(job, record) if record else []
+        if changed and not overwrite:
+            raise UserError(
+                f"{self.out / RECORDS / job.name}.json is of another {' and '.join(changed)}: pass --overwrite to do "
+                "it again, or choose another --out"
+            )
+        there = [kind for kind in record.get("files", ()) if self.path(kind, job.name).exists()]
+        ours = {*record.get("files", ()), *record.get("pending", ())}
+        # Of what has changed, all that is there is written anew: none of it may stay beside the new results.
+        wanted = {*job.kinds, *ours} if changed else {*job.kinds}
+        missing = tuple(kind for kind in self.suffixes if kind in wanted and (overwrite or kind not in there))
+        for kind in missing:
+            refuse_existing(self.path(kind, job.name), overwrite or kind in ours)
+        return replace(job, kinds=missing, done=tuple(kind for kind in there if kind not in missing))
+
+    def _changes(self, job: Job, record: Record) -> list[str]:
+        """What of stamp and input files is not as a record says."""
+        stamp, before, now = record["stamp"], self.versions(record), self.versions(self.inputs(job))
+        changed = [key for key, value in self.stamp.items() if stamp.get(key) != value]
+        return sorted(changed + [name for name in now.keys() | before if now.get(name) != before.get(name)])
 
 
-def _record_path(out: Path, name: str) -> Path:
-    return out / RECORDS / f"{name}.json"
+class PhotoResults(Results):
+    """What `tools/parse.py` writes: a job for each photo."""
+
+    suffixes = {name: kind.suffix for name, kind in KINDS.items()}
+    role = "photo"
+
+    def inputs(self, job: Job) -> Record:
+        """Path and size of the photo."""
+        photo = job.items[0].photo
+        return {"photo": relative(photo, self.out), "bytes": file_state(photo).st_size}
+
+    @staticmethod
+    def versions(record: Record) -> dict[str, Any]:
+        """The photo's size."""
+        return {"photo": record["bytes"]}
+
+    def plan(self, inputs: Sequence[str | Path], kinds: Sequence[str], overwrite: bool = False) -> Plan:
+        """Finds the photos and what is to be written of each.
+
+        Args:
+            inputs: photos, and folders that are searched for photos to any depth.
+            kinds: what to write, of `KINDS`.
+            overwrite: write everything anew, whatever is there.
+
+        Raises:
+            UserError: `out` holds results under another stamp that would stay beside those of this run.
+        """
+        plan = Plan()
+        known = {record["photo"]: name for name, record in self.records.items()}
+        items = find_items(inputs, self.out, known, plan.failures)
+        replaced = {item.name for item in items} if overwrite else set()
+        others = {name: record["stamp"] for name, record in self.records.items() if record["stamp"] != self.stamp}
+        staying = sorted(others.keys() - replaced)
+        if staying:
+            old, new = others[staying[0]], self.stamp
+            differences = "; ".join(f"{k} was {old.get(k)!r} and is {new[k]!r}" for k in new if old.get(k) != new[k])
+            raise UserError(
+                f"{self.out} holds results of {len(staying)} photos under other settings, {staying[0]} for one "
+                f"({differences}). Choose another --out, or pass all these photos and --overwrite"
+            )
+        for item in items:
+            self.add(plan, Job(item.name, (item,), tuple(kinds)), overwrite)
+        return plan
 
 
-def relative(photo: Path, out: Path) -> str:
-    """The photo's path from `out`, so that both can move together; pathlib has no `..` before Python 3.12."""
-    return Path(os.path.relpath(photo, out)).as_posix()
+def complain(message: str) -> None:
+    """Says on stderr what cannot be done, at once, while the rest goes on."""
+    print(f"error: {message}", file=sys.stderr, flush=True)
 
 
-def read_records(out: Path) -> dict[str, Record]:
-    """The records in a folder by the name of their photo's results.
+def relative(path: Path, out: Path) -> str:
+    """A file's path from `out`, so that both can move together; pathlib has no `..` before Python 3.12."""
+    return Path(os.path.relpath(path, out)).as_posix()
+
+
+def file_state(path: Path) -> os.stat_result:
+    """Size and times of a file; raises `UserError` where it is gone."""
+    try:
+        return path.stat()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def read_records(out: Path, role: str = "photo") -> dict[str, Record]:
+    """The records in a folder of results.
+
+    Args:
+        out: the folder.
+        role: of the records: 'photo' for those of `tools/parse.py`, 'garment' for those of `tools/try_on.py`.
+
+    Returns:
+        The records by the name of their results. `files` has the files by kind, as paths from `out`; `stamp` what they
+        were made with: `checkpoint_sha256`, `model_sha256`, `score_thr` and more (see `ClothingParser.stamp`).
 
     Raises:
-        UserError: a file among them is none of this schema.
+        UserError: a file among them is none of this schema and tool.
     """
     folder = out / RECORDS
     records = {}
-    for path in sorted(folder.rglob("*.json")):
-        if path.name.startswith("."):
-            continue  # what a killed run was writing
+    for path in sorted(folder.rglob("[!.]*.json")):  # hidden is what a killed run was writing
         record = read_json(path)
-        if not isinstance(record, dict) or record.get("schema") != SCHEMA or "photo" not in record:
+        if not isinstance(record, dict) or record.get("schema") != SCHEMA or role not in record:
             raise UserError(f"{path} is no record of this tool's (schema {SCHEMA}): choose another --out")
         records[path.relative_to(folder).as_posix().removesuffix(".json")] = record
     return records
 
 
-def plan_jobs(
-    inputs: Sequence[str | Path], out: Path, kinds: Sequence[str], stamp: Mapping[str, Any], overwrite: bool = False
-) -> Plan:
-    """Finds the photos and what is to be written of each.
+def find_items(
+    inputs: Sequence[str | Path], out: Path, known: Mapping[str, str], failures: list[str], separator: str = "/"
+) -> list[Item]:
+    """Finds photos and gives each a name of its own; one that is given twice, in whatever way, comes once.
+
+    A name is the known one, else the photo's path in its folder, changed as need be: `a.jpg` is `a`; an `a.png` beside
+    it is `a_png`; another folder's `a.jpg` is `FOLDER/a`; then numbers follow.
 
     Args:
         inputs: photos, and folders that are searched for photos to any depth.
         out: folder of the results; inside an input folder it is not searched.
-        kinds: what to write, of `KINDS`.
-        stamp: all that the results depend on besides the photo.
-        overwrite: write everything anew, whatever is there.
-
-    Returns:
-        The plan; an input that does not exist and a folder without photos are failures in it.
-
-    Raises:
-        UserError: `out` holds results under another stamp, or files that this tool did not write are in the way.
-    """
-    plan = Plan()
-    records = read_records(out)
-    photos = find_inputs(inputs, out, plan.failures)
-    names = name_photos(photos, out, {record["photo"]: name for name, record in records.items()})
-    _refuse_other_stamps(out, records, stamp, set(names.values()) if overwrite else set())
-    for photo, name in names.items():
-        record = records.get(name, {})
-        if record and record["bytes"] != photo.stat().st_size and not overwrite:
-            plan.failures.append(
-                f"{photo} has changed since its results were written: pass --overwrite to parse it again"
-            )
-            continue
-        _add(plan, Job(photo, name, tuple(kinds)), record, out, record.get("stamp") == stamp, overwrite)
-    return plan
-
-
-def _add(plan: Plan, job: Job, record: Record, out: Path, same_stamp: bool, overwrite: bool) -> None:
-    """Adds a photo to the plan, with what of `job.kinds` is to be written."""
-    there = [kind for kind in record.get("files", ()) if result_path(out, kind, job.name).exists()]
-    ours = {*record.get("files", ()), *record.get("pending", ())}
-    # Under another stamp all that is there is written anew: none of it may stay beside the new results.
-    wanted = {*job.kinds} if same_stamp else {*job.kinds, *ours}
-    missing = tuple(kind for kind in KINDS if kind in wanted and (overwrite or kind not in there))
-    if not missing:
-        plan.complete += 1
-        return
-    for kind in missing:
-        refuse_existing(result_path(out, kind, job.name), overwrite or kind in ours)
-    plan.jobs.append(Job(job.photo, job.name, missing, tuple(kind for kind in there if kind not in missing)))
-
-
-def find_inputs(inputs: Sequence[str | Path], out: Path, failures: list[str]) -> dict[Path, Path]:
-    """Finds photos, and which folder each was found in; one that is given twice, in whatever way, comes once.
-
-    Args:
-        inputs: photos, and folders that are searched for photos to any depth.
-        out: folder of the results; inside an input folder it is not searched.
+        known: name by the photo's path from `out`, from the records of earlier runs; no other photo gets these names.
         failures: a message for each input that is not there or has no photos is appended.
-
-    Returns:
-        The folder by photo, in order: the input folder, or its own for a photo that is an input.
+        separator: what stands between a folder and a name.
     """
-    seen: set[Path] = set()
-    photos = {}
+    items, seen, taken = [], set[Path](), {name.casefold() for name in known.values()}
     for photo, folder in _find(inputs, out, failures):
         place = photo.absolute() if leads_nowhere(photo) else photo.resolve()
-        if place not in seen:
-            seen.add(place)
-            photos[photo] = folder
-    return photos
+        if place in seen:
+            continue
+        seen.add(place)
+        plain = photo.relative_to(folder).with_suffix("").as_posix()
+        both = plain, f"{plain}_{photo.suffix[1:].lower()}"
+        wanted = [
+            name.replace("/", separator) for name in (*both, *(f"{folder.resolve().name}/{name}" for name in both))
+        ]
+        items.append(Item(photo, known.get(relative(photo, out)) or free_name(wanted, taken), folder))
+    return items
 
 
 def _find(inputs: Sequence[str | Path], out: Path, failures: list[str]) -> Iterator[tuple[Path, Path]]:
+    """Yields photos with the folder that each was found in: the input folder, or its own for one that is an input."""
     for path in map(Path, inputs):
         if path.is_dir():
             found = list(find_photos(path, leave_out=out))
@@ -196,52 +314,12 @@ def _find(inputs: Sequence[str | Path], out: Path, failures: list[str]) -> Itera
             failures.append(f"{path} does not exist")
 
 
-def name_photos(photos: Mapping[Path, Path], out: Path, known: Mapping[str, str]) -> dict[Path, str]:
-    """Gives each photo a name of its own: the known one, else its path in its folder, changed as need be.
+def free_name(wanted: Sequence[str], taken: set[str]) -> str:
+    """The first of some names that is not in `taken`, which gets it; else the first one with a number.
 
-    `a.jpg` is `a`; an `a.png` beside it is `a_png`; another folder's `a.jpg` is `FOLDER/a`; then numbers follow. Names
-    that differ in case alone count as the same, as they are on some disks.
-
-    Args:
-        photos: the folder by photo, see `find_inputs`.
-        out: folder of the results.
-        known: name by the photo's path from `out`, from the records of earlier runs; no other photo gets these names.
+    Names that differ in case alone count as the same, as they are on some disks.
     """
-    taken = {name.casefold() for name in known.values()}
-    names = {}
-    for photo, folder in photos.items():
-        name = known.get(relative(photo, out)) or _free_name(photo, folder, taken)
-        taken.add(name.casefold())
-        names[photo] = name
-    return names
-
-
-def _free_name(photo: Path, folder: Path, taken: set[str]) -> str:
-    """The first name that is free."""
-    plain = photo.relative_to(folder).with_suffix("").as_posix()
-    suffixed = f"{plain}_{photo.suffix[1:].lower()}"
-    wanted = [plain, suffixed, f"{folder.resolve().name}/{plain}", f"{folder.resolve().name}/{suffixed}"]
-    number = 2
-    while wanted[0].casefold() in taken:
-        wanted.pop(0)
-        if not wanted:
-            wanted, number = [f"{plain}-{number}"], number + 1
-    return wanted[0]
-
-
-def _refuse_other_stamps(
-    out: Path, records: Mapping[str, Record], stamp: Mapping[str, Any], replaced: set[str]
-) -> None:
-    """Raises `UserError` when results under another stamp would stay beside those of this run."""
-    others = {name: record["stamp"] for name, record in records.items() if record["stamp"] != stamp}
-    staying = sorted(set(others) - replaced)
-    if not staying:
-        return
-    old = others[staying[0]]
-    differences = "; ".join(
-        f"{key} was {old.get(key)!r} and is {stamp.get(key)!r}" for key in stamp if old.get(key) != stamp.get(key)
-    )
-    raise UserError(
-        f"{out} holds results of {len(staying)} photos under other settings, {staying[0]} for one ({differences}). "
-        "Choose another --out, or pass all these photos and --overwrite"
-    )
+    numbered = (f"{wanted[0]}-{number}" for number in itertools.count(2))
+    name = next(name for name in itertools.chain(wanted, numbered) if name.casefold() not in taken)
+    taken.add(name.casefold())
+    return name

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +17,7 @@ from mmengine import dist
 from seg_vton.errors import UserError
 from seg_vton.files import remove_leftovers
 from seg_vton.labels import DEEPFASHION15, conversion_table
-from seg_vton.parsing.instances import Parsing
-from seg_vton.parsing.jobs import Job, Plan, plan_jobs, result_path, write_record
+from seg_vton.parsing.jobs import Job, PhotoResults, Plan, complain
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.parsing.writers import KINDS, Result
 from seg_vton.pictures.photos import read_photo
@@ -96,101 +94,30 @@ def parse_photos(
 
     Raises:
         UserError: the batch size is below 1, the label space cannot be converted to, the results cannot be written, or
-            see `plan_jobs`.
+            see `PhotoResults.plan`.
     """
     if batch_size < 1:
         raise UserError(f"--batch-size is {batch_size}: it must be 1 or more")
     conversion_table(DEEPFASHION15.name, label_space)  # raises where there is none, before any work
-    out = Path(out)
-    stamp = {**parser.stamp, "label_space": label_space, "fill_holes": fill_holes}
-    plan = _shared_plan(inputs, out, kinds, stamp, overwrite)
-    own = plan.jobs[dist.get_rank() :: dist.get_world_size()]
-    outcome = Outcome()
     settings = {"label_space": label_space, "fill_holes": fill_holes}
-    try:
-        for job, photo, parsing in _parse(parser, _progress(own), batch_size, outcome.failures):
-            write_record(out, job, stamp, pending=True)
-            result = Result(photo, job.photo.name, parsing, **settings)
+    results, outcome = PhotoResults(out, {**parser.stamp, **settings}), Outcome()
+    plan = _shared_plan(results, inputs, kinds, overwrite)
+    own = plan.jobs[dist.get_rank() :: dist.get_world_size()]
+    for batch in _batches(own, batch_size, outcome.failures):
+        parsings = parser.parse_batch([photo for _, photo in batch])
+        for (job, photo), parsing in zip(batch, parsings, strict=True):
+            results.write_record(job, pending=True)
+            result = Result(photo, job.items[0].photo.name, parsing, **settings)
             for kind in job.kinds:
-                KINDS[kind].write(result_path(out, kind, job.name), result)
-            write_record(out, job, stamp, pending=False, **_facts(parsing))
+                KINDS[kind].write(results.path(kind, job.name), result)
+            height, width = parsing.shape
+            found = [
+                {"class": name, "score": round(score, 4)}
+                for name, score in zip(parsing.classes, parsing.scores.tolist(), strict=True)
+            ]
+            results.write_record(job, pending=False, width=width, height=height, instances=found)
             outcome.parsed += 1
-            if not len(parsing):
-                outcome.empty.append(job.name)
-    except OSError as error:
-        raise UserError(f"cannot write to {out}: {error.strerror or error}") from error
-    return _gather(outcome, plan)
-
-
-def _shared_plan(
-    inputs: Sequence[str | Path], out: Path, kinds: Sequence[str], stamp: dict[str, Any], overwrite: bool
-) -> Plan:
-    """The first process's plan in every process; its error, too, or the others would wait for it."""
-    answer: list[Any] = [None]
-    if dist.is_main_process():
-        try:
-            remove_leftovers(out)
-            answer = [plan_jobs(inputs, out, kinds, stamp, overwrite)]
-        except UserError as error:
-            answer = [str(error)]
-    dist.broadcast_object_list(answer)
-    if isinstance(answer[0], str):
-        raise UserError(answer[0])
-    if dist.is_main_process():
-        for message in answer[0].failures:
-            _complain(message)
-    return answer[0]
-
-
-def _progress(jobs: list[Job]) -> Iterable[tuple[Job, Future[np.ndarray]]]:
-    """Photos on their way in, with a bar in the first process."""
-    reading = _read_ahead(jobs)
-    return track(reading, "parsing", total=len(jobs)) if dist.is_main_process() and jobs else reading
-
-
-def _read_ahead(jobs: list[Job]) -> Iterator[tuple[Job, Future[np.ndarray]]]:
-    """Yields each job with its photo to come; no more than a few photos are in memory."""
-    with ThreadPoolExecutor(_READERS) as pool:
-        waiting: deque[tuple[Job, Future[np.ndarray]]] = deque()
-        for job in jobs:
-            waiting.append((job, pool.submit(read_photo, job.photo)))
-            if len(waiting) > _READERS:
-                yield waiting.popleft()
-        yield from waiting
-
-
-def _parse(
-    parser: ClothingParser, reading: Iterable[tuple[Job, Future[np.ndarray]]], batch_size: int, failures: list[str]
-) -> Iterator[tuple[Job, np.ndarray, Parsing]]:
-    """Yields each photo with its parsing; reports those that cannot be read."""
-    batch: list[tuple[Job, np.ndarray]] = []
-    for job, future in reading:
-        try:
-            batch.append((job, future.result()))
-        except UserError as error:
-            failures.append(str(error))
-            _complain(str(error))
-        if len(batch) == batch_size:
-            yield from _predict(parser, batch)
-            batch = []
-    yield from _predict(parser, batch)
-
-
-def _predict(parser: ClothingParser, batch: list[tuple[Job, np.ndarray]]) -> Iterator[tuple[Job, np.ndarray, Parsing]]:
-    parsings = parser.parse_batch([photo for _, photo in batch])
-    yield from ((job, photo, parsing) for (job, photo), parsing in zip(batch, parsings, strict=True))
-
-
-def _facts(parsing: Parsing) -> dict[str, Any]:
-    """What a record says of a parsing."""
-    height, width = parsing.shape
-    scores = [round(score, 4) for score in parsing.scores.tolist()]
-    instances = [{"class": name, "score": score} for name, score in zip(parsing.classes, scores, strict=True)]
-    return {"width": width, "height": height, "instances": instances}
-
-
-def _gather(outcome: Outcome, plan: Plan) -> Outcome:
-    """Adds up what the processes did."""
+            outcome.empty += [] if found else [job.name]
     parts = dist.all_gather_object(outcome)
     return Outcome(
         parsed=sum(part.parsed for part in parts),
@@ -200,5 +127,45 @@ def _gather(outcome: Outcome, plan: Plan) -> Outcome:
     )
 
 
-def _complain(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr, flush=True)
+def _shared_plan(results: PhotoResults, inputs: Sequence[str | Path], kinds: Sequence[str], overwrite: bool) -> Plan:
+    """The first process's plan in every process; its error, too, or the others would wait for it."""
+    answer: list[Any] = [None]
+    if dist.is_main_process():
+        try:
+            remove_leftovers(results.out)
+            answer = [results.plan(inputs, kinds, overwrite)]
+            answer[0].complain()
+        except UserError as error:
+            answer = [str(error)]
+    dist.broadcast_object_list(answer)
+    if isinstance(answer[0], str):
+        raise UserError(answer[0])
+    return answer[0]
+
+
+def _batches(jobs: list[Job], size: int, failures: list[str]) -> Iterator[list[tuple[Job, np.ndarray]]]:
+    """Yields some jobs with their photos at a time; reports photos that cannot be read. The first process has a bar."""
+    reading = _read_ahead(jobs)
+    batch: list[tuple[Job, np.ndarray]] = []
+    for job, photo in track(reading, "parsing", total=len(jobs)) if dist.is_main_process() and jobs else reading:
+        try:
+            batch.append((job, photo.result()))
+        except UserError as error:
+            failures.append(str(error))
+            complain(str(error))
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _read_ahead(jobs: list[Job]) -> Iterator[tuple[Job, Future[np.ndarray]]]:
+    """Yields each job with its photo to come; no more than a few photos are in memory."""
+    with ThreadPoolExecutor(_READERS) as pool:
+        waiting: deque[tuple[Job, Future[np.ndarray]]] = deque()
+        for job in jobs:
+            waiting.append((job, pool.submit(read_photo, job.items[0].photo)))
+            if len(waiting) > _READERS:
+                yield waiting.popleft()
+        yield from waiting

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from seg_vton.errors import UserError
-from seg_vton.labels import load_palette_png, save_palette_png
+from seg_vton.labels import load_palette_png
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.parsing.run import parse_photos, start_processes
 from seg_vton.pictures.photos import read_photo
@@ -85,8 +85,8 @@ def test_an_interrupted_run_goes_on(parsers, photos, tmp_path):
 
 def test_a_full_disk_ends_the_run_and_what_is_whole_stays(parsers, photos, tmp_path, monkeypatch):
     parse_photos(parsers[0], [photos], tmp_path / "whole")
-    monkeypatch.setattr("seg_vton.parsing.writers.save_palette_png", full_disk_at("a_png.png"))
-    with pytest.raises(UserError, match=r"cannot write to .*out: No space left on device"):
+    monkeypatch.setattr(Image.Image, "save", full_disk_at("a_png"))
+    with pytest.raises(UserError, match=r"a_png\.png cannot be written: No space left on device"):
         parse_photos(parsers[0], [photos], tmp_path / "out")
     monkeypatch.undo()
     outcome = parse_photos(parsers[0], [photos], tmp_path / "out")
@@ -95,14 +95,15 @@ def test_a_full_disk_ends_the_run_and_what_is_whole_stays(parsers, photos, tmp_p
 
 
 def full_disk_at(name):
-    """`save_palette_png` on a disk that is full when a file is to be written."""
+    """Pillow's `save` on a disk that is full when a file is to be written."""
+    save = Image.Image.save
 
-    def save(path, *rest, **options):
-        if path.name == name:
+    def fail(image, path, *rest, **options):
+        if f".{name}." in path.name:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        save_palette_png(path, *rest, **options)
+        save(image, path, *rest, **options)
 
-    return save
+    return fail
 
 
 def test_a_broken_photo_is_said_and_the_others_are_parsed(parsers, photos, tmp_path, capsys):

@@ -24,7 +24,7 @@ from seg_vton.data.photo_pairs.splits import SPLITS, SplitRule
 from seg_vton.errors import UserError
 from seg_vton.files import find_beside, shared_files, write_json
 from seg_vton.labels import DEEPFASHION15, save_palette_png
-from seg_vton.parsing.jobs import Job, result_path, write_record
+from seg_vton.parsing.jobs import Item, Job, PhotoResults
 from seg_vton.pictures.photos import read_photo
 from seg_vton.pose import BACKENDS, load_or_estimate, openpose_json, resolve_backend
 from seg_vton.pose.files import ENDINGS
@@ -270,10 +270,10 @@ def _save(folder: Path, name: str, person: Person, garment: Garment) -> None:
     write_json(folder / "pose" / f"{wearer}_keypoints.json", openpose_json(person.joints))
     np.save(folder / "warp" / f"{wearer}.npy", garment.theta)
     if person.predicted is not None:
-        job = Job(folder / "image" / f"{wearer}.jpg", wearer, ("label-map",))
-        out = result_path(folder / PREDICTED, "label-map", wearer)
-        save_palette_png(out, person.predicted, DEEPFASHION15.name)
-        write_record(folder / PREDICTED, job, {"label_space": DEEPFASHION15.name}, pending=False)
+        results = PhotoResults(folder / PREDICTED, {"label_space": DEEPFASHION15.name})
+        save_palette_png(results.path("label-map", wearer), person.predicted, DEEPFASHION15.name)
+        photo = Item(folder / "image" / f"{wearer}.jpg", wearer)
+        results.write_record(Job(wearer, (photo,), ("label-map",)), pending=False)
 
 
 def _collect(items: Sequence[_Item], done: Sequence[_Done], outcome: Outcome) -> list[tuple[_Item, Mapping[str, Any]]]:

@@ -16,7 +16,7 @@ from mmengine.logging import print_log
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15, load_palette_png, unions
 from seg_vton.parsing.instances import SCORE_THR
-from seg_vton.parsing.jobs import read_records, relative, result_path
+from seg_vton.parsing.jobs import read_records, relative
 
 LEAST_UPPER, LEAST_HEAD = 0.01, 0.0008
 """The smallest upper garment and head to train on, as shares of the photo (at 256 x 192: 492 and 40 pixels)."""
@@ -81,15 +81,17 @@ class PredictedParsing:
             out = self._predict(out, photos)
         elif not out.is_dir():
             out = Path(self.folder)
-        names = {record["photo"]: name for name, record in read_records(out).items() if _KIND in record["files"]}
-        missing = [photo for photo in photos if relative(photo, out) not in names]
+        maps = {
+            record["photo"]: record["files"][_KIND] for record in read_records(out).values() if _KIND in record["files"]
+        }
+        missing = [photo for photo in photos if relative(photo, out) not in maps]
         if missing:
             raise UserError(
                 f"{out} has no label maps of {len(missing)} of {len(photos)} photos, {missing[0]} for one: write them "
                 f"with `python tools/parse.py CONFIG CHECKPOINT {missing[0].parent} --out {out} --score-thr "
                 f"{self.score_thr:g}`, or give parse a config and a checkpoint"
             )
-        return {photo: result_path(out, _KIND, names[relative(photo, out)]) for photo in photos}
+        return {photo: out / maps[relative(photo, out)] for photo in photos}
 
     def _predict(self, folder: Path, photos: Sequence[Path]) -> Path:
         """Predicts what is missing; returns the folder of this segmenter's maps."""

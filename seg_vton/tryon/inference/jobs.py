@@ -1,156 +1,74 @@
-"""Which persons get which garments, under which names, and what of it an earlier run has done.
+"""Which persons get which garments, and the records of the pairs.
 
-Results are `OUT/<kind>/<name>.png`, and `OUT/records/<name>.json` says what they are of: the inputs with their hashes,
-the stamp (checkpoints and settings), sources and warnings. A record is written before a pair's files, listing them as
-pending, and again after them: what a killed run left is known as ours, and files that are not ours are never touched.
+Results are `OUT/<kind>/PERSON_GARMENT.png`; how they are named, recorded and gone on with is in
+`seg_vton.parsing.jobs`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from seg_vton.errors import UserError
-from seg_vton.files import leads_nowhere, read_json, refuse_existing, sha256, write_json
-from seg_vton.parsing.jobs import find_inputs, name_photos, relative
+from seg_vton.files import leads_nowhere, sha256
+from seg_vton.parsing.jobs import Item, Job, Plan, Record, Results, file_state, find_items, free_name, relative
 from seg_vton.tryon.datasets.layouts import read_pairs
 
 KINDS = ("try-on", "warped-garment", "composition-mask", "parsing", "panel")
 """What is written of a pair, by the name of its folder; all PNG."""
 
-RECORDS = "records"
-SCHEMA = 1
 
-Record = dict[str, Any]
+class PairResults(Results):
+    """What `tools/try_on.py` writes: a job for each person in a garment."""
 
+    suffixes = dict.fromkeys(KINDS, ".png")
+    role = "garment"
 
-@dataclass(frozen=True)
-class Item:
-    """A person or a garment of the run.
+    def inputs(self, job: Job) -> Record:
+        """Names, paths, hashes and sizes of person and garment, and of pose and mask where they are files."""
+        record = {}
+        for role, extra, item in zip(("person", "garment"), ("pose", "mask"), job.items, strict=True):
+            record[role] = {"name": item.name, **self._file(item.photo)}
+            if item.extra is not None:
+                record[role][extra] = self._file(item.extra)
+        return record
 
-    Attributes:
-        photo: its file.
-        name: of it in the names of results; no other person, or no other garment, has it.
-        extra: the file of its pose or mask, where there is one.
-        folder: the input folder it was found in, or its own; None stands for the latter.
-    """
+    def _file(self, path: Path) -> dict[str, Any]:
+        found = file_state(path)
+        digest = _hash(path.absolute(), found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        return {"path": relative(path, self.out), "sha256": digest, "bytes": found.st_size}
 
-    photo: Path
-    name: str
-    extra: Path | None = None
-    folder: Path | None = None
+    @staticmethod
+    def versions(record: Record) -> dict[str, Any]:
+        """Hashes of photos, pose and mask."""
+        found = {}
+        for role in ("person", "garment"):
+            found[role] = record[role]["sha256"]
+            found |= {f"{role}'s {key}": one["sha256"] for key, one in record[role].items() if isinstance(one, dict)}
+        return found
 
-    @property
-    def place(self) -> Path:
-        """Its path in its folder, where its pose or mask is looked for in theirs."""
-        return self.photo.relative_to(self.folder or self.photo.parent)
+    def find(self, inputs: Sequence[str | Path], role: str, failures: list[str]) -> list[Item]:
+        """The photos of persons or garments; what is not there is said in `failures`."""
+        known = {record[role]["path"]: record[role]["name"] for record in self.records.values()}
+        # A folder's name in front of a photo's must not lead into a folder of the results.
+        return find_items(inputs, self.out, known, failures, separator="--")
 
-
-@dataclass(frozen=True)
-class Job:
-    """A person to dress in a garment; the results are called `name`."""
-
-    person: Item
-    garment: Item
-    name: str
-
-
-@dataclass
-class Plan:
-    """What a run has to do.
-
-    Attributes:
-        jobs: the pairs to do, those of a person together.
-        complete: number of pairs whose results are all there.
-        failures: a message for each input or pair that cannot be done.
-    """
-
-    jobs: list[Job] = field(default_factory=list)
-    complete: int = 0
-    failures: list[str] = field(default_factory=list)
-
-
-def result_path(out: Path, kind: str, name: str) -> Path:
-    """Where a result of a kind is written."""
-    return out / kind / f"{name}.png"
-
-
-def record_path(out: Path, name: str) -> Path:
-    """Where the record of a pair is."""
-    return out / RECORDS / f"{name}.json"
-
-
-def write_record(out: Path, job: Job, stamp: Mapping[str, Any], pending: bool, **facts: Any) -> None:
-    """Writes what the results of a pair are of; `facts` are what is known once it is done."""
-    files = {kind: result_path(out, kind, job.name).relative_to(out).as_posix() for kind in KINDS}
-    record = {
-        "schema": SCHEMA,
-        **describe_inputs(job, out),
-        "stamp": dict(stamp),
-        "files": {} if pending else files,
-        "pending": list(KINDS) if pending else [],
-        **facts,
-    }
-    write_json(record_path(out, job.name), record, overwrite=True, indent=1)
-
-
-def describe_inputs(job: Job, out: Path) -> dict[str, Any]:
-    """The files that a pair's results are made of: names, paths from `out`, hashes and sizes in bytes."""
-    return {"person": _describe(job.person, out, "pose"), "garment": _describe(job.garment, out, "mask")}
-
-
-def _describe(item: Item, out: Path, extra: str) -> dict[str, Any]:
-    facts: dict[str, Any] = {"name": item.name, **_file(item.photo, out)}
-    return facts | ({} if item.extra is None else {extra: _file(item.extra, out)})
-
-
-def _file(path: Path, out: Path) -> dict[str, Any]:
-    found = path.stat()
-    digest = _hash(path.absolute(), found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-    return {"path": relative(path, out), "sha256": digest, "bytes": found.st_size}
+    def plan(self, pairs: Sequence[tuple[Item, Item]], plan: Plan, overwrite: bool = False) -> None:
+        """Names the pairs and puts into a plan what is not done already."""
+        known = {(r["person"]["path"], r["garment"]["path"]): name for name, r in self.records.items()}
+        taken = {name.casefold() for name in self.records}
+        for pair in pairs:
+            name = known.get(tuple(relative(item.photo, self.out) for item in pair))
+            # Numbered where another pair has the name: a_b with c and a with b_c would both be a_b_c.
+            name = name or free_name(["_".join(item.name for item in pair)], taken)
+            self.add(plan, Job(name, pair, KINDS), overwrite)
 
 
 @lru_cache(maxsize=1 << 16)
 def _hash(path: Path, *state: int) -> str:
     """A file's hash, once while its size and times stay: a photo is in as many pairs as it is tried with."""
     return sha256(path)
-
-
-def read_records(out: Path) -> dict[str, Record]:
-    """The records in a folder by the name of their pair's results.
-
-    Raises:
-        UserError: a file among them is none of this schema.
-    """
-    records = {}
-    for path in sorted((out / RECORDS).glob("[!.]*.json")):
-        record = read_json(path)
-        if not isinstance(record, dict) or record.get("schema") != SCHEMA or "garment" not in record:
-            raise UserError(f"{path} is no record of a try-on (schema {SCHEMA}): choose another --out")
-        records[path.stem] = record
-    return records
-
-
-def find_items(
-    inputs: Sequence[str | Path], role: str, out: Path, records: Mapping[str, Record], failures: list[str]
-) -> list[Item]:
-    """The photos of persons or garments, named; what is not there is said in `failures`.
-
-    Args:
-        inputs: photos, and folders that are searched for photos to any depth.
-        role: 'person' or 'garment'.
-        out: folder of the results.
-        records: of earlier runs, whose names stay.
-        failures: a message for each input that is not there is appended.
-    """
-    known = {record[role]["path"]: record[role]["name"] for record in records.values()}
-    photos = find_inputs(inputs, out, failures)
-    names = name_photos(photos, out, {path: name.replace("--", "/") for path, name in known.items()})
-    # A folder's name in front of a photo's must not lead into a folder of the results.
-    return [Item(photo, name.replace("/", "--"), folder=photos[photo]) for photo, name in names.items()]
 
 
 def choose_pairs(
@@ -201,73 +119,3 @@ def _named(
     reason = "is none of" if not found else f"is {len(found)} of"
     failures.append(f"{pairs_file}: {name} {reason} the photos given with --{role}")
     return None
-
-
-def plan_jobs(
-    pairs: Sequence[tuple[Item, Item]],
-    out: Path,
-    stamp: Mapping[str, Any],
-    records: Mapping[str, Record],
-    plan: Plan,
-    overwrite: bool = False,
-) -> None:
-    """Names the pairs and leaves out what is done already.
-
-    Args:
-        pairs: persons and garments.
-        out: folder of the results.
-        stamp: all that the results depend on besides the files.
-        records: of earlier runs.
-        plan: gets the jobs, and a message for each pair whose results are there, but of other files or settings.
-        overwrite: do everything anew, whatever is there.
-    """
-    known = {(r["person"]["path"], r["garment"]["path"]): name for name, r in records.items()}
-    taken = {name.casefold() for name in records}
-    for person, garment in pairs:
-        name = known.get((relative(person.photo, out), relative(garment.photo, out)))
-        job = Job(person, garment, name or _free_name(f"{person.name}_{garment.name}", taken))
-        taken.add(job.name.casefold())
-        try:
-            _add(plan, job, out, stamp, records.get(job.name, {}), overwrite)
-        except UserError as error:
-            plan.failures.append(str(error))
-
-
-def _free_name(wanted: str, taken: set[str]) -> str:
-    """`wanted`, numbered where a pair has it: a_b with c and a with b_c would both be a_b_c."""
-    name, number = wanted, 2
-    while name.casefold() in taken:
-        name, number = f"{wanted}-{number}", number + 1
-    return name
-
-
-def _add(plan: Plan, job: Job, out: Path, stamp: Mapping[str, Any], record: Record, overwrite: bool) -> None:
-    """Adds a pair to the plan unless it is complete."""
-    ours = bool(record)
-    if ours and not overwrite:
-        _refuse_changes(job, out, stamp, record)
-        if not record["pending"] and all(result_path(out, kind, job.name).exists() for kind in KINDS):
-            plan.complete += 1
-            return
-    for kind in KINDS:
-        refuse_existing(result_path(out, kind, job.name), overwrite or ours)
-    plan.jobs.append(job)
-
-
-def _refuse_changes(job: Job, out: Path, stamp: Mapping[str, Any], record: Record) -> None:
-    """Raises `UserError` when a pair's results are of other settings or files."""
-    changed = [key for key in stamp if record["stamp"].get(key) != stamp[key]]
-    for role, facts in describe_inputs(job, out).items():
-        hashes, before = _hashes(facts), _hashes(record[role])
-        changed += [f"the {role}'s {name}" for name in hashes.keys() | before if hashes.get(name) != before.get(name)]
-    if changed:
-        raise UserError(
-            f"{record_path(out, job.name)} is of another {' and '.join(sorted(changed))}: pass --overwrite to do it "
-            "again, or choose another --out"
-        )
-
-
-def _hashes(facts: Mapping[str, Any]) -> dict[str, str]:
-    """Hashes by file: photo, and pose or mask where there is one."""
-    extras = {key: value["sha256"] for key, value in facts.items() if isinstance(value, dict)}
-    return {"photo": facts["sha256"], **extras}

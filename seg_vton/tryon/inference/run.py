@@ -15,23 +15,14 @@ from PIL import Image
 from seg_vton.errors import UserError
 from seg_vton.files import atomic_path, find_beside, remove_leftovers, sha256, shared_files
 from seg_vton.labels import DEEPFASHION15, save_palette_png
+from seg_vton.parsing.jobs import Item, Job, Plan, complain
 from seg_vton.pictures.photos import SUFFIXES, limited, read_photo
 from seg_vton.pose import BACKENDS, PoseEstimator, pose_file
 from seg_vton.pose.keypoints import read_people
 from seg_vton.progress import track
 from seg_vton.tryon.datasets.images import MASK_THRESHOLD
 from seg_vton.tryon.inference.garment import Garment
-from seg_vton.tryon.inference.jobs import (
-    Item,
-    Job,
-    Plan,
-    choose_pairs,
-    find_items,
-    plan_jobs,
-    read_records,
-    result_path,
-    write_record,
-)
+from seg_vton.tryon.inference.jobs import PairResults, choose_pairs
 from seg_vton.tryon.inference.person import Person
 from seg_vton.tryon.predictor import TryOn, TryOnResult
 
@@ -140,16 +131,27 @@ def dress_all(
         raise UserError(f"--garment-mask {masks} is no folder")
     remove_leftovers(out)
     hashes = pose_models and [sha256(path) for path in pose_models]
-    stamp = {**predictor.stamp, "pose": poses.name, "pose_models": hashes}
-    plan, records = Plan(), read_records(out)
-    people = find_items(persons, "person", out, records, plan.failures)
-    people = _with_extras(people, poses.file, plan.failures)
-    things = find_items(garments, "garment", out, records, plan.failures)
+    results = PairResults(out, {**predictor.stamp, "pose": poses.name, "pose_models": hashes})
+    plan = Plan()
+    people = _with_extras(results.find(persons, "person", plan.failures), poses.file, plan.failures)
+    things = results.find(garments, "garment", plan.failures)
     things = _with_extras(things, lambda item: masks and find_beside(masks, item.place, MASK_ENDINGS), plan.failures)
     chosen = choose_pairs(people, things, pairs, plan.failures)
-    plan_jobs(chosen, out, stamp, records, plan, overwrite)
+    results.plan(chosen, plan, overwrite)
+    plan.complain()
     unmasked = [] if masks is None else _say_unmasked(masks, [garment for _, garment in chosen])
-    return replace(_Run(predictor, poses, out, stamp).work(plan), unmasked=unmasked)
+    outcome = Outcome(complete=plan.complete, failures=plan.failures, unmasked=unmasked)
+    prepared = _Prepared(predictor, poses, outcome.failures)
+    for job in track(plan.jobs, "trying on") if plan.jobs else ():
+        person, garment = prepared.person(job.items[0]), prepared.garment(job.items[1])
+        if person is None or garment is None:
+            continue
+        result = predictor(person, garment)
+        _write(results, job, predictor, poses.name, person, garment, result)
+        outcome.done += 1
+        if result.warnings:
+            outcome.warnings[job.name] = result.warnings
+    return outcome
 
 
 def _say_unmasked(masks: Path, garments: Sequence[Item]) -> list[Path]:
@@ -180,96 +182,83 @@ def _with_extras(items: list[Item], find: Callable[[Item], Path | None], failure
     return [item for item in found if item.photo not in unclear]
 
 
-class _Run:
-    """A run under way: what is prepared is kept, what failed is not tried again."""
+class _Prepared:
+    """Persons and garments of a run: what is prepared is kept, what failed is said once and not tried again."""
 
-    def __init__(self, predictor: TryOn, poses: Poses, out: Path, stamp: dict[str, Any]) -> None:
-        self.predictor, self.poses, self.out, self.stamp = predictor, poses, out, stamp
+    def __init__(self, predictor: TryOn, poses: Poses, failures: list[str]) -> None:
+        self._predictor, self._poses, self._failures = predictor, poses, failures
         self._person: tuple[Item | None, Person | None] = (None, None)
         self._garments: OrderedDict[Item, Garment] = OrderedDict()
         self._failed: set[Item] = set()
 
-    def work(self, plan: Plan) -> Outcome:
-        """Does the jobs."""
-        outcome = Outcome(complete=plan.complete, failures=plan.failures)
-        for message in plan.failures:
-            _complain(message)
-        for job in track(plan.jobs, "trying on") if plan.jobs else ():
-            person = self._prepare(job.person, self._get_person, outcome)
-            garment = self._prepare(job.garment, self._get_garment, outcome)
-            if person is None or garment is None:
-                continue
-            result = self.predictor(person, garment)
-            self._write(job, person, garment, result)
-            outcome.done += 1
-            if result.warnings:
-                outcome.warnings[job.name] = result.warnings
-        return outcome
-
-    def _prepare(self, item: Item, get: Callable[[Item], Any], outcome: Outcome) -> Any:
-        """The person or garment of an item; None where it cannot be used, which is said once."""
-        if item in self._failed:
-            return None
-        try:
-            return get(item)
-        except UserError as error:
-            self._failed.add(item)
-            files = f"{item.photo} with {item.extra}" if item.extra else item.photo
-            named = any(str(file) in str(error) for file in (item.photo, item.extra) if file)
-            message = str(error) if named else f"{files}: {error}"
-            outcome.failures.append(message)
-            _complain(message)
-            return None
-
-    def _get_person(self, item: Item) -> Person:
+    def person(self, item: Item) -> Person | None:
+        """The person of an item, the last one kept; None where it cannot be used."""
         if self._person[0] != item:
             self._person = (None, None)  # no two photos in memory
-            photo = read_photo(item.photo)
-            self._person = (item, self.predictor.person(photo, self.poses.people(item.extra, photo)))
+            self._person = (item, self._try(item, self._load_person))
         return self._person[1]
 
-    def _get_garment(self, item: Item) -> Garment:
+    def garment(self, item: Item) -> Garment | None:
+        """The garment of an item, `GARMENT_BYTES` of them kept; None where it cannot be used."""
         if item not in self._garments:
-            mask = None if item.extra is None else read_photo(item.extra)[..., 0] >= MASK_THRESHOLD
-            self._garments[item] = self.predictor.garment(read_photo(item.photo), mask)
+            made = self._try(item, self._load_garment)
+            if made is None:
+                return None
+            self._garments[item] = made
         self._garments.move_to_end(item)
         while len(self._garments) > 1 and sum(garment.nbytes for garment in self._garments.values()) > GARMENT_BYTES:
             self._garments.popitem(last=False)
         return self._garments[item]
 
-    def _write(self, job: Job, person: Person, garment: Garment, result: TryOnResult) -> None:
-        write_record(self.out, job, self.stamp, pending=True)
-        title = f"{job.person.name} with {job.garment.name}"
-        pictures = {
-            "try-on": result.image,
-            "warped-garment": result.warped_cloth,
-            "composition-mask": result.mask,
-            "panel": self.predictor.panel(person, garment, result, title),
-        }
-        for kind, picture in pictures.items():
-            _save(result_path(self.out, kind, job.name), picture)
-        parsing = result_path(self.out, "parsing", job.name)
-        save_palette_png(parsing, person.full_label_map(), DEEPFASHION15.name, overwrite=True)
-        write_record(self.out, job, self.stamp, pending=False, **self._facts(person, garment, result))
+    def _load_person(self, item: Item) -> Person:
+        photo = read_photo(item.photo)
+        return self._predictor.person(photo, self._poses.people(item.extra, photo))
 
-    def _facts(self, person: Person, garment: Garment, result: TryOnResult) -> dict[str, Any]:
-        """What a record says besides inputs and files; boxes are left, top, right, bottom in pixels."""
-        height, width = person.photo.shape[:2]
-        return {
-            "size": [width, height],
-            "window": list(person.box),
-            "garment_window": list(garment.box),
-            "garment_mask": garment.source,
-            "pose": "none" if person.joints is None else self.poses.name,
-            "label_space": DEEPFASHION15.name,
-            "warnings": list(result.warnings),
-        }
+    def _load_garment(self, item: Item) -> Garment:
+        mask = None if item.extra is None else read_photo(item.extra)[..., 0] >= MASK_THRESHOLD
+        return self._predictor.garment(read_photo(item.photo), mask)
+
+    def _try(self, item: Item, load: Callable[[Item], Any]) -> Any:
+        if item in self._failed:
+            return None
+        try:
+            return load(item)
+        except UserError as error:
+            self._failed.add(item)
+            files = f"{item.photo} with {item.extra}" if item.extra else item.photo
+            named = any(str(file) in str(error) for file in (item.photo, item.extra) if file)
+            self._failures.append(str(error) if named else f"{files}: {error}")
+            complain(self._failures[-1])
+            return None
 
 
-def _save(path: Path, picture: np.ndarray) -> None:
-    with atomic_path(path, overwrite=True) as temporary:
-        Image.fromarray(picture).save(temporary)
-
-
-def _complain(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr, flush=True)
+def _write(
+    results: PairResults, job: Job, predictor: TryOn, pose: str, person: Person, garment: Garment, result: TryOnResult
+) -> None:
+    """Writes the files of a pair and their record; boxes are left, top, width, height in pixels."""
+    results.write_record(job, pending=True)
+    pictures = {
+        "try-on": lambda: result.image,
+        "warped-garment": lambda: result.warped_cloth,
+        "composition-mask": lambda: result.mask,
+        "panel": lambda: predictor.panel(person, garment, result, " with ".join(item.name for item in job.items)),
+    }
+    for kind in job.kinds:
+        path = results.path(kind, job.name)
+        if kind == "parsing":
+            save_palette_png(path, person.full_label_map(), DEEPFASHION15.name, overwrite=True)
+            continue
+        with atomic_path(path, overwrite=True) as temporary:
+            Image.fromarray(pictures[kind]()).save(temporary)
+    height, width = person.photo.shape[:2]
+    results.write_record(
+        job,
+        pending=False,
+        size=[width, height],
+        window=list(person.box),
+        garment_window=list(garment.box),
+        garment_mask=garment.source,
+        pose="none" if person.joints is None else pose,
+        label_space=DEEPFASHION15.name,
+        warnings=list(result.warnings),
+    )

@@ -13,7 +13,7 @@ from seg_vton.data.coco_files import CocoBuilder
 from seg_vton.data.photo_pairs import find_labeled
 from seg_vton.errors import UserError
 from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, LabelConversionError, save_palette_png
-from seg_vton.parsing.jobs import Job, result_path, write_record
+from seg_vton.parsing.jobs import Item, Job, PhotoResults
 
 SHAPE = (40, 30)  # height, width
 
@@ -82,13 +82,13 @@ def twins(photos):
 
 def parse_output(photos, out, kind):
     """What tools/parse.py writes of photos: `a`, `a_png` and, for a photo of another folder's name, `photos/b`."""
+    results = PhotoResults(out, {})
     for name, place, size in (("a", "a.jpg", SHAPE), ("a_png", "a.png", (20, 10)), ("photos/b", "album/b.PNG", SHAPE)):
-        job = Job(photos / place, name, (kind,))
         if kind == "label-map":
-            save_palette_png(result_path(out, kind, name), np.ones(size, np.uint8), "deepfashion15")
+            save_palette_png(results.path(kind, name), np.ones(size, np.uint8), "deepfashion15")
         else:
-            coco(result_path(out, kind, name), Path(place).name, size)
-        write_record(out, job, {}, pending=False)
+            coco(results.path(kind, name), Path(place).name, size)
+        results.write_record(Job(name, (Item(photos / place, name),), (kind,)), pending=False)
 
 
 @pytest.mark.parametrize("kind", ["label-map", "coco"])

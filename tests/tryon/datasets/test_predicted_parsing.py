@@ -10,7 +10,7 @@ from PIL import Image
 
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15, load_palette_png, save_palette_png
-from seg_vton.parsing.jobs import Job, result_path, write_record
+from seg_vton.parsing.jobs import Item, Job, PhotoResults
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.pictures.photos import read_photo
 from seg_vton.tryon.datasets import TryOnDataset
@@ -28,11 +28,11 @@ def maps_of(root, split="train"):
 
 def write_maps(root, maps, split="train", folder="seen"):
     """Writes maps as `tools/parse.py` does."""
-    out = root / split / folder
+    results = PhotoResults(root / split / folder, {"checkpoint_sha256": "aa"})
     for name, label_map in maps.items():
-        job = Job(root / split / "image" / f"{name}.jpg", name, ("label-map",))
-        save_palette_png(result_path(out, "label-map", name), label_map, "deepfashion15", overwrite=True)
-        write_record(out, job, {"checkpoint_sha256": "aa"}, pending=False)
+        photo = Item(root / split / "image" / f"{name}.jpg", name)
+        save_palette_png(results.path("label-map", name), label_map, "deepfashion15", overwrite=True)
+        results.write_record(Job(name, (photo,), ("label-map",)), pending=False)
     return folder
 
 

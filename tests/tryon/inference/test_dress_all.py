@@ -11,10 +11,11 @@ from PIL import Image
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
 from seg_vton.labels import DEEPFASHION15, load_palette_png
+from seg_vton.parsing.jobs import Item, Job, Plan
 from seg_vton.pictures.photos import read_photo
 from seg_vton.tryon.inference import jobs
 from seg_vton.tryon.inference import run as runs
-from seg_vton.tryon.inference.jobs import KINDS, Item, Job, Plan, choose_pairs, describe_inputs, plan_jobs
+from seg_vton.tryon.inference.jobs import KINDS, PairResults, choose_pairs
 from seg_vton.tryon.inference.run import dress_all
 from seg_vton.tryon.predictor import TryOn
 
@@ -104,9 +105,9 @@ def test_other_settings_and_inputs_need_overwrite(first, run, doll_photos, tmp_p
     outcome = run(persons[:1], [garment], out, pose="none")
     assert outcome.done == 0
     (message,) = outcome.failures
-    assert "1_3.json is of another pose and the person's pose: pass --overwrite" in message
+    assert "1_3.json is of another person's pose and pose: pass --overwrite" in message
     Image.open(garment).rotate(180).save(garment)
-    assert "another the garment's photo" in run(persons[:1], [garment], out).failures[0]
+    assert "of another garment: pass" in run(persons[:1], [garment], out).failures[0]
     assert tree(out) == before
     assert run(persons[:1], [garment], out, overwrite=True).done == 1
     assert tree(out) != before
@@ -153,28 +154,23 @@ def test_equal_stems_and_sums_do_not_collide(run, doll_photos, tmp_path):
 def test_a_file_is_hashed_once_however_many_pairs_it_is_in_and_again_when_it_changes(tmp_path, monkeypatch):
     for name in ("p1", "p2", "p3", "g1", "g2", "pose"):
         (tmp_path / name).write_text(name)
-    persons = [Item(tmp_path / name, name, tmp_path / "pose") for name in ("p1", "p2", "p3")]
+    persons = [Item(tmp_path / name, name, extra=tmp_path / "pose") for name in ("p1", "p2", "p3")]
     pairs = [(person, Item(tmp_path / name, name)) for person in persons for name in ("g1", "g2")]
     hashed = []
     monkeypatch.setattr(jobs, "sha256", lambda path: hashed.append(path.name) or sha256(path))
-    out = tmp_path / "out"
-    records = {
-        f"{person.name}_{garment.name}": {
-            **describe_inputs(Job(person, garment, ""), out),
-            "stamp": {},
-            "pending": list(KINDS),
-        }
-        for person, garment in pairs
-    }
+    results = PairResults(tmp_path / "out", {})
+    for person, garment in pairs:
+        job = Job(f"{person.name}_{garment.name}", (person, garment), KINDS)
+        results.write_record(job, pending=True)
     plan = Plan()
-    plan_jobs(pairs, out, {}, records, plan)
+    results.plan(pairs, plan)
     assert (len(plan.jobs), plan.failures) == (6, [])
     assert sorted(hashed) == ["g1", "g2", "p1", "p2", "p3", "pose"]
     (tmp_path / "g1").write_text("g3")
     plan = Plan()
-    plan_jobs(pairs, out, {}, records, plan)
+    results.plan(pairs, plan)
     assert (len(plan.jobs), len(plan.failures)) == (3, 3)
-    assert "is of another the garment's photo" in plan.failures[0]
+    assert "is of another garment: pass" in plan.failures[0]
     assert hashed[6:] == ["g1"]
 
 
@@ -421,5 +417,5 @@ def test_nothing_to_do_is_an_outcome_and_nowhere_to_write_an_error(run, doll_pho
 def test_a_parsers_records_are_not_taken_for_ours(run, doll_photos, tmp_path):
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / "a.json").write_text('{"schema": 1, "photo": "a.jpg"}')
-    with pytest.raises(UserError, match="is no record of a try-on"):
+    with pytest.raises(UserError, match="is no record of this tool"):
         run([doll_photos / "persons"], [doll_photos / "garments"], tmp_path)
