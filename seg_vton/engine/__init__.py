@@ -5,9 +5,20 @@ optimisers and models, loops and a sampler; the hook for checkpoints and the loo
 mmengine's.
 """
 
-from seg_vton.engine import checkpoint, folding, hooks, iterations, loading, optim, parallel, saving, storage
+from seg_vton.engine import checkpoint, folding, hooks, iterations, loading, optim, parallel, samples, saving, storage
 
 checkpoint.install()
 storage.install()
 
-__all__ = ["checkpoint", "folding", "hooks", "iterations", "loading", "optim", "parallel", "saving", "storage"]
+__all__ = [
+    "checkpoint",
+    "folding",
+    "hooks",
+    "iterations",
+    "loading",
+    "optim",
+    "parallel",
+    "samples",
+    "saving",
+    "storage",
+]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -16,12 +15,11 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner, set_random_seed
 from mmengine.structures import BaseDataElement
-from torch.utils.data import Dataset
 
 from seg_vton.engine.checkpoint import check_fits
 from seg_vton.engine.parallel import ChannelsLastDistributedDataParallel
-from seg_vton.engine.randomness import random_numbers_of
 from seg_vton.engine.results import ORIGIN, origin
+from seg_vton.engine.samples import SeededSamples
 from seg_vton.errors import UserError
 
 
@@ -51,40 +49,13 @@ class ChannelsLastHook(Hook):
             )
 
 
-class SeededItems:
-    """Loads the items of a batch, each with random numbers of its own: by seed, epoch and index.
-
-    So it does not matter which process loads an item, nor what was drawn before; the process's own random numbers go on
-    as if it had drawn none. A data set that has an instance of this as `__getitems__`, torch's name, is loaded by it.
-
-    Args:
-        dataset: its `__getitems__`, where it has one, loads each item.
-        seed: of the training.
-
-    Attributes:
-        epoch: the number of the epoch that items are loaded for.
-    """
-
-    def __init__(self, dataset: Dataset, seed: int) -> None:
-        self.dataset, self.seed, self.epoch = dataset, seed, 0
-        self._load = getattr(dataset, "__getitems__", None)
-
-    def __call__(self, indices: Sequence[int]) -> list[Any]:
-        """The items of a batch."""
-        items = []
-        for index in map(int, indices):
-            with random_numbers_of(self.seed, self.epoch, index):
-                items += self._load([index]) if self._load else [self.dataset[index]]
-        return items
-
-
 @HOOKS.register_module()
 class EpochSeedHook(Hook):
     """Seeds every epoch by its number, and the loading of each sample by epoch and index.
 
     mmengine restores weights, optimizer, schedules and the sampler's order, but not the random state behind flips and
     RoI sampling, and its loader's workers draw each in an order of its own. This hook sets the main process's state by
-    seed and epoch, and loads each sample in a state of its own (`SeededItems`). So a resumed run draws what an
+    seed and epoch, and `SeededSamples` loads each sample in a state of its own. So a resumed run draws what an
     uninterrupted one would have drawn, and one with two workers what one without any draws. Workers must be started
     anew each epoch: `persistent_workers=False` in the train loader.
     """
@@ -105,9 +76,14 @@ class EpochSeedHook(Hook):
         set_random_seed(seed)
         # What draws outside of samples, a collate function that mixes images say.
         loader.worker_init_fn = partial(worker_init_fn, num_workers=loader.num_workers, rank=get_rank(), seed=seed)
-        if not isinstance(getattr(loader.dataset, "__getitems__", None), SeededItems):
-            loader.dataset.__getitems__ = SeededItems(loader.dataset, runner.seed)
-        loader.dataset.__getitems__.epoch = runner.epoch
+        if isinstance(loader.dataset, SeededSamples):
+            loader.dataset.seed_samples(runner.seed, runner.epoch)
+        elif runner.epoch == 0:
+            print_log(
+                f"samples of {type(loader.dataset).__name__} draw random numbers in the order of loading: "
+                "another number of workers trains differently (see seg_vton.engine.samples.SeededSamples)",
+                logger="current",
+            )
 
 
 @HOOKS.register_module()

@@ -17,7 +17,7 @@ from yaml import YAMLError
 
 from seg_vton import machine
 from seg_vton.engine.hooks import CheckpointFitHook, NonFiniteLossHook, OriginHook
-from seg_vton.engine.loading import SampleNoteHook, explain_faults
+from seg_vton.engine.loading import explain_faults
 from seg_vton.engine.saving import find_good_checkpoint
 from seg_vton.errors import UserError
 from seg_vton.files import remove_leftovers
@@ -128,7 +128,6 @@ def build_runner(config: Config) -> Runner:
         _choose_wrapper(config, on_cpu)
     os.environ.setdefault("LOCAL_RANK", "0")
     runner = RUNNERS.build(config) if "runner_type" in config else Runner.from_cfg(config)
-    runner.register_hook(SampleNoteHook())
     if not any(isinstance(hook, NonFiniteLossHook) for hook in runner.hooks):
         runner.register_hook(NonFiniteLossHook())
     if config.get("resume"):
@@ -145,7 +144,7 @@ def train(config: Config) -> None:
     remove_leftovers(config.work_dir)
     runner = build_runner(config)
     runner.register_hook(OriginHook())
-    with explain_faults(runner):
+    with explain_faults():
         runner.train()
 
 

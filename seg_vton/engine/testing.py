@@ -135,7 +135,7 @@ def run(config: Config, checkpoint: str | Path, out: str | None = None, overwrit
     runner.register_hook(CheckpointFitHook(str(checkpoint)))
     runner.test_evaluator.metrics.extend(dumps)
     facts |= _warper_facts(config)
-    with explain_faults(runner):
+    with explain_faults():
         runner.test()
     facts["images_per_second"] = _images_per_second(runner)
     if is_main_process():

@@ -11,6 +11,7 @@ from mmdet.datasets.api_wrappers import COCO
 from mmdet.registry import DATASETS
 
 from seg_vton.coco import check_category_names, check_sections, refuse_broken_entries
+from seg_vton.engine.samples import SeededSamples
 from seg_vton.errors import UserError
 from seg_vton.files import read_json
 from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15
@@ -79,7 +80,7 @@ def refuse_missing_images(paths: Iterable[str | Path], ann_file: str | Path) -> 
 
 
 @DATASETS.register_module()
-class ClothingDataset(CocoDataset):
+class ClothingDataset(SeededSamples, CocoDataset):
     """The 15 DeepFashion classes in COCO format (DeepFashion In-shop, Clothing Co-Parsing, the paper doll).
 
     It differs from mmdet's `DeepFashionDataset` (same classes, order and colors) in what it refuses: categories are
@@ -90,6 +91,10 @@ class ClothingDataset(CocoDataset):
 
     METAINFO = {"classes": CLOTHING_CLASSES, "palette": list(DEEPFASHION15.palette[1:])}
     COCOAPI = NamedCategoryCOCO
+
+    def sample_file(self, index: int) -> str:
+        """The photo of a sample."""
+        return self.get_data_info(index)["img_path"]
 
     def load_data_list(self) -> list[dict]:
         """Loads the annotations.

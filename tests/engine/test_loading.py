@@ -1,34 +1,37 @@
 import os
 import signal
-from types import SimpleNamespace
+import traceback
 
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset
+from PIL import Image
+from torch.utils.data import DataLoader
 
 from seg_vton.engine import loading
-from seg_vton.engine.loading import SampleError, SampleNoteHook, explain_faults
+from seg_vton.engine.loading import explain_faults
+from seg_vton.engine.samples import SampleError, SeededSamples
 from seg_vton.errors import UserError
 
 
-class Photos(Dataset):
+class Photos(SeededSamples):
     """Six items, one of which cannot be loaded, one ends the worker, and some ask it to end."""
 
-    def __init__(self, broken=None, fatal=None, asking=()):
-        self.broken, self.fatal, self.asking = broken, fatal, asking
+    def __init__(self, broken=None, fault=None, fatal=None, asking=(), folder="photos"):
+        super().__init__()
+        self.broken, self.fault, self.fatal, self.asking, self.folder = broken, fault, fatal, asking, folder
 
     def __len__(self):
         """Six."""
         return 6
 
-    def get_data_info(self, index):
-        """As mmengine's data sets have it."""
-        return {"img_path": f"photos/{index}.jpg"}
+    def sample_file(self, index):
+        """A file for each."""
+        return f"{self.folder}/{index}.png"
 
-    def __getitem__(self, index):
+    def load_sample(self, index):
         """The index."""
         if index == self.broken:
-            raise ValueError("not an image")
+            raise self.fault
         if index == self.fatal:
             os.kill(os.getpid(), signal.SIGKILL)
         if index in self.asking:
@@ -37,23 +40,33 @@ class Photos(Dataset):
 
 
 def load(dataset, workers):
-    hook, loader = SampleNoteHook(), DataLoader(dataset, batch_size=2, num_workers=workers)
-    runner = SimpleNamespace(train_dataloader=loader, hooks=[hook])
-    hook.before_train(runner)
-    with explain_faults(runner):
-        return torch.cat(list(loader)).tolist()
+    with explain_faults():
+        return torch.cat(list(DataLoader(dataset, batch_size=2, num_workers=workers))).tolist()
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_samples_are_loaded_as_before_and_a_broken_one_is_named(workers):
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [(UserError("no mask"), "no mask"), (ValueError("odd"), "[Errno 2] No such file or directory: 'photos/3.png'")],
+)
+def test_samples_are_loaded_as_they_are_and_a_broken_one_is_named(workers, fault, said):
     assert load(Photos(), workers) == [0, 1, 2, 3, 4, 5]
     with pytest.raises(SampleError) as error:
-        load(Photos(broken=3), workers)
-    assert str(error.value) == "sample 3 (photos/3.jpg) cannot be loaded: not an image"
+        load(Photos(broken=3, fault=fault), workers)
+    assert str(error.value) == f"sample 3 (photos/3.png) cannot be loaded: {said}"
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_where_the_file_is_good_the_fault_is_the_codes_and_passes(workers, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "3.png")
+    with pytest.raises(ValueError, match="odd") as error:
+        load(Photos(broken=3, fault=ValueError("odd"), folder=tmp_path), workers)
+    assert not isinstance(error.value, UserError)
+    assert "in load_sample" in "".join(traceback.format_exception(error.value))
 
 
 def test_the_sample_of_a_worker_that_died_is_named():
-    with pytest.raises(UserError, match=r"worker of the data loader .* at sample 4 \(photos/4\.jpg\)\. If memory"):
+    with pytest.raises(UserError, match=r"worker of the data loader .* at sample 4 \(photos/4\.png\)\. If memory"):
         load(Photos(fatal=4), 1)
 
 
@@ -63,10 +76,8 @@ def test_workers_leave_a_sigterm_of_anybody_to_the_main_process():
 
 
 def test_workers_end_on_sigterm_when_the_work_is_over():
-    hook, loader = SampleNoteHook(), DataLoader(Photos(), batch_size=2, num_workers=2)
-    runner = SimpleNamespace(train_dataloader=loader, hooks=[hook])
-    hook.before_train(runner)
-    with explain_faults(runner):
+    loader = DataLoader(Photos(), batch_size=2, num_workers=2)
+    with explain_faults():
         batches = iter(loader)
         assert next(batches).tolist() == [0, 1]
         assert next(batches).tolist() == [2, 3]  # both have begun
@@ -74,7 +85,7 @@ def test_workers_end_on_sigterm_when_the_work_is_over():
             worker.terminate()
         assert [batch.tolist() for batch in batches] == [[4, 5]]
     batches = iter(loader)
-    with explain_faults(runner):
+    with explain_faults():
         assert next(batches).tolist() == [0, 1]
         assert next(batches).tolist() == [2, 3]  # both have begun
     for worker in batches._workers:
@@ -93,16 +104,16 @@ def test_a_death_that_is_announced_after_its_connections_are_gone_is_explained(f
     before = signal.signal(signal.SIGALRM, announce)
     try:
         said = pytest.raises(UserError, match="is killed by signal: Killed at no sample")
-        with said, explain_faults(SimpleNamespace(hooks=[])):
+        with said, explain_faults():
             signal.setitimer(signal.ITIMER_REAL, 0.05)
             raise fault
     finally:
         signal.signal(signal.SIGALRM, before)
     monkeypatch.setattr(loading, "_ANNOUNCED_WITHIN", 0.01)
-    with pytest.raises(type(fault)), explain_faults(SimpleNamespace(hooks=[])):
+    with pytest.raises(type(fault)), explain_faults():
         raise fault
 
 
 def test_other_errors_pass():
-    with pytest.raises(RuntimeError, match="ours"), explain_faults(SimpleNamespace(hooks=[])):
+    with pytest.raises(RuntimeError, match="ours"), explain_faults():
         raise RuntimeError("ours")

@@ -163,16 +163,17 @@ def no_right_to_all():
 
 def loader_dies(index):
     """The loader's worker that comes to the given sample is killed, as by the system where memory is short."""
-    from seg_vton.engine.loading import NotedItems
+    from seg_vton.segmentation import ClothingDataset
+    from seg_vton.tryon.datasets import TryOnDataset
 
-    load = NotedItems._load
+    for kind in (ClothingDataset, TryOnDataset):
 
-    def fatal(items, number):
-        if number == index:
-            kill()
-        return load(items, number)
+        def fatal(dataset, number, load=kind.load_sample):
+            if number == index:
+                kill()
+            return load(dataset, number)
 
-    NotedItems._load = fatal
+        kind.load_sample = fatal
 
 
 def loss_is_nan(first):

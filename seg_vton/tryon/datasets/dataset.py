@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from mmengine.logging import print_log
 from mmengine.structures import BaseDataElement
-from torch.utils.data import Dataset
 
+from seg_vton.engine.samples import SeededSamples
 from seg_vton.errors import UserError
 from seg_vton.labels import IGNORE_INDEX, conversion_table, dropped_classes, get_space
 from seg_vton.pose.face import label_face
@@ -36,7 +36,7 @@ class _Labels(NamedTuple):
 
 
 @DATASETS.register_module()
-class TryOnDataset(Dataset):
+class TryOnDataset(SeededSamples):
     """Pairs of a person and a garment in one of the layouts of `seg_vton.tryon.datasets.layouts`.
 
     Everything that can be known before training is looked at when the data set is built: pairs, folders, missing
@@ -102,6 +102,7 @@ class TryOnDataset(Dataset):
         folders: Mapping[str, str] | None = None,
         parse: Mapping[str, Any] | None = None,
     ) -> None:
+        super().__init__()
         self.layout: Layout = get_layout(layout)
         _refuse_lower_body(self.layout, Path(data_root), garment_classes)
         self.label_space, self.aux_label_space = label_space, aux_label_space
@@ -206,7 +207,11 @@ class TryOnDataset(Dataset):
             )
         return [joints[files["pose"]] for files in self.files]
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def sample_file(self, index: int) -> str:
+        """The person's photo."""
+        return str(self.files[index]["image"])
+
+    def load_sample(self, index: int) -> dict[str, Any]:
         """The item of a pair; see the class."""
         files = self.files[index]
         photo, ori_shape = read_photo(files["image"], self.image_size, self.layout.resampling)

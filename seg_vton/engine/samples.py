@@ -1,0 +1,130 @@
+"""The base of both halves' data sets: random numbers of each sample's own, and faults that name their sample."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import weakref
+from collections.abc import Sequence
+from contextlib import nullcontext
+from types import FrameType
+from typing import Any, ClassVar
+
+import cv2
+import mmcv
+import torch
+from mmengine.logging import print_log
+from torch.utils.data import Dataset, get_worker_info
+
+from seg_vton.engine.randomness import random_numbers_of
+from seg_vton.errors import BROKEN_IMAGE, UserError
+
+_MAX_WORKERS = 256
+
+
+class SampleError(UserError):
+    """A sample of a data set cannot be loaded.
+
+    torch makes one anew in the main process, out of the traceback in the worker; the message alone is kept.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message.rpartition("SampleError: ")[2].strip())
+
+
+class SeededSamples(Dataset):
+    """A data set that a training loads the same way with any number of workers, and that says what went wrong where.
+
+    A data set of mmengine's or mmdet's takes this class as the first of its bases and defines `sample_file`; any other
+    derives from it and defines `load_sample` as well.
+
+    - **Random numbers.** After `seed_samples` each sample that a loader asks for draws numbers of its own, by seed,
+      epoch and index. It does not matter which process loads it nor what was drawn before, and the process's own
+      random numbers go on as if it had drawn none. A wrapper (`ConcatDataset`, say) hides this from the loader.
+    - **Faults.** A `UserError`, and an image file that cannot be decoded, become one message with the sample's index
+      and file. Any other exception passes as it is, after a line in the log that names the sample.
+    - **Workers.** Shared memory says which sample each worker is at, for `explain_faults`. A worker takes no notice of
+      SIGTERM until `release_workers`: schedulers and torchrun send it to all processes of a job at once, and the main
+      process needs its workers for the batch under way before it can save.
+    """
+
+    alive: ClassVar[weakref.WeakSet[SeededSamples]] = weakref.WeakSet()
+    """All of this process."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._seeds: tuple[int, int] | None = None
+        self._notes = torch.full((_MAX_WORKERS, 2), -1).share_memory_()  # by worker: process id; index, or -1
+        self._released = torch.zeros(1, dtype=torch.bool).share_memory_()
+        super().__init__(*args, **kwargs)
+        self.alive.add(self)
+
+    def sample_file(self, index: int) -> str:
+        """The image file of a sample, for messages."""
+        raise NotImplementedError
+
+    def load_sample(self, index: int) -> Any:
+        """The sample itself; by default what the next base class has for it."""
+        return super().__getitem__(index)
+
+    def seed_samples(self, seed: int, epoch: int) -> None:
+        """Sets what random numbers the samples of the next batches draw; workers must be started afterwards."""
+        self._seeds = seed, epoch
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
+        """The samples of a batch; torch's loader calls it."""
+        samples = []
+        for index in map(int, indices):
+            with random_numbers_of(*self._seeds, index) if self._seeds else nullcontext():
+                samples.append(self[index])
+        return samples
+
+    def __getitem__(self, index: int) -> Any:
+        """A sample.
+
+        Raises:
+            SampleError: its file is at fault.
+        """
+        worker = get_worker_info()
+        note = self._notes[worker.id % _MAX_WORKERS if worker else 0]
+        if worker and note[0] != os.getpid():
+            signal.signal(signal.SIGTERM, self._end_if_released)
+        note[0], note[1] = os.getpid(), index
+        try:
+            return self.load_sample(index)
+        except Exception as error:
+            name = self.sample_name(index)
+            if isinstance(error, UserError):
+                raise SampleError(f"{name} cannot be loaded: {error}") from error
+            if reason := _image_fault(self.sample_file(index)):
+                raise SampleError(f"{name} cannot be loaded: {reason}") from error
+            print_log(f"{name} cannot be loaded", logger="current", level=logging.ERROR)
+            raise
+        finally:
+            note[1] = -1
+
+    def sample_name(self, index: int) -> str:
+        """What messages call a sample."""
+        return f"sample {index} ({self.sample_file(index)})"
+
+    def lost_sample(self, process: int) -> str | None:
+        """The sample that a worker was at, by process id; None if it is none of these workers, or was at none."""
+        found = [index for pid, index in self._notes.tolist() if pid == process and index >= 0]
+        return self.sample_name(found[0]) if found else None
+
+    def release_workers(self) -> None:
+        """Makes workers end on SIGTERM, by which torch and multiprocessing end them in the end."""
+        self._released.fill_(True)
+
+    def _end_if_released(self, number: int, frame: FrameType | None) -> None:
+        """Handles SIGTERM in a worker. As with torch's handler the end is no failure, which the main process raises."""
+        if self._released:
+            os._exit(0)
+
+
+def _image_fault(path: str) -> str:
+    """Why an image file cannot be decoded; empty where it can."""
+    try:
+        return "" if mmcv.imread(path) is not None else "it is no whole image"
+    except (*BROKEN_IMAGE, cv2.error) as error:
+        return str(error) or type(error).__name__
