@@ -11,7 +11,7 @@ Each space names three unions of labels, which CP-VTON's person representation i
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -58,14 +58,12 @@ class LabelSpace:
         classes: class names by id; id 0 is the background.
         palette: RGB color in [0, 255] by id, for palette PNGs and panels.
         unions: the ids of CP-VTON's head, upper garment and body shape.
-        source: where the labels and their order come from.
     """
 
     name: str
     classes: tuple[str, ...]
     palette: tuple[Color, ...]
     unions: Unions
-    source: str
 
     def id_of(self, class_name: str) -> int:
         """The id of a class.
@@ -87,25 +85,99 @@ def _bit_palette(length: int) -> tuple[Color, ...]:
     return tuple((channel(i, 0), channel(i, 1), channel(i, 2)) for i in range(length))
 
 
-def _space(
+_SPACES: dict[str, LabelSpace] = {}
+SPACES: Mapping[str, LabelSpace] = MappingProxyType(_SPACES)
+"""All label spaces by name, in the order of their registration."""
+
+_TABLES: dict[tuple[str, str], np.ndarray] = {}  # see `conversion_table`
+
+
+def get_space(name: str) -> LabelSpace:
+    """The label space of that name.
+
+    Raises:
+        UserError: there is none; the message lists those there are.
+    """
+    if name not in SPACES:
+        raise UserError(f"unknown label space {name!r}; known: {', '.join(SPACES)}")
+    return SPACES[name]
+
+
+def register_space(
     name: str,
-    classes: tuple[str, ...],
-    head: tuple[str, ...],
-    upper: tuple[str, ...],
-    source: str,
-    palette: tuple[Color, ...] | None = None,
+    classes: Sequence[str],
+    head: Sequence[str],
+    upper: Sequence[str],
+    palette: Sequence[Color] | None = None,
+    conversions: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
 ) -> LabelSpace:
-    """Builds a space whose unions are given by class names; `palette` defaults to PASCAL VOC's colors."""
-    ids = {class_name: index for index, class_name in enumerate(classes)}
+    """Makes a label space known by its name, for configs, tools and files.
+
+    >>> register_space(
+    ...     "coarse4", ["background", "head", "upper", "rest"], head=["head"], upper=["upper"],
+    ...     conversions={"tryon8": {"head": ["hair+headwear", "face+eyeglass"], "rest": ["skin", "lower", ...]}},
+    ... )
+
+    Args:
+        name: what configs, label maps and files call it.
+        classes: class names by id; the first is the background.
+        head: the classes that CP-VTON keeps from the photo.
+        upper: the classes that the in-shop garment replaces.
+        palette: RGB colors in [0, 255] by id; None takes PASCAL VOC's.
+        conversions: by a known space that can become this one: the classes of that space by the class of this one that
+            they become. See `register_conversion`.
+
+    Returns:
+        The space.
+
+    Raises:
+        ValueError: another space has the name, a class is there twice or is unknown, or the colors are not as many.
+    """
+    classes = tuple(classes)
+    palette = _bit_palette(len(classes)) if palette is None else tuple(map(tuple, palette))
+    if len(set(classes)) != len(classes) or len(palette) != len(classes):
+        raise ValueError(f"{name}: each of the {len(classes)} classes needs a name of its own and one color")
     unions = Unions(
-        head=tuple(sorted(ids[c] for c in head)),
-        upper=tuple(sorted(ids[c] for c in upper)),
+        head=tuple(sorted(map(classes.index, head))),
+        upper=tuple(sorted(map(classes.index, upper))),
         body=tuple(range(1, len(classes))),
     )
-    return LabelSpace(name, classes, palette or _bit_palette(len(classes)), unions, source)
+    space = LabelSpace(name, classes, palette, unions)
+    if _SPACES.setdefault(name, space) != space:
+        raise ValueError(f"there is another label space {name!r} already: choose another name")
+    _TABLES[name, name] = np.arange(len(classes), dtype=np.uint8)
+    for source, groups in (conversions or {}).items():
+        register_conversion(source, name, groups)
+    return space
 
 
-DEEPFASHION15 = _space(
+def register_conversion(source: str, target: str, groups: Mapping[str, Sequence[str]]) -> None:
+    """Says how label maps of one space become label maps of another.
+
+    Args:
+        source: name of a known space.
+        target: likewise.
+        groups: classes of the source by the class of the target that they become. Classes of the same name in both
+            spaces need no entry. What stands under the target's background is dropped: the target has no class for it.
+
+    Raises:
+        ValueError: a class of the source becomes nothing, or a class is unknown.
+    """
+    classes, goal = get_space(source).classes, get_space(target).classes
+    becomes = {name: name for name in classes if name in goal}
+    becomes |= {name: to for to, names in groups.items() for name in names}
+    lost, strange = [name for name in classes if name not in becomes], sorted(set(becomes) - set(classes))
+    if lost or strange:
+        raise ValueError(
+            f"{source} to {target}: nothing is said of {lost}, and {source} has no {strange}. What {target} has no "
+            f"class for goes under {goal[0]!r}"
+        )
+    _TABLES[source, target] = np.array([goal.index(becomes[name]) for name in classes], dtype=np.uint8)
+
+
+# DeepFashion In-shop segmentation: order and colors of mmdet's DeepFashionDataset, moved up by one for the background
+# (category id i in a COCO file is label i here).
+DEEPFASHION15 = register_space(
     'deepfashion15',
     (
         'background', 'top', 'skirt', 'leggings', 'dress', 'outer', 'pants', 'bag', 'neckwear', 'headwear',
@@ -113,8 +185,6 @@ DEEPFASHION15 = _space(
     ),
     head=('headwear', 'eyeglass', 'hair', 'face'),
     upper=('top', 'dress', 'outer'),
-    source="DeepFashion In-shop segmentation: order and colors of mmdet's DeepFashionDataset, moved up by one for "
-    'the background (category id i in a COCO file is label i here)',
     palette=(
         (0, 0, 0), (0, 192, 64), (0, 64, 96), (128, 192, 192), (0, 64, 64), (0, 192, 224), (0, 192, 192),
         (128, 192, 64), (0, 192, 96), (128, 32, 192), (0, 0, 224), (0, 0, 64), (0, 160, 192), (128, 0, 96),
@@ -122,7 +192,8 @@ DEEPFASHION15 = _space(
     ),
 )  # fmt: skip
 
-CCP59 = _space(
+# Clothing Co-Parsing (Yang, Luo and Lin, CVPR 2014), label_list.mat; its `null` is our background.
+CCP59 = register_space(
     'ccp59',
     (
         'background', 'accessories', 'bag', 'belt', 'blazer', 'blouse', 'bodysuit', 'boots', 'bra',
@@ -140,10 +211,10 @@ CCP59 = _space(
         'jacket', 'jumper', 'romper', 'shirt', 'suit', 'sweater', 'sweatshirt', 'swimwear', 't-shirt',
         'top', 'vest',
     ),
-    source='Clothing Co-Parsing (Yang, Luo and Lin, CVPR 2014), label_list.mat; its `null` is our background',
 )  # fmt: skip
 
-DFMM24 = _space(
+# DeepFashion-MultiModal (Jiang et al., Text2Human, SIGGRAPH 2022), parsing labels of its README.
+DFMM24 = register_space(
     'dfmm24',
     (
         'background', 'top', 'outer', 'skirt', 'dress', 'pants', 'leggings', 'headwear', 'eyeglass',
@@ -152,7 +223,6 @@ DFMM24 = _space(
     ),
     head=('headwear', 'eyeglass', 'hair', 'face'),
     upper=('top', 'outer', 'dress', 'rompers'),
-    source='DeepFashion-MultiModal (Jiang et al., Text2Human, SIGGRAPH 2022), parsing labels of its README',
 )  # fmt: skip
 
 # The 20 colors that JPPNet, CIHP_PGN and VITON's `image-parse` files share.
@@ -162,7 +232,8 @@ _LIP_PALETTE = (
     (85, 255, 170), (170, 255, 85), (255, 255, 0), (255, 170, 0),
 )  # fmt: skip
 
-LIP20 = _space(
+# Look Into Person (Gong et al., CVPR 2017); unions as CP-VTON has them: head 1 2 4 13, upper 5 6 7.
+LIP20 = register_space(
     'lip20',
     (
         'background', 'hat', 'hair', 'glove', 'sunglasses', 'upper-clothes', 'dress', 'coat', 'socks',
@@ -171,33 +242,33 @@ LIP20 = _space(
     ),
     head=('hat', 'hair', 'sunglasses', 'face'),
     upper=('upper-clothes', 'dress', 'coat'),
-    source='Look Into Person (Gong et al., CVPR 2017); unions as CP-VTON has them: head 1 2 4 13, upper 5 6 7',
     palette=_LIP_PALETTE,
 )  # fmt: skip
 
-LIP21 = _space(
+# CP-VTON+ (Minar et al., CVPR Workshops 2020), dataset_neck_skin_correction.py: LIP's ids, and 20 is the skin of neck
+# and chest.
+LIP21 = register_space(
     "lip21",
     (*LIP20.classes, "neck"),
     head=("hat", "hair", "sunglasses", "face"),
     upper=("upper-clothes", "dress", "coat"),
-    source="CP-VTON+ (Minar et al., CVPR Workshops 2020), dataset_neck_skin_correction.py: LIP's ids, and 20 is the "
-    "skin of neck and chest",
     palette=(*_LIP_PALETTE, (189, 183, 107)),
 )
 
 CLOTHING_CLASSES = DEEPFASHION15.classes[1:]
 """The 15 classes of a segmenter, in mmdet's order."""
 
-CIHP20 = _space(
+# Crowd Instance-level Human Parsing (Gong et al., ECCV 2018): LIP's ids, but 10 is the skin of the torso.
+CIHP20 = register_space(
     "cihp20",
     tuple("torso-skin" if name == "jumpsuits" else name for name in LIP20.classes),
     head=("hat", "hair", "sunglasses", "face"),
     upper=("upper-clothes", "dress", "coat"),
-    source="Crowd Instance-level Human Parsing (Gong et al., ECCV 2018): LIP's ids, but 10 is the skin of the torso",
     palette=_LIP_PALETTE,
 )
 
-ATR18 = _space(
+# ATR (Liang et al., Deep Human Parsing with Active Template Regression, TPAMI 2015).
+ATR18 = register_space(
     'atr18',
     (
         'background', 'hat', 'hair', 'sunglasses', 'upper-clothes', 'skirt', 'pants', 'dress', 'belt',
@@ -206,10 +277,11 @@ ATR18 = _space(
     ),
     head=('hat', 'hair', 'sunglasses', 'face'),
     upper=('upper-clothes', 'dress'),
-    source='ATR (Liang et al., Deep Human Parsing with Active Template Regression, TPAMI 2015)',
 )  # fmt: skip
 
-ACGPN14 = _space(
+# ACGPN (Yang et al., CVPR 2020), its authors' answer in switchablenorms/DeepFashion_Try_On issue 29; they give 2 and
+# 3 no meaning, and 7, "noise", is what fits nowhere else.
+ACGPN14 = register_space(
     'acgpn14',
     (
         'background', 'hair', 'unused-2', 'unused-3', 'upper-clothes', 'left-shoe', 'right-shoe', 'noise',
@@ -217,24 +289,16 @@ ACGPN14 = _space(
     ),
     head=('hair', 'face'),
     upper=('upper-clothes',),
-    source='ACGPN (Yang et al., CVPR 2020), its authors\' answer in switchablenorms/DeepFashion_Try_On issue 29; they '
-    'give 2 and 3 no meaning, and 7, "noise", is what fits nowhere else',
 )  # fmt: skip
 
-TRYON8 = _space(
+# ours: the least that try-on needs, and what every other space can be reduced to.
+TRYON8 = register_space(
     "tryon8",
     ("background", "hair+headwear", "face+eyeglass", "skin", "upper", "lower", "footwear", "accessories"),
     head=("hair+headwear", "face+eyeglass"),
     upper=("upper",),
-    source="ours: the least that try-on needs, and what every other space can be reduced to",
 )
 
-SPACES = MappingProxyType({
-    s.name: s for s in (DEEPFASHION15, CCP59, DFMM24, LIP20, LIP21, CIHP20, ATR18, ACGPN14, TRYON8)
-})  # fmt: skip
-
-# Each table lists, under a target class, the source classes that become it. Classes of the same name in both spaces
-# need no entry. What stands under 'background' is dropped: the target has no class for it.
 _CCP_UPPER_TOP = (
     'blouse', 'bodysuit', 'bra', 'hoodie', 'intimate', 'jumper', 'shirt', 'sweater', 'sweatshirt',
     'swimwear', 't-shirt', 'top',
@@ -360,19 +424,10 @@ _GROUPS: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 
-def _table(source: str, target: str) -> np.ndarray:
-    """Lookup table of a listed conversion: uint8 `(len(source classes),)`, target id by source id."""
-    groups, goal = _GROUPS[source, target], SPACES[target]
-    by_name = {name: goal.id_of(name) for name in SPACES[source].classes if name in goal.classes}
-    by_name |= {name: goal.id_of(to) for to, names in groups.items() for name in names}
-    return np.array([by_name[name] for name in SPACES[source].classes], dtype=np.uint8)
+for _pair, _groups in _GROUPS.items():
+    register_conversion(*_pair, _groups)
 
-
-_TABLES = {pair: _table(*pair) for pair in _GROUPS} | {
-    (name, name): np.arange(len(space.classes), dtype=np.uint8) for name, space in SPACES.items()
-}
-
-_SIDED = ("lip20", "lip21", "cihp20", "atr18", "acgpn14")
+# Why most spaces cannot become the larger ones; `_refusal` has the other reasons.
 _LACKS = {
     "deepfashion15": "merges socks with shoes, ties and necklaces with scarves, and all kinds of top",
     "ccp59": "labels neither the face nor the sides of the body",
@@ -390,26 +445,12 @@ def _refusal(source: str, target: str) -> str:
     """Why `source` cannot become `target`."""
     if {source, target} == {"lip20", "cihp20"}:
         return "label 10 is jumpsuits in LIP and torso-skin in CIHP, and neither has the label of the other"
-    if target in _SIDED and source not in _SIDED:
+    sides = [any(name.startswith("left-") for name in SPACES[space].classes) for space in (source, target)]
+    if sides == [False, True]:
         return f"{source} has no left or right arms, legs and shoes, which {target} tells apart"
-    return f"{source} {_LACKS[source]}; {target} needs what is missing, and it cannot be made up"
-
-
-REFUSALS = MappingProxyType(
-    {pair: _refusal(*pair) for pair in itertools.permutations(SPACES, 2) if pair not in _TABLES}
-)
-"""Reason for each ordered pair of spaces that `convert` refuses."""
-
-
-def get_space(name: str) -> LabelSpace:
-    """The label space of that name.
-
-    Raises:
-        UserError: there is none; the message lists those there are.
-    """
-    if name not in SPACES:
-        raise UserError(f"unknown label space {name!r}; known: {', '.join(SPACES)}")
-    return SPACES[name]
+    if source in _LACKS:
+        return f"{source} {_LACKS[source]}; {target} needs what is missing, and it cannot be made up"
+    return "no conversion is registered (seg_vton.labels.register_conversion)"
 
 
 def unions(name: str) -> Unions:
@@ -450,7 +491,7 @@ def conversion_table(source: str, target: str) -> np.ndarray:
     if pair not in _TABLES:
         possible = ", ".join(to for (of, to) in _TABLES if of == source and to != source) or "none"
         raise LabelConversionError(
-            f"{source} cannot become {target}: {REFUSALS[pair]}. Conversions from {source}: {possible}"
+            f"{source} cannot become {target}: {_refusal(*pair)}. Conversions from {source}: {possible}"
         )
     return _TABLES[pair].copy()
 
