@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
 
-from seg_vton.labels import DEEPFASHION15, convert
+from seg_vton.labels import DEEPFASHION15, SPACES, LabelSpace, convert, register_space
 from seg_vton.parsing.label_map import Regions, merge_instances, regions
 
 SCORE_THR = 0.3
@@ -65,14 +65,16 @@ class Parsing:
     Attributes:
         boxes: float32 `(N, 4)`: left, top, right, bottom in pixels.
         scores: float32 `(N,)` in [0, 1].
-        labels: int64 `(N,)`, ids of `deepfashion15`, 1 to 15.
+        labels: int64 `(N,)`, ids of `space`, from 1 on.
         masks: bool `(N, H, W)`: an array, or `EnlargedMasks` of a photo that was looked at smaller.
+        space: label space of the segmenter's classes, see `space_of`.
     """
 
     boxes: np.ndarray
     scores: np.ndarray
     labels: np.ndarray
     masks: np.ndarray | EnlargedMasks
+    space: LabelSpace = DEEPFASHION15
 
     def __len__(self) -> int:
         """Number of instances."""
@@ -86,11 +88,11 @@ class Parsing:
     @property
     def classes(self) -> tuple[str, ...]:
         """The class name of each instance."""
-        return tuple(DEEPFASHION15.classes[label] for label in self.labels)
+        return tuple(self.space.classes[label] for label in self.labels)
 
     def __getitem__(self, which: np.ndarray) -> Parsing:
         """The instances chosen by an index or bool array, in its order."""
-        return Parsing(self.boxes[which], self.scores[which], self.labels[which], self.masks[which])
+        return Parsing(self.boxes[which], self.scores[which], self.labels[which], self.masks[which], self.space)
 
     def best_per_class(self) -> Parsing:
         """The instance of the highest score of each class, as DeepFashion has one mask for each class and photo.
@@ -106,27 +108,44 @@ class Parsing:
             return self
         height, width = shape
         factors = np.array([width / self.shape[1], height / self.shape[0]] * 2, np.float32)
-        return Parsing(self.boxes * factors, self.scores, self.labels, EnlargedMasks(np.asarray(self.masks), shape))
+        return replace(self, boxes=self.boxes * factors, masks=EnlargedMasks(np.asarray(self.masks), shape))
 
-    def label_map(self, space: str = DEEPFASHION15.name, fill_holes: bool = True) -> np.ndarray:
+    def label_map(self, space: str | None = None, fill_holes: bool = True) -> np.ndarray:
         """One label for each pixel; `seg_vton.parsing.label_map` has the rule for overlaps.
 
         Args:
-            space: name of the label space wanted.
+            space: name of the label space wanted; None for the segmenter's own.
             fill_holes: give small holes in the body the labels around them.
 
         Returns:
             uint8 ids `(H, W)` of `space`.
 
         Raises:
-            LabelConversionError: deepfashion15 cannot become `space`.
+            LabelConversionError: the segmenter's space cannot become `space`.
         """
-        label_map = merge_instances(self.masks, self.labels, self.scores, fill_holes)
-        return convert(label_map, DEEPFASHION15.name, space)
+        label_map = merge_instances(self.masks, self.labels, self.scores, fill_holes, self.space.name)
+        return label_map if space is None else convert(label_map, self.space.name, space)
 
     def regions(self, fill_holes: bool = True) -> Regions:
         """CP-VTON's head, upper garment and body shape, each bool `(H, W)`; `fill_holes` as in `label_map`."""
-        return regions(self.label_map(fill_holes=fill_holes), DEEPFASHION15.name)
+        return regions(self.label_map(fill_holes=fill_holes), self.space.name)
+
+
+def space_of(classes: Sequence[str]) -> LabelSpace:
+    """The label space of a segmenter's class list, whatever its order.
+
+    Args:
+        classes: class names, without the background.
+
+    Returns:
+        `deepfashion15` where all of them are its; the registered space that has just these; else a space of the list's
+        own, in its order, called by the names. It converts to no other and knows no head or upper garment: for that,
+        register a space of these classes (`seg_vton.labels.register_space`).
+    """
+    if set(classes) <= set(DEEPFASHION15.classes[1:]):
+        return DEEPFASHION15
+    known = (space for space in SPACES.values() if set(space.classes[1:]) == set(classes))
+    return next(known, None) or register_space(f"own({', '.join(classes)})", ("background", *classes), (), ())
 
 
 def from_sample(instances: Mapping[str, torch.Tensor], classes: Sequence[str], score_thr: float = 0.0) -> Parsing:
@@ -135,7 +154,7 @@ def from_sample(instances: Mapping[str, torch.Tensor], classes: Sequence[str], s
     Args:
         instances: `bboxes` (N, 4) as x1, y1, x2, y2 in pixels of the original image, `scores` (N,), `labels` (N,) and
             `masks` (N, H, W) boolean, on any device.
-        classes: the detector's class names, in its order; all of `deepfashion15`.
+        classes: the detector's class names, in its order.
         score_thr: instances below this score are left out.
 
     Returns:
@@ -144,11 +163,13 @@ def from_sample(instances: Mapping[str, torch.Tensor], classes: Sequence[str], s
     scores = instances["scores"].float().cpu()
     order = torch.sort(scores, descending=True, stable=True).indices
     order = order[scores[order] >= score_thr]
-    ids = np.array([DEEPFASHION15.id_of(name) for name in classes], np.int64)
+    space = space_of(classes)
+    ids = np.array([space.id_of(name) for name in classes], np.int64)
     chosen = {key: instances[key].cpu()[order].numpy() for key in ("bboxes", "labels", "masks")}
     return Parsing(
         boxes=chosen["bboxes"].astype(np.float32),
         scores=scores[order].numpy(),
         labels=ids[chosen["labels"]],
         masks=chosen["masks"].astype(bool),
+        space=space,
     )

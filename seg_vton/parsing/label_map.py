@@ -1,13 +1,12 @@
 """Instances to one label map, and a label map to CP-VTON's regions.
 
-Masks of instances overlap and leave gaps; a label map has one id for each pixel. Overlaps are resolved by layer, in the
-order in which a person is dressed and seen, then by score inside a layer.
+Masks of instances overlap and leave gaps; a label map has one id for each pixel. Overlaps are resolved by layer where
+the label space has layers, in the order in which a person is dressed and seen, then by score inside a layer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import MappingProxyType
 from typing import NamedTuple
 
 import cv2
@@ -15,53 +14,65 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from seg_vton.errors import UserError
-from seg_vton.labels import DEEPFASHION15, check_label_map, unions
+from seg_vton.labels import DEEPFASHION15, IGNORE_INDEX, check_label_map, get_space, unions
 
-LAYERS: tuple[tuple[str, ...], ...] = (
-    ("skin",),
-    ("skirt", "leggings", "pants"),
-    ("top", "dress"),
-    ("outer",),
-    ("bag", "neckwear", "belt", "footwear"),  # shoes are small and exact; trousers reach over them
-    ("face",),
-    ("hair", "eyeglass", "headwear"),
-)
-"""Classes of `deepfashion15` from the lowest layer to the highest: where masks overlap, the higher is seen."""
+LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
+    DEEPFASHION15.name: (
+        ("skin",),
+        ("skirt", "leggings", "pants"),
+        ("top", "dress"),
+        ("outer",),
+        ("bag", "neckwear", "belt", "footwear"),  # shoes are small and exact; trousers reach over them
+        ("face",),
+        ("hair", "eyeglass", "headwear"),
+    )
+}
+"""Classes by label space from the lowest layer to the highest: where masks overlap, the higher is seen.
 
-_LAYER_OF = MappingProxyType({DEEPFASHION15.id_of(name): i for i, names in enumerate(LAYERS) for name in names})
+A space of one's own may be added; without layers, and for classes that are in none, the score alone decides.
+"""
 
 HOLE_SHARE = 0.005
 """Holes up to this share of the body's area are filled: gaps between masks, not the space inside a bent arm."""
 
 
 def merge_instances(
-    masks: np.ndarray, labels: Sequence[int], scores: Sequence[float], fill_holes: bool = True
+    masks: np.ndarray,
+    labels: Sequence[int],
+    scores: Sequence[float],
+    fill_holes: bool = True,
+    space: str = DEEPFASHION15.name,
 ) -> np.ndarray:
-    """Paints instances over one another: by layer, then by score.
+    """Paints instances over one another: by layer (`LAYERS`), then by score.
 
     The result does not depend on the order of the instances. At equal layer and score the smaller mask is on top (it is
     the one that would vanish), then the lower label.
 
     Args:
         masks: bool `(N, H, W)`, or `seg_vton.parsing.instances.EnlargedMasks`; N may be 0.
-        labels: N ids of `deepfashion15`, 1 to 15.
+        labels: N ids of `space`, from 1 on.
         scores: N scores; equal ones are fine (ground truth has 1 everywhere).
         fill_holes: whether `close_holes` is applied.
+        space: name of the label space.
 
     Returns:
-        uint8 `(H, W)` ids of `deepfashion15`; 0 where no mask is.
+        uint8 `(H, W)` ids of `space`; 0 where no mask is.
 
     Raises:
-        UserError: a label is none of the 15.
+        UserError: a label is none of the space's, or the space has more classes than a label map can hold.
     """
-    strange = sorted({int(label) for label in labels} - set(_LAYER_OF))
+    classes = get_space(space).classes
+    if len(classes) > IGNORE_INDEX:
+        raise UserError(f"a label map holds up to {IGNORE_INDEX} labels and {space} has {len(classes)}")
+    strange = sorted({int(label) for label in labels} - set(range(1, len(classes))))
     if strange:
-        raise UserError(f"labels {strange} are none of deepfashion15's 1 to {len(_LAYER_OF)}")
+        raise UserError(f"labels {strange} are none of {space}'s 1 to {len(classes) - 1}")
+    layer_of = {classes.index(name): layer for layer, names in enumerate(LAYERS.get(space, ())) for name in names}
     areas = [np.count_nonzero(mask) for mask in masks]
 
     def height(index: int) -> tuple[float, ...]:
         label = int(labels[index])
-        return _LAYER_OF[label], float(scores[index]), -areas[index], -label
+        return layer_of.get(label, 0), float(scores[index]), -areas[index], -label
 
     label_map = np.zeros(masks.shape[1:], np.uint8)
     for index in sorted(range(len(masks)), key=height):

@@ -22,8 +22,8 @@ from seg_vton.engine.launch import load_config
 from seg_vton.engine.results import config_hash
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
-from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15
-from seg_vton.parsing.instances import SCORE_THR, Parsing, from_sample
+from seg_vton.labels import CLOTHING_CLASSES
+from seg_vton.parsing.instances import SCORE_THR, Parsing, from_sample, space_of
 from seg_vton.pictures.photos import limited
 
 
@@ -41,10 +41,12 @@ class ClothingParser:
         score_thr: instances below this score are left out, in [0, 1]; below the config's own threshold (0.05) there are
             none.
         one_per_class: keep of each class the instance of the highest score, as DeepFashion's masks have it.
-        classes: the model's class names in its order; None takes them from the checkpoint, or else from the config.
+        classes: the model's class names in its order; None takes them from the checkpoint, or else from the config's
+            data set, or else the 15.
 
     Attributes:
         classes: the model's class names, in its order.
+        space: the label space of its label maps, see `space_of`.
         device: where the model runs.
         stamp: all that a parsing depends on besides the photo, as a dict that JSON can hold: `config` and `checkpoint`
             (file names), `model_sha256` (of the resolved model and test pipeline), `checkpoint_sha256`, `score_thr`,
@@ -52,7 +54,7 @@ class ClothingParser:
 
     Raises:
         UserError: a file is missing or broken, the weights are not exactly the config's model's, the model has no masks
-            or other classes than the 15, the threshold is out of range, or the device is not there.
+            or another number of classes, the threshold is out of range, or the device is not there.
     """
 
     def __init__(
@@ -70,16 +72,23 @@ class ClothingParser:
         self.device = _usable_device(device)
         config = deepcopy(config) if isinstance(config, Config) else load_config(config)
         content = load_checkpoint_file(checkpoint, map_location="cpu")
-        self.classes = tuple(classes or _trained_classes(content, config))
+        metainfo = config.get("test_dataloader", {}).get("dataset", {}).get("metainfo") or {}
+        self.classes = tuple(classes or trained_classes(content) or metainfo.get("classes") or CLOTHING_CLASSES)
         _check_classes(self.classes, config, checkpoint)
+        self.space = space_of(self.classes)
         if config.model.backbone.get("init_cfg"):
             config.model.backbone.init_cfg = None  # the checkpoint has the backbone too
         model_sha256 = config_hash(Config({"model": config.model, "pipeline": get_test_pipeline_cfg(config)}))
-        _leave_out_masks(config, score_thr)
+        # A mask takes as many bytes as the photo has pixels, so those below the threshold are not made. Suppression is
+        # greedy from the highest score: what is below changes nothing above. mmdet drops what equals its threshold.
+        lower = float(np.nextafter(np.float32(score_thr), np.float32(-1)))
+        config.model.test_cfg.rcnn.score_thr = max(config.model.test_cfg.rcnn.score_thr, lower)
         # The scope of another half may be on: it must not rule the names in a detector's config.
         with DefaultScope.overwrite_default_scope(config.get("default_scope", "mmdet")):
             self._model = MODELS.build(config.model)
-            self._pipeline = _array_pipeline(config)
+            # For arrays: no file is read and no annotation is loaded.
+            steps = [step for step in get_test_pipeline_cfg(config) if not step["type"].endswith("LoadAnnotations")]
+            self._pipeline = Compose([{"type": "mmdet.LoadImageFromNDArray"}, *steps[1:]])
         load_weights(self._model, content, checkpoint)
         self._model.to(self.device).eval()
         self.stamp: dict[str, Any] = {
@@ -150,20 +159,10 @@ def _usable_device(device: str | torch.device | None) -> torch.device:
     return usable
 
 
-def _trained_classes(content: dict[str, Any], config: Config) -> Sequence[str]:
-    """The class names that a checkpoint says it knows; else those of the config's data set, else the 15."""
-    metainfo = config.get("test_dataloader", {}).get("dataset", {}).get("metainfo") or {}
-    return trained_classes(content) or metainfo.get("classes") or CLOTHING_CLASSES
-
-
 def _check_classes(classes: Sequence[str], config: Config, checkpoint: str | Path) -> None:
-    """Raises `UserError` when the model is no segmenter of the 15 classes, or the names do not match its heads."""
-    strange = [name for name in classes if name not in DEEPFASHION15.classes[1:]]
-    if strange:
-        raise UserError(
-            f"checkpoint {checkpoint} knows {', '.join(map(repr, strange[:5]))}, which are none of the 15 clothing "
-            f"classes ({', '.join(CLOTHING_CLASSES)}): it is of another data set"
-        )
+    """Raises `UserError` when the model has no masks, or the names do not match its heads."""
+    if len({*classes, "background"}) != len(classes) + 1:
+        raise UserError(f"checkpoint {checkpoint} has two classes of one name, or one called background: {classes}")
     head = config.get("model", {}).get("roi_head")
     if not head or "mask_head" not in head:
         raise UserError(f"config {config.filename} has no model with a mask head: give one under configs/segmentation")
@@ -173,20 +172,3 @@ def _check_classes(classes: Sequence[str], config: Config, checkpoint: str | Pat
             f"checkpoint {checkpoint} knows {len(classes)} classes and the model of {config.filename} has "
             f"{last.num_classes}: use the config it was trained with"
         )
-
-
-def _leave_out_masks(config: Config, score_thr: float) -> None:
-    """Leaves instances below the threshold without masks.
-
-    A mask takes as many bytes as the photo has pixels. Non-maximum suppression is greedy from the highest score, so
-    what it keeps above the threshold does not depend on what is below.
-    """
-    test_cfg = config.model.test_cfg.rcnn
-    # mmdet keeps what is above the threshold, we also what is equal.
-    test_cfg.score_thr = max(test_cfg.score_thr, float(np.nextafter(np.float32(score_thr), np.float32(-1))))
-
-
-def _array_pipeline(config: Config) -> Compose:
-    """The config's test pipeline for arrays: no file is read and no annotation is loaded."""
-    steps = [step for step in get_test_pipeline_cfg(config) if not step["type"].endswith("LoadAnnotations")]
-    return Compose([{"type": "mmdet.LoadImageFromNDArray"}, *steps[1:]])

@@ -16,7 +16,7 @@ from mmengine import dist
 
 from seg_vton.errors import UserError
 from seg_vton.files import remove_leftovers
-from seg_vton.labels import DEEPFASHION15, conversion_table
+from seg_vton.labels import conversion_table
 from seg_vton.parsing.jobs import Job, PhotoResults, Plan, complain
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.parsing.writers import KINDS, Result
@@ -69,7 +69,7 @@ def parse_photos(
     inputs: Sequence[str | Path],
     out: str | Path,
     kinds: Sequence[str] = ("coco", "label-map"),
-    label_space: str = DEEPFASHION15.name,
+    label_space: str | None = None,
     fill_holes: bool = True,
     batch_size: int = 1,
     overwrite: bool = False,
@@ -84,7 +84,7 @@ def parse_photos(
         inputs: photos, and folders that are searched for photos to any depth.
         out: folder of the results.
         kinds: what to write, of `seg_vton.parsing.writers.KINDS`.
-        label_space: of the label maps.
+        label_space: of the label maps; None for the segmenter's own.
         fill_holes: whether small holes in the label maps are filled.
         batch_size: photos in one pass.
         overwrite: write everything anew, whatever is there.
@@ -98,7 +98,8 @@ def parse_photos(
     """
     if batch_size < 1:
         raise UserError(f"--batch-size is {batch_size}: it must be 1 or more")
-    conversion_table(DEEPFASHION15.name, label_space)  # raises where there is none, before any work
+    label_space = label_space or parser.space.name
+    conversion_table(parser.space.name, label_space)  # raises where there is none, before any work
     settings = {"label_space": label_space, "fill_holes": fill_holes}
     results, outcome = PhotoResults(out, {**parser.stamp, **settings}), Outcome()
     plan = _shared_plan(results, inputs, kinds, overwrite)

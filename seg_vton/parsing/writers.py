@@ -15,7 +15,7 @@ from pycocotools import mask as coco_mask
 
 from seg_vton.coco import categories
 from seg_vton.files import atomic_path, write_json
-from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, save_palette_png
+from seg_vton.labels import save_palette_png
 from seg_vton.parsing.instances import Parsing
 from seg_vton.pictures.drawing import Instance, draw_instances
 
@@ -31,14 +31,14 @@ class Result:
         photo: RGB uint8 `(H, W, 3)`.
         file_name: the photo's name for the COCO file.
         parsing: its instances.
-        label_space: of the label map.
+        label_space: of the label map; None for the segmenter's own.
         fill_holes: whether small holes in the label map are filled.
     """
 
     photo: np.ndarray
     file_name: str
     parsing: Parsing
-    label_space: str = DEEPFASHION15.name
+    label_space: str | None = None
     fill_holes: bool = True
 
 
@@ -46,7 +46,7 @@ def write_coco(path: Path, result: Result) -> None:
     """Writes a COCO file of the one photo: `images`, `categories`, and `annotations` with a `score`.
 
     Masks are compressed RLE; `bbox` is the detector's box as x, y, width, height in pixels; `area` is of the mask.
-    Category ids are 1 to 15 in mmdet's order.
+    Category ids are those of the segmenter's label space, from 1 on.
     """
     height, width = result.parsing.shape
     parsing = result.parsing
@@ -71,7 +71,7 @@ def write_coco(path: Path, result: Result) -> None:
     content = {
         "images": [{"id": 1, "file_name": result.file_name, "width": width, "height": height}],
         "annotations": annotations,
-        "categories": categories(CLOTHING_CLASSES),
+        "categories": categories(parsing.space.classes[1:]),
     }
     write_json(path, content, overwrite=True)
 
@@ -79,10 +79,7 @@ def write_coco(path: Path, result: Result) -> None:
 def write_label_map(path: Path, result: Result) -> None:
     """Writes the palette PNG of the label map; the file's text chunk names the label space."""
     label_map = result.parsing.label_map(result.label_space, result.fill_holes)
-    save_palette_png(path, label_map, result.label_space, overwrite=True)
-
-
-_INSTANCE_NAME = re.compile(rf"({'|'.join(CLOTHING_CLASSES)})(_\d+)?\.png")
+    save_palette_png(path, label_map, result.label_space or result.parsing.space.name, overwrite=True)
 
 
 def write_instances(folder: Path, result: Result) -> None:
@@ -92,14 +89,20 @@ def write_instances(folder: Path, result: Result) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter()
-    for name, mask in zip(result.parsing.classes, result.parsing.masks, strict=True):
+    for name, mask in zip(map(_file_name, result.parsing.classes), result.parsing.masks, strict=True):
         counts[name] += 1
         ending = f"_{counts[name]}" if counts[name] > 1 else ""
         _save(folder / f"{name}{ending}.png", mask.astype(np.uint8) * 255)
+    names = "|".join(re.escape(_file_name(name)) for name in result.parsing.space.classes[1:])
     for path in folder.iterdir():
-        name = _INSTANCE_NAME.fullmatch(path.name)
-        if name and int((name[2] or "_1")[1:]) > counts[name[1]]:
+        found = re.fullmatch(rf"({names})(?:_(\d+))?\.png", path.name)
+        if found and int(found[2] or 1) > counts[found[1]]:
             path.unlink()
+
+
+def _file_name(class_name: str) -> str:
+    """A class name without what a file name cannot have."""
+    return re.sub(r'[/\\:*?"<>|]', "-", class_name)
 
 
 class _Instances(Sequence[Instance]):
@@ -113,7 +116,8 @@ class _Instances(Sequence[Instance]):
 
     def __getitem__(self, index: int) -> Instance:
         label, score = self._parsing.labels[index], float(self._parsing.scores[index])
-        return Instance(DEEPFASHION15.classes[label], DEEPFASHION15.palette[label], self._parsing.masks[index], score)
+        space = self._parsing.space
+        return Instance(space.classes[label], space.palette[label], self._parsing.masks[index], score)
 
 
 def write_overlay(path: Path, result: Result) -> None:

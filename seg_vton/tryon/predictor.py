@@ -19,6 +19,7 @@ from seg_vton.engine.launch import load_config
 from seg_vton.engine.results import config_hash
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
+from seg_vton.labels import DEEPFASHION15
 from seg_vton.pictures.photos import limited
 from seg_vton.registry import build_model
 from seg_vton.tryon.datasets import agnostic
@@ -177,7 +178,7 @@ class TryOn:
 
     def _parse(self, photo: np.ndarray) -> np.ndarray:
         """The photo's label map in deepfashion15, no more than `PARSE_SIDE` pixels on a side."""
-        return self.parser(limited(photo)).label_map()
+        return self.parser(limited(photo)).label_map(DEEPFASHION15.name)
 
 
 def _resized_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -190,6 +190,8 @@ def broken(name, checkpoint, folder):
         torch.save({"state_dict": state | {"neck.fpn_convs.0.conv.weight": torch.ones(2, 2)}}, path)
     elif name == "coco":
         torch.save(content | {"meta": {"dataset_meta": {"classes": ("person", "dog")}}}, path)
+    elif name == "twice":
+        torch.save(content | {"meta": {"dataset_meta": {"classes": 15 * ("person",)}}}, path)
     elif name == "meta":
         torch.save({"state_dict": {"a.weight": torch.ones(2)}, "meta": {"dataset_meta": None}}, path)
     elif name == "numbers":
@@ -207,7 +209,8 @@ def broken(name, checkpoint, folder):
         ("pickle", r"pickle\.pth was refused: it asks for mmengine"),
         ("less", r"does not fit the model of the config \(\d+ missing"),
         ("shape", "1 of another shape: neck.fpn_convs.0.conv.weight 2x2 instead of"),
-        ("coco", "knows 'person', 'dog', which are none of the 15 clothing classes"),
+        ("coco", "knows 2 classes and the model of .* has 15"),
+        ("twice", "has two classes of one name"),
         ("meta", r"does not fit the model of the config \(\d+ missing"),
         ("numbers", r"1 unexpected: 1; 1 of another shape: neck.fpn_convs.0.conv.weight no tensor instead of"),
         ("few", "knows 3 classes and the model of .* has 15"),

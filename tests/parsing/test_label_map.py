@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from seg_vton.data.paper_doll.doll import draw_doll
 from seg_vton.errors import UserError
-from seg_vton.labels import DEEPFASHION15, LIP20, convert
+from seg_vton.labels import DEEPFASHION15, LIP20, convert, get_space
 from seg_vton.parsing.label_map import HOLE_SHARE, LAYERS, close_holes, merge_instances, regions
 
 ID = {name: DEEPFASHION15.id_of(name) for name in DEEPFASHION15.classes}
@@ -68,6 +68,16 @@ def test_inside_a_layer_the_higher_score_is_seen(pair):
         assert (label_map[BOTH] == ID[winner]).all()
 
 
+@pytest.mark.parametrize("space", ["tryon8", "lip20"])
+def test_without_layers_the_score_decides_and_layers_can_be_given(space, monkeypatch):
+    lower, higher = get_space(space).classes[1:3]
+    for scores, seen in (((0.9, 0.6), 1), ((0.6, 0.9), 2)):
+        assert (merge_instances(np.stack([LEFT, RIGHT]), [1, 2], scores, False, space)[BOTH] == seen).all()
+        monkeypatch.setitem(LAYERS, space, ((lower,), (higher,)))
+        assert (merge_instances(np.stack([LEFT, RIGHT]), [1, 2], scores, False, space)[BOTH] == 2).all()
+        monkeypatch.delitem(LAYERS, space)
+
+
 def test_an_arm_that_crosses_the_torso_stays_where_the_top_leaves_it_out():
     torso, arm = box(SHAPE, 2, 18, 4, 16), box(SHAPE, 8, 11, 0, 20)
     label_map = merge(("top", torso & ~arm), ("skin", arm), fill_holes=True)
@@ -76,9 +86,9 @@ def test_an_arm_that_crosses_the_torso_stays_where_the_top_leaves_it_out():
 
 
 def test_each_class_is_in_one_layer():
-    names = list(itertools.chain.from_iterable(LAYERS))
+    names = list(itertools.chain.from_iterable(LAYERS["deepfashion15"]))
     assert sorted(names) == sorted(DEEPFASHION15.classes[1:])
-    ranks = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+    ranks = {name: rank for rank, names in enumerate(LAYERS["deepfashion15"]) for name in names}
     order = ("skin", "pants", "top", "outer", "bag", "face", "hair")
     assert [ranks[name] for name in order] == list(range(7))
 

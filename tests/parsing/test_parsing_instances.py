@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from seg_vton.errors import UserError
-from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, LabelConversionError
-from seg_vton.parsing.instances import Parsing, from_sample
+from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, DFMM24, LabelConversionError
+from seg_vton.parsing.instances import Parsing, from_sample, space_of
 
 
 def predictions(scores, labels):
@@ -67,9 +66,21 @@ def test_holes_can_stay():
     assert not parsing.regions(fill_holes=False).body[20, 20]
 
 
-def test_classes_of_another_data_set_are_refused():
-    with pytest.raises(UserError, match="no label 'person'"):
-        from_sample(predictions([0.9], [0]), ("person",))
+def test_a_list_of_other_classes_has_label_maps_of_its_own():
+    parsing = from_sample(predictions([0.9, 0.8], [1, 0]), ("shoe", "person"))
+    assert parsing.classes == ("person", "shoe")
+    assert parsing.space.name == "own(shoe, person)"
+    assert parsing.space.classes == ("background", "shoe", "person")
+    assert parsing.label_map()[0].tolist() == [2, 1, 0, 0, 0, 0, 0, 0]
+    assert not parsing.regions().upper.any()
+    with pytest.raises(LabelConversionError, match=r"register_conversion"):
+        parsing.label_map("tryon8")
+
+
+def test_the_space_of_a_class_list_is_the_registered_one_whatever_the_order():
+    assert space_of(("hair", "top")) == DEEPFASHION15
+    assert space_of(DFMM24.classes[:0:-1]) == DFMM24
+    assert space_of(DFMM24.classes[1:-1]).classes == DFMM24.classes[:-1]
 
 
 def test_enlarged_instances_are_the_same_in_another_frame():

@@ -128,6 +128,24 @@ def test_other_label_spaces_and_all_instances(tiny_config_file, tiny_weights, ph
     assert len(list((tmp_path / "instances" / "a").iterdir())) == len(parsing) > len(parsing.best_per_class())
 
 
+def test_a_segmenter_of_any_classes(tiny_config_file, tiny_weights, parsers, photos, tmp_path):
+    """Its own label space, by score; instances, COCO and overlays as ever."""
+    names = ("sun/glasses", *(f"thing {number}" for number in range(14)))
+    parser = ClothingParser(tiny_config_file, tiny_weights[0], "cpu", score_thr=0.05, classes=names)
+    assert parse_photos(parser, [photos / "a.jpg"], tmp_path, ALL).parsed == 1
+    found, known = (one(read_photo(photos / "a.jpg")) for one in (parser, parsers[0]))
+    assert found.labels.tolist() == known.labels.tolist()
+    space = f"own({', '.join(names)})"
+    assert np.array_equal(load_palette_png(tmp_path / "label-map" / "a.png", space), found.label_map())
+    content = json.loads((tmp_path / "coco" / "a.json").read_text())
+    assert [category["name"] for category in content["categories"]] == list(names)
+    assert {path.stem for path in (tmp_path / "instances" / "a").iterdir()} == {
+        name.replace("/", "-") for name in found.classes
+    }
+    with pytest.raises(UserError, match="cannot become tryon8"):
+        parse_photos(parser, [photos / "a.jpg"], tmp_path / "out", label_space="tryon8")
+
+
 def test_results_of_other_weights_are_refused_and_replaced_on_request(parsers, photos, tmp_path):
     photo = [photos / "a.jpg"]
     parse_photos(parsers[1], photo, tmp_path / "one", ("instances", "coco"))

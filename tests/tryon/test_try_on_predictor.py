@@ -182,7 +182,7 @@ def test_a_large_photo_is_parsed_small_and_kept_whole(predictor, doll_photos):
             shapes.append(image.shape)
             return self
 
-        def label_map(self):
+        def label_map(self, space):
             label_map = np.zeros(shapes[-1][:2], np.uint8)
             label_map[300:420, 60:170] = DEEPFASHION15.id_of("top")
             label_map[240:300, 90:130] = DEEPFASHION15.id_of("hair")
