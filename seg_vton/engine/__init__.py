@@ -1,8 +1,7 @@
 """What both halves share around a run: safe checkpoints, hooks, loops, launching, result files.
 
-Importing it closes mmengine's full unpickling, makes its writes atomic, and registers hooks, wrappers of
-optimisers and models, loops and a sampler; the hook for checkpoints and the loop over epochs take the places of
-mmengine's.
+Importing it closes mmengine's full unpickling, makes its writes atomic, and registers hooks, loops, a sampler, and
+wrappers of optimizers and models.
 """
 
 from seg_vton.engine import checkpoint, folding, hooks, iterations, loading, optim, parallel, samples, saving, storage

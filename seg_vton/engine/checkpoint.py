@@ -258,11 +258,13 @@ def load_from_openmmlab(filename: str, map_location: Any = None) -> dict[str, An
         raise UserError(f"{filename}: OpenMMLab has no weights of this name; it has {', '.join(sorted(addresses))}")
     if re.match("https?://", addresses[name]):
         return load_from_http(addresses[name], map_location)
+    # mmengine keeps no public name for this folder; its own list of names above is read from there too.
     return load_checkpoint_file(Path(mmengine_checkpoint._get_mmengine_home()) / addresses[name], map_location)
 
 
 _LOADERS = {
-    load_from_local: [""],
+    # The storage of some clusters (Pavi, Ceph, Petrel), whose clients unpickle on their own, is read as no file at all.
+    load_from_local: ["", "pavi://", r"(\S+\:)?s3://", r"(\S+\:)?petrel://"],
     load_from_http: ["http://", "https://"],
     load_from_openmmlab: ["open-mmlab://", "openmmlab://"],
 }
@@ -276,15 +278,9 @@ def _load_weights_only(file: Any, map_location: Any = None, weights_only: bool |
 
 
 def install() -> None:
-    """Puts the safe loaders where mmengine looks for its own; calling it again changes nothing.
-
-    Storage clients that only some clusters have (Petrel, Ceph, Pavi) unpickle on their own and are taken out.
-    """
-    loader = mmengine_checkpoint.CheckpointLoader
-    for scheme in [name for name in loader._schemes if any(word in name for word in ("pavi", "s3", "petrel"))]:
-        del loader._schemes[scheme]
+    """Puts the safe loaders where mmengine looks for its own; calling it again changes nothing."""
     torch.serialization.add_safe_globals(list(allowed_globals()))
     mmengine_checkpoint._safe_torch_load = _load_weights_only
     for function, schemes in _LOADERS.items():
         setattr(mmengine_checkpoint, function.__name__, function)
-        loader.register_scheme(schemes, function, force=True)
+        mmengine_checkpoint.CheckpointLoader.register_scheme(schemes, function, force=True)

@@ -111,7 +111,7 @@ class SeededIterBasedTrainLoop(IterBasedTrainLoop):
         runner.call_hook("before_train")
         runner.call_hook("before_train_epoch")  # the whole training is one epoch, as in mmengine's loop
         self.dataloader_iterator = self._start_loader()
-        while self._iter < self._max_iters and not self.stop_training:
+        while self.iter < self.max_iters and not self.stop_training:
             runner.model.train()
             self._seed(_DATA)
             batch = next(self.dataloader_iterator)
@@ -134,14 +134,14 @@ class SeededIterBasedTrainLoop(IterBasedTrainLoop):
                 f"persistent_workers=False, found {type(loader.sampler).__name__} and {loader.persistent_workers}; one "
                 "iterator serves the whole training, so workers are kept anyway"
             )
-        loader.sampler.skip(self._iter * loader.batch_size)
-        seeds = _WorkerSeeds(loader.collate_fn, self.runner.seed, get_rank(), self._iter)
+        loader.sampler.skip(self.iter * loader.batch_size)
+        seeds = _WorkerSeeds(loader.collate_fn, self.runner.seed, get_rank(), self.iter)
         loader.collate_fn, loader.worker_init_fn = seeds, seeds.start
         return iter(loader)
 
     def _seed(self, purpose: int) -> None:
-        set_random_seed(mixed_seed(self.runner.seed, purpose, get_rank(), self._iter))
+        set_random_seed(mixed_seed(self.runner.seed, purpose, get_rank(), self.iter))
 
     def _is_validation_due(self) -> bool:
-        due = self._iter % self.val_interval == 0 or self._iter == self._max_iters
-        return self.runner.val_loop is not None and self._iter >= self.val_begin and due
+        due = self.iter % self.val_interval == 0 or self.iter == self.max_iters
+        return self.runner.val_loop is not None and self.iter >= self.val_begin and due

@@ -39,6 +39,16 @@ _CONFIG_FAULTS = (
 )
 
 
+_PLAIN = {
+    "CheckpointHook": "a training that is asked to end saves nothing, and NaN weights are saved; "
+    "PreemptibleCheckpointHook ends with a checkpoint and keeps the last good one",
+    "EpochBasedTrainLoop": "a training resumes at the start of an epoch; ResumableEpochBasedTrainLoop goes on within it",
+    "IterBasedTrainLoop": "a resumed training draws other data and numbers than one that was not interrupted; "
+    "SeededIterBasedTrainLoop draws the same",
+}
+"""What a training does without where a config names a class of mmengine's, and which of ours does it."""
+
+
 def load_config(
     path: str | Path, options: dict[str, Any] | None = None, work_dir: str | None = None, launcher: str = "none"
 ) -> Config:
@@ -142,6 +152,10 @@ def train(config: Config) -> None:
         UserError: what is asked for cannot be done, or a loader's worker or another process of the training died.
     """
     remove_leftovers(config.work_dir)
+    checkpoint = (config.get("default_hooks") or {}).get("checkpoint") or {}
+    for found in (checkpoint.get("type", "CheckpointHook"), config.train_cfg.get("type", "EpochBasedTrainLoop")):
+        if found in _PLAIN:
+            print_log(f"{found}: {_PLAIN[found]}", "current", WARNING)
     runner = build_runner(config)
     runner.register_hook(OriginHook())
     with explain_faults():

@@ -74,12 +74,12 @@ def _candidates(work_dir: Path) -> Iterator[Path]:
     yield from others
 
 
-@LOOPS.register_module(name="EpochBasedTrainLoop", force=True)
+@LOOPS.register_module()
 class ResumableEpochBasedTrainLoop(EpochBasedTrainLoop):
     """mmengine's loop over epochs, which can also go on within an epoch as if it had never been interrupted.
 
     The batches that were seen before are loaded again and left out, which brings the loader's workers to where they
-    were; then the random state of the main process is put back. It takes the place of mmengine's under its name.
+    were; then the random state of the main process is put back. Arguments are those of `EpochBasedTrainLoop`.
 
     Attributes:
         interrupted: what `PreemptibleCheckpointHook` put into the checkpoint that is resumed from, if that was within
@@ -113,12 +113,12 @@ class ResumableEpochBasedTrainLoop(EpochBasedTrainLoop):
                 f"this training has {len(self.dataloader)} and {get_world_size()}: resume with the same batch size, "
                 "data and processes, or from the checkpoint of an epoch's end"
             )
-        seen = self._iter - self._epoch * length
-        print_log(f"going on within epoch {self._epoch + 1}: {seen} batches are loaded and left out", logger="current")
+        seen = self.iter - self.epoch * length
+        print_log(f"going on within epoch {self.epoch + 1}: {seen} batches are loaded and left out", logger="current")
         return seen
 
 
-@HOOKS.register_module(name="CheckpointHook", force=True)
+@HOOKS.register_module()
 class PreemptibleCheckpointHook(CheckpointHook):
     """mmengine's hook for checkpoints, which never is without a good one and saves one more when asked to end.
 
@@ -127,7 +127,7 @@ class PreemptibleCheckpointHook(CheckpointHook):
     - On SIGTERM and SIGINT a checkpoint is written after the iteration under way and the process ends with code 143 or
       130. Resuming goes on from that iteration. A second signal ends it at once.
 
-    It takes the place of mmengine's under its name; arguments are the same.
+    Arguments are those of `CheckpointHook`.
     """
 
     _signal = 0
@@ -156,7 +156,7 @@ class PreemptibleCheckpointHook(CheckpointHook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Hands the training loop what it needs to go on within an epoch."""
         meta = checkpoint.get("meta")
-        if runner._resume and isinstance(meta, dict):
+        if runner.cfg.get("resume") and isinstance(meta, dict):
             runner.train_loop.interrupted = meta.get("interrupted")
 
     def after_train_iter(
@@ -204,7 +204,10 @@ class PreemptibleCheckpointHook(CheckpointHook):
             write_text(Path(runner.work_dir) / MARK, str(Path(self.out_dir) / name), overwrite=True)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
-        """Saves, then removes what `max_keep_ckpts` leaves out."""
+        """Saves, then removes what `max_keep_ckpts` leaves out.
+
+        mmengine's own method, which all of its ways to save go through: no public one could leave a checkpoint out.
+        """
         if not_finite(runner.model.state_dict()):
             print_log("the weights hold NaN or infinity and are not saved", logger="current", level=logging.ERROR)
             return

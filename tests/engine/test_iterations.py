@@ -131,7 +131,7 @@ def run(folder, stop, resume=None, workers=0, seed=0, loop="SeededIterBasedTrain
         optim_wrapper={"optimizer": {"type": "Adam", "lr": 0.01}},
         param_scheduler={"type": "LinearLR", "start_factor": 1.0, "end_factor": 0.1, "by_epoch": False, "end": 12},
         default_hooks={
-            "checkpoint": {"type": "CheckpointHook", "by_epoch": False, "interval": 3},
+            "checkpoint": {"type": "PreemptibleCheckpointHook", "by_epoch": False, "interval": 3},
             "logger": None,
         },
         log_processor={"by_epoch": False},

@@ -5,15 +5,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.hooks import CheckpointHook
-from mmengine.registry import HOOKS, LOOPS
 from torch import nn
 
-import seg_vton  # noqa: F401  registers
-from seg_vton.engine.saving import (
-    PreemptibleCheckpointHook,
-    ResumableEpochBasedTrainLoop,
-    find_good_checkpoint,
-)
+from seg_vton.engine.saving import PreemptibleCheckpointHook, find_good_checkpoint
 from seg_vton.errors import UserError
 
 
@@ -50,11 +44,6 @@ def test_damaged_checkpoints_are_passed_over(tmp_path):
     (tmp_path / "iter_2.pth").unlink()
     with pytest.raises(UserError, match=r"none of the 2 checkpoints in .* can be read, .*iter_6\.pth"):
         find_good_checkpoint(tmp_path)
-
-
-def test_the_hook_and_the_loop_take_the_places_of_mmengines():
-    assert HOOKS.get("CheckpointHook") is PreemptibleCheckpointHook
-    assert LOOPS.get("EpochBasedTrainLoop") is ResumableEpochBasedTrainLoop
 
 
 def test_the_oldest_checkpoint_goes_when_the_new_one_is_there(tmp_path, monkeypatch):
