@@ -42,8 +42,8 @@ _CONFIG_FAULTS = (
 _PLAIN = {
     "CheckpointHook": "a training that is asked to end saves nothing, and NaN weights are saved; "
     "PreemptibleCheckpointHook ends with a checkpoint and keeps the last good one",
-    "EpochBasedTrainLoop": "a training resumes at the start of an epoch; ResumableEpochBasedTrainLoop goes on within it",
-    "IterBasedTrainLoop": "a resumed training draws other data and numbers than one that was not interrupted; "
+    "EpochBasedTrainLoop": "a training resumes where an epoch starts; ResumableEpochBasedTrainLoop goes on within one",
+    "IterBasedTrainLoop": "a resumed training draws other numbers than one that was not interrupted; "
     "SeededIterBasedTrainLoop draws the same",
 }
 """What a training does without where a config names a class of mmengine's, and which of ours does it."""
