@@ -11,7 +11,9 @@ from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15
 from seg_vton.parsing.label_map import regions
 from seg_vton.pictures.crop import Box, crop
+from seg_vton.pictures.cutout import WORKING_SIDE, garment_box, plain_background_mask
 from seg_vton.pictures.inpainting import fill_hidden, hidden_parts
+from seg_vton.pictures.photos import limited
 
 GIVEN, SEGMENTER, BACKGROUND = "given mask", "segmenter", "plain background"
 """Where a garment's mask comes from."""
@@ -22,17 +24,9 @@ FACE, HEAD, HEAD_WITH_LOWER, LOWER = 0.01, 0.1, 0.03, 0.1
 LEAST_SHARE = 0.01
 """The smallest garment, as a share of its photo."""
 
-FILL = 0.88
-"""Share of its window's width or height that a garment fills; the paper doll's in-shop pictures have the same."""
-
-_WHOLE = 0.75  # a picture of 3:4 whose garment fills so much is framed already
-_SPECK = 0.02  # parts of a mask below this share of it do not count
 _FACE = (DEEPFASHION15.id_of("face"),)
 _WORN_WITH = tuple(map(DEEPFASHION15.id_of, ("skirt", "leggings", "pants", "footwear")))
-_BORDER = 0.02  # width of the border that the background's color is taken from, as a share of the shorter side
-_EVEN = 9.0  # CIELAB: a background is plain when nine tenths of the border differ less from its middle
-_SEEN = 4.0  # CIELAB: what differs less from a perfectly even background cannot be told from it
-_SIDE = 1024  # pixels of the longer side at which a background is looked at and hidden parts are painted in
+_ADVICE = "give a photo of an upper garment, or its mask with --garment-mask"
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,61 +91,39 @@ def prepare_garment(
     return Garment(picture, mask, source, box, tuple(warnings))
 
 
-def garment_box(mask: np.ndarray, aspect: float) -> Box:
-    """The window around a garment, which fills `FILL` of its width or height and lies in the middle.
-
-    A picture of the models' aspect in which the garment already fills most of the width or the height is taken whole.
-
-    Args:
-        mask: bool `(H, W)`, not empty.
-        aspect: width by height of the box.
-
-    Returns:
-        The box; it may reach beyond the picture.
-    """
-    height, width = mask.shape
-    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    parts = stats[1:][areas >= min(_SPECK * areas.sum(), areas.max())]  # a mask of dust alone has no larger part
-    first, last = parts[:, :2].min(0), (parts[:, :2] + parts[:, 2:4]).max(0)
-    columns, rows = last - first
-    if abs(width - aspect * height) <= 1 and max(rows / height, columns / width) >= _WHOLE:
-        return Box(0, 0, width, height)
-    side = max(rows, columns / aspect) / FILL
-    size = np.array([round(aspect * side), round(side)])
-    return Box(*map(int, np.round((first + last - size) / 2)), *map(int, size))
-
-
 def _without_arms(photo: np.ndarray, mask: np.ndarray, label_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Paints the garment in where arms, hair and bags hide it, as in the pairs that are made from photos."""
-    height, width = mask.shape
-    scale = min(1, _SIDE / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small_photo, full = limited(photo, WORKING_SIDE), mask.shape[::-1]
+    size = small_photo.shape[1::-1]
     small = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool)
     hidden = hidden_parts(small, cv2.resize(label_map, size, interpolation=cv2.INTER_NEAREST))
-    painted = fill_hidden(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), small, hidden)
-    new = cv2.resize(hidden.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST).astype(bool) & ~mask
-    large = cv2.resize(painted, (width, height), interpolation=cv2.INTER_LINEAR)
+    painted = fill_hidden(small_photo, small, hidden)
+    new = cv2.resize(hidden.astype(np.uint8), full, interpolation=cv2.INTER_NEAREST).astype(bool) & ~mask
+    large = cv2.resize(painted, full, interpolation=cv2.INTER_LINEAR)
     return np.where(new[..., None], large, photo), mask | new
-
-
-_ADVICE = "give a photo of an upper garment, or its mask with --garment-mask"
 
 
 def _find_garment(photo: np.ndarray, label_map: np.ndarray) -> tuple[np.ndarray, str, list[str]]:
     """Mask, source and warnings."""
-    seen = regions(label_map, DEEPFASHION15.name)
-    has_upper = np.count_nonzero(seen.upper) >= LEAST_SHARE * label_map.size
-    if has_upper and is_worn(label_map):
-        return seen.upper, SEGMENTER, _mixed(label_map, seen.upper)
-    before_plain = plain_background_mask(photo)
+    upper = regions(label_map, DEEPFASHION15.name).upper
+    has_upper = np.count_nonzero(upper) >= LEAST_SHARE * label_map.size
+    before_plain = None if has_upper and is_worn(label_map) else plain_background_mask(photo)
     if before_plain is not None:
-        return before_plain, BACKGROUND, _other_things(label_map, before_plain)
-    if has_upper:
-        return seen.upper, SEGMENTER, _mixed(label_map, seen.upper)
-    raise UserError(
-        f"no garment in the photo: the segmenter finds {_names(label_map)}, and the background is not plain. {_ADVICE}"
-    )
+        within = np.where(before_plain, label_map, 0)
+        seen_upper = np.count_nonzero(upper & before_plain)
+        others = np.count_nonzero(within) - seen_upper
+        if others <= max(seen_upper, 0.25 * np.count_nonzero(before_plain)):
+            return before_plain, BACKGROUND, []
+        strange = f"takes what is before the plain background for {_names(within)}: is it an upper garment?"
+        return before_plain, BACKGROUND, [f"the segmenter {strange}"]
+    if not has_upper:
+        raise UserError(
+            f"no garment in the photo: the segmenter finds {_names(label_map)}, and the background is not plain. "
+            f"{_ADVICE}"
+        )
+    worn = np.where(upper, label_map, 0)
+    several = len(np.unique(label_map[upper])) > 1
+    return upper, SEGMENTER, [f"the garment is all of {_names(worn)}: the segmenter sees them together"] * several
 
 
 def is_worn(label_map: np.ndarray) -> bool:
@@ -173,63 +145,3 @@ def _names(label_map: np.ndarray) -> str:
     counts = np.bincount(label_map.ravel(), minlength=len(DEEPFASHION15.classes))[1:]
     names = [DEEPFASHION15.classes[i + 1] for i in np.argsort(-counts, kind="stable") if counts[i]]
     return ", ".join(names) or "nothing"
-
-
-def _mixed(label_map: np.ndarray, upper: np.ndarray) -> list[str]:
-    """A warning where the upper garments are several."""
-    worn = np.where(upper, label_map, 0)
-    several = len(np.unique(worn[worn > 0])) > 1
-    return [f"the garment is all of {_names(worn)}: the segmenter sees them together"] if several else []
-
-
-def _other_things(label_map: np.ndarray, mask: np.ndarray) -> list[str]:
-    """A warning where the segmenter takes most of what is before a plain background for no upper garment."""
-    within = np.where(mask, label_map, 0)
-    upper = np.count_nonzero(np.isin(within, DEEPFASHION15.unions.upper))
-    if np.count_nonzero(within) - upper <= max(upper, 0.25 * np.count_nonzero(mask)):
-        return []
-    return [f"the segmenter takes what is before the plain background for {_names(within)}: is it an upper garment?"]
-
-
-def plain_background_mask(photo: np.ndarray) -> np.ndarray | None:
-    """The largest thing before a plain background.
-
-    The background is what is of the border's color and connected to the border; how much the border's own color
-    varies says what counts as the same.
-
-    Args:
-        photo: RGB uint8 `(H, W, 3)`.
-
-    Returns:
-        bool `(H, W)`, without holes, empty where there is nothing; None where the background is not plain.
-    """
-    height, width = photo.shape[:2]
-    scale = min(1, _SIDE / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
-    distance, spread = _border_distance(small)
-    if spread > _EVEN:
-        return None
-    thing = _largest_inside(distance > max(_SEEN, 2 * spread))
-    return cv2.resize(thing.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
-
-
-def _border_distance(photo: np.ndarray) -> tuple[np.ndarray, float]:
-    """How much each pixel differs from the border's median color in CIELAB, and nine tenths of the border at most."""
-    lab = cv2.cvtColor(photo.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    width = max(1, round(_BORDER * min(photo.shape[:2])))
-    border = np.ones(photo.shape[:2], bool)
-    border[width:-width, width:-width] = False
-    distance = np.linalg.norm(lab - np.median(lab[border], axis=0), axis=2)
-    return distance, float(np.quantile(distance[border], 0.9))
-
-
-def _largest_inside(different: np.ndarray) -> np.ndarray:
-    """The largest part of what the background does not reach from the border, bool `(H, W)`."""
-    _, parts = cv2.connectedComponents((~different).astype(np.uint8), connectivity=4)
-    border = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
-    inside = ~(np.isin(parts, np.unique(border[border > 0])) & ~different)
-    _, things, stats, _ = cv2.connectedComponentsWithStats(inside.astype(np.uint8), connectivity=8)
-    if len(stats) == 1:
-        return np.zeros_like(inside)
-    return things == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
