@@ -1,230 +1,139 @@
-"""Differences between two rows of a table, and whether the trainings' seeds and the test images tell the rows apart."""
+"""What changes from one row to another, and whether the trainings' seeds and the test images tell the rows apart."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import product
-from statistics import fmean
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
-from seg_vton.analysis import markdown
-from seg_vton.analysis.result_rows import Content, Row
+from seg_vton.analysis import paper
+from seg_vton.analysis.results import Content, segmentation_numbers
+from seg_vton.errors import UserError
 
-NOT_RUN = "not run"
 
+def differences(first: pd.DataFrame, second: pd.DataFrame, name: str) -> list[float]:
+    """Of all pairs of a first and a second run, rising; of the pairs of one seed alone where they share their GMM.
 
-@dataclass(frozen=True)
-class Measure:
-    """A number of a result.
-
-    Attributes:
-        name: what tables call it.
-        get: takes it from a result file's content; None where there is none.
-        form: writes it, as of a number that is not negative.
+    Empty where a row was not run or a run lacks the number.
     """
-
-    name: str
-    get: Callable[[Content], float | None]
-    form: Callable[[float], str]
-
-    def signed(self, difference: float) -> str:
-        """A difference with its sign."""
-        return f"{'-' if difference < 0 else '+'}{self.form(abs(difference))}"
-
-    def values(self, row: Row | None) -> list[float]:
-        """The runs' numbers; none where the row or one of its runs has none."""
-        numbers = [] if row is None else [self.get(run) for run in row.runs]
-        return [] if None in numbers else numbers
-
-    def by_image(self, row: Row | None) -> dict[str, float]:
-        """Each test image's number by its name, mean over the runs; empty where a run does not have it of every one."""
-        found = [run.get("per_image", {}) for run in row.runs] if row else []
-        columns = [dict(zip(each["names"], each[self.name], strict=True)) for each in found if self.name in each]
-        if len(columns) < len(found) or any(None in column.values() for column in columns):
-            return {}
-        return {name: fmean(column[name] for column in columns) for name in (columns[0] if columns else ())}
+    if first.empty or second.empty or name not in first or first[name].isna().any() or second[name].isna().any():
+        return []
+    if are_paired(first, second):
+        return sorted(b - a for a, b in zip(first[name], second[name], strict=True))
+    return sorted(b - a for a in first[name] for b in second[name])
 
 
-@dataclass(frozen=True)
-class Contrast:
-    """A second row against a first one in a measure.
-
-    Attributes:
-        measure: what is compared.
-        first: the first row's numbers, one a seed.
-        second: the second row's.
-        paired: whether the runs of a seed share what was trained before them (a TOM's GMM): these are compared, and no
-            others.
-        by_image: the differences of the test images, mean over the seeds; empty where they are not known.
-    """
-
-    measure: Measure
-    first: Sequence[float]
-    second: Sequence[float]
-    paired: bool = False
-    by_image: Sequence[float] = ()
-
-    @property
-    def known(self) -> bool:
-        """Whether both rows have been run and have the number."""
-        return bool(self.first and self.second)
-
-    @property
-    def difference(self) -> float:
-        """Difference of the means."""
-        return fmean(self.second) - fmean(self.first)
-
-    @property
-    def differences(self) -> list[float]:
-        """Of all pairs of a first and a second run, or of those of one seed where they are paired, rising."""
-        pairs = zip(self.first, self.second, strict=True) if self.paired else product(self.first, self.second)
-        return sorted(second - first for first, second in pairs)
-
-    @property
-    def several(self) -> bool:
-        """Whether both rows have several seeds, without which nothing is known of chance."""
-        return min(len(self.first), len(self.second)) > 1
-
-    @property
-    def told_apart(self) -> bool:
-        """Whether all differences have one sign, of several seeds."""
-        return self.several and self.differences[0] * self.differences[-1] > 0
-
-    @cached_property
-    def interval(self) -> tuple[float, float] | None:
-        """95 % interval of the mean difference over test images like these, by the bootstrap; None where not known."""
-        if len(self.by_image) < 2:
-            return None
-        data = (np.asarray(self.by_image),)
-        found = stats.bootstrap(data, np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(0))
-        return float(found.confidence_interval.low), float(found.confidence_interval.high)
-
-    @property
-    def clear(self) -> bool | None:
-        """Whether the images' interval lies on one side of 0; None where it is not known."""
-        return None if self.interval is None else self.interval[0] * self.interval[1] > 0
-
-    def __str__(self) -> str:
-        """The difference, and of several pairs the least and the greatest one."""
-        if not self.known:
-            return NOT_RUN
-        text, ends = self.measure.signed(self.difference), (self.differences[0], self.differences[-1])
-        if len(self.differences) == 1:
-            return text
-        return f"{text} [{', '.join(map(self.measure.signed, ends))}]"
-
-    def verdict(self) -> str:
-        """What the seeds and the images say of the difference."""
-        number = len(self.differences)
-        if not self.several:
-            seeds = "one seed, so it may be chance"
-        elif not self.told_apart:
-            seeds = "the seeds disagree" if self.paired else "the pairs disagree"
-        elif self.paired:
-            seeds = "both seeds agree" if number == 2 else f"all {number} seeds agree"
-        else:
-            seeds = f"all {number} pairs of seeds agree"
-        return seeds if self.clear is None else f"{seeds}; {'' if self.clear else 'not '}clear over the images"
-
-    def against(self, published: float) -> str:
-        """Whether the paper's difference has the sign of all of ours."""
-        if not self.known or not self.several:
-            return "undecided, as there is one seed"
-        if not self.told_apart or self.clear is False:
-            return "undecided"
-        return "the paper's direction" if self.difference * published > 0 else "opposite to the paper's direction"
+def are_paired(first: pd.DataFrame, second: pd.DataFrame) -> bool:
+    """Whether the rows have the same seeds and, seed by seed, the same GMM before them."""
+    before, after = (
+        [(run["training"].get("seed"), (run.get("warper") or {}).get("checkpoint_sha256")) for run in rows["content"]]
+        for rows in (first, second)
+    )
+    return before == after and all(warper for _, warper in before)
 
 
-@dataclass(frozen=True)
-class Step:
-    """What changes from one row to another.
-
-    Attributes:
-        name: the change.
-        first: the row before; None where it was not run.
-        second: the row after.
-        published: the paper's differences by the measures' names.
-    """
-
-    name: str
-    first: Row | None
-    second: Row | None
-    published: dict[str, float] | None = None
-
-    def in_(self, measure: Measure) -> Contrast:
-        """The step's contrast in a measure."""
-        first, second = measure.by_image(self.first), measure.by_image(self.second)
-        by_image = [second[name] - first[name] for name in first] if first.keys() == second.keys() else []
-        return Contrast(measure, measure.values(self.first), measure.values(self.second), self.paired, by_image)
-
-    @property
-    def paired(self) -> bool:
-        """Whether the rows have the same seeds and, seed by seed, the same GMM before them."""
-        if self.first is None or self.second is None:
-            return False
-        before, after = (
-            [(run["training"].get("seed"), (run.get("warper") or {}).get("checkpoint_sha256")) for run in row.runs]
-            for row in (self.first, self.second)
-        )
-        return before == after and all(warper for _, warper in before)
-
-    def directions(self, measures: Sequence[Measure]) -> str:
-        """`the paper's direction in SSIM and PSNR; undecided in MS-SSIM`; empty without the paper's differences."""
-        said: dict[str, list[str]] = {}
-        for measure in measures:
-            if measure.name in (self.published or {}):
-                contrast = self.in_(measure)
-                if contrast.known:
-                    said.setdefault(contrast.against(self.published[measure.name]), []).append(measure.name)
-        return "; ".join(f"{text} in {_listed(names)}" for text, names in said.items())
-
-    @property
-    def seeds(self) -> str:
-        """How many runs the rows have."""
-        return " and ".join(str(len(row.runs)) if row else "0" for row in (self.first, self.second))
+def interval(first: pd.DataFrame, second: pd.DataFrame, name: str) -> tuple[float, float] | None:
+    """95 % interval of the mean difference over test images like these, by the bootstrap; None where not known."""
+    before, after = _by_image(first, name), _by_image(second, name)
+    if before is None or after is None or set(before.index) != set(after.index) or len(before) < 2:
+        return None
+    data = ((after[before.index] - before).to_numpy(),)
+    found = stats.bootstrap(data, np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(0))
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
-def _listed(names: Sequence[str]) -> str:
-    """`SSIM, MS-SSIM and PSNR`."""
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+def _by_image(rows: pd.DataFrame, name: str) -> pd.Series | None:
+    """Each test image's number, mean over the runs; None where a run does not have it of every one."""
+    found = [run.get("per_image", {}) for run in rows["content"]]
+    if not found or any(name not in each for each in found):
+        return None
+    frame = pd.DataFrame({i: pd.Series(each[name], each["names"], dtype=float) for i, each in enumerate(found)})
+    return None if frame.isna().any(axis=None) else frame.mean(axis=1)
 
 
-SEEDS_AGREE = "seeds agree in"
+def published_change(first: Content, second: Content) -> dict[str, float]:
+    """The paper's own difference between rows of these architectures: of segmentation at SGD, 0.009 and 2 epochs."""
+    before, after = (_architecture(run) for run in (first, second))
+    both = [name for name in before if name in after and None not in (before[name], after[name])]
+    return {name: after[name] - before[name] for name in both} if before != after else {}
 
 
-def table(steps: Sequence[Step], measures: Sequence[Measure], published: str = "") -> str:
-    """Steps by measures, in Markdown.
+def _architecture(run: Content) -> dict[str, float | None]:
+    facts = run["row"]
+    if run["task"] == "segmentation":
+        rows = (row for row in paper.SEGMENTATION_ROWS if row[:4] == (facts.get("neck"), "SGD", 0.009, 2))
+        return next(map(segmentation_numbers, rows), {})
+    found = paper.find_tryon_row(facts["warper_aux"], facts["aux"]) if facts.get("stage") == "tom" else None
+    return {} if found is None else dict(zip(("FID", "SSIM", "MS-SSIM", "PSNR"), found[3:], strict=True))
+
+
+def change_table(
+    runs: pd.DataFrame, changes: Sequence[str], names: Sequence[str], form: Callable[[str], Callable[[float], str]]
+) -> pd.DataFrame:
+    """Changes by numbers.
 
     Args:
-        steps: one a line, and a line with the intervals over the images where they are known; with `published`, another
-            line for each that the paper has.
-        measures: one a column; those that no row has are left out.
-        published: what the paper's lines are called, such as 'the paper, on VITON'.
+        runs: of `read_runs`.
+        changes: `NAME=CONFIG:CONFIG` or `CONFIG:CONFIG`, the config before and the one after.
+        names: of the numbers; those that no change has are left out.
+        form: how a number of some name is written.
+
+    Returns:
+        Texts. Of each change a line with the difference of means and, of several pairs of runs, the least and the
+        greatest; a line with the interval over the test images where it is known; and the paper's difference where the
+        paper has both rows. The last column has the numbers in which all pairs of seeds have one sign.
+
+    Raises:
+        UserError: a config has not been run, or has several rows here.
     """
-    measures = [measure for measure in measures if any(step.in_(measure).known for step in steps)]
-    header = ["change", "seeds", *(measure.name for measure in measures), SEEDS_AGREE]
-    lines = []
-    for step in steps:
-        contrasts = [step.in_(measure) for measure in measures]
-        lines.append([step.name, step.seeds, *map(str, contrasts), _agreement(contrasts)])
-        if any(each.interval for each in contrasts):
-            lines.append([f"{step.name}: 95 % over the images", "-", *map(_interval, contrasts), "-"])
-        if published and step.published:
-            given = (step.published.get(measure.name) for measure in measures)
-            numbers = ("-" if d is None else m.signed(d) for m, d in zip(measures, given, strict=True))
-            lines.append([f"{step.name}: {published}", "-", *numbers, "-"])
-    return markdown.table(header, lines, left=("change", SEEDS_AGREE))
+    lines, shown = [], set()
+    for change in changes:
+        title, _, configs = change.rpartition("=")
+        before, _, after = configs.partition(":")
+        first, second = _row(runs, before), _row(runs, after)
+        title = title or f"{before} to {after}"
+        found = {name: differences(first, second, name) for name in names}
+        signed = {name: _signer(form(name)) for name in names}
+        shown |= {name for name, each in found.items() if each}
+        several = min(len(first), len(second)) > 1
+        agree = [name for name, each in found.items() if each and each[0] * each[-1] > 0]
+        lines.append(
+            {"change": title, "seeds": f"{len(first)} and {len(second)}"}
+            | {name: _range(first, second, name, found[name], signed[name]) for name in names}
+            | {"seeds agree in": (", ".join(agree) or "none") if several and any(found.values()) else "-"}
+        )
+        intervals = {name: interval(first, second, name) for name in names if found[name]}
+        if any(intervals.values()):
+            cells = {name: f"[{', '.join(map(signed[name], ends))}]" for name, ends in intervals.items() if ends}
+            lines.append({"change": f"{title}: 95 % over the images", **cells})
+        given = published_change(first["content"].iloc[0], second["content"].iloc[0])
+        if cells := {name: signed[name](value) for name, value in given.items() if name in names}:
+            lines.append({"change": f"{title}: the paper's own", **cells})
+    columns = ["change", "seeds", *(name for name in names if name in shown), "seeds agree in"]
+    return pd.DataFrame(lines, columns=columns).fillna("-")
 
 
-def _interval(contrast: Contrast) -> str:
-    return f"[{', '.join(map(contrast.measure.signed, contrast.interval))}]" if contrast.interval else "-"
+def _row(runs: pd.DataFrame, config: str) -> pd.DataFrame:
+    rows = runs[runs["config"] == config]
+    if rows.empty:
+        raise UserError(f"there is no result of {config}: there are {', '.join(dict.fromkeys(runs['config']))}")
+    if rows.groupby(["task", "#"]).ngroups > 1:
+        raise UserError(
+            f"{config} has several rows here: other data, training lengths or options; choose one by --where or files"
+        )
+    return rows
 
 
-def _agreement(contrasts: Sequence[Contrast]) -> str:
-    if not any(contrast.known and contrast.several for contrast in contrasts):
+def _signer(write: Callable[[float], str]) -> Callable[[float], str]:
+    return lambda value: f"{'-' if value < 0 else '+'}{write(abs(value))}"
+
+
+def _range(
+    first: pd.DataFrame, second: pd.DataFrame, name: str, found: list[float], signed: Callable[[float], str]
+) -> str:
+    if not found:
         return "-"
-    return ", ".join(each.measure.name for each in contrasts if each.known and each.told_apart) or "none"
+    text = signed(second[name].mean() - first[name].mean())
+    return text if len(found) == 1 else f"{text} [{signed(found[0])}, {signed(found[-1])}]"

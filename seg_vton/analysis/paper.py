@@ -1,39 +1,24 @@
 """The published numbers that the tables put beside ours.
 
-Sources. Segmentation: Sarda and Sun, *Clothing Segmentation for Virtual Try-On*, Table 1 and the text on its last row.
-All are of DeepFashion In-shop: validation (3111 images) and, for the last row, test (3809 images). Try-on: Ayush et
-al., *Powering Virtual Try-On via Auxiliary Human Segmentation Learning* (ICCV Workshops 2019), its table of CP-VTON
-with auxiliary learning, on VITON, whose test set has 2032 pairs (Han et al., CVPR 2018).
+Segmentation: Sarda and Sun, *Clothing Segmentation for Virtual Try-On*, Table 1 and the text on its last row, all on
+DeepFashion In-shop. Try-on: Ayush et al., *Powering Virtual Try-On via Auxiliary Human Segmentation Learning* (ICCV
+Workshops 2019), its table of CP-VTON with auxiliary learning, on VITON's test set (Han et al., CVPR 2018).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 DATASET = "deepfashion"
 IMAGES = {"val": 3111, "test": 3809}
 IMAGE_SCALE = [750, 1101]
 
 
-@dataclass(frozen=True)
-class PaperRow:
-    """One row of the paper's Table 1.
+class PaperRow(NamedTuple):
+    """A row of the segmentation paper's Table 1; None where the paper has no number."""
 
-    Attributes:
-        neck: the table's name of the architecture, as in `seg_vton.segmentation.rows`.
-        optimizer: 'SGD' or 'Adam'.
-        learning_rate: its learning rate.
-        epochs: number of epochs.
-        bbox_ap50: AP50 of the boxes.
-        segm_ap50: AP50 of the masks, or None where the paper gives none.
-        bbox_ap: AP of the boxes where the paper gives it.
-        bbox_ap75: AP75 of the boxes where the paper gives it.
-        split: 'val' or 'test'.
-    """
-
-    neck: str
+    neck: str  # as `seg_vton.segmentation.rows` names them
     optimizer: str
     learning_rate: float
     epochs: int
@@ -42,11 +27,6 @@ class PaperRow:
     bbox_ap: float | None = None
     bbox_ap75: float | None = None
     split: str = "val"
-
-    @property
-    def recipe(self) -> tuple[str, str, float, int]:
-        """What a run must share with the row to stand beside it."""
-        return self.neck, self.optimizer, self.learning_rate, self.epochs
 
 
 SEGMENTATION_ROWS = (
@@ -74,14 +54,9 @@ def find_row(row: Mapping[str, Any], dataset: str, split: str) -> PaperRow | Non
     """
     if row["detector_weights"] or row["test_time_augmentation"] or row["image_scale"] != IMAGE_SCALE:
         return None
-    recipe = tuple(row[key] for key in ("neck", "optimizer", "learning_rate", "epochs"))
+    wanted = (row.get("neck"), row["optimizer"], row["learning_rate"], row["epochs"])
     split = split if dataset == DATASET else "val"
-    return next((paper for paper in SEGMENTATION_ROWS if (paper.recipe, paper.split) == (recipe, split)), None)
-
-
-def is_comparable(dataset: str, split: str, images: int) -> bool:
-    """Whether a number was measured on the very images that the paper measured on."""
-    return dataset == DATASET and images == IMAGES.get(split)
+    return next((paper for paper in SEGMENTATION_ROWS if (paper[:4], paper.split) == (wanted, split)), None)
 
 
 TRYON_DATASET = "viton"
@@ -89,19 +64,8 @@ TRYON_IMAGES = 2032
 TRYON_SIZE = [256, 192]  # height and width in pixels
 
 
-@dataclass(frozen=True)
-class TryOnPaperRow:
-    """One row of the try-on paper's table.
-
-    Attributes:
-        name: what the paper calls it.
-        gmm_aux: whether the GMM was trained with the auxiliary decoder.
-        tom_aux: whether the TOM was.
-        fid: Frechet inception distance.
-        ssim: structural similarity.
-        ms_ssim: multi-scale structural similarity.
-        psnr: peak signal-to-noise ratio in dB.
-    """
+class TryOnPaperRow(NamedTuple):
+    """A row of the try-on paper's table: which stages have the auxiliary decoder, and its four numbers."""
 
     name: str
     gmm_aux: bool
@@ -109,7 +73,7 @@ class TryOnPaperRow:
     fid: float
     ssim: float
     ms_ssim: float
-    psnr: float
+    psnr: float  # dB
 
 
 TRYON_ROWS = (

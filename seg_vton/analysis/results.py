@@ -1,0 +1,210 @@
+"""Results that `tools/test.py` and `tools/analysis/label_map_iou.py` wrote, as a data frame with a line for each run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from seg_vton.analysis import model_cost, paper
+from seg_vton.engine.results import SCHEMA
+from seg_vton.errors import UserError
+from seg_vton.files import read_json
+
+Content = dict[str, Any]
+
+TASKS = ("segmentation", "parsing", "tryon")
+_REQUIRED = (
+    *("config", "config_sha256", "checkpoint", "checkpoint_sha256", "command", "date", "machine", "training"),
+    *("dataset", "split", "images", "metrics", "per_class", "row"),
+)
+_REQUIRED_OF = {
+    "parsing": ("convention", "converted"),
+    "tryon": ("stage", "pairs", "image_size", "convention", "not_reported"),
+}
+_NECK_ORDER = ("FPN", "FPN + conv P6 (nearest)", "CARAFE, neck only", "CARAFE, mask head only", "CARAFE-FPN")
+
+
+def read_runs(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Reads result files.
+
+    Args:
+        paths: result files, or folders that are searched for them to any depth.
+
+    Returns:
+        A line a run: `task`, `#` (the number of its row in the task's table; runs that differ in the seed alone share
+        it), `row` (the row's name), `config`, `dataset`, `split`, `pairs`, `stage`, `images`, `seed`, every number
+        under its name (`segm AP50`, `SSIM`, `skin IoU`, `M parameters`), None where the run has none, and `content`,
+        the file's. Rows come in the papers' order. Of a checkpoint that was tested twice the latest test counts.
+
+    Raises:
+        UserError: a path is missing, a file is broken or of another schema or task, or there is no result at all.
+    """
+    paths = [Path(path) for path in paths]
+    costs, found = _read_costs(paths), {}
+    for file in _result_files(paths):
+        content = read_json(file)
+        if file not in paths and not (isinstance(content, dict) and "schema" in content):
+            continue  # predictions, or another tool's file, that is called like a result
+        content = _checked(content, file)
+        key = (content["checkpoint_sha256"], content["dataset"], content["split"], repr(content["row"]))
+        if key not in found or found[key]["date"] <= content["date"]:
+            found[key] = content
+    if not found:
+        searched = ", ".join(map(str, paths))
+        raise UserError(f"no result file in {searched}: tools/test.py writes them, as CHECKPOINT.DATASET-SPLIT.json")
+    contents = sorted(found.values(), key=lambda run: (_order(run), _row_key(run), run["training"].get("seed") or 0))
+    runs = pd.DataFrame([_line(run, costs) for run in contents]).astype(object)
+    keys = pd.Series([_row_key(run) for run in contents])
+    runs.insert(0, "#", keys.groupby(runs["task"]).transform(lambda column: pd.factorize(column)[0] + 1))
+    return runs.where(runs.notna(), None)
+
+
+def _result_files(paths: Iterable[Path]) -> list[Path]:
+    files: dict[Path, Path] = {}
+    for path in paths:
+        if not path.exists():
+            raise UserError(f"{path} does not exist: give work dirs or result files that tools/test.py wrote")
+        # The names are those of seg_vton.engine.results.result_path: CHECKPOINT.DATASET-SPLIT.json.
+        for file in [path] if path.is_file() else sorted(path.rglob("*.*-*.json")):
+            if file.name != model_cost.FILE_NAME:
+                files.setdefault(file.resolve(), file)
+    return list(files.values())
+
+
+def _checked(content: Any, path: Path) -> Content:
+    """A result with its task, or `UserError`."""
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema != SCHEMA:
+        raise UserError(
+            f"{path} is not a result file of schema {SCHEMA} (its schema: {schema}): test the checkpoint again with "
+            "tools/test.py"
+        )
+    content = {"task": "segmentation", **content}
+    if content["task"] not in TASKS:
+        raise UserError(f"{path} is a result of the task {content['task']!r}; there are tables of {', '.join(TASKS)}")
+    if missing := [key for key in (*_REQUIRED, *_REQUIRED_OF.get(content["task"], ())) if key not in content]:
+        raise UserError(f"{path} lacks {', '.join(missing)}: test the checkpoint again with tools/test.py")
+    row = content["row"]
+    if "optimiser" in row:  # how results of before November 2026 spell it
+        content["row"] = {("optimizer" if key == "optimiser" else key): value for key, value in row.items()}
+    return content
+
+
+def _read_costs(paths: Iterable[Path]) -> dict[str, Content]:
+    """What `tools/analysis/model_cost.py` wrote, by the configs' names."""
+    costs = {}
+    for path in paths:
+        named = [path] if path.name == model_cost.FILE_NAME else path.rglob(model_cost.FILE_NAME)
+        for file in sorted(named):
+            content = read_json(file)
+            if not isinstance(content, dict) or content.get("schema") != model_cost.SCHEMA or "rows" not in content:
+                raise UserError(f"{file} is not what tools/analysis/model_cost.py writes: make it again")
+            costs.update(content["rows"])
+    return costs
+
+
+def _row_key(run: Content) -> str:
+    """What runs of one row share: all but the seed, and the warper's seed of a TOM."""
+    names = ("config", "dataset", "split", "pairs", "images", "image_size", "row", "convention", "not_reported")
+    training = run["training"]
+    # A try-on test's config has the warper's checkpoint in it, which differs from seed to seed; `row` has its recipe.
+    trained = [training.get("iterations")] if run["task"] == "tryon" else [run["config_sha256"], training.get("epoch")]
+    return repr([*(run.get(name) for name in names), *trained])
+
+
+def _order(run: Content) -> tuple[Any, ...]:
+    """Sorts as the papers' tables do, a task after the other."""
+    facts, where = run["row"], (run["dataset"], run["split"] != "val", run["split"])
+    if run["task"] == "tryon":
+        decoders = (facts.get("warper_aux") or False, facts["aux"])
+        head = facts["aux_head"] or {}
+        weights = (head.get("loss_weight") or 1, *(head.get("class_weight") or {}).values())
+        return 2, facts["stage"] != "tom", *where, *decoders, run["config"], weights
+    if run["task"] == "parsing":
+        return 1, *where, run["config"]
+    return 0, *paper_order(facts, *where)
+
+
+def paper_order(facts: Mapping[str, Any], *where: Any) -> tuple[Any, ...]:
+    """A segmentation row's place: data, architecture, optimizer, falling learning rate, epochs."""
+    neck = facts.get("neck")
+    rank = _NECK_ORDER.index(neck) if neck in _NECK_ORDER else len(_NECK_ORDER)
+    return *where, rank, facts["optimizer"], -facts["learning_rate"], facts["epochs"] or 0
+
+
+def _line(run: Content, costs: dict[str, Content]) -> dict[str, Any]:
+    names = ("task", "config", "dataset", "split", "pairs", "stage", "images")
+    line = {"row": row_name(run), **{name: run.get(name) for name in names}, "seed": run["training"].get("seed")}
+    for name, value in run["metrics"].items():
+        line |= {f"{name} {part}": x for part, x in value.items()} if isinstance(value, dict) else {name: value}
+    for space, converted in run.get("converted", {}).items():
+        line[f"mIoU in {space}"] = converted["metrics"]["mIoU"]
+    for name, entry in run["per_class"].items():
+        line |= {f"{name} {key}": value for key, value in class_numbers(entry).items()}
+    cost = costs.get(run["config"])
+    # `--cfg-options` may have made another model of the config.
+    if cost and all(run["row"].get(key) == cost["row"][key] for key in model_cost.ROW_FACTS):
+        line |= {"M parameters": cost["parameters"] / 1e6, "GFLOP an image": cost["gigaflop"]}
+    line["s a step"] = run["training"].get("seconds_per_iteration")
+    line["test images/s"] = run.get("images_per_second")
+    line["box-head train accuracy %"] = run["training"].get("train_accuracy")
+    return {**line, "content": run}
+
+
+def class_numbers(entry: Content) -> dict[str, float | None]:
+    """AP by kind, or IoU, of an entry of `per_class`."""
+    numbers = {f"{kind} {name}": x for kind, v in entry.items() if isinstance(v, dict) for name, x in v.items()}
+    if "IoU" in entry or "iou" in entry:  # try-on's metrics and the label maps' spell it so
+        numbers["IoU"] = entry.get("IoU", entry.get("iou"))
+    return numbers
+
+
+def row_name(run: Content) -> str:
+    """What the paper calls the row, or would."""
+    facts = run["row"]
+    if run["task"] != "tryon":
+        origin = f", from {facts['detector_weights']}" if facts["detector_weights"] else ""
+        return facts.get("neck", run["config"]) + origin + (", flip TTA" if facts["test_time_augmentation"] else "")
+    if facts["stage"] == "gmm":
+        return "auxiliary learning in GMM" if facts["aux"] else paper.TRYON_ROWS[0].name
+    found = paper.find_tryon_row(facts["warper_aux"], facts["aux"])
+    if found is not None:
+        return found.name
+    return "auxiliary learning in GMM" if facts["warper_aux"] else f"TOM on {facts['warper']}"
+
+
+def is_finished(run: Content) -> bool:
+    """Whether the tested checkpoint is of the training's end, as far as it is known."""
+    planned = {"epoch": run["row"]["epochs"]} if run["row"].get("epochs") else {"iterations": run["row"]["iterations"]}
+    return all(run["training"].get(key) in (None, end) for key, end in planned.items())
+
+
+def published(run: Content) -> dict[str, float]:
+    """The paper's numbers for the row of the same recipe, by their names here; empty where it has none."""
+    facts = run["row"]
+    if run["task"] == "parsing" or not is_finished(run) or facts.get("stage") == "gmm":
+        return {}
+    if run["task"] == "tryon":
+        found = paper.find_tryon_row(facts["warper_aux"], facts["aux"])
+        numbers = {} if found is None else dict(zip(("FID", "SSIM", "MS-SSIM", "PSNR"), found[3:], strict=True))
+    else:
+        found = paper.find_row(facts, run["dataset"], run["split"])
+        numbers = {} if found is None else segmentation_numbers(found)
+    return {name: value for name, value in numbers.items() if value is not None}
+
+
+def segmentation_numbers(row: paper.PaperRow) -> dict[str, float | None]:
+    """A row of the paper's Table 1 by the names of our columns."""
+    numbers = (row.bbox_ap50, row.segm_ap50, row.bbox_ap, row.bbox_ap75)
+    return dict(zip(("bbox AP50", "segm AP50", "bbox AP", "bbox AP75"), numbers, strict=True))
+
+
+def is_comparable(run: Content) -> bool:
+    """Whether a number was measured on the very images that the paper measured on."""
+    if run["task"] == "tryon":
+        same = (run["dataset"], run["images"], run["image_size"], run["pairs"])
+        return same == (paper.TRYON_DATASET, paper.TRYON_IMAGES, paper.TRYON_SIZE, "paired")
+    return run["dataset"] == paper.DATASET and run["images"] == paper.IMAGES.get(run["split"])

@@ -1,0 +1,393 @@
+"""Markdown tables of results, of benchmarks and of the fault suite's records, printed or put into documents."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from seg_vton.analysis import paper
+from seg_vton.analysis.benchmark_table import benchmark_tables
+from seg_vton.analysis.contrast import change_table
+from seg_vton.analysis.results import (
+    Content,
+    class_numbers,
+    is_comparable,
+    paper_order,
+    published,
+    read_runs,
+    segmentation_numbers,
+)
+from seg_vton.errors import UserError
+from seg_vton.files import read_json, write_text
+
+KINDS = ("bbox", "segm", "boundary")
+METRICS = {
+    "segmentation": [
+        *(f"{kind} {name}" for kind in KINDS for name in ("AP", "AP50", "AP75")),
+        *("M parameters", "GFLOP an image", "s a step", "test images/s", "box-head train accuracy %"),
+    ],
+    "parsing": ["mIoU", "mIoU_foreground", "pixel_accuracy", "foreground_accuracy", "mean_accuracy"],
+    "tom": ["FID", "LPIPS", "SSIM", "MS-SSIM", "PSNR", "mIoU", "warped-mask IoU"],
+    "gmm": ["mIoU", "warped-mask IoU", "warped-garment L1"],
+}
+CHANGES = {
+    "segmentation": [f"{kind} {name}" for kind in KINDS for name in ("AP", "AP50")],
+    "parsing": METRICS["parsing"],
+    "tom": ["FID", "SSIM", "MS-SSIM", "PSNR"],
+    "gmm": ["warped-mask IoU", "warped-garment L1"],
+}
+_FORMS = {
+    **dict.fromkeys(("FID", "PSNR", "s a step", "test images/s"), "{:.2f}"),
+    **{"warped-garment L1": "{:.4f}", "M parameters": "{:.1f}", "GFLOP an image": "{:.0f}"},
+    "box-head train accuracy %": "{:.1f}",
+}
+NOTES = {
+    "segmentation": "AP is COCO's, of 0 to 1; boundary AP is that of Cheng et al. (CVPR 2021), 2 % of the diagonal. "
+    "Seconds are of the machine and of what else ran there: they do not compare.",
+    "parsing": "IoU and accuracies are of 0 to 1 over the pixels of all images, means over the classes in the truth.",
+    "tryon": "mIoU is of the stage's own auxiliary decoder, warped-mask IoU of the GMM's warp.",
+}
+
+
+def form(name: str) -> Callable[[float], str]:
+    """How a number is written: fractions as papers do, .602."""
+    if name in _FORMS:
+        return _FORMS[name].format
+    return lambda value: f"{value:.3f}".removeprefix("0") if value < 1 else f"{value:.3f}"
+
+
+def cell(runs: pd.DataFrame, name: str) -> str:
+    """A number of a row: that of its one run, or mean [min, max] over its runs; '-' where a run has none."""
+    if name not in runs or runs[name].isna().any():
+        return "-"
+    write = form(name)
+    text = write(runs[name].mean())
+    return text if runs[name].nunique() == 1 else f"{text} [{write(runs[name].min())}, {write(runs[name].max())}]"
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    """A Markdown table; columns that have nothing but '-' are left out, numbers stand to the right."""
+    frame = frame.loc[:, [name for name in frame if (frame[name] != "-").any()]]
+    frame = frame.map(lambda text: str(text).replace("|", r"\|"))
+    number = re.compile(r"-|\[.*\]|[-+]?[\d.,]+( \[.*\])?")
+    sides = ["right" if all(map(number.fullmatch, frame[name])) else "left" for name in frame]
+    return frame.to_markdown(index=False, disable_numparse=True, colalign=sides)
+
+
+# ---- rows
+
+
+def _first_columns(run: Content) -> dict[str, str]:
+    """What a row is, before its numbers."""
+    facts = run["row"]
+    if run["task"] == "parsing":
+        how = run["convention"]
+        which = "best of each class" if how["one_per_class"] else "all instances"
+        holes = "filled" if how["fill_holes"] else "kept"
+        return {"label maps from": f"{which}, score {how['score_thr']:g}, holes {holes}"}
+    if run["task"] == "tryon":
+        return {"GMM": facts.get("warper", run["config"]), "TOM": run["config"] if run["stage"] == "tom" else "-"}
+    length = f"{facts['iterations']} iterations" if facts["epochs"] is None else _of(run, "epoch", facts["epochs"])
+    return {"optimizer": facts["optimizer"], "lr": f"{facts['learning_rate']:g}", "epochs": length}
+
+
+def _of(run: Content, unit: str, planned: int | None) -> str:
+    """The training's length, `2`, or `1 of 2` where a checkpoint of an unfinished one was tested."""
+    done = run["training"].get(unit)
+    return f"{planned}" if done in (None, planned) else f"{done} of {planned}"
+
+
+def _last_columns(runs: pd.DataFrame) -> dict[str, str]:
+    """Data, training and test of a row, after its numbers."""
+    run = runs["content"].iloc[0]
+    facts, columns = run["row"], {"paper": _paper_cell(run)}
+    data = f"{run['dataset']} {run['split'].removesuffix('-label-map')}, {run['images']} images"
+    if run["task"] == "tryon":
+        head = facts["aux_head"] or {}
+        weights = "".join(f", {name} x{weight:g}" for name, weight in (head.get("class_weight") or {}).items())
+        loss = "" if head.get("loss_weight") is None else f"; loss x{head['loss_weight']:g}"
+        columns["auxiliary decoder"] = f"{head['label_space']}{weights}{loss}" if head else "-"
+        data += f" of {run['image_size'][0]} x {run['image_size'][1]}, {run['pairs']}"
+        if "maps" in facts:  # results of before it was noted lack it
+            maps = "the segmenter's maps" if facts["maps"] == "predicted" else "the labels' maps"
+            columns["trained with"] = f"{maps}, {'known warps, ' if facts['known_warps'] else ''}{facts['precision']}"
+        columns["iterations"] = _of(run, "iterations", facts["iterations"])
+    elif run["task"] == "segmentation":
+        columns["trained in"] = facts["precision"]
+        data += ", resized to fit {}x{}".format(*facts["image_scale"]) if facts["image_scale"] else ""
+    return columns | {
+        "data": data,
+        "seeds": seeds(runs),
+        "tested on": ", ".join(dict.fromkeys(map(machine, runs["content"]))),
+        "date": ", ".join(dict.fromkeys(run["date"] for run in runs["content"])),
+    }
+
+
+def seeds(runs: pd.DataFrame) -> str:
+    """The trainings' seeds and, of several, their number."""
+    names = ", ".join("unknown" if pd.isna(seed) else str(seed) for seed in runs["seed"])
+    return names if len(runs) == 1 else f"{names} (n = {len(runs)})"
+
+
+def machine(run: Content) -> str:
+    """The class of machine that something ran on."""
+    found = run["machine"]
+    cores = "1 core" if found["cores"] == 1 else f"{found['cores']} cores"
+    return found["gpu"] or f"{cores}, {found['cpu'].replace('(R)', '').replace('(TM)', '')}"
+
+
+def _paper_cell(run: Content) -> str:
+    """The paper's numbers; where ours are of other images, the cell itself says so."""
+    numbers = published(run)
+    text = _listed(numbers)
+    if not numbers or is_comparable(run):
+        return text
+    return f"{text} on {'VITON' if run['task'] == 'tryon' else 'DeepFashion'}: other images, not comparable"
+
+
+def _listed(numbers: dict[str, float | None]) -> str:
+    return ", ".join(f"{name} {form(name)(x)}" for name, x in numbers.items() if x is not None) or "-"
+
+
+def row_table(runs: pd.DataFrame, all_rows: bool = False, metrics: Sequence[str] = ()) -> str:
+    """The rows of one task and stage.
+
+    Args:
+        runs: of `read_runs`.
+        all_rows: also list the paper's rows that were not run.
+        metrics: these numbers alone, beside only what tells the rows apart.
+    """
+    task, stage = runs[["task", "stage"]].iloc[0]
+    names = metrics or [*METRICS[stage or task], *(name for name in runs if name.startswith("mIoU in "))]
+    lines, order = [], []
+    for number, group in runs.groupby("#"):
+        run = group["content"].iloc[0]
+        first = {"#": str(number), "row": group["row"].iloc[0], **_first_columns(run)}
+        lines.append(first | {name: cell(group, name) for name in names} | _last_columns(group))
+        order.append(paper_order(run["row"], run["dataset"], run["split"] != "val") if task == "segmentation" else ())
+    columns = list(lines[0])
+    for key, line in _rows_not_run(runs, task, stage) if all_rows else ():
+        lines.append(line)
+        order.append(key)
+    lines = [lines[i] for i in sorted(range(len(lines)), key=order.__getitem__)]
+    frame = pd.DataFrame(lines, columns=columns).fillna("-")
+    if metrics:
+        varying = [
+            name for name in frame if name not in ("#", "paper", "tested on", "date") and frame[name].nunique() > 1
+        ]
+        kept = ["row", *(name for name in varying if name not in ("GMM", "TOM", *metrics)), *metrics, "seeds"]
+        frame = frame[list(dict.fromkeys(kept))].rename(columns={"row": f"row, on {frame['data'].iloc[0]}"})
+    return markdown(frame)
+
+
+def _rows_not_run(runs: pd.DataFrame, task: str, stage: str | None) -> list[tuple[tuple[Any, ...], dict[str, str]]]:
+    """Sort keys and cells of the paper's rows that `runs` lack, of segmentation those on the validation images."""
+    ours = [published(run) for run in runs["content"] if is_comparable(run)]
+    lines = []
+    if task == "segmentation":
+        for row in (row for row in paper.SEGMENTATION_ROWS if row.split == "val"):
+            numbers = {name: value for name, value in segmentation_numbers(row).items() if value is not None}
+            cells = {"optimizer": row.optimizer, "lr": f"{row.learning_rate:g}", "epochs": str(row.epochs)}
+            cells |= {"data": f"{paper.DATASET} val, {paper.IMAGES['val']} images"}
+            key = paper_order(row._asdict(), paper.DATASET, False)
+            lines += [] if numbers in ours else [(key, {"row": row.neck, **cells, "paper": _listed(numbers)})]
+    elif stage == "tom":
+        for row in paper.TRYON_ROWS:
+            numbers = dict(zip(("FID", "SSIM", "MS-SSIM", "PSNR"), row[3:], strict=True))
+            size = "{} x {}".format(*paper.TRYON_SIZE)
+            cells = {"row": row.name, "data": f"{paper.TRYON_DATASET} test, {paper.TRYON_IMAGES} images of {size}"}
+            lines += [] if numbers in ours else [((), {**cells, "paper": _listed(numbers)})]
+    return [(key, {"#": "-", **line, "seeds": "not run here"}) for key, line in lines]
+
+
+# ---- what stands below the rows
+
+
+def class_tables(runs: pd.DataFrame) -> list[str]:
+    """A table by class for each truth: rows of the same data, classes and counts. Rows without classes have none."""
+    truths: dict[tuple[Any, ...], list[pd.DataFrame]] = {}
+    for _, group in runs.groupby("#"):
+        run = group["content"].iloc[0]
+        counts = tuple((name, each.get("instances", each.get("pixels"))) for name, each in run["per_class"].items())
+        truths.setdefault((run["dataset"], run["split"], counts), []).append(group)
+    tables = []
+    for (dataset, split, counts), groups in truths.items():
+        unit = "instances" if runs["task"].iloc[0] == "segmentation" else "pixels"
+        frame = pd.DataFrame({"class": [name for name, _ in counts], unit: [str(count) for _, count in counts]})
+        for group in groups:
+            entries = group["content"].iloc[0]["per_class"].values()
+            numbers = dict.fromkeys(name for entry in entries for name in class_numbers(entry))
+            for number in numbers:
+                cells = [cell(group, f"{name} {number}") for name, _ in counts]
+                frame[f"#{group['#'].iloc[0]} {number}"] = cells
+        tables += [f"By class, {dataset} {split}:\n\n{markdown(frame)}"] if counts else []
+    return tables
+
+
+def conventions(runs: pd.DataFrame) -> str:
+    """How each try-on metric was computed, and why one is missing, as the runs wrote it."""
+    shown = {"images", *(name for names in (METRICS["tom"], METRICS["gmm"]) for name in names)}
+    parts = []
+    for title, key in (("Convention", "convention"), ("Not reported", "not_reported")):
+        texts: dict[tuple[str, str], list[str]] = {}
+        for number, group in runs.groupby("#"):
+            run = group["content"].iloc[0]
+            names = shown & {"images", *METRICS[run["stage"]]}
+            for name, text in run[key].items():
+                if name in names:
+                    texts.setdefault((name, text), []).append(f"#{number}")
+        lines = [f"- {name} ({', '.join(numbers)}): {text}" for (name, text), numbers in texts.items()]
+        parts += [f"{title}:\n\n" + "\n".join(lines)] if lines else []
+    return "\n\n".join(parts)
+
+
+def sources(runs: pd.DataFrame) -> str:
+    """Config, checkpoints, code and commands of every run, by the rows' numbers."""
+    lines = []
+    for number, run in zip(runs["#"], runs["content"], strict=True):
+        text = f"`{run['config']}` (sha256 {run['config_sha256'][:12]}), {_file(run)}"
+        if warper := run.get("warper"):
+            text += f", warped by `{warper['config']}`, {_file(warper)}"
+        text += f": `{run['command']}`" + (f" (code {run['code']})" if run.get("code") else "")
+        training = run["training"]
+        if training.get("command"):
+            text += f"; trained on {training['date']} by `{training['command']}` (code {training['code']})"
+        lines.append(f"- #{number}, seed {training.get('seed', 'unknown')}: {text}")
+    return "\n".join(["<details><summary>Where each number comes from</summary>", "", *lines, "", "</details>"])
+
+
+def _file(tested: Content) -> str:
+    return f"`{tested['checkpoint']}` (sha256 {tested['checkpoint_sha256'][:12]})"
+
+
+def result_tables(runs: pd.DataFrame, all_rows: bool = False, per_class: bool = False) -> str:
+    """All about runs: a table for each task and stage, notes, classes if asked for, and where numbers come from."""
+    parts = []
+    for task, same in runs.groupby("task", sort=False):
+        for _, rows in same.groupby("stage", sort=False, dropna=False):
+            parts.append(row_table(rows, all_rows))
+        parts.append(NOTES[task] + " Of several seeds: mean [min, max]." * (same["#"].nunique() < len(same)))
+        parts += [conventions(same)] if task == "tryon" else []
+        parts += class_tables(same) if per_class else []
+        parts.append(sources(same))
+    return "\n\n".join(parts)
+
+
+# ---- the fault suite
+
+
+def fault_table(records: pd.DataFrame) -> str:
+    """What the fault suite promises, how it is tried, how often and how often in vain."""
+    figures = [
+        ", ".join(
+            f"{name.replace('_', ' ')} {' '.join(map(str, x)) if isinstance(x, list) else x}"
+            for name, x in each.items()
+        )
+        for each in records["figures"]
+    ]
+    frame = records[["name", "promise", "how"]].assign(
+        trials=records["tried"].map("{:,}".format), lost=records["lost"].map("{:,}".format), figures=figures
+    )
+    frame = frame.assign(form=records["form"], date=records["date"])
+    return markdown(frame.replace("", "-"))
+
+
+# ---- the command line, which is also what stands in a document's markers
+
+
+def parser(description: str | None = None) -> argparse.ArgumentParser:
+    """Which files, and what of them."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="work dirs or results of tools/test.py; or JSONs of tools/benchmark.py; or the fault suite's records",
+    )
+    parser.add_argument("--where", nargs="+", default=[], metavar="KEY=VALUE", help="only these lines: stage=gmm")
+    parser.add_argument("--metrics", nargs="+", default=[], metavar="NAME", help="a small table of these: 'segm AP'")
+    parser.add_argument(
+        "--changes",
+        nargs="+",
+        default=[],
+        metavar="[NAME=]CONFIG:CONFIG",
+        help="what changes from one config's row to another's, with what seeds and test images say of it",
+    )
+    parser.add_argument("--all-rows", action="store_true", help="also the papers' rows that were not run")
+    parser.add_argument("--per-class", action="store_true", help="also AP or IoU of every class")
+    return parser
+
+
+def render(args: argparse.Namespace, root: Path = Path()) -> str:
+    """The tables that `args`, of `parser`, ask for; paths are relative to `root`.
+
+    Raises:
+        UserError: a file is missing, broken or of another kind, or nothing is left to show.
+    """
+    paths = [root / path for path in args.paths]
+    if len(paths) == 1 and paths[0].suffix == ".json" and "benchmarks" in read_json(paths[0]):
+        return benchmark_tables(paths[0], [value.removeprefix("benchmark=") for value in args.where])
+    records = [record for path in paths if path.is_dir() for record in map(read_json, sorted(path.glob("*.json")))]
+    if records and all(isinstance(record, dict) and "promise" in record for record in records):
+        return fault_table(_select(pd.DataFrame(records), args.where))
+    runs = _select(read_runs(paths), args.where)
+    groups = [rows for _, rows in runs.groupby(["task", "stage"], sort=False, dropna=False)]
+    if args.changes:
+        names = args.metrics or list(dict.fromkeys(n for r in groups for n in CHANGES[_kind(r)]))
+        return markdown(change_table(runs, args.changes, names, form))
+    if args.metrics:
+        if unknown := set(args.metrics) - set(runs):
+            raise UserError(f"no run has {', '.join(sorted(unknown))}")
+        return "\n\n".join(row_table(rows, args.all_rows, args.metrics) for rows in groups)
+    return result_tables(runs, args.all_rows, args.per_class)
+
+
+def _kind(rows: pd.DataFrame) -> str:
+    return rows["stage"].iloc[0] or rows["task"].iloc[0]
+
+
+def _select(frame: pd.DataFrame, where: Iterable[str]) -> pd.DataFrame:
+    for condition in where:
+        key, _, value = condition.partition("=")
+        if key not in frame:
+            raise UserError(f"--where {condition}: there is no {key} to choose by")
+        frame = frame[frame[key].astype(str) == value]
+    if frame.empty:
+        raise UserError(f"--where {' '.join(where)}: nothing is like that")
+    return frame
+
+
+_MARKED = re.compile(r"(<!-- table: (.+?) -->\n).*?(<!-- /table -->)", re.DOTALL)
+
+
+def fill(path: str | Path) -> None:
+    """Puts tables between the markers of a Markdown file; the rest of the file stays.
+
+    A table stands between `<!-- table: ARGUMENTS -->` and `<!-- /table -->`; the arguments are those of
+    `tools/analysis/ablation_table.py`, with paths relative to the file.
+
+    Raises:
+        UserError: the file is missing or has no markers, or see `render`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path} does not exist")
+    text = path.read_bytes().decode()
+    if not _MARKED.search(text) or text.count("<!-- table:") != text.count("<!-- /table -->"):
+        raise UserError(f"{path} needs the lines <!-- table: ARGUMENTS --> and <!-- /table --> in pairs")
+    write_text(path, filled(text, path.parent), overwrite=True)
+
+
+def filled(text: str, root: Path) -> str:
+    """The text of a document in `root` with the tables that its markers ask for."""
+
+    def table(found: re.Match[str]) -> str:
+        return f"{found[1]}\n{render(parser().parse_args(shlex.split(found[2])), root)}\n\n{found[3]}"
+
+    return _MARKED.sub(table, text)
