@@ -138,7 +138,7 @@ test-slow: $(VENV)/.installed
 
 test-faults: $(VENV)/.installed
 	FAULTS=full FAULTS_RESULTS=$(CURDIR)/docs/results/faults $(PY) -m pytest tests/faults
-	$(PY) tools/analysis/reliability.py docs/results/faults --out docs/reliability.md
+	$(PY) tools/analysis/ablation_table.py --fill docs/reliability.md
 
 $(UPSTREAM)/.installed: tests/upstream/requirements.lock pyproject.toml
 	@$(call venv,$(UPSTREAM))

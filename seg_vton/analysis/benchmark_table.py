@@ -79,7 +79,8 @@ def _note(facts: Content, report: Content, peak: float) -> str:
         ratios = "; ".join(f"{task} {ratio(each['median'])} ({_range(each)})" for task, each in carafe.items())
         parts.append(f"In the same settings CARAFE-FPN is this many times faster than R50-FPN: {ratios}.")
     if "largest_difference" in report:
-        parts.append(f"The forms' numbers differ by at most {report['largest_difference']:.0e}.")
+        difference = report["largest_difference"]
+        parts.append(f"The forms' numbers {f'differ by at most {difference:.0e}' if difference else 'are the same'}.")
     if "matmul_peak_gflops" in report:
         parts.append(f"Peak: {peak:.0f} GFLOP/s in a float32 matrix product.")
     if "copy_peak_gbytes" in report:

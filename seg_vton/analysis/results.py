@@ -1,4 +1,4 @@
-"""Results that `tools/test.py` and `tools/analysis/label_map_iou.py` wrote, as a data frame with a line for each run."""
+"""Results that `tools/test.py` and `tools/analysis/label_map_iou.py` wrote, as a data frame with a line a run."""
 
 from __future__ import annotations
 

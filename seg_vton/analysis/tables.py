@@ -71,10 +71,14 @@ def cell(runs: pd.DataFrame, name: str) -> str:
     return text if runs[name].nunique() == 1 else f"{text} [{write(runs[name].min())}, {write(runs[name].max())}]"
 
 
+def without_empty(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table of texts without the columns that have nothing but '-'."""
+    return frame.loc[:, [name for name in frame if (frame[name] != "-").any()]]
+
+
 def markdown(frame: pd.DataFrame) -> str:
     """A Markdown table; columns that have nothing but '-' are left out, numbers stand to the right."""
-    frame = frame.loc[:, [name for name in frame if (frame[name] != "-").any()]]
-    frame = frame.map(lambda text: str(text).replace("|", r"\|"))
+    frame = without_empty(frame).map(lambda text: str(text).replace("|", r"\|"))
     number = re.compile(r"-|\[.*\]|[-+]?[\d.,]+( \[.*\])?")
     sides = ["right" if all(map(number.fullmatch, frame[name])) else "left" for name in frame]
     return frame.to_markdown(index=False, disable_numparse=True, colalign=sides)
@@ -155,8 +159,8 @@ def _listed(numbers: dict[str, float | None]) -> str:
     return ", ".join(f"{name} {form(name)(x)}" for name, x in numbers.items() if x is not None) or "-"
 
 
-def row_table(runs: pd.DataFrame, all_rows: bool = False, metrics: Sequence[str] = ()) -> str:
-    """The rows of one task and stage.
+def row_table(runs: pd.DataFrame, all_rows: bool = False, metrics: Sequence[str] = ()) -> pd.DataFrame:
+    """The rows of one task and stage, as texts.
 
     Args:
         runs: of `read_runs`.
@@ -178,12 +182,11 @@ def row_table(runs: pd.DataFrame, all_rows: bool = False, metrics: Sequence[str]
     lines = [lines[i] for i in sorted(range(len(lines)), key=order.__getitem__)]
     frame = pd.DataFrame(lines, columns=columns).fillna("-")
     if metrics:
-        varying = [
-            name for name in frame if name not in ("#", "paper", "tested on", "date") and frame[name].nunique() > 1
-        ]
-        kept = ["row", *(name for name in varying if name not in ("GMM", "TOM", *metrics)), *metrics, "seeds"]
-        frame = frame[list(dict.fromkeys(kept))].rename(columns={"row": f"row, on {frame['data'].iloc[0]}"})
-    return markdown(frame)
+        told = frame.where(frame != "-")  # rows without a decoder are told apart by their name already
+        beside = {"#", "row", "GMM", "TOM", *metrics, "paper", "seeds", "tested on", "date"}
+        kept = ["row", *(x for x in told if x not in beside and told[x].nunique() > 1), *metrics, "seeds"]
+        frame = frame[kept].rename(columns={"row": f"row, on {lines[0]['data']}"})
+    return without_empty(frame)
 
 
 def _rows_not_run(runs: pd.DataFrame, task: str, stage: str | None) -> list[tuple[tuple[Any, ...], dict[str, str]]]:
@@ -209,14 +212,14 @@ def _rows_not_run(runs: pd.DataFrame, task: str, stage: str | None) -> list[tupl
 # ---- what stands below the rows
 
 
-def class_tables(runs: pd.DataFrame) -> list[str]:
-    """A table by class for each truth: rows of the same data, classes and counts. Rows without classes have none."""
+def class_tables(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """A table by class for each truth (same data, classes and counts), by its name. Rows without classes have none."""
     truths: dict[tuple[Any, ...], list[pd.DataFrame]] = {}
     for _, group in runs.groupby("#"):
         run = group["content"].iloc[0]
         counts = tuple((name, each.get("instances", each.get("pixels"))) for name, each in run["per_class"].items())
         truths.setdefault((run["dataset"], run["split"], counts), []).append(group)
-    tables = []
+    tables = {}
     for (dataset, split, counts), groups in truths.items():
         unit = "instances" if runs["task"].iloc[0] == "segmentation" else "pixels"
         frame = pd.DataFrame({"class": [name for name, _ in counts], unit: [str(count) for _, count in counts]})
@@ -226,7 +229,8 @@ def class_tables(runs: pd.DataFrame) -> list[str]:
             for number in numbers:
                 cells = [cell(group, f"{name} {number}") for name, _ in counts]
                 frame[f"#{group['#'].iloc[0]} {number}"] = cells
-        tables += [f"By class, {dataset} {split}:\n\n{markdown(frame)}"] if counts else []
+        if counts:
+            tables[f"By class, {dataset} {split}"] = without_empty(frame)
     return tables
 
 
@@ -271,10 +275,10 @@ def result_tables(runs: pd.DataFrame, all_rows: bool = False, per_class: bool = 
     parts = []
     for task, same in runs.groupby("task", sort=False):
         for _, rows in same.groupby("stage", sort=False, dropna=False):
-            parts.append(row_table(rows, all_rows))
+            parts.append(markdown(row_table(rows, all_rows)))
         parts.append(NOTES[task] + " Of several seeds: mean [min, max]." * (same["#"].nunique() < len(same)))
         parts += [conventions(same)] if task == "tryon" else []
-        parts += class_tables(same) if per_class else []
+        parts += [f"{name}:\n\n{markdown(table)}" for name, table in class_tables(same).items()] if per_class else []
         parts.append(sources(same))
     return "\n\n".join(parts)
 
@@ -344,7 +348,7 @@ def render(args: argparse.Namespace, root: Path = Path()) -> str:
     if args.metrics:
         if unknown := set(args.metrics) - set(runs):
             raise UserError(f"no run has {', '.join(sorted(unknown))}")
-        return "\n\n".join(row_table(rows, args.all_rows, args.metrics) for rows in groups)
+        return "\n\n".join(markdown(row_table(rows, args.all_rows, args.metrics)) for rows in groups)
     return result_tables(runs, args.all_rows, args.per_class)
 
 

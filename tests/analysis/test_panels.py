@@ -10,8 +10,8 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from PIL import Image
-
 from seg_vton.analysis.ablation import collect
+
 from seg_vton.analysis.panels import (
     Photographs,
     draw_panels,

@@ -1,0 +1,234 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seg_vton.analysis import contrast, results, tables
+from seg_vton.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+
+
+def segmentation(config="fpn", seed=0, ap=0.3, neck="FPN", **changes):
+    """A result as tools/test.py writes it."""
+    content = {
+        "schema": 1,
+        "config": config,
+        "config_sha256": config * 4,
+        "row": {
+            **{"optimizer": "SGD", "learning_rate": 0.009, "epochs": 2, "iterations": None, "neck": neck},
+            **{"detector_weights": None, "test_time_augmentation": False, "image_scale": [750, 1101]},
+            **{"precision": "float32", "backbone": "ResNet-50"},
+        },
+        "checkpoint": "epoch_2.pth",
+        "checkpoint_sha256": f"{config}{seed}",
+        "command": "python tools/test.py CONFIG CHECKPOINT",
+        "date": "2026-01-02",
+        "machine": {"cpu": "Intel(R) Xeon(R)", "cores": 2, "gpu": None},
+        "training": {"seed": seed, "epoch": 2},
+        "dataset": "deepfashion",
+        "split": "val",
+        "images": 3111,
+        "metrics": {"bbox": {"AP": ap, "AP50": ap + 0.1}, "segm": {"AP": ap - 0.1, "AP50": ap}},
+        "per_class": {
+            "top": {"instances": 40, "bbox": {"AP": ap}, "segm": {"AP": ap}},
+            "face": {"instances": 0, "bbox": {"AP": None}, "segm": {"AP": None}},
+        },
+    }
+    return content | changes
+
+
+def tryon(config="tom_cp-vton", seed=0, ssim=0.6, aux=False, warper="a", images=(0.5, 0.7), **changes):
+    content = segmentation(config, seed) | {
+        **{"task": "tryon", "stage": "tom", "pairs": "paired", "image_size": [256, 192], "dataset": "viton"},
+        **{"split": "test", "images": 2032, "training": {"seed": seed, "iterations": 10}},
+        "warper": {"config": "gmm", "checkpoint": "iter_1.pth", "checkpoint_sha256": f"{warper}{seed}"},
+        "metrics": {"SSIM": ssim, "PSNR": 14.5},
+        "per_class": {},
+        "per_image": {"names": ["x", "y"], "SSIM": list(images)},
+        "convention": {"SSIM": "an 11 x 11 window"},
+        "not_reported": {"FID": "it needs a file"},
+        "row": {
+            **{"stage": "tom", "aux": aux, "aux_head": None, "iterations": 10, "warper": "gmm", "warper_aux": False},
+            **{"maps": "files", "known_warps": False, "precision": "float32"},
+        },
+    }
+    return content | changes
+
+
+def write(folder, *contents):
+    for index, content in enumerate(contents):
+        path = folder / f"run{index}" / "epoch_2.x-val.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return folder
+
+
+def read(text):
+    """The Markdown tables of a text, each as a list of dicts by column name."""
+    found = []
+    for block in (block for block in text.split("\n\n") if block.startswith("| ")):
+        header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()]
+        found.append([dict(zip(header, row, strict=True)) for row in rows])
+    return found
+
+
+def table(*arguments):
+    return tables.render(tables.parser().parse_args([str(argument) for argument in arguments]))
+
+
+def test_seeds_of_a_row_share_a_line(tmp_path):
+    text = table(write(tmp_path, segmentation(ap=0.3), segmentation(seed=1, ap=0.5)), "--per-class")
+    [row], classes = read(text)
+    assert (row["row"], row["bbox AP"], row["seeds"]) == ("FPN", ".400 [.300, .500]", "0, 1 (n = 2)")
+    assert (row["lr"], row["epochs"], row["tested on"]) == ("0.009", "2", "2 cores, Intel Xeon")
+    assert row["paper"] == "bbox AP50 .602, segm AP50 .570"
+    assert classes[0] == {"class": "top", "instances": "40", "#1 bbox AP": row["bbox AP"], "#1 segm AP": row["bbox AP"]}
+    assert classes[1]["#1 bbox AP"] == "-"
+    assert "`python tools/test.py CONFIG CHECKPOINT`" in text
+
+
+def test_a_number_that_one_run_lacks_is_a_dash(tmp_path):
+    lacking = segmentation(seed=1, metrics={"bbox": {"AP": 0.2}})
+    [[first, _]] = read(table(write(tmp_path, segmentation(), lacking, segmentation("other", neck="CARAFE-FPN"))))
+    assert (first["bbox AP"], first["bbox AP50"]) == (".250 [.200, .300]", "-")
+
+
+def test_the_papers_rows_stand_in_its_order(tmp_path):
+    [rows] = read(table(write(tmp_path, segmentation()), "--all-rows"))
+    assert [row["paper"] for row in rows][:3] == [f"bbox AP50 {b}, segm AP50 {s}" for b, s in (
+        (".238", ".205"), (".595", ".568"), (".599", ".574"))]  # fmt: skip
+    assert [row["seeds"] for row in rows] == [*["not run here"] * 3, "0", *["not run here"] * 2]
+
+
+@pytest.mark.parametrize("changes", [{"dataset": "ccp"}, {"images": 50}])
+def test_numbers_on_other_images_say_that_they_do_not_compare(tmp_path, changes):
+    [[row]] = read(table(write(tmp_path, segmentation(**changes))))
+    assert row["paper"].endswith("on DeepFashion: other images, not comparable")
+
+
+def test_an_unfinished_training_stands_beside_no_paper(tmp_path):
+    [[row]] = read(table(write(tmp_path, segmentation(training={"seed": 0, "epoch": 1}))))
+    assert row["epochs"] == "1 of 2" and "paper" not in row
+
+
+def test_the_latest_test_of_a_checkpoint_counts(tmp_path):
+    runs = results.read_runs([write(tmp_path, segmentation(date="2026-01-03"), segmentation(ap=0.9))])
+    assert list(runs["bbox AP"]) == [0.3]
+
+
+def test_results_of_before_american_spelling(tmp_path):
+    old = segmentation()
+    old["row"]["optimiser"] = old["row"].pop("optimizer")
+    assert read(table(write(tmp_path, old)))[0][0]["optimizer"] == "SGD"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not whole JSON"),
+        (segmentation(schema=0), "schema 1"),
+        (segmentation(task="depth"), "'depth'"),
+        ({key: value for key, value in segmentation().items() if key != "metrics"}, "lacks metrics"),
+        (tryon(convention=None) | {"pairs": None}, None),
+    ],
+)
+def test_what_is_no_result_is_named(tmp_path, content, message):
+    folder = write(tmp_path, content)
+    if message:
+        with pytest.raises(UserError, match=message):
+            results.read_runs([folder])
+    else:
+        assert len(results.read_runs([folder])) == 1
+
+
+def test_nothing_and_nowhere(tmp_path):
+    (tmp_path / "predictions.x-val.json").write_text("[]")
+    for path, message in ((tmp_path, "no result file"), (tmp_path / "absent", "does not exist")):
+        with pytest.raises(UserError, match=message):
+            results.read_runs([path])
+
+
+def test_costs_join_unless_options_made_another_model(tmp_path):
+    write(tmp_path, segmentation(), segmentation("other"))
+    row = {key: segmentation()["row"][key] for key in ("neck", "backbone", "image_scale")}
+    rows = {"fpn": {"parameters": 44e6, "gigaflop": 212.3, "row": row}}
+    rows["other"] = rows["fpn"] | {"row": row | {"neck": "CARAFE-FPN"}}
+    (tmp_path / "model-cost.json").write_text(json.dumps({"schema": 1, "rows": rows}))
+    runs = results.read_runs([tmp_path]).set_index("config")
+    assert runs.loc["fpn", "M parameters"] == 44 and runs.loc["other", "M parameters"] is None
+
+
+def test_a_tom_row_has_seeds_of_its_warper(tmp_path):
+    [[row]] = read(table(write(tmp_path, tryon(), tryon(seed=1, ssim=0.7))))
+    assert (row["row"], row["SSIM"]) == ("CP-VTON", ".650 [.600, .700]")
+    assert row["paper"] == "FID 20.31, SSIM .698, MS-SSIM .744, PSNR 14.54"
+    assert "FID" not in row
+    assert "- FID (#1): it needs a file" in table(tmp_path)
+
+
+def test_small_tables_and_choices(tmp_path):
+    folder = write(tmp_path, segmentation(), segmentation("carafe", neck="CARAFE-FPN"))
+    [rows] = read(table(folder, "--metrics", "segm AP", "top bbox AP"))
+    assert [list(row.values()) for row in rows] == [["FPN", ".200", ".300", "0"], ["CARAFE-FPN", ".200", ".300", "0"]]
+    assert len(read(table(folder, "--where", "config=carafe"))[0]) == 1
+    for wrong in (["--metrics", "SSIM"], ["--where", "neck=x"], ["--where", "config=x"]):
+        with pytest.raises(UserError):
+            table(folder, *wrong)
+
+
+def test_changes_pair_runs_that_share_their_gmm(tmp_path):
+    before = [tryon(seed=seed, ssim=ssim) for seed, ssim in ((0, 0.60), (1, 0.65))]
+    after = [tryon("tom_aux-seg", seed, ssim, aux=True, images=(0.6, 0.9)) for seed, ssim in ((0, 0.61), (1, 0.69))]
+    [[change, images, paper]] = read(table(write(tmp_path, *before, *after), "--changes", "it=tom_cp-vton:tom_aux-seg"))
+    assert (change["change"], change["seeds"]) == ("it", "2 and 2")
+    assert (change["SSIM"], change["seeds agree in"]) == ("+.025 [+.010, +.040]", "SSIM")
+    assert images["SSIM"] == "[+.100, +.200]"  # of differences .1 and .2
+    assert paper["SSIM"] == "+.003"
+    other = [tryon("tom_aux-seg", seed, 0.64, aux=True, warper="b") for seed in (0, 1)]
+    [[change, *_]] = read(table(write(tmp_path / "b", *before, *other), "--changes", "tom_cp-vton:tom_aux-seg"))
+    assert (change["SSIM"], change["seeds agree in"]) == ("+.015 [-.010, +.040]", "none")
+
+
+def test_changes_of_what_was_not_run_or_is_ambiguous(tmp_path):
+    folder = write(tmp_path, segmentation(), segmentation("carafe"), segmentation("carafe", 1, split="test"))
+    for change, message in (("fpn:nowhere", "no result of nowhere"), ("fpn:carafe", "several rows")):
+        with pytest.raises(UserError, match=message):
+            table(folder, "--changes", change)
+
+
+def test_the_interval_over_images_is_the_bootstraps():
+    rng = np.random.default_rng(3)
+    names, before = [f"{i}" for i in range(400)], rng.normal(0, 1, 400)
+    after = before + rng.normal(0.1, 1, 400)
+    frames = [
+        pd.DataFrame({"content": [{"per_image": {"names": names, "SSIM": list(values)}}]}) for values in (before, after)
+    ]
+    low, high = contrast.interval(*frames, "SSIM")
+    mean, error = (after - before).mean(), (after - before).std() / 20
+    assert (low, high) == pytest.approx((mean - 1.96 * error, mean + 1.96 * error), abs=0.2 * error)
+
+
+def test_fill_replaces_tables_and_nothing_else(tmp_path):
+    write(tmp_path / "runs", segmentation())
+    page = tmp_path / "page.md"
+    page.write_text('before\n\n<!-- table: runs --metrics "segm AP" -->\nold\n<!-- /table -->\n\nafter\n')
+    tables.fill(page)
+    text = page.read_text()
+    assert text.startswith("before\n\n<!-- table: runs") and text.endswith("<!-- /table -->\n\nafter\n")
+    assert "old" not in text and read(text)[0][0]["segm AP"] == ".200"
+    tables.fill(page)
+    assert page.read_text() == text
+    for wrong in ("nothing", "<!-- table: runs -->\n"):
+        page.write_text(wrong)
+        with pytest.raises(UserError, match="in pairs"):
+            tables.fill(page)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md", "docs/benchmarks.md", "docs/reliability.md"])
+def test_the_documents_have_the_tables_of_the_stored_results(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert "<!-- table: " in text
+    assert tables.filled(text, (ROOT / page).parent) == text
