@@ -29,7 +29,6 @@ from seg_vton.analysis.tryon_data_benchmark import run_data_benchmark
 from seg_vton.engine.optim import BFloat16OptimWrapper
 from seg_vton.files import refuse_existing, write_json
 from seg_vton.tryon.models import GMM, TOM, TPSGrid
-from seg_vton.tryon.models.frozen import Frozen
 from seg_vton.tryon.models.perceptual import LAYER_WEIGHTS
 from seg_vton.tryon.models.tom import UNetBlock
 from seg_vton.tryon.models.tps import control_points, pixel_centers, tps_inverse
@@ -100,7 +99,7 @@ class PublishedTOM(nn.Module):
         rendered, mask = rendered.tanh(), mask.sigmoid()
         try_on = mask * cloth + (1 - mask) * rendered
         loss = F.l1_loss(try_on, image) + F.l1_loss(mask, inputs["warped_mask"])
-        return loss if self.model.loss_perceptual.vgg is None else loss + self._perceptual(try_on, image)
+        return loss if self.model.loss_perceptual is None else loss + self._perceptual(try_on, image)
 
     def _level(self, block: UNetBlock, x: Tensor) -> Tensor:
         down = block.down(x)
@@ -112,7 +111,7 @@ class PublishedTOM(nn.Module):
 
     def _perceptual(self, x: Tensor, y: Tensor) -> Tensor:
         loss = x.new_zeros(())
-        for index, layer in enumerate(self.model.loss_perceptual.vgg.network):
+        for index, layer in enumerate(self.model.loss_perceptual.vgg):
             x, y = layer(x), layer(y)
             if index in LAYER_WEIGHTS:
                 loss = loss + LAYER_WEIGHTS[index] * F.l1_loss(x, y.detach())
@@ -170,9 +169,7 @@ class Step:
 
 
 def _winograd_convolutions(model: nn.Module) -> list[WinogradConv2d]:
-    """Those of the frozen VGG included."""
-    networks = [model] + [module.network for module in model.modules() if isinstance(module, Frozen)]
-    return [m for network in networks for m in network.modules() if isinstance(m, WinogradConv2d)]
+    return [module for module in model.modules() if isinstance(module, WinogradConv2d)]
 
 
 def plain_convolutions(model: nn.Module) -> nn.Module:
@@ -214,8 +211,9 @@ def _steps(stage: str, inputs: dict[str, Tensor], base_channels: int, weights: P
         if stage == "GMM":
             model = GMM(aux_head, image_size=tuple(inputs["image"].shape[2:]), base_channels=base_channels)
         else:
-            perceptual = {"type": "PerceptualLoss", "weights": weights and str(weights)}
+            perceptual = weights and {"type": "PerceptualLoss", "weights": str(weights)}
             model = TOM(aux_head, base_channels=base_channels, loss_perceptual=perceptual)
+        model.init_weights()
         return model.to(accelerator())
 
     published = PublishedGMM if stage == "GMM" else PublishedTOM

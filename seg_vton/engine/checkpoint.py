@@ -167,8 +167,8 @@ def check_fits(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path
         )
 
 
-def load_weights(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path) -> None:
-    """Fills a model that is used, not trained, from a checkpoint.
+def usable_state(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path) -> dict[str, torch.Tensor]:
+    """The state dict in a checkpoint for a model that is used, not trained.
 
     Args:
         model: see `check_fits`.
@@ -186,8 +186,13 @@ def load_weights(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Pa
             f"checkpoint {path} holds NaN or infinity in {_first(broken)} ({len(broken)} of {len(state)} tensors): its "
             "training diverged, take an earlier checkpoint"
         )
+    return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+def load_weights(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path) -> None:
+    """Fills a model that is used, not trained, from a checkpoint; see `usable_state`."""
     # Not strict for batch norms' counters alone: `check_fits` has checked all else.
-    model.load_state_dict({key.removeprefix("module."): value for key, value in state.items()}, strict=False)
+    model.load_state_dict(usable_state(model, checkpoint, path), strict=False)
 
 
 def not_finite(state: Mapping[str, torch.Tensor]) -> list[str]:

@@ -86,6 +86,19 @@ def load_config(
     return config
 
 
+def trained_checkpoint(config: Config) -> Path:
+    """The file with which a config's training ends, whether it is there or not.
+
+    Raises:
+        UserError: the config trains nothing.
+    """
+    training = config.get("train_cfg") or {}
+    for name, key in (("iter", "max_iters"), ("epoch", "max_epochs")):
+        if key in training:
+            return Path(config.work_dir) / f"{name}_{training[key]}.pth"
+    raise UserError(f"config {config.filename} has no train_cfg that says where its training ends: name a checkpoint")
+
+
 def enable_amp(config: Config) -> None:
     """Trains in mixed precision: float16 with a loss scale on CUDA, as mmdet does, bfloat16 on the CPU."""
     if torch.cuda.is_available():

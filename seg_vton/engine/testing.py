@@ -21,6 +21,7 @@ from seg_vton.errors import UserError
 from seg_vton.files import refuse_existing, sha256
 from seg_vton.segmentation import rows as segmentation_rows
 from seg_vton.tryon import rows as tryon_rows
+from seg_vton.tryon.models.warper import warper_checkpoint
 
 # Flip test-time augmentation; a config may bring its own `tta_model` and `tta_pipeline`.
 _TTA_MODEL = dict(type="InstanceTTAModel", tta_cfg=dict(nms=dict(type="nms", iou_threshold=0.5), max_per_img=100))
@@ -172,11 +173,11 @@ def _set_output(config: Config, out: str | None, overwrite: bool) -> list[BaseMe
 
 
 def _warper_facts(config: Config) -> dict[str, Any]:
-    """Which GMM warped the garments of a TOM: a result is one of both checkpoints. The model has found them good."""
-    warper = config.model.get("warper") or {}
-    if not warper.get("checkpoint"):
+    """Which GMM warped the garments of a TOM: a result is one of both checkpoints."""
+    warper = config.model.get("warper")
+    if not warper or "warped_cloth" in (config.test_dataloader.dataset.get("folders") or {}):
         return {}
-    checkpoint = Path(warper.checkpoint)
+    checkpoint = warper_checkpoint(**warper)
     return {
         "warper": {
             "config": Path(warper.config).stem,

@@ -36,6 +36,7 @@ def test_a_step_has_the_same_loss_and_gradients(stage, tmp_path):
         save_random_vgg19(tmp_path / "vgg19.pth", layers=4)
         perceptual = dict(type="PerceptualLoss", weights=str(tmp_path / "vgg19.pth"))
         model, published = TOM(base_channels=4, loss_perceptual=perceptual), PublishedTOM
+        model.init_weights()
     model, inputs = (
         model.double(),
         {k: v.double() if v.is_floating_point() else v for k, v in make_inputs(3, (128, 64)).items()},

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
+from typing import TypeVar
 
-import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
-class Frozen(nn.Module):
-    """Holds a network that follows its owner to a device, type and memory format, and in nothing else.
+def freeze(network: Network) -> Network:
+    """Turns all tensors of a network into buffers of no state dict, in place, and puts it into eval mode.
 
-    The network is in eval mode and stays there; its tensors are in no state dict and among no parameters, so that an
-    owner's checkpoint holds what was trained, and optimisers and distributed wrappers do not see it.
-
-    Args:
-        network: any module; it gets frozen.
+    So an owner's checkpoint holds what was trained, and optimizers and distributed wrappers see nothing of the network,
+    which follows its owner to a device, a type and a memory format all the same. The owner has to keep it in eval mode.
     """
+    for module in network.modules():
+        for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
+            delattr(module, name)
+            module.register_buffer(name, tensor.detach(), persistent=False)
+        if isinstance(module, _BatchNorm):
+            # In eval mode the statistics are used all the same; with True, loading a state dict of before PyTorch 0.4.1
+            # would look for this layer's counter in the owner's checkpoint.
+            module.track_running_stats = False
+    return network.eval()
 
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        # Past nn.Module's own `__setattr__`, which would register it as a child.
-        object.__setattr__(self, "network", network.eval().requires_grad_(False))
 
-    def _apply(self, function: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Frozen:
-        """What `to`, `cuda`, `half` and the like call on each module."""
-        self.network._apply(function, recurse)
-        return super()._apply(function, recurse)
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """The network's forward; gradients of its inputs flow, unless the caller forbids it."""
-        return self.network(*args, **kwargs)
+def fill(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Copies a state dict into a frozen network; of each tensor that the network has, where it has one."""
+    for name, buffer in network.named_buffers():
+        if name in state:
+            buffer.copy_(state[name])

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-
 import torch
 from mmengine.logging import print_log
+from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models import vgg
+from torchvision.models import vgg19
 
-from seg_vton.engine.checkpoint import load_checkpoint_file
 from seg_vton.errors import UserError
 from seg_vton.registry import MODELS
-from seg_vton.tryon.models.frozen import Frozen
-from seg_vton.tryon.models.winograd import WinogradConv2d
+from seg_vton.tryon.models.frozen import fill, freeze
 
 LAYERS = {1: "relu1_1", 6: "relu2_1", 11: "relu3_1", 20: "relu4_1", 29: "relu5_1"}
 LAYER_WEIGHTS = {1: 1 / 32, 6: 1 / 16, 11: 1 / 8, 20: 1 / 4, 29: 1.0}
@@ -34,83 +30,68 @@ INPUTS = {
 }
 
 
-def load_vgg19(path: str | Path) -> tuple[nn.Sequential, list[int]]:
-    """VGG19's convolutions from a file, as far as the file has them.
-
-    Args:
-        path: a state dict with torchvision's names, `features.0.weight` on, or of `features` alone; float16 is cast.
-
-    Returns:
-        The layers up to the last of `LAYERS` that the file reaches, and the indices that it reaches.
-
-    Raises:
-        UserError: the file is missing, is refused, or has not even the first convolution of VGG19.
-    """
-    state = _feature_state(load_checkpoint_file(path, "cpu"))
-    with torch.device("meta"):  # draws no random numbers and fills nothing
-        features = vgg.make_layers(vgg.cfgs["E"])
-    missing = [i for i, layer in enumerate(features) if isinstance(layer, nn.Conv2d) and not _has(state, i, layer)]
-    reached = [index for index in LAYERS if index < min(missing, default=len(features))]
-    if not reached:
-        raise UserError(
-            f"{path} holds no VGG19: expected features.0.weight of 64x3x3x3 and so on, as in torchvision's vgg19-*.pth"
-        )
-    features = features[: reached[-1] + 1]
-    with torch.device("meta"):
-        for index, layer in enumerate(features):
-            if isinstance(layer, nn.Conv2d):
-                features[index] = WinogradConv2d(layer.in_channels, layer.out_channels, max_tile=4)
-    features.load_state_dict({key: state[key].float() for key in features.state_dict()}, assign=True)
-    return features, reached
-
-
-def _feature_state(content: Mapping[str, object]) -> dict[str, Tensor]:
-    state = content.get("state_dict", content)
-    return {str(key).removeprefix("features."): value for key, value in state.items() if isinstance(value, Tensor)}
-
-
-def _has(state: dict[str, Tensor], index: int, layer: nn.Conv2d) -> bool:
-    named = {f"{index}.{name}": value.shape for name, value in layer.named_parameters()}
-    return all(key in state and state[key].shape == shape for key, shape in named.items())
-
-
 @MODELS.register_module()
 class PerceptualLoss(nn.Module):
     """Weighted mean absolute differences of VGG19's features after relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1.
 
-    The weights are 1/32, 1/16, 1/8, 1/4 and 1. A file that stops early serves as far as it goes; the other terms are
-    left out. One log line says which are used.
+    The layers' weights are 1/32, 1/16, 1/8, 1/4 and 1. VGG19's are read in `init_weights`, which a training calls
+    before its first step: building the loss needs no file. They are no part of a state dict.
 
     Args:
-        weights: file with VGG19's weights under torchvision's names, or None to switch the loss off.
+        weights: VGG19's, under torchvision's names: 'torchvision://vgg19', which is downloaded once, or a file. One
+            that stops early serves as far as it goes; the other terms are left out, and one log line says which are
+            used.
         loss_weight: factor of the loss.
         input_range: what VGG gets: 'published' is RGB in [-1, 1], which CP-VTON's code feeds to torchvision's weights
             though they were trained otherwise; 'imagenet' is what they were trained on; 'caffe' is BGR in [0, 255] less
             the mean, for weights converted from Caffe.
 
+    Attributes:
+        layers: those of `LAYERS` that the weights reach; none before they are read.
+
     Raises:
-        UserError: the file is missing or is no VGG19, or `input_range` is unknown.
+        UserError: `input_range` is unknown.
     """
 
-    def __init__(self, weights: str | None = None, loss_weight: float = 1.0, input_range: str = "published") -> None:
+    def __init__(
+        self, weights: str = "torchvision://vgg19", loss_weight: float = 1.0, input_range: str = "published"
+    ) -> None:
         super().__init__()
         if input_range not in INPUTS:
             raise UserError(f"PerceptualLoss.input_range is one of {', '.join(INPUTS)}, not {input_range!r}")
-        self.loss_weight = loss_weight
+        self.weights, self.loss_weight = weights, loss_weight
         self.order, scale, offset = INPUTS[input_range]
         self.register_buffer("scale", torch.tensor(scale).view(3, 1, 1), persistent=False)
         self.register_buffer("offset", torch.tensor(offset).view(3, 1, 1), persistent=False)
-        self.vgg = self._load(weights)
+        with torch.device("meta"):  # draws no random numbers
+            features = vgg19().features[: max(LAYERS) + 1]
+        self.vgg, self.layers = freeze(features.to_empty(device=self.scale.device)), []
 
-    def _load(self, weights: str | None) -> Frozen | None:
-        if weights is None:
-            print_log("perceptual loss off: no file with VGG19's weights (loss_perceptual.weights)", "current")
-            return None
-        features, self.layers = load_vgg19(weights)
-        print_log(f"perceptual loss from {weights}: {', '.join(LAYERS[index] for index in self.layers)}", "current")
-        return Frozen(features)
+    def init_weights(self) -> None:
+        """Reads VGG19.
 
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor | None:
+        Raises:
+            UserError: the file is missing, refused or no VGG19, or cannot be downloaded.
+        """
+        try:
+            content = CheckpointLoader.load_checkpoint(self.weights, "cpu")
+            state = content.get("state_dict", content)
+            state = {str(key).removeprefix("features."): value for key, value in state.items()}
+            state = {key: state[key] for key, own in self.vgg.named_buffers() if _fits(state.get(key), own)}
+            missing = [int(key.split(".")[0]) for key, _ in self.vgg.named_buffers() if key not in state]
+            self.layers = [index for index in LAYERS if index < min(missing, default=len(self.vgg))]
+            if not self.layers:
+                raise UserError(f"{self.weights} holds no VGG19: expected features.0.weight of 64x3x3x3 and so on")
+        except UserError as error:
+            raise UserError(
+                f"the perceptual loss has no VGG19: {error}. Name a file of torchvision's with --cfg-options "
+                "model.loss_perceptual.weights=FILE, or train without this loss: model.loss_perceptual=None"
+            ) from error
+        fill(self.vgg, state)
+        del self.vgg[self.layers[-1] + 1 :]
+        print_log(f"perceptual loss from {self.weights}: {', '.join(map(LAYERS.get, self.layers))}", "current")
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Compares two batches of images.
 
         Args:
@@ -118,10 +99,10 @@ class PerceptualLoss(nn.Module):
             target: the same; it gets no gradient.
 
         Returns:
-            Scalar loss, or None where the loss is switched off.
+            Scalar loss.
         """
-        if self.vgg is None:
-            return None
+        if not self.layers:
+            raise RuntimeError("PerceptualLoss has no weights: call its or the model's init_weights() before the loss")
         with torch.no_grad():
             wanted = self._features(target)
         pairs = zip(self.layers, self._features(prediction), wanted, strict=True)
@@ -129,8 +110,12 @@ class PerceptualLoss(nn.Module):
 
     def _features(self, images: Tensor) -> list[Tensor]:
         x, features = images[:, self.order] * self.scale + self.offset, []
-        for index, layer in enumerate(self.vgg.network):
+        for index, layer in enumerate(self.vgg):
             x = layer(x)
             if index in self.layers:
                 features.append(x)
         return features
+
+
+def _fits(value: object, wanted: Tensor) -> bool:
+    return isinstance(value, Tensor) and value.shape == wanted.shape

@@ -12,7 +12,7 @@ from seg_vton.errors import UserError
 from seg_vton.registry import MODELS, build_model
 from seg_vton.tryon.models.base import Inputs, TryOnModel, need
 from seg_vton.tryon.models.resize_conv import resize_conv3x3
-from seg_vton.tryon.models.warper import load_warper
+from seg_vton.tryon.models.warper import Warper
 
 WIDTHS = (1, 2, 4, 8, 8, 8)  # of the levels, in units of the first
 MASK_TARGETS = ("warped_mask", "parse_cloth_mask")
@@ -93,9 +93,8 @@ class TOM(TryOnModel):
     Args:
         aux_head: config of the second decoder, on the features of all levels of the U-Net's encoder, or None; see
             `TryOnModel`.
-        warper: `dict(config=..., checkpoint=...)`: config file and checkpoint of the GMM that warps garments on the
-            fly, see `load_warper`. It serves batches without `warped_cloth`; None where every batch has it. The
-            checkpoint may be None until one is needed.
+        warper: `dict(config=..., checkpoint=None)`, the GMM that warps garments on the fly, see `Warper`. It serves
+            batches without `warped_cloth`; None where every batch has it.
         base_channels: width of the network, 64 as published.
         person_channels: channels of `agnostic`, the cloth-agnostic person representation; CP-VTON's has 22.
         output_norm: whether the output passes an instance norm before tanh and sigmoid, as published. It gives every
@@ -108,7 +107,7 @@ class TOM(TryOnModel):
         init_cfg: as in mmengine.
 
     Raises:
-        UserError: the warper's files are missing or do not fit, or `mask_target` is unknown.
+        UserError: the warper's config is missing, or `mask_target` is unknown.
     """
 
     def __init__(
@@ -136,7 +135,7 @@ class TOM(TryOnModel):
         self.loss_l1 = build_model(loss_l1 or {"type": "L1Loss"})
         self.loss_perceptual = loss_perceptual and build_model(loss_perceptual)
         self.loss_mask = build_model(loss_mask or {"type": "L1Loss"})
-        self.warper = load_warper(**warper) if warper and warper.get("checkpoint") else None
+        self.warper = warper and Warper(**warper)
 
     def generate(self, inputs: Inputs) -> dict[str, Tensor]:
         """The person in the garment.
@@ -150,7 +149,8 @@ class TOM(TryOnModel):
             `(B, K, H, W)` with the auxiliary decoder.
 
         Raises:
-            UserError: an input is missing or of other channels, or there is no garment warped and no warper.
+            UserError: an input is missing or of other channels, or there is neither a warped garment nor a
+                trained warper.
         """
         agnostic, outputs = self.person(inputs), self._warped(inputs)
         warped_cloth = outputs["warped_cloth"]
@@ -190,11 +190,10 @@ class TOM(TryOnModel):
             return {name: inputs[name] for name in ("warped_cloth", "warped_mask") if name in inputs}
         if self.warper is None:
             raise UserError(
-                "TOM got no warped_cloth and has no warper: set model.warper.config and model.warper.checkpoint to a "
-                "trained GMM's (--cfg-options model.warper.checkpoint=FILE), or use a data set with exported warps"
+                "TOM got no warped_cloth and has no warper: set model.warper.config to a trained GMM's config, or "
+                "use a data set with exported warps"
             )
-        with torch.no_grad():
-            outputs = self.warper(inputs)
+        outputs = self.warper(inputs)
         return {name: outputs[name] for name in ("warped_cloth", "warped_mask") if name in outputs}
 
     def loss(self, inputs: Inputs, data_samples: list[BaseDataElement] | None) -> dict[str, Tensor]:
@@ -217,7 +216,6 @@ class TOM(TryOnModel):
             "loss_l1": self.loss_l1(outputs["try_on"], image),
             "loss_mask": self.loss_mask(outputs["mask"], target),
         }
-        perceptual = self.loss_perceptual and self.loss_perceptual(outputs["try_on"], image)
-        if perceptual is not None:
-            losses["loss_perceptual"] = perceptual
+        if self.loss_perceptual is not None:
+            losses["loss_perceptual"] = self.loss_perceptual(outputs["try_on"], image)
         return losses | self.aux_losses(outputs, inputs, data_samples)

@@ -4,33 +4,66 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seg_vton.engine.checkpoint import load_checkpoint_file, load_weights
-from seg_vton.engine.launch import load_config
+import torch
+from torch import Tensor, nn
+
+from seg_vton.engine.checkpoint import load_checkpoint_file, usable_state
+from seg_vton.engine.launch import load_config, trained_checkpoint
 from seg_vton.errors import UserError
 from seg_vton.registry import build_model
-from seg_vton.tryon.models.frozen import Frozen
+from seg_vton.tryon.models.base import Inputs
+from seg_vton.tryon.models.frozen import fill, freeze
 
 
-def load_warper(config: str | Path, checkpoint: str | Path) -> Frozen:
-    """Builds a GMM from its config file and fills it from a checkpoint, for use without training.
+def warper_checkpoint(config: str | Path, checkpoint: str | Path | None = None) -> Path:
+    """The checkpoint of a warper, see `Warper`.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    path = Path(checkpoint or trained_checkpoint(load_config(config)))
+    if not path.is_file():
+        raise UserError(
+            f"the warper's checkpoint {path} does not exist: train it with `python tools/train.py {config}`, or set "
+            "model.warper.checkpoint to the file of a GMM that you have"
+        )
+    return path
+
+
+class Warper(nn.Module):
+    """A GMM that is used and not trained, and of which its owner's state dict and parameters have nothing.
+
+    It is built from its config at once. Its weights are read when they are first needed.
 
     Args:
         config: config file that the GMM was trained with.
-        checkpoint: what that training wrote, or a published prefix-free state dict.
-
-    Returns:
-        The GMM in eval mode; calling it gives what `GMM.generate` gives.
+        checkpoint: what that training wrote, or a published prefix-free state dict; None takes the file with which the
+            config's training ends.
 
     Raises:
-        UserError: a file is missing or refused, or the checkpoint does not fit the config's model exactly.
+        UserError: the config is missing.
     """
-    model = load_config(config).model
-    if not Path(checkpoint).is_file():
-        raise UserError(
-            f"the warper's checkpoint {checkpoint} does not exist: train it with `python tools/train.py {config}`, or "
-            "set model.warper.checkpoint to the file of a GMM that you have"
-        )
-    gmm, content = build_model(model), load_checkpoint_file(checkpoint, "cpu")
-    load_weights(gmm, content, checkpoint)
-    gmm.aux_head = None  # it served the training
-    return Frozen(gmm)
+
+    def __init__(self, config: str | Path, checkpoint: str | Path | None = None) -> None:
+        super().__init__()
+        self.config, self.checkpoint, self.loaded = config, checkpoint, False
+        self.network = freeze(build_model({**load_config(config).model, "aux_head": None}))  # it served the training
+
+    def train(self, mode: bool = True) -> Warper:
+        """Stays in eval mode."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, inputs: Inputs) -> dict[str, Tensor]:
+        """What `GMM.generate` gives, without gradients.
+
+        Raises:
+            UserError: the checkpoint is missing or refused, or does not fit the config's model exactly.
+        """
+        if not self.loaded:
+            path = warper_checkpoint(self.config, self.checkpoint)
+            with torch.device("meta"):
+                trained = build_model(load_config(self.config).model)
+            fill(self.network, usable_state(trained, load_checkpoint_file(path, "cpu"), path))
+            self.loaded = True
+        return self.network(inputs)

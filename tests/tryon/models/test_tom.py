@@ -105,8 +105,11 @@ def test_a_frozen_warper_warps_and_is_no_part_of_the_model(inputs, trained_gmm):
     for name in ("warped_cloth", "warped_mask"):  # equal: batch norm used the running statistics in train mode too
         assert torch.equal(outputs[name], expected[name])
         assert not outputs[name].requires_grad
+    before = {name: buffer.clone() for name, buffer in model.warper.named_buffers()}
     model.parse_losses(model(inputs, mode="loss"))[0].backward()
-    assert all(parameter.grad is None for parameter in model.warper.network.parameters())
+    assert all(torch.equal(buffer, before[name]) for name, buffer in model.warper.named_buffers())
+    old = {key: value.clone() for key, value in model.state_dict().items()}  # without versions, as published
+    model.load_state_dict(old, strict=True)
 
 
 def test_the_warper_follows_the_model(inputs, trained_gmm):
@@ -130,20 +133,40 @@ def test_published_files_serve_as_warper(inputs, tmp_path):
 
 
 def test_exported_warps_come_before_the_warper(warped, trained_gmm):
-    model = TOM(base_channels=2, warper=trained_gmm[0])
+    model = TOM(base_channels=2, warper=dict(trained_gmm[0], checkpoint="gone.pth"))
     assert torch.equal(model(warped)["warped_cloth"], warped["warped_cloth"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "file"),
+    [
+        ("train_cfg = dict(max_iters=30)", "work_dirs/gmm/iter_30.pth"),
+        ("train_cfg = dict(max_epochs=2)\nwork_dir = 'runs'", "runs/epoch_2.pth"),
+    ],
+)
+def test_the_warpers_checkpoint_is_where_its_training_ends(inputs, trained_gmm, tmp_path, monkeypatch, settings, file):
+    monkeypatch.chdir(tmp_path)
+    (warper, gmm), config = trained_gmm, Path("gmm.py")
+    config.write_text(f"{config.read_text()}{settings}\n")
+    model = TOM(base_channels=2, warper=dict(config="gmm.py"))
+    with pytest.raises(UserError, match=rf"{file} does not exist: train it with `python tools/train\.py gmm\.py`"):
+        model(inputs)
+    Path(file).parent.mkdir(parents=True)
+    Path(warper["checkpoint"]).rename(file)
+    assert torch.equal(model(inputs)["warped_cloth"], gmm(inputs)["warped_cloth"])
 
 
 def test_a_checkpoint_that_is_missing_or_does_not_fit_is_refused(inputs, trained_gmm, tmp_path):
     warper, _ = trained_gmm
-    model = TOM(base_channels=2, warper=dict(warper, checkpoint=None))  # until it is needed
-    with pytest.raises(UserError, match=r"model\.warper\.checkpoint"):
-        model(inputs)
+    with pytest.raises(UserError, match=r"no warped_cloth and has no warper: set model\.warper\.config"):
+        TOM(base_channels=2)(inputs)
+    with pytest.raises(UserError, match=r"gmm\.py has no train_cfg"):
+        TOM(base_channels=2, warper=dict(config=warper["config"]))(inputs)
     with pytest.raises(UserError, match=r"gone\.pth does not exist.*tools/train\.py"):
-        TOM(base_channels=2, warper=dict(warper, checkpoint=str(tmp_path / "gone.pth")))
+        TOM(base_channels=2, warper=dict(warper, checkpoint=str(tmp_path / "gone.pth")))(inputs)
     Path(warper["config"]).write_text(GMM_CONFIG.format(aux=None))
     with pytest.raises(UserError, match=r"iter_1\.pth does not fit.*unexpected: aux_head"):
-        TOM(base_channels=2, warper=warper)
+        TOM(base_channels=2, warper=warper)(inputs)
     with pytest.raises(UserError, match="mask_target"):
         TOM(mask_target="cloth_mask")
 
