@@ -92,6 +92,7 @@ def entries(segmenter_config, tiny_weights, stages, doll_coco, tmp_path_factory)
     gmm, tom = stages["gmm"][0], stages["tom"][0]
     warped = (f"model.warper.checkpoint={stages['gmm'][1]}",)
     warper = ("--cfg-options", "model.warper.checkpoint={}")
+    vgg = ("model.loss_perceptual._delete_=True", "model.loss_perceptual.type=PerceptualLoss")
     work = ("--work-dir", folder / "work")
     return {
         "train, load_from": train(segmenter_config, "--cfg-options", "load_from={}"),
@@ -103,7 +104,7 @@ def entries(segmenter_config, tiny_weights, stages, doll_coco, tmp_path_factory)
         "train TOM, warper": train(tom, *warper),
         "test": lambda bad: ("test.py", segmenter_config, bad, *work),
         "test TOM": lambda bad: ("test.py", tom, bad, *work),
-        "train TOM, VGG19": train(tom, "--cfg-options", *warped, "model.loss_perceptual.weights={}"),
+        "train TOM, VGG19": train(tom, "--cfg-options", *warped, *vgg, "model.loss_perceptual.weights={}"),
         "train GMM, its set's segmenter": parse_of_a_set,
         "test TOM, AlexNet": test_tom("test_evaluator.alexnet_weights"),
         "test TOM, Inception": test_tom("test_evaluator.inception_weights"),

@@ -42,7 +42,7 @@ def test_the_head_is_described_by_the_choices_that_the_paper_leaves_open():
     weights = {"background": 1.5, "skin": 1.5}
     assert row["aux_head"] == {"label_space": "tryon8", "class_weight": weights, "loss_weight": 1.0}
     assert row["warper"] == "gmm_aux-seg_256x192_200k_viton"
-    assert row["perceptual_weights"] is None
+    assert row["perceptual_weights"] == "vgg19"
 
 
 def test_exported_warps_are_not_the_warpers():
