@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pycocotools import mask as coco_mask
 
 from seg_vton.errors import UserError
 
@@ -77,28 +78,68 @@ def _entry_fault(annotation: Mapping[str, Any], width: int, height: int) -> str:
         return f"bbox {box} is not [x, y, width, height]"
     if not _is_number(annotation.get("area")) or crowd not in (0, 1):
         return f"area {annotation.get('area')} must be a number and iscrowd {crowd} 0 or 1"
-    mask = annotation.get("segmentation")
-    if isinstance(mask, list) and mask:
-        whole = all(isinstance(p, list) and not len(p) % 2 and all(map(_is_number, p)) for p in mask)
-        return "" if whole else "a polygon of its segmentation is not a list of x, y, x, y, ..."
-    if not isinstance(mask, dict) or not {"size", "counts"} <= mask.keys():
-        return "its segmentation is neither polygons nor RLE with size and counts"
     try:
-        _check_runs(mask, width, height)
-    except (ValueError, TypeError) as error:
+        if not annotation.get("segmentation"):
+            raise ValueError("there is none")
+        check_segmentation(annotation["segmentation"], width, height)
+    except ValueError as error:
         return f"its segmentation is broken: {error}"
     return ""
 
 
-def _check_runs(rle: Mapping[str, Any], width: int, height: int) -> None:
-    """Raises `ValueError` unless an RLE, compressed or not, fills the image."""
-    counts = rle["counts"]
-    if not isinstance(counts, list):
-        rle_area(rle, width, height)
-    elif rle["size"] != [height, width] or not all(type(run) is int and run >= 0 for run in counts):
-        raise ValueError(f"size {rle['size']} is not [{height}, {width}], or a run length is no whole number")
+def check_segmentation(segmentation: Any, width: int, height: int) -> None:
+    """Checks a mask in any of COCO's three forms, which pycocotools takes on trust.
+
+    Args:
+        segmentation: polygons `[[x0, y0, x1, y1, ...], ...]` in pixels, or RLE with `counts` as a list, str or bytes.
+        width: of the image, in pixels.
+        height: of the image, in pixels.
+
+    Raises:
+        ValueError: the segmentation has none of the three forms, is of another size, or its runs do not fill the image.
+    """
+    if isinstance(segmentation, list):
+        if not all(isinstance(p, list) and not len(p) % 2 and all(map(_is_number, p)) for p in segmentation):
+            raise ValueError("a polygon is not a list of x, y, x, y, ...")
+        return
+    if not isinstance(segmentation, dict) or not {"size", "counts"} <= segmentation.keys():
+        raise ValueError("the segmentation is neither polygons nor RLE with size and counts")
+    size, counts = segmentation["size"], segmentation["counts"]
+    if size not in ([height, width], (height, width)):
+        raise ValueError(
+            f"the mask is of size {size} and the image [{height}, {width}] (height, width): it belongs to another image"
+        )
+    if isinstance(counts, str | bytes):
+        rle_area(segmentation, width, height)
+    elif not isinstance(counts, list) or not all(type(run) is int and run >= 0 for run in counts):
+        raise ValueError("the run lengths are not whole numbers")
     elif sum(counts) != width * height:
-        raise ValueError(f"the run lengths do not fill the image's {width}x{height} pixels")
+        raise ValueError(f"the run lengths of the mask do not fill the image's {width}x{height} pixels")
+
+
+def to_rle(segmentation: Any, width: int, height: int) -> dict[str, Any] | None:
+    """A mask in any of COCO's three forms as compressed RLE.
+
+    Args:
+        segmentation: see `check_segmentation`.
+        width: of the image, in pixels.
+        height: of the image, in pixels.
+
+    Returns:
+        `size` and `counts`, or None where there is no mask: nothing given, or polygons of fewer than three points.
+
+    Raises:
+        ValueError: see `check_segmentation`.
+    """
+    if not segmentation:
+        return None
+    check_segmentation(segmentation, width, height)
+    if isinstance(segmentation, list):
+        whole = [polygon for polygon in segmentation if len(polygon) >= 6]
+        return coco_mask.merge(coco_mask.frPyObjects(whole, height, width)) if whole else None
+    if isinstance(segmentation["counts"], list):
+        return coco_mask.frPyObjects(segmentation, height, width)
+    return segmentation
 
 
 def _is_number(value: Any) -> bool:

@@ -12,10 +12,10 @@ from typing import Any
 
 from PIL import Image
 
-from seg_vton.coco import rle_area
+from seg_vton.coco import rle_area, to_rle
 from seg_vton.data.check_tryon import tryon_checks
 from seg_vton.data.coco_files import Summary
-from seg_vton.data.deepfashion import in_shop_root, to_rle
+from seg_vton.data.deepfashion import in_shop_root
 from seg_vton.data.images import check_pixels, image_size
 from seg_vton.data.report import Report
 from seg_vton.errors import UserError
@@ -214,7 +214,7 @@ class _CocoChecker:
         try:
             rle = to_rle(annotation.get("segmentation"), *size)
             area = 0 if rle is None else rle_area(rle, *size)
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             self.errors["broken mask"].append(f"{where}: {error}")
             return
         if area == 0:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pycocotools import mask as coco_mask
-
-from seg_vton.coco import check_category_names, check_sections
+from seg_vton.coco import check_category_names, check_sections, to_rle
 from seg_vton.data.coco_files import CocoBuilder, Summary
 from seg_vton.data.images import find_folder, link_folder
 from seg_vton.errors import UserError
@@ -87,81 +85,25 @@ def convert_annotations(path: str | Path, name: str) -> CocoBuilder:
     category_ids = {c["id"]: CLOTHING_CLASSES.index(c["name"]) + 1 for c in content["categories"]}
     by_image: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in content["images"]}
     for annotation in content["annotations"]:
-        _check_references(annotation, by_image, category_ids, path)
+        for key, known in (("image_id", by_image), ("category_id", category_ids)):
+            if annotation[key] not in known:
+                raise UserError(
+                    f"{path}: annotation {annotation['id']} has {key} {annotation[key]}, which the file does not list: "
+                    "it is cut down or damaged; download it again"
+                )
         by_image[annotation["image_id"]].append(annotation)
     builder = CocoBuilder(name)
     for image in track(content["images"], f"{name}: masks"):
-        image_id = builder.add_image(image["file_name"], image["width"], image["height"])
+        size = image["width"], image["height"]
+        image_id = builder.add_image(image["file_name"], *size)
         for annotation in by_image[image["id"]]:
-            _add_annotation(builder, image_id, image, annotation, category_ids[annotation["category_id"]])
+            category_id = category_ids[annotation["category_id"]]
+            try:
+                rle = to_rle(annotation.get("segmentation"), *size)
+            except ValueError as error:
+                raise UserError(f"{image['file_name']}, annotation {annotation['id']}: {error}") from None
+            if rle is None:
+                builder.count_dropped(f"{CLOTHING_CLASSES[category_id - 1]}: no mask")
+            else:
+                builder.add_rle(image_id, category_id, rle, annotation.get("iscrowd", 0))
     return builder
-
-
-def _check_references(annotation: dict[str, Any], images: dict, categories: dict, path: str | Path) -> None:
-    """Raises `UserError` unless the annotation's image and category are in the file."""
-    for key, known in (("image_id", images), ("category_id", categories)):
-        if annotation.get(key) not in known:
-            raise UserError(
-                f"{path}: annotation {annotation.get('id')} has {key} {annotation.get(key)}, which the file does not "
-                "list: it is cut down or damaged; download it again"
-            )
-
-
-def _add_annotation(
-    builder: CocoBuilder, image_id: int, image: dict[str, Any], annotation: dict[str, Any], category_id: int
-) -> None:
-    """Adds one annotation with its mask as compressed RLE, or counts it as left out when it has no mask."""
-    try:
-        rle = to_rle(annotation.get("segmentation"), image["width"], image["height"])
-    except ValueError as error:
-        raise UserError(f"{image['file_name']}, annotation {annotation['id']}: {error}") from None
-    if rle is None:
-        builder.count_dropped(f"{CLOTHING_CLASSES[category_id - 1]}: no mask")
-        return
-    builder.add_rle(image_id, category_id, rle, annotation.get("iscrowd", 0))
-
-
-def to_rle(segmentation: Any, width: int, height: int) -> dict[str, Any] | None:
-    """Any of COCO's three forms of a mask as compressed RLE.
-
-    Args:
-        segmentation: polygons `[[x0, y0, x1, y1, ...], ...]` in pixels, or RLE with `counts` as a list, str or bytes.
-        width: of the image, in pixels.
-        height: of the image, in pixels.
-
-    Returns:
-        `size` and `counts`, or None where there is no mask: nothing given, or polygons of fewer than three points.
-
-    Raises:
-        ValueError: the segmentation has none of the three forms, or its run lengths do not fill its size, or that is
-            none.
-    """
-    if not segmentation:
-        return None
-    if isinstance(segmentation, list):
-        return _polygons_to_rle(segmentation, width, height)
-    if not isinstance(segmentation, dict) or not {"size", "counts"} <= segmentation.keys():
-        raise ValueError("the segmentation is neither polygons nor RLE with size and counts")
-    size, counts = segmentation["size"], segmentation["counts"]
-    if not isinstance(size, list) or len(size) != 2 or not _are_lengths(size):
-        raise ValueError(f"the size {size} of the mask is not [height, width]")
-    if isinstance(counts, str | bytes):
-        return segmentation
-    rows, columns = size
-    if not isinstance(counts, list) or not _are_lengths(counts) or sum(counts) != rows * columns:
-        raise ValueError(f"the run lengths of the mask do not fill its {columns}x{rows} pixels")
-    return coco_mask.frPyObjects(segmentation, rows, columns)
-
-
-def _are_lengths(values: list[Any]) -> bool:
-    """Whether all are whole numbers from 0."""
-    return all(type(value) is int and value >= 0 for value in values)
-
-
-def _polygons_to_rle(polygons: list[Any], width: int, height: int) -> dict[str, Any] | None:
-    """The union of polygons as compressed RLE; those of fewer than three points have no area and go."""
-    for polygon in polygons:
-        if not isinstance(polygon, list) or len(polygon) % 2 or not all(isinstance(v, int | float) for v in polygon):
-            raise ValueError("a polygon is not a list of x, y, x, y, ...")
-    whole = [polygon for polygon in polygons if len(polygon) >= 6]
-    return coco_mask.merge(coco_mask.frPyObjects(whole, height, width)) if whole else None

@@ -184,7 +184,7 @@ def test_rle_of_another_size(root):
     edit(root, other_size)
     kind, (message,) = errors(root)
     assert kind == "broken mask"
-    assert "annotation 1 (top in a.jpg): the mask is 64x48 and the image 48x64" in message
+    assert "annotation 1 (top in a.jpg): the mask is of size [48, 64] and the image [64, 48]" in message
 
 
 def test_image_of_another_size(root):

@@ -8,7 +8,8 @@ import pytest
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from seg_vton.data.deepfashion import convert_annotations, convert_deepfashion, to_rle
+from seg_vton.coco import to_rle
+from seg_vton.data.deepfashion import convert_annotations, convert_deepfashion
 from seg_vton.errors import UserError
 from seg_vton.labels import CLOTHING_CLASSES
 
@@ -132,14 +133,17 @@ def without(key):
         (without("width"), "an entry of images has no width"),
         (content([[[1, 2, 3]]]), r"img/WOMEN/a\.jpg, annotation 0: a polygon is not a list of x, y"),
         (content(["polygon"]), "neither polygons nor RLE"),
-        (content([{"size": [HEIGHT, WIDTH], "counts": [3, 4]}]), "do not fill its 20x30 pixels"),
+        (content([{"size": [HEIGHT, WIDTH], "counts": [3, 4]}]), "do not fill the image's 20x30 pixels"),
         (content([{"size": [HEIGHT, WIDTH], "counts": "04"}]), "do not fill the image's 20x30 pixels"),
-        (content([{"size": [HEIGHT, WIDTH], "counts": [3, "4"]}]), "do not fill its 20x30 pixels"),
-        (content([{"size": [HEIGHT, WIDTH], "counts": 7}]), "do not fill its 20x30 pixels"),
-        (content([{"size": 7, "counts": "04"}]), r"a\.jpg, annotation 0: the size 7 of the mask is not \[height"),
+        (content([{"size": [HEIGHT, WIDTH], "counts": [3, "4"]}]), "are not whole numbers"),
+        (content([{"size": [HEIGHT, WIDTH], "counts": 7}]), "are not whole numbers"),
+        (
+            content([{"size": 7, "counts": "04"}]),
+            r"a\.jpg, annotation 0: the mask is of size 7 and the image \[30, 20\]",
+        ),
         (
             content([coco_mask.encode(np.ones((4, 5), np.uint8, order="F")) | {"counts": "0d0"}]),
-            r"the mask is 5x4 and the image 20x30",
+            r"the mask is of size \[4, 5\] and the image \[30, 20\]",
         ),
         (content([forms(*BOX)["polygon"]], image_id=77), "has image_id 77, which the file does not list"),
         (content([forms(*BOX)["polygon"]], category_id=77), "has category_id 77, which the file does not list"),

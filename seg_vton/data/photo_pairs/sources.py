@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from seg_vton.coco import check_category_names, check_sections, rle_area
+from seg_vton.coco import check_category_names, check_sections, to_rle
 from seg_vton.errors import UserError
 from seg_vton.files import read_json
 from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, conversion_table, convert, load_palette_png
@@ -62,7 +62,13 @@ class LabeledPhoto:
             _check_shape(self.size, shape, f"the annotations of {self.name}", self.photo)
         masks = np.zeros((len(self.labels), *shape), bool)
         for mask, (_, _, segmentation) in zip(masks, self.labels, strict=True):
-            mask[:] = _decode(segmentation, shape, self.photo)
+            try:
+                rle = to_rle(segmentation, shape[1], shape[0])
+                if rle is None:
+                    raise ValueError("it is empty")
+            except ValueError as error:
+                raise UserError(f"{self.photo}: a mask cannot be read ({error})") from None
+            mask[:] = coco_mask.decode(rle)
         ids = [DEEPFASHION15.id_of(name) for name, _, _ in self.labels]
         return merge_instances(masks, ids, [score for _, score, _ in self.labels])
 
@@ -73,24 +79,6 @@ def _check_shape(found: tuple[int, ...], photo: tuple[int, int], what: str | Pat
             f"{what}: the masks are {found[1]}x{found[0]} and the photo {path} is {photo[1]}x{photo[0]} (width x "
             "height, upright): they belong to different photos"
         )
-
-
-def _decode(segmentation: Any, shape: tuple[int, int], photo: Path) -> np.ndarray:
-    """A mask from compressed RLE, RLE as a list of counts, or polygons."""
-    height, width = shape
-    try:
-        if isinstance(segmentation, list):
-            if not segmentation or any(len(polygon) < 6 or len(polygon) % 2 for polygon in segmentation):
-                raise ValueError("a polygon is x and y of three points or more")
-            rle = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
-        elif isinstance(segmentation["counts"], list):
-            rle = coco_mask.frPyObjects(segmentation, height, width)
-        else:
-            rle = segmentation
-        rle_area(rle, width, height)
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise UserError(f"{photo}: a mask cannot be read ({error})") from None
-    return coco_mask.decode(rle).astype(bool)
 
 
 def find_labeled(photos: Path, masks: Sequence[Path], label_space: str = DEEPFASHION15.name) -> list[LabeledPhoto]:
