@@ -6,13 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from seg_vton.data.coco_files import CocoBuilder, Summary
-from seg_vton.data.images import image_size, link_folder
+from seg_vton.data.coco_files import Summary, convert_label_maps
+from seg_vton.data.images import link_folder
 from seg_vton.data.mat import read_mat
 from seg_vton.errors import UserError
-from seg_vton.files import refuse_existing
-from seg_vton.labels import CCP59, check_label_map, convert, dropped_classes
-from seg_vton.progress import track
+from seg_vton.labels import CCP59
 
 TRAIN_LAST_ID = 704
 VAL_LAST_ID = 804
@@ -42,19 +40,6 @@ def convert_ccp(source: str | Path, out: str | Path, overwrite: bool = False) ->
     """
     source, out = Path(source), Path(out)
     _check_label_list(source / "label_list.mat")
-    builders = {split: CocoBuilder(split) for split in ("train", "val", "test")}
-    targets = {split: out / "annotations" / f"instances_{split}.json" for split in builders}
-    annotations = _annotation_files(source)
-    for split in {split_of(image_id) for image_id in annotations}:
-        refuse_existing(targets[split], overwrite)
-    for image_id, path in track(annotations.items(), "Clothing Co-Parsing"):
-        _add_photo(builders[split_of(image_id)], source / "photos" / f"{path.stem}.jpg", path)
-    link_folder(source / "photos", out / "photos")
-    return [builder.write(targets[split], overwrite) for split, builder in builders.items() if builder.summary.images]
-
-
-def _annotation_files(source: Path) -> dict[int, Path]:
-    """The pixel-level annotations by photo id, in order."""
     folder = source / "annotations" / "pixel-level"
     if not folder.is_dir():
         raise UserError(
@@ -65,25 +50,18 @@ def _annotation_files(source: Path) -> dict[int, Path]:
     strange = [path.name for path in paths if not path.stem.isdecimal()]
     if not paths or strange:
         raise UserError(f"{folder}: expected NNNN.mat files, found {', '.join(strange[:10]) or 'none'}")
-    return {int(path.stem): path for path in paths}
+    maps = {path: (split_of(int(path.stem)), source / "photos" / f"{path.stem}.jpg") for path in paths}
+    summaries = convert_label_maps(maps, _read_labels, CCP59, out, "Clothing Co-Parsing", overwrite)
+    link_folder(source / "photos", out / "photos")
+    return summaries
 
 
-def _add_photo(builder: CocoBuilder, photo: Path, annotation: Path) -> None:
-    """Adds one photo with an instance per class, and counts the labels that the 15 classes have no home for."""
-    labels = read_mat(annotation, "groundtruth")
+def _read_labels(path: Path) -> np.ndarray:
+    """The labels of a photo `(H, W)`."""
+    labels = read_mat(path, "groundtruth")
     if not isinstance(labels, np.ndarray) or labels.ndim != 2:
-        raise UserError(f"{annotation}: groundtruth must be an array of H x W labels, it is {np.shape(labels)}")
-    check_label_map(labels, CCP59.name, where=str(annotation))
-    width, height = image_size(photo)
-    if labels.shape != (height, width):
-        raise UserError(
-            f"{annotation}: the labels are {labels.shape[1]}x{labels.shape[0]} and {photo} is {width}x{height} "
-            "(width x height): they belong to different photos"
-        )
-    for name in dropped_classes(CCP59.name, "deepfashion15"):
-        if np.any(labels == CCP59.id_of(name)):
-            builder.count_dropped(f"{name}: no such class")
-    builder.add_label_map(photo.name, convert(labels, CCP59.name, "deepfashion15"))
+        raise UserError(f"{path}: groundtruth must be an array of H x W labels, it is {np.shape(labels)}")
+    return labels
 
 
 def _check_label_list(path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from seg_vton.data.folders import read_marker
-from seg_vton.data.images import check_pixels, image_size
+from seg_vton.data.images import image_size
 from seg_vton.data.paper_doll.write import DATA_SET
 from seg_vton.data.report import Report, TryOnSummary
 from seg_vton.errors import UserError
@@ -174,8 +174,7 @@ class _SetChecker:
     def _check_photo(self, path: Path) -> tuple[int, int] | None:
         """(width, height); None for a broken file."""
         try:
-            check_pixels(path)
-            return image_size(path)
+            return image_size(path, whole=True)
         except UserError as error:
             self.errors["broken image"].append(str(error))
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 from seg_vton.coco import categories, rle_area
+from seg_vton.data.images import image_size
 from seg_vton.errors import UserError
-from seg_vton.files import write_json
-from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, check_label_map
+from seg_vton.files import refuse_existing, write_json
+from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, LabelSpace, check_label_map, convert, dropped_classes
+from seg_vton.progress import track
 
 
 @dataclass
@@ -120,11 +122,8 @@ class CocoBuilder:
             "iscrowd": iscrowd,
             "segmentation": {"size": [image["height"], image["width"]], "counts": counts},
         }
-        self._append(annotation, class_name)
-
-    def _append(self, annotation: dict[str, Any], class_name: str) -> None:
-        """Keeps an annotation; those of one image come one after another, so the last tells whether it is the first."""
-        if not self._annotations or self._annotations[-1]["image_id"] != annotation["image_id"]:
+        # Those of one image come one after another, so the last tells whether it is the first of its image.
+        if not self._annotations or self._annotations[-1]["image_id"] != image_id:
             self.summary.empty_images -= 1
         self._annotations.append(annotation)
         self.summary.instances[class_name] += 1
@@ -148,10 +147,6 @@ class CocoBuilder:
             self.add_mask(image_id, category_id, label_map == category_id)
         return image_id
 
-    def count_dropped(self, reason: str, count: int = 1) -> None:
-        """Counts something that the source has and the file will not."""
-        self.summary.dropped[reason] += count
-
     def content(self) -> dict[str, Any]:
         """The COCO file as a dict: `info`, `images`, `annotations`, `categories`."""
         return {
@@ -170,6 +165,50 @@ class CocoBuilder:
         """
         write_json(path, self.content(), overwrite)
         return self.summary
+
+
+def convert_label_maps(
+    maps: Mapping[Path, tuple[str, Path]],
+    read: Callable[[Path], np.ndarray],
+    space: LabelSpace,
+    out: Path,
+    title: str,
+    overwrite: bool = False,
+) -> list[Summary]:
+    """Writes `out/annotations/instances_{train,val,test}.json` from label maps, one instance per class and photo.
+
+    Args:
+        maps: split and photo by the file of a label map, in the order of the COCO files.
+        read: gives the ids of `space`, `(H, W)`, in a label map's file.
+        space: what the labels are in; those that the 15 classes have no home for are counted as dropped.
+        out: folder of the result.
+        title: for the progress bar.
+        overwrite: replace annotation files that exist.
+
+    Returns:
+        A summary for each split that has photos; the others get no file.
+
+    Raises:
+        UserError: a file is broken, a map is of another size than its photo, or an output exists.
+    """
+    builders = {split: CocoBuilder(split) for split in ("train", "val", "test")}
+    targets = {split: out / "annotations" / f"instances_{split}.json" for split in builders}
+    for split in sorted({split for split, _ in maps.values()}):
+        refuse_existing(targets[split], overwrite)
+    for path, (split, photo) in track(maps.items(), title):
+        labels = read(path)
+        check_label_map(labels, space.name, where=str(path))
+        width, height = image_size(photo)
+        if labels.shape != (height, width):
+            raise UserError(
+                f"{path}: the labels are {labels.shape[1]}x{labels.shape[0]} and {photo} is {width}x{height} (width x "
+                "height): they belong to different photos"
+            )
+        for name in dropped_classes(space.name, DEEPFASHION15.name):
+            if np.any(labels == space.id_of(name)):
+                builders[split].summary.dropped[f"{name}: no such class"] += 1
+        builders[split].add_label_map(photo.name, convert(labels, space.name, DEEPFASHION15.name))
+    return [builder.write(targets[split], overwrite) for split, builder in builders.items() if builder.summary.images]
 
 
 def print_summaries(summaries: list[Summary], console: Console | None = None) -> None:

@@ -6,16 +6,11 @@ import hashlib
 import re
 from pathlib import Path
 
-import numpy as np
-
-from seg_vton.data.coco_files import CocoBuilder, Summary
-from seg_vton.data.images import find_folder, image_size, link_folder
+from seg_vton.data.coco_files import Summary, convert_label_maps
+from seg_vton.data.images import find_folder, link_folder
 from seg_vton.errors import UserError
-from seg_vton.files import refuse_existing
-from seg_vton.labels import DFMM24, convert, dropped_classes, load_palette_png
-from seg_vton.progress import track
+from seg_vton.labels import DFMM24, load_palette_png
 
-SPLITS = ("train", "val", "test")
 SPLIT_OF_TENTH = ("train",) * 8 + ("val", "test")
 _SUFFIX = "_segm.png"
 _ITEM_ID = re.compile(r"id_?(\d{8})")
@@ -69,28 +64,9 @@ def convert_deepfashion_multimodal(
     paths = sorted(parsing.glob(f"*{_SUFFIX}"))
     if not paths:
         raise UserError(f"{parsing} has no *{_SUFFIX} files")
-    builders = {split: CocoBuilder(split) for split in SPLITS}
-    targets = {split: out / "annotations" / f"instances_{split}.json" for split in builders}
-    for split in sorted({split_of(path.name, seed) for path in paths}):
-        refuse_existing(targets[split], overwrite)
-    for path in track(paths, "DeepFashion-MultiModal"):
-        photo = images / f"{path.name.removesuffix(_SUFFIX)}.jpg"
-        _add_photo(builders[split_of(path.name, seed)], photo, path)
+    maps = {path: (split_of(path.name, seed), images / f"{path.name.removesuffix(_SUFFIX)}.jpg") for path in paths}
+    summaries = convert_label_maps(
+        maps, lambda path: load_palette_png(path, DFMM24.name), DFMM24, out, "DeepFashion-MultiModal", overwrite
+    )
     link_folder(images, out / "images")
-    return [builder.write(targets[split], overwrite) for split, builder in builders.items() if builder.summary.images]
-
-
-def _add_photo(builder: CocoBuilder, photo: Path, parsing: Path) -> None:
-    """Adds one photo with an instance per class, and counts the labels that the 15 classes have no home for."""
-    labels = load_palette_png(parsing, DFMM24.name)
-    width, height = image_size(photo)
-    if labels.shape != (height, width):
-        raise UserError(
-            f"{parsing} is {labels.shape[1]}x{labels.shape[0]} and {photo} is {width}x{height} (width x height): the "
-            "parsing maps belong to the images of 750x1101"
-        )
-    present = np.unique(labels)
-    for name in dropped_classes(DFMM24.name, "deepfashion15"):
-        if DFMM24.id_of(name) in present:
-            builder.count_dropped(f"{name}: no such class")
-    builder.add_label_map(photo.name, convert(labels, DFMM24.name, "deepfashion15"))
+    return summaries

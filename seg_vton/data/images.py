@@ -10,35 +10,28 @@ from PIL import Image, UnidentifiedImageError
 from seg_vton.errors import BROKEN_IMAGE, UserError
 
 
-def image_size(path: str | Path) -> tuple[int, int]:
-    """Width and height in pixels as the file's header has them; the pixels are not decoded.
+def image_size(path: str | Path, whole: bool = False) -> tuple[int, int]:
+    """Width and height in pixels as the file's header has them.
+
+    Args:
+        path: the file.
+        whole: decode the pixels too, to see that all are there; JPEG at an eighth of its size, which reads all of the
+            file's data.
 
     Raises:
-        UserError: the file is missing or its header is broken.
+        UserError: the file is missing or its header is broken, or what is decoded is.
     """
     try:
         with Image.open(path) as image:
-            return image.size
+            size = image.size
+            if whole:
+                image.draft("L", (image.width // 8, image.height // 8))
+                image.load()
+            return size
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except UnidentifiedImageError:
         raise UserError(f"{path} is not an image: its header is of no known format") from None
-    except BROKEN_IMAGE as error:
-        raise UserError(f"{path}: broken image header ({error})") from None
-
-
-def check_pixels(path: str | Path) -> None:
-    """Decodes an image to see that it is whole; JPEG at an eighth of its size, which reads all of the file's data.
-
-    Raises:
-        UserError: the file is missing, or cut off or otherwise broken.
-    """
-    try:
-        with Image.open(path) as image:
-            image.draft("L", (image.width // 8, image.height // 8))
-            image.load()
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist") from None
     except BROKEN_IMAGE as error:
         raise UserError(f"{path} is not a whole image ({error}): download it again") from None
 

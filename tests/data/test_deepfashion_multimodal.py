@@ -111,7 +111,7 @@ def test_faults_are_named(tmp_path):
     with pytest.raises(UserError, match=r"segm has no \*_segm\.png"):
         convert_deepfashion_multimodal(tmp_path, tmp_path / "out")
     path = write(tmp_path, file_stem(1), labels_of(top=(0, 0)), size=(8, 8))
-    with pytest.raises(UserError, match=r"_segm\.png is 10x16 and .*\.jpg is 8x8"):
+    with pytest.raises(UserError, match=r"_segm\.png: the labels are 10x16 and .*\.jpg is 8x8"):
         convert_deepfashion_multimodal(tmp_path, tmp_path / "out")
     Image.new("RGB", SIZE[::-1]).save(path)
     with pytest.raises(UserError, match="this one is RGB"):
