@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class LabeledPhoto:
         labels: a label map's file, or the instances of a COCO file as (category name, score, segmentation).
         size: (height, width) that the source says the photo has; None where it says nothing.
         space: label space of a label map's file.
+        stamp: what the labels were predicted with, where a record of `tools/parse.py` says it.
     """
 
     name: str
@@ -41,6 +42,7 @@ class LabeledPhoto:
     labels: Path | tuple[tuple[str, float, Any], ...]
     size: tuple[int, int] | None = None
     space: str = DEEPFASHION15.name
+    stamp: Mapping[str, Any] = field(default_factory=dict)
 
     def label_map(self, shape: tuple[int, int]) -> np.ndarray:
         """The labels of the photo; of instances as `merge_instances` merges them, small holes filled.
@@ -120,10 +122,9 @@ def _read_source(photos: Path, source: Path, label_space: str) -> Iterator[Label
         recorded = _recorded(photos, source)
         for path in sorted((source / "coco").rglob("*.json")):
             # One photo a file, which is named by the file's place: `images` has its name alone.
-            place = path.relative_to(source / "coco")
-            items = _from_coco(photos, path, folder=place.parent)
-            name = place.with_suffix("").as_posix()
-            yield from (_of_photo(item, photos, name, recorded) for item in items)
+            place = path.relative_to(source / "coco").with_suffix("")
+            for item in _from_coco(photos, path, folder=place.parent):
+                yield replace(item, **recorded.get(place.as_posix(), {}))
     elif source.is_dir():
         yield from _from_label_maps(photos, source, label_space, {})
     else:
@@ -131,60 +132,50 @@ def _read_source(photos: Path, source: Path, label_space: str) -> Iterator[Label
 
 
 def _from_label_maps(
-    photos: Path, folder: Path, space: str, recorded: Mapping[str, tuple[str, Path]]
+    photos: Path, folder: Path, space: str, recorded: Mapping[str, dict[str, Any]]
 ) -> Iterator[LabeledPhoto]:
     by_name = _places_by_name(photos)
     for path in sorted(folder.rglob("*.png")):
-        given = path.relative_to(folder).with_suffix("").as_posix()
-        name, place = recorded.get(given) or (given, _only_place(photos, path, given, by_name))
-        yield LabeledPhoto(name, photos / place, place, path, space=space)
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        places = by_name.get(name, [])
+        if name in recorded:
+            yield LabeledPhoto(**recorded[name], labels=path, space=space)
+        elif len(places) == 1:
+            yield LabeledPhoto(name, photos / places[0], places[0], labels=path, space=space)
+        elif not places:
+            raise UserError(f"{path}: {photos} has no photo {name} ({', '.join(SUFFIXES)})")
+        else:
+            raise UserError(
+                f"{path} may be of {' or of '.join(str(photos / place) for place in places)}: rename them, or give the "
+                "folder that tools/parse.py wrote, whose records say which"
+            )
 
 
-def _only_place(photos: Path, path: Path, name: str, by_name: Mapping[str, Sequence[Path]]) -> Path:
-    """The photo that a label map's name means; raises `UserError` where there is none, or more than one."""
-    places = by_name.get(name, ())
-    if len(places) == 1:
-        return places[0]
-    if not places:
-        raise UserError(f"{path}: {photos} has no photo {name} ({', '.join(SUFFIXES)})")
-    raise UserError(
-        f"{path} may be of {' or of '.join(str(photos / place) for place in places)}: rename them, or give the folder "
-        "that tools/parse.py wrote, whose records say which"
-    )
-
-
-def _places_by_name(photos: Path) -> dict[str, list[Path]]:
+def _places_by_name(photos: Path) -> defaultdict[str, list[Path]]:
     """The photos' paths in their folder by the same without suffix."""
-    places = [path.relative_to(photos) for path in sorted(photos.rglob("*")) if path.suffix.lower() in SUFFIXES]
     found: defaultdict[str, list[Path]] = defaultdict(list)
-    for place in places:
-        found[place.with_suffix("").as_posix()].append(place)
-    return dict(found)
+    for path in sorted(photos.rglob("*")):
+        if path.suffix.lower() in SUFFIXES:
+            place = path.relative_to(photos)
+            found[place.with_suffix("").as_posix()].append(place)
+    return found
 
 
-def _recorded(photos: Path, out: Path) -> dict[str, tuple[str, Path]]:
-    """What `tools/parse.py` noted of its results: by their name, the photo's name in the set and path in its folder.
+def _recorded(photos: Path, out: Path) -> dict[str, dict[str, Any]]:
+    """What `tools/parse.py` noted of its results: by their name what `LabeledPhoto` says of the photo.
 
     Results of photos that are elsewhere, moved since or of another folder, are not among them.
     """
-    by_name, root = _places_by_name(photos), photos.resolve()
-    found = {}
+    by_name, root, found = _places_by_name(photos), photos.resolve(), {}
     for given, record in read_records(out).items():
         photo = Path(os.path.normpath(out.absolute() / record["photo"]))  # as its `..` were made; pathlib keeps them
         photo = photo.parent.resolve() / photo.name
         if photo.is_relative_to(root) and photo.is_file():
             place = photo.relative_to(root)
             name = place.with_suffix("").as_posix()
-            found[given] = (name if len(by_name.get(name, ())) == 1 else given, place)
+            name = name if len(by_name[name]) == 1 else given
+            found[given] = {"name": name, "photo": photos / place, "place": place, "stamp": record["stamp"]}
     return found
-
-
-def _of_photo(item: LabeledPhoto, photos: Path, given: str, recorded: Mapping[str, tuple[str, Path]]) -> LabeledPhoto:
-    """The labels, of the photo that the records name where they name one."""
-    if given not in recorded:
-        return item
-    name, place = recorded[given]
-    return replace(item, name=name, photo=photos / place, place=place)
 
 
 def _from_coco(photos: Path, path: Path, folder: Path = Path()) -> Iterator[LabeledPhoto]:
@@ -194,21 +185,14 @@ def _from_coco(photos: Path, path: Path, folder: Path = Path()) -> Iterator[Labe
     check_category_names(
         list(names.values()), [n for n in names.values() if n in DEEPFASHION15.classes], path, CLOTHING_CLASSES
     )
-    instances = _instances_by_image(content["annotations"], names, path)
-    for image in content["images"]:
-        file = folder / image["file_name"]
-        size = (image["height"], image["width"])
-        yield LabeledPhoto(file.with_suffix("").as_posix(), photos / file, file, tuple(instances[image["id"]]), size)
-
-
-def _instances_by_image(
-    annotations: Sequence[Mapping[str, Any]], names: Mapping[Any, str], path: Path
-) -> defaultdict[Any, list[tuple[str, float, Any]]]:
     instances = defaultdict(list)
-    for annotation in annotations:
+    for annotation in content["annotations"]:
         if annotation["category_id"] not in names or "segmentation" not in annotation:
             raise UserError(f"{path}: annotation {annotation['id']} has no known category or no segmentation")
         if not annotation.get("iscrowd"):
             instance = names[annotation["category_id"]], float(annotation.get("score", 1)), annotation["segmentation"]
             instances[annotation["image_id"]].append(instance)
-    return instances
+    for image in content["images"]:
+        file = folder / image["file_name"]
+        size = (image["height"], image["width"])
+        yield LabeledPhoto(file.with_suffix("").as_posix(), photos / file, file, tuple(instances[image["id"]]), size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import zlib
 from collections import Counter
@@ -150,16 +151,21 @@ def write_photo_pairs(out: str | Path, plan: Plan, workers: int = 1, overwrite: 
         raise UserError(f"--workers is {workers}: it must be 1 or more")
     if plan.poses in BACKENDS:
         resolve_backend(plan.poses)  # raises where it is not installed, before any work
+    else:  # two photos that would have one keypoint file; a photo without one is a fault of its own
+        files = {photo.photo: find_beside(Path(plan.poses), photo.place, ENDINGS) for photo in plan.photos}
+        for message in shared_files(files).values():
+            raise UserError(message)
     outcome = Outcome()
     items = _assign(plan, outcome)
-    _refuse_shared_poses(plan)
     with new_folder(Path(out), DATA_SET, overwrite) as folder:
         for split, name in ((item_split, name) for item_split in SPLITS for name in _FOLDERS):
             (folder / split / name).mkdir(parents=True)
         done = list(_map(partial(_write_item, folder, plan), items, workers))
         persons = _collect(items, done, outcome)
         if not persons:
-            raise UserError(f"no photo can be used: {_reasons(outcome)}")
+            reasons = [f"{len(names)} x {reason}" for reason, names in sorted(outcome.dropped.items())]
+            reasons += [f"{len(outcome.faults)} x at fault, the first: {fault}" for fault in outcome.faults[:1]]
+            raise UserError(f"no photo can be used: {', '.join(reasons)}")
         _write_pairs(folder, plan, persons, outcome)
         write_json(folder / MARKER, _description(plan, persons, outcome), indent=1)
     return outcome
@@ -179,34 +185,19 @@ def _assign(plan: Plan, outcome: Outcome) -> list[_Item]:
             outcome.dropped.setdefault("in no split", []).append(photo.name)
         else:
             items.append(_Item(photo, stem, person, split))
-    _refuse_equal_variants(items, plan.variants)
+    names = {item.stem: item.photo.name for item in items if item.split == "train"}
+    for stem, variant in itertools.product(names, range(1, plan.variants)):
+        other = names.get(_variant(stem, variant))
+        if other is not None:
+            raise UserError(
+                f"the photo {other} is called as garment {variant + 1} of the photo {names[stem]} would be: rename it, "
+                f"or make --variants {variant} or fewer"
+            )
     for split, texts in zip(SPLITS, (plan.rule.train, plan.rule.test), strict=True):
         if texts and all(item.split != split for item in items):
             example = plan.rule.person(plan.photos[0].name)
             raise UserError(f"--{split} {' '.join(texts)} is none of the persons, whose ids are as {example}")
     return items
-
-
-def _refuse_equal_variants(items: Sequence[_Item], variants: int) -> None:
-    """Raises `UserError` where a photo to train on is called as another one's further garments are."""
-    names = {item.stem: item.photo.name for item in items if item.split == "train"}
-    for stem, name in names.items():
-        for variant in range(1, variants):
-            other = names.get(_variant(stem, variant))
-            if other is not None:
-                raise UserError(
-                    f"the photo {other} is called as garment {variant + 1} of the photo {name} would be: rename it, or "
-                    f"make --variants {variant} or fewer"
-                )
-
-
-def _refuse_shared_poses(plan: Plan) -> None:
-    """Raises `UserError` where two photos would have one keypoint file; a photo without one is a fault of its own."""
-    if plan.poses in BACKENDS:
-        return
-    files = {photo.photo: find_beside(Path(plan.poses), photo.place, ENDINGS) for photo in plan.photos}
-    for message in shared_files(files).values():
-        raise UserError(message)
 
 
 def _map(function: partial[_Done], items: Sequence[_Item], workers: int) -> Iterator[_Done]:
@@ -225,12 +216,15 @@ def _map(function: partial[_Done], items: Sequence[_Item], workers: int) -> Iter
 
 def _write_item(folder: Path, plan: Plan, item: _Item) -> _Done:
     """Writes all that comes of one photo."""
+    source = item.photo
     try:
-        photo = read_photo(item.photo.photo)
-        labels = item.photo.label_map(photo.shape[:2])
-        people = load_or_estimate(plan.poses, item.photo.photo, photo, plan.pose_models, item.photo.place)
-        predicted = _prediction(plan, item, photo.shape[:2])
-        person = cut_person(photo, labels, people, plan.settings, predicted)
+        photo = read_photo(source.photo)
+        labels = source.label_map(photo.shape[:2])
+        people = load_or_estimate(plan.poses, source.photo, photo, plan.pose_models, source.place)
+        seen = None if plan.predicted is None else plan.predicted.get(source.place)
+        if plan.predicted is not None and seen is None:
+            raise UserError(f"{source.photo}: --predicted has no label map of it: run tools/parse.py over all photos")
+        person = cut_person(photo, labels, people, plan.settings, seen and seen.label_map(photo.shape[:2]))
     except Unusable as reason:
         return _Done(reason=str(reason))
     except UserError as error:
@@ -241,27 +235,19 @@ def _write_item(folder: Path, plan: Plan, item: _Item) -> _Done:
         rng = np.random.default_rng([plan.seed, zlib.crc32(item.stem.encode()), variant])
         mirror = bool(rng.random() < plan.mirror) and train
         shown = person.mirrored() if mirror else person
-        _save(folder / item.split, _variant(item.stem, variant), shown, lay_out_garment(shown, rng, plan.settings))
+        garment = lay_out_garment(shown, rng, plan.settings)
+        _save(folder / item.split, _variant(item.stem, variant), shown, garment, seen.stamp if seen else {})
         mirrored.append(mirror)
     facts = {"box": list(person.box), "padded": round(person.padded, 4), "mirrored": mirrored, "people": person.people}
     return _Done(facts)
-
-
-def _prediction(plan: Plan, item: _Item, shape: tuple[int, int]) -> np.ndarray | None:
-    """What a segmenter sees in the photo, uint8 `(H, W)` ids of `deepfashion15`."""
-    if plan.predicted is None:
-        return None
-    if item.photo.place not in plan.predicted:
-        raise UserError(f"{item.photo.photo}: --predicted has no label map of it: run tools/parse.py over all photos")
-    return plan.predicted[item.photo.place].label_map(shape)
 
 
 def _variant(stem: str, variant: int) -> str:
     return f"{stem}-v{variant + 1}" if variant else stem
 
 
-def _save(folder: Path, name: str, person: Person, garment: Garment) -> None:
-    """Writes a pair's files."""
+def _save(folder: Path, name: str, person: Person, garment: Garment, stamp: Mapping[str, Any]) -> None:
+    """Writes a pair's files; `stamp` is what made the predicted map."""
     wearer, worn = f"{name}_0", f"{name}_1"
     Image.fromarray(person.image).save(folder / "image" / f"{wearer}.jpg", **_JPEG)
     Image.fromarray(garment.image).save(folder / "cloth" / f"{worn}.jpg", **_JPEG)
@@ -270,7 +256,7 @@ def _save(folder: Path, name: str, person: Person, garment: Garment) -> None:
     write_json(folder / "pose" / f"{wearer}_keypoints.json", openpose_json(person.joints))
     np.save(folder / "warp" / f"{wearer}.npy", garment.theta)
     if person.predicted is not None:
-        results = PhotoResults(folder / PREDICTED, {"label_space": DEEPFASHION15.name})
+        results = PhotoResults(folder / PREDICTED, {**stamp, "label_space": DEEPFASHION15.name})
         save_palette_png(results.path("label-map", wearer), person.predicted, DEEPFASHION15.name)
         photo = Item(folder / "image" / f"{wearer}.jpg", wearer)
         results.write_record(Job(wearer, (photo,), ("label-map",)), pending=False)
@@ -290,12 +276,6 @@ def _collect(items: Sequence[_Item], done: Sequence[_Done], outcome: Outcome) ->
             if end.facts["people"] > 1:
                 outcome.several.append(item.photo.name)
     return persons
-
-
-def _reasons(outcome: Outcome) -> str:
-    counts = [f"{len(names)} x {reason}" for reason, names in sorted(outcome.dropped.items())]
-    faults = [f"{len(outcome.faults)} x at fault, the first: {outcome.faults[0]}"] if outcome.faults else []
-    return ", ".join([*counts, *faults])
 
 
 def _write_pairs(folder: Path, plan: Plan, persons: Sequence[tuple[_Item, Any]], outcome: Outcome) -> None:

@@ -82,7 +82,7 @@ def twins(photos):
 
 def parse_output(photos, out, kind):
     """What tools/parse.py writes of photos: `a`, `a_png` and, for a photo of another folder's name, `photos/b`."""
-    results = PhotoResults(out, {})
+    results = PhotoResults(out, {"score_thr": 0.3})
     for name, place, size in (("a", "a.jpg", SHAPE), ("a_png", "a.png", (20, 10)), ("photos/b", "album/b.PNG", SHAPE)):
         if kind == "label-map":
             save_palette_png(results.path(kind, name), np.ones(size, np.uint8), "deepfashion15")
@@ -98,6 +98,7 @@ def test_the_records_of_the_parse_tool_say_which_photo(twins, tmp_path, kind):
     expected = [("a", "a.jpg"), ("a_png", "a.png"), ("album/b", "album/b.PNG")]
     assert [(item.name, item.place.as_posix()) for item in found] == expected
     assert [item.photo for item in found] == [twins / place for _, place in expected]
+    assert [item.stamp for item in found] == 3 * [{"score_thr": 0.3}]
 
 
 def test_a_name_that_two_photos_have_is_refused(twins, tmp_path):

@@ -14,6 +14,7 @@ from seg_vton.data.photo_pairs import Plan, Settings, SplitRule, find_labeled, w
 from seg_vton.data.photo_pairs.write import MARKER, PREDICTED
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15, save_palette_png
+from seg_vton.parsing.jobs import read_records
 from seg_vton.tryon.datasets import TryOnDataset
 from seg_vton.tryon.models import TPSGrid
 
@@ -296,8 +297,11 @@ def test_persons_stand_before_white_unless_the_photo_is_wanted(album, tmp_path):
 def test_what_a_segmenter_predicted_comes_along(album, tmp_path):
     """Here it predicted the truth, so that what came along, cut and mirrored alike, is the set's own map."""
     photos = find_labeled(album / "photos", [album / "maps"])
-    plan = plan_of(album, predicted={photo.place: photo for photo in photos}, mirror=1)
+    seen = {photo.place: replace(photo, stamp={"checkpoint_sha256": "aa"}) for photo in photos}
+    plan = plan_of(album, predicted=seen, mirror=1)
     assert write_photo_pairs(tmp_path / "set", plan).persons == {"train": 2, "test": 3}
+    stamps = [record["stamp"] for record in read_records(tmp_path / "set" / "train" / PREDICTED).values()]
+    assert stamps == 2 * [{"checkpoint_sha256": "aa", "label_space": "deepfashion15"}]
     parse = {"source": "predicted", "folder": PREDICTED}
     size = {"split": "train", "image_size": SIZE}
     own = TryOnDataset(tmp_path / "set", "train_pairs.txt", "viton", "deepfashion15", **size)
