@@ -10,7 +10,6 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from PIL import Image
-from seg_vton.analysis.ablation import collect
 
 from seg_vton.analysis.panels import (
     Photographs,
@@ -20,6 +19,7 @@ from seg_vton.analysis.panels import (
     predict,
     read_predictions,
 )
+from seg_vton.analysis.results import read_runs
 from seg_vton.data.coco_files import CocoBuilder
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
@@ -215,7 +215,7 @@ def test_a_model_predicts_what_the_test_run_predicts(photographs, data, checkpoi
     assert [(one.name, pytest.approx(one.score, abs=1e-5)) for one in by_model] == [(o.name, o.score) for o in by_file]
     assert all((a.mask == b.mask).all() for a, b in zip(by_model, by_file, strict=True))
     # The test run's result says what the row is, with what the training had changed.
-    row = collect([data])[0]["row"]
+    row = read_runs([data])["content"].iloc[0]["row"]
     assert (row["neck"], row["learning_rate"], row["backbone"]) == ("FPN", 0.7, "ResNet-18")
 
 
