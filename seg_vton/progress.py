@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
+import cv2
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -19,6 +21,7 @@ from rich.progress import (
 from rich.text import Text
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class RateColumn(ProgressColumn):
@@ -48,3 +51,18 @@ def track(iterable: Iterable[T], description: str, total: int | None = None) -> 
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         yield from progress.track(iterable, total=total, description=description)
+
+
+def track_map(function: Callable[[T], R], items: Sequence[T], description: str, workers: int = 1) -> Iterator[R]:
+    """Yields `function(item)` for each item, in order, under `track`'s bar; several `workers` are as many processes."""
+    if workers == 1:
+        yield from track(map(function, items), description, total=len(items))
+        return
+    # One thread per process; and OpenCV's threads must be gone before a fork, or the child waits for them for ever.
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with ProcessPoolExecutor(workers) as pool:
+            yield from track(pool.map(function, items, chunksize=4), description, total=len(items))
+    finally:
+        cv2.setNumThreads(threads)

@@ -1,7 +1,8 @@
+import cv2
 import pytest
 from rich.progress import Progress
 
-from seg_vton.progress import RateColumn, track
+from seg_vton.progress import RateColumn, track, track_map
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(1, "2.0/s"), (4, "2.0 s each"), (0.01, "200.0/s")])
@@ -44,3 +45,10 @@ def test_errors_of_the_source_come_through(capsys):
 
     with pytest.raises(OSError, match="disk"):
         list(track(broken(), "reading", total=2))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_map_keeps_the_order_and_opencvs_threads(workers):
+    threads = cv2.getNumThreads()
+    assert list(track_map(abs, range(-9, 0), "items", workers)) == list(range(9, 0, -1))
+    assert cv2.getNumThreads() == threads

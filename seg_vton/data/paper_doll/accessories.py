@@ -8,8 +8,8 @@ import numpy as np
 
 from seg_vton.data.paper_doll.body import CHEST, NECK, SHOULDER, Figure
 from seg_vton.data.paper_doll.canvas import Canvas
+from seg_vton.data.paper_doll.lots import contrasting, fashion_color
 from seg_vton.data.paper_doll.shapes import between, ellipse, moved, ribbon, rotation, smooth
-from seg_vton.data.paper_doll.textures import contrasting, fashion_color
 
 
 @dataclass(frozen=True)

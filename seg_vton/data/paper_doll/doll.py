@@ -124,7 +124,8 @@ def _paint(
     angle = rng.uniform(-0.9, 0.9)
     light = (float(np.sin(angle)), float(-np.cos(angle)))
     feet = np.stack([figure.camera(leg.ankle) for leg in figure.legs]) + np.array([0.0, ANKLE * figure.unit])
-    background = scene.cast_floor_shadow(scene.sample_background(rng, size), feet, figure.unit)
+    background = scene.sample_background(rng, size)
+    scene.cast_floor_shadow(background, feet, figure.unit)
     canvas = Canvas(background, light)
     worn = WornGarment(flat, figure, LABELS[flat.garment.class_name], size)
     over = None

@@ -8,12 +8,16 @@ from typing import Literal
 import numpy as np
 
 from seg_vton.data.paper_doll.body import CHEST, HIP, WAIST
+from seg_vton.data.paper_doll.lots import pick
 from seg_vton.data.paper_doll.textures import OUTER_MIX, UPPER_MIX, Fabric, sample_fabric
 
-Neckline = Literal["crew", "v", "scoop", "boat", "collar", "turtle", "hood", "lapel"]
+_NECK_DEPTHS = {
+    "crew": (0.018, 0.026), "v": (0.055, 0.085), "scoop": (0.045, 0.065), "boat": (0.014, 0.02),
+    "collar": (0.028, 0.045), "turtle": (0.012, 0.014), "hood": (0.03, 0.05), "lapel": (0.08, 0.11),
+}  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class UpperGarment:
     """A top, a dress or an outer garment. Lengths are in statures.
 
@@ -33,19 +37,19 @@ class UpperGarment:
         strap: half-width from the middle to the shoulder's end, as a fraction of the shoulder (1: set-in sleeve).
     """
 
-    class_name: str
+    class_name: Literal["top", "dress", "outer"]
     fabric: Fabric
-    neckline: Neckline
-    neck_depth: float
+    neckline: Literal["crew", "v", "scoop", "boat", "collar", "turtle", "hood", "lapel"]
+    neck_depth: float = 0.0
     neck_width: float
     sleeve: float
     sleeve_ease: float
     ease: tuple[float, float, float]
     hem: float
-    closure: Literal["none", "buttons", "zip", "open"]
+    closure: Literal["none", "buttons", "zip", "open"] = "none"
     trim: bool
     pocket: bool
-    strap: float
+    strap: float = 1.0
 
     def ease_at(self, h: float) -> float:
         """Half-width of the garment beyond the body's at height `h`."""
@@ -53,28 +57,32 @@ class UpperGarment:
         return float(np.interp(h, [min(self.hem, HIP - 0.02), WAIST, CHEST], [hem, waist, chest]))
 
 
-def sample_upper(rng: np.random.Generator, class_name: str) -> UpperGarment:
-    """Draws a garment of one class: `top`, `dress`, or `outer` (closed; see `opened`)."""
-    return {"top": _sample_top, "dress": _sample_dress, "outer": _sample_outer}[class_name](rng)
+def sample_upper(rng: np.random.Generator, class_name: Literal["top", "dress", "outer"]) -> UpperGarment:
+    """Draws a garment of one class; an outer garment is closed."""
+    garment = {"top": _sample_top, "dress": _sample_dress, "outer": _sample_outer}[class_name](rng)
+    depth, width = rng.uniform(*_NECK_DEPTHS[garment.neckline]), garment.neck_width
+    if garment.neckline in ("collar", "turtle"):
+        width = min(width, 1.35)
+    return replace(garment, neck_depth=depth, neck_width=2.0 if garment.neckline == "boat" else width)
+
+
+# Each cut draws its changes whether they are used or not, so that the cut does not shift the draws after it.
 
 
 def _sample_top(rng: np.random.Generator) -> UpperGarment:
-    cut = rng.choice(["tee", "tank", "shirt", "sweater", "blouse"], p=[0.36, 0.14, 0.18, 0.18, 0.14])
+    cut = pick(rng, tee=0.36, tank=0.14, shirt=0.18, sweater=0.18, blouse=0.14)
     loose = rng.uniform(0.0, 0.014)
     garment = UpperGarment(
         class_name="top",
         fabric=sample_fabric(rng, UPPER_MIX),
-        neckline=str(rng.choice(["crew", "v", "scoop", "boat"], p=[0.45, 0.25, 0.2, 0.1])),
-        neck_depth=0.0,
+        neckline=pick(rng, crew=0.45, v=0.25, scoop=0.2, boat=0.1),
         neck_width=rng.uniform(1.3, 1.6),
         sleeve=rng.uniform(0.24, 0.42),
         sleeve_ease=rng.uniform(0.006, 0.016),
         ease=(0.004 + loose * 0.6, 0.008 + loose, 0.004 + loose),
         hem=rng.uniform(-0.045, 0.035),
-        closure="none",
         trim=bool(rng.random() < 0.3),
         pocket=bool(rng.random() < 0.15),
-        strap=1.0,
     )
     changes = {
         "tee": {},
@@ -86,39 +94,35 @@ def _sample_top(rng: np.random.Generator) -> UpperGarment:
             "ease": (0.009 + loose, 0.014 + loose, 0.006 + loose),
         },
         "blouse": {"sleeve": rng.uniform(0.5, 0.85), "sleeve_ease": rng.uniform(0.012, 0.03), "neckline": "v"},
-    }[cut]
-    return _with_depth(rng, replace(garment, **changes))
+    }
+    return replace(garment, **changes[cut])
 
 
 def _sample_dress(rng: np.random.Generator) -> UpperGarment:
     flare = rng.choice([rng.uniform(0.0, 0.015), rng.uniform(0.035, 0.085)])
     sleeve = float(rng.choice([0.0, rng.uniform(0.2, 0.4), 0.97], p=[0.45, 0.35, 0.2]))
-    garment = UpperGarment(
+    return UpperGarment(
         class_name="dress",
         fabric=sample_fabric(rng, UPPER_MIX | {"word": 0.1, "floral": 2.4, "dots": 2.0}),
-        neckline=str(rng.choice(["crew", "v", "scoop", "boat", "collar"], p=[0.3, 0.25, 0.25, 0.1, 0.1])),
-        neck_depth=0.0,
+        neckline=pick(rng, crew=0.3, v=0.25, scoop=0.25, boat=0.1, collar=0.1),
         neck_width=rng.uniform(1.35, 1.75),
         sleeve=sleeve,
         sleeve_ease=rng.uniform(0.006, 0.014),
         ease=(0.003, 0.003 + 0.1 * flare, flare),
         hem=-rng.uniform(0.13, 0.36),
-        closure="none",
         trim=bool(rng.random() < 0.25),
         pocket=False,
         strap=1.0 if sleeve else rng.uniform(0.6, 0.8),
     )
-    return _with_depth(rng, garment)
 
 
 def _sample_outer(rng: np.random.Generator) -> UpperGarment:
-    cut = rng.choice(["hoodie", "cardigan", "jacket", "coat"], p=[0.28, 0.24, 0.28, 0.2])
+    cut = pick(rng, hoodie=0.28, cardigan=0.24, jacket=0.28, coat=0.2)
     loose = rng.uniform(0.004, 0.012)
     garment = UpperGarment(
         class_name="outer",
         fabric=sample_fabric(rng, OUTER_MIX),
         neckline="crew",
-        neck_depth=0.0,
         neck_width=rng.uniform(1.45, 1.65),
         sleeve=rng.uniform(0.96, 1.0),
         sleeve_ease=rng.uniform(0.009, 0.015),
@@ -134,21 +138,5 @@ def _sample_outer(rng: np.random.Generator) -> UpperGarment:
         "cardigan": {"neckline": "v", "closure": "buttons", "hem": rng.uniform(-0.1, 0.0)},
         "jacket": {"neckline": str(rng.choice(["lapel", "collar"])), "closure": "buttons", "trim": False},
         "coat": {"neckline": "lapel", "closure": "buttons", "hem": rng.uniform(-0.24, -0.1), "trim": False},
-    }[cut]
-    return _with_depth(rng, replace(garment, **changes))
-
-
-def _with_depth(rng: np.random.Generator, garment: UpperGarment) -> UpperGarment:
-    """Sets the depth that goes with the neckline."""
-    low, high = {
-        'crew': (0.018, 0.026), 'v': (0.055, 0.085), 'scoop': (0.045, 0.065), 'boat': (0.014, 0.02),
-        'collar': (0.028, 0.045), 'turtle': (0.012, 0.014), 'hood': (0.03, 0.05), 'lapel': (0.08, 0.11),
-    }[garment.neckline]  # fmt: skip
-    depth = rng.uniform(low, high)
-    width = min(garment.neck_width, 1.35) if garment.neckline in ("collar", "turtle") else garment.neck_width
-    return replace(garment, neck_depth=depth, neck_width=2.0 if garment.neckline == "boat" else width)
-
-
-def opened(garment: UpperGarment) -> UpperGarment:
-    """The same outer garment worn open."""
-    return replace(garment, closure="open")
+    }
+    return replace(garment, **changes[cut])

@@ -9,8 +9,8 @@ import numpy as np
 
 from seg_vton.data.paper_doll.body import SIDES, Body, Figure
 from seg_vton.data.paper_doll.canvas import Canvas, Patch, rasterize
+from seg_vton.data.paper_doll.lots import fashion_color
 from seg_vton.data.paper_doll.shapes import Point, ellipse, moved, ribbon, smooth
-from seg_vton.data.paper_doll.textures import fashion_color
 
 SKIN_TONES = np.float32(
     [

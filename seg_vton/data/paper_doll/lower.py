@@ -16,8 +16,9 @@ from seg_vton.data.paper_doll.body import (
     Figure,
 )
 from seg_vton.data.paper_doll.canvas import Canvas, Patch, Polygons, rasterize
+from seg_vton.data.paper_doll.lots import contrasting, fashion_color
 from seg_vton.data.paper_doll.shapes import arc_length, between, cut, ellipse, moved, ribbon, smooth
-from seg_vton.data.paper_doll.textures import LOWER_MIX, Fabric, contrasting, fashion_color, sample_fabric
+from seg_vton.data.paper_doll.textures import LOWER_MIX, Fabric, sample_fabric
 from seg_vton.data.paper_doll.warp import ThinPlateSpline, along_and_across
 
 RISE = WAIST - 0.02

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -21,7 +21,7 @@ from seg_vton.data.paper_doll.body import (
     sample_legs,
     sample_posture,
 )
-from seg_vton.data.paper_doll.garments import UpperGarment, opened, sample_upper
+from seg_vton.data.paper_doll.garments import UpperGarment, sample_upper
 
 T = TypeVar("T")
 
@@ -122,7 +122,7 @@ def _sample_outfit(rng: np.random.Generator, body: Body, gestures: tuple[str, st
         lower=bottom,
         tights=maybe("tights", leggings),
         tucked=maybe("tucked", True) is not None,
-        jacket=maybe("jacket", opened(sample_upper(rng, "outer"))),
+        jacket=maybe("jacket", replace(sample_upper(rng, "outer"), closure="open")),
         shoes=maybe("shoes", lower.sample_shoes(rng, body.feminine)),
         belt=maybe("belt", lower.sample_belt(rng, ground)),
         bag=maybe("bag", accessories.sample_bag(rng, gestures)),

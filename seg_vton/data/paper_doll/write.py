@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
 from seg_vton.data.coco_files import CocoBuilder, Summary
 from seg_vton.data.folders import MARKER, new_folder
-from seg_vton.data.paper_doll.doll import DEFAULT_SIZE, Doll, check_arguments, draw_doll
+from seg_vton.data.paper_doll.doll import DEFAULT_SIZE, check_arguments, draw_doll
 from seg_vton.errors import UserError
 from seg_vton.files import write_json
 from seg_vton.labels import DEEPFASHION15, save_palette_png
-from seg_vton.progress import track
+from seg_vton.pose.files import openpose_json
+from seg_vton.progress import track_map
 
-Layout = Literal["coco", "viton", "both"]
 SPLITS = ("train", "val", "test")
 SPLIT_STRIDE = 10_000_000
 """Doll i of split s has the index s * SPLIT_STRIDE + i, so a split does not change with the size of another."""
@@ -54,20 +50,16 @@ class Plan:
     test: int = 0
     seed: int = 0
     size: tuple[int, int] = DEFAULT_SIZE
-    layout: Layout = "both"
-
-    def count(self, split: str) -> int:
-        """Number of dolls in a split."""
-        return {"train": self.train, "val": self.val, "test": self.test}[split]
+    layout: Literal["coco", "viton", "both"] = "both"
 
     def check(self) -> None:
         """Raises `UserError` when a number is out of range."""
         check_arguments(self.seed, 0, 0, self.size)
         for split in SPLITS:
-            if not 0 <= self.count(split) <= SPLIT_STRIDE:
-                raise UserError(f"--{split} is {self.count(split)}: it must be from 0 to {SPLIT_STRIDE}")
+            if not 0 <= getattr(self, split) <= SPLIT_STRIDE:
+                raise UserError(f"--{split} is {getattr(self, split)}: it must be from 0 to {SPLIT_STRIDE}")
         used = SPLITS if self.layout != "viton" else ("train", "test")
-        if not any(self.count(split) for split in used):
+        if not any(getattr(self, split) for split in used):
             raise UserError(f"nothing to write: layout {self.layout} needs {' or '.join('--' + s for s in used)}")
 
 
@@ -76,7 +68,7 @@ def write_paper_dolls(
 ) -> list[Summary]:
     """Draws a set of paper dolls and writes it to the folder `out`, which appears when it is whole.
 
-    COCO: `annotations/instances_SPLIT.json` and `images/SPLIT/000001.jpg`. VITON: see `write_viton`. Images are JPEG
+    COCO: `annotations/instances_SPLIT.json` and `images/SPLIT/000001.jpg`. VITON: see `_write_viton`. Images are JPEG
     (quality 95, no chroma subsampling): about 25 KB at 192 x 256, a quarter of PNG. The same plan gives the same
     bytes, whatever `workers` is.
 
@@ -98,77 +90,43 @@ def write_paper_dolls(
     if workers < 1:
         raise UserError(f"--workers is {workers}: it must be 1 or more")
     summaries = []
-    with new_folder(Path(out), DATA_SET, overwrite) as folder, _mapper(workers) as mapper:
-        if plan.layout in ("coco", "both"):
-            summaries = [_write_coco_split(folder, plan, split, mapper) for split in SPLITS if plan.count(split)]
-        if plan.layout in ("viton", "both"):
-            write_viton(folder, plan, mapper)
-        write_json(folder / MARKER, _description(plan), indent=2)
+    with new_folder(Path(out), DATA_SET, overwrite) as folder:
+        if plan.layout != "viton":
+            summaries = [_write_coco(folder, plan, split, workers) for split in SPLITS if getattr(plan, split)]
+        if plan.layout != "coco":
+            _write_viton(folder, plan, workers)
+        indices = {split: i * SPLIT_STRIDE for i, split in enumerate(SPLITS)}
+        marker = {"data_set": DATA_SET, "label_space": DEEPFASHION15.name, **asdict(plan), "indices": indices}
+        write_json(folder / MARKER, marker, indent=2)
     return summaries
 
 
-def _description(plan: Plan) -> dict[str, Any]:
-    return {
-        "data_set": DATA_SET,
-        "label_space": DEEPFASHION15.name,
-        **asdict(plan),
-        "indices": {split: i * SPLIT_STRIDE for i, split in enumerate(SPLITS)},
-    }
+def _index(split: str, number: int) -> int:
+    return SPLITS.index(split) * SPLIT_STRIDE + number
 
 
-Mapper = Callable[[Callable[[int], Any], range, str], Iterator[Any]]
-
-
-@contextmanager
-def _mapper(workers: int) -> Iterator[Mapper]:
-    """Yields `map(function, numbers, description)` that shows progress, keeps the order and may use processes."""
-    if workers == 1:
-        yield lambda function, numbers, text: track(map(function, numbers), text, total=len(numbers))
-        return
-    # One thread per process; and OpenCV's threads must be gone before a fork, or the child waits for them for ever.
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        with ProcessPoolExecutor(workers) as pool:
-            yield lambda function, numbers, text: track(
-                pool.map(function, numbers, chunksize=4), text, total=len(numbers)
-            )
-    finally:
-        cv2.setNumThreads(threads)
-
-
-def _write_coco_split(folder: Path, plan: Plan, split: str, mapper: Mapper) -> Summary:
+def _write_coco(folder: Path, plan: Plan, split: str, workers: int) -> Summary:
     """Writes images and annotations of one split."""
     images = folder / "images" / split
     images.mkdir(parents=True)
     builder = CocoBuilder(f"paper doll {split}")
-    width, height = plan.size
     draw = partial(_draw_coco_image, images, plan, split)
-    for name, masks in mapper(draw, range(plan.count(split)), f"{split} images"):
-        image_id = builder.add_image(name, width, height)
-        for category_id, rle in masks:
-            builder.add_rle(image_id, category_id, rle)
+    for name, masks in track_map(draw, range(getattr(plan, split)), f"{split} images", workers):
+        image_id = builder.add_image(name, *plan.size)
+        for class_name, rle in masks:
+            builder.add_rle(image_id, DEEPFASHION15.id_of(class_name), rle)
     return builder.write(folder / "annotations" / f"instances_{split}.json")
 
 
-def _draw_coco_image(folder: Path, plan: Plan, split: str, number: int) -> tuple[str, list[tuple[int, dict[str, Any]]]]:
-    """Draws and saves one doll; returns the file name and (category id, RLE) of its instances."""
-    doll = draw_doll(plan.seed, split_index(split, number), plan.size)
+def _draw_coco_image(folder: Path, plan: Plan, split: str, number: int) -> tuple[str, list[tuple[str, dict[str, Any]]]]:
+    """Draws and saves one doll; returns the file name and (class name, RLE) of its instances."""
+    doll = draw_doll(plan.seed, _index(split, number), plan.size)
     name = f"{number + 1:06d}.jpg"
     Image.fromarray(doll.image).save(folder / name, **_JPEG)
-    masks = [
-        (DEEPFASHION15.id_of(class_name), coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8)))
-        for class_name, mask in doll.instances
-    ]
-    return name, masks
+    return name, [(key, coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))) for key, mask in doll.instances]
 
 
-def split_index(split: str, number: int) -> int:
-    """Index (for `draw_doll`) of doll `number`, from 0, of a split."""
-    return SPLITS.index(split) * SPLIT_STRIDE + number
-
-
-def write_viton(folder: Path, plan: Plan, mapper: Mapper) -> None:
+def _write_viton(folder: Path, plan: Plan, workers: int) -> None:
     """Writes the try-on set in the layout of VITON as CP-VTON reads it.
 
     `{train,test}/{image,cloth,cloth-mask,image-parse,pose}` hold `000001_0.jpg` (person), `000001_1.jpg` (garment and
@@ -177,19 +135,21 @@ def write_viton(folder: Path, plan: Plan, mapper: Mapper) -> None:
     `test_unpaired_pairs.txt` the garment is another one, and `test/unpaired` and `test/unpaired-parse` hold the truth:
     the person of the line wearing it, under the person's name.
     """
+    others = unpaired(plan.seed, plan.test)
     for split in ("train", "test"):
-        count = plan.count(split)
         for name in ("image", "cloth", "cloth-mask", "image-parse", "pose"):
             (folder / split / name).mkdir(parents=True)
-        for _ in mapper(partial(_draw_viton_item, folder / split, plan, split), range(count), f"{split} pairs"):
-            pass
-        _write_pairs(folder / f"{split}_pairs.txt", range(count), range(count))
-    others = unpaired(plan.seed, plan.test)
     for name in ("unpaired", "unpaired-parse"):
         (folder / "test" / name).mkdir()
-    for _ in mapper(partial(_draw_unpaired, folder / "test", plan, others), range(len(others)), "unpaired truth"):
-        pass
-    _write_pairs(folder / "test_unpaired_pairs.txt", range(len(others)), others)
+    for name, garments, draw in (
+        ("train", range(plan.train), partial(_draw_pair, folder / "train", plan, "train")),
+        ("test", range(plan.test), partial(_draw_pair, folder / "test", plan, "test")),
+        ("test_unpaired", others, partial(_draw_unpaired, folder / "test", plan, others)),
+    ):
+        for _ in track_map(draw, range(len(garments)), f"{name} pairs", workers):
+            pass
+        lines = [f"{person + 1:06d}_0.jpg {garment + 1:06d}_1.jpg\n" for person, garment in enumerate(garments)]
+        (folder / f"{name}_pairs.txt").write_text("".join(lines), encoding="utf-8")
 
 
 def unpaired(seed: int, count: int) -> list[int]:
@@ -202,35 +162,20 @@ def unpaired(seed: int, count: int) -> list[int]:
     return garments.tolist()
 
 
-def _write_pairs(path: Path, persons: range, garments: range | list[int]) -> None:
-    lines = [f"{p + 1:06d}_0.jpg {g + 1:06d}_1.jpg\n" for p, g in zip(persons, garments, strict=True)]
-    path.write_text("".join(lines), encoding="utf-8")
-
-
-def _draw_viton_item(folder: Path, plan: Plan, split: str, number: int) -> None:
-    doll = draw_doll(plan.seed, split_index(split, number), plan.size, try_on=True)
+def _draw_pair(folder: Path, plan: Plan, split: str, number: int) -> None:
+    doll = draw_doll(plan.seed, _index(split, number), plan.size, try_on=True)
     person, cloth = f"{number + 1:06d}_0", f"{number + 1:06d}_1"
     Image.fromarray(doll.image).save(folder / "image" / f"{person}.jpg", **_JPEG)
     Image.fromarray(doll.cloth).save(folder / "cloth" / f"{cloth}.jpg", **_JPEG)
     mask = Image.fromarray(doll.cloth_mask.astype(np.uint8) * 255)
     mask.save(folder / "cloth-mask" / f"{cloth}.jpg", format="JPEG", quality=95)
     save_palette_png(folder / "image-parse" / f"{person}.png", doll.label_map, DEEPFASHION15.name)
-    write_json(folder / "pose" / f"{person}_keypoints.json", openpose(doll))
+    write_json(folder / "pose" / f"{person}_keypoints.json", openpose_json(doll.keypoints))
 
 
 def _draw_unpaired(folder: Path, plan: Plan, garments: list[int], number: int) -> None:
-    index, wearing = (split_index("test", i) for i in (number, garments[number]))
+    index, wearing = _index("test", number), _index("test", garments[number])
     doll = draw_doll(plan.seed, index, plan.size, wearing=wearing, try_on=True)
     person = f"{number + 1:06d}_0"
     Image.fromarray(doll.image).save(folder / "unpaired" / f"{person}.jpg", **_JPEG)
     save_palette_png(folder / "unpaired-parse" / f"{person}.png", doll.label_map, DEEPFASHION15.name)
-
-
-def openpose(doll: Doll) -> dict[str, Any]:
-    """The keypoints as OpenPose writes them.
-
-    The 54 numbers are there under both names: `pose_keypoints`, which CP-VTON reads, is that of OpenPose before 1.3;
-    `pose_keypoints_2d` is that of later ones, and of VITON-HD.
-    """
-    numbers = [round(float(value), 3) for value in doll.keypoints.ravel()]
-    return {"version": 1.1, "people": [{"pose_keypoints_2d": numbers, "pose_keypoints": numbers}]}

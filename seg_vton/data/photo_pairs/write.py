@@ -6,14 +6,12 @@ import itertools
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -29,7 +27,7 @@ from seg_vton.parsing.jobs import Item, Job, PhotoResults
 from seg_vton.pictures.photos import read_photo
 from seg_vton.pose import BACKENDS, load_or_estimate, openpose_json, resolve_backend
 from seg_vton.pose.files import ENDINGS
-from seg_vton.progress import track
+from seg_vton.progress import track_map
 
 DATA_SET = "photo pairs"
 """What the marker says; a folder whose marker says something else is never replaced."""
@@ -160,7 +158,7 @@ def write_photo_pairs(out: str | Path, plan: Plan, workers: int = 1, overwrite: 
     with new_folder(Path(out), DATA_SET, overwrite) as folder:
         for split, name in ((item_split, name) for item_split in SPLITS for name in _FOLDERS):
             (folder / split / name).mkdir(parents=True)
-        done = list(_map(partial(_write_item, folder, plan), items, workers))
+        done = list(track_map(partial(_write_item, folder, plan), items, "photos", workers))
         persons = _collect(items, done, outcome)
         if not persons:
             reasons = [f"{len(names)} x {reason}" for reason, names in sorted(outcome.dropped.items())]
@@ -198,20 +196,6 @@ def _assign(plan: Plan, outcome: Outcome) -> list[_Item]:
             example = plan.rule.person(plan.photos[0].name)
             raise UserError(f"--{split} {' '.join(texts)} is none of the persons, whose ids are as {example}")
     return items
-
-
-def _map(function: partial[_Done], items: Sequence[_Item], workers: int) -> Iterator[_Done]:
-    """Maps in order, with progress; in several processes where asked for."""
-    if workers == 1:
-        yield from track(map(function, items), "photos", total=len(items))
-        return
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # OpenCV's threads must be gone before a fork, or the child waits for them for ever
-    try:
-        with ProcessPoolExecutor(workers) as pool:
-            yield from track(pool.map(function, items, chunksize=4), "photos", total=len(items))
-    finally:
-        cv2.setNumThreads(threads)
 
 
 def _write_item(folder: Path, plan: Plan, item: _Item) -> _Done:
