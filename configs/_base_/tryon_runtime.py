@@ -6,6 +6,6 @@ default_hooks = dict(
     checkpoint=dict(by_epoch=False, interval=10_000, max_keep_ckpts=3),
     visualization=dict(_delete_=True, type="TryOnVisualizationHook"),
 )
-custom_hooks = [dict(type="ChannelsLastHook")]
+custom_hooks = [dict(type="ChannelsLastHook"), dict(type="CPUFormsHook")]
 visualizer = dict(type="Visualizer")
 log_processor = dict(window_size=100, by_epoch=False)

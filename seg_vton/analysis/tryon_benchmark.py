@@ -28,11 +28,11 @@ from seg_vton.analysis.timing import accelerator, compared, interleave, matmul_p
 from seg_vton.analysis.tryon_data_benchmark import run_data_benchmark
 from seg_vton.engine.optim import BFloat16OptimWrapper
 from seg_vton.files import refuse_existing, write_json
+from seg_vton.ops.cpu_forms import use_cpu_forms
 from seg_vton.tryon.models import GMM, TOM, TPSGrid
 from seg_vton.tryon.models.perceptual import LAYER_WEIGHTS
 from seg_vton.tryon.models.tom import UNetBlock
 from seg_vton.tryon.models.tps import control_points, pixel_centers, tps_inverse
-from seg_vton.tryon.models.winograd import WinogradConv2d
 
 BATCH, IMAGE_SIZE, GRID_SIZE = 4, (256, 192), 5  # of the paper
 PUBLISHED, OURS, AUX = "published form", "seg_vton", "seg_vton, auxiliary decoder"
@@ -105,9 +105,8 @@ class PublishedTOM(nn.Module):
         down = block.down(x)
         if block.inner is not None:
             down = torch.cat([down, self._level(block.inner, down)], 1)
-        for layer in block.model[-4:]:
-            down = layer(down)
-        return down
+        relu, _, conv, norm = block.model[-4:]
+        return norm(conv(F.interpolate(relu(down), scale_factor=2, mode="bilinear")))
 
     def _perceptual(self, x: Tensor, y: Tensor) -> Tensor:
         loss = x.new_zeros(())
@@ -138,7 +137,9 @@ class Step:
         self.inputs = inputs
         settings = {"lr": 1e-4, "betas": (0.5, 0.999)}
         self.published = published and published(model)
-        self.model = plain_convolutions(model) if published else model.to(memory_format=torch.channels_last)
+        self.model = model if published else model.to(memory_format=torch.channels_last)
+        if not published:
+            use_cpu_forms(model)
         self.optimizer = torch.optim.Adam(model.parameters(), **settings, **({} if published else {"fused": True}))
         self.wrapper = wrapper(optimizer=self.optimizer)
 
@@ -166,17 +167,6 @@ class Step:
         """The most memory that a step takes beyond what there was before, the gradients of the step before it not."""
         self.optimizer.zero_grad()  # the published step keeps them until the next one, mmengine's does not
         return peak_bytes(self)
-
-
-def _winograd_convolutions(model: nn.Module) -> list[WinogradConv2d]:
-    return [module for module in model.modules() if isinstance(module, WinogradConv2d)]
-
-
-def plain_convolutions(model: nn.Module) -> nn.Module:
-    """Takes Winograd's way from every convolution."""
-    for module in _winograd_convolutions(model):
-        module.max_tile = 0
-    return model
 
 
 def amp() -> tuple[str, type[OptimWrapper]]:

@@ -21,6 +21,7 @@ from seg_vton.engine.parallel import ChannelsLastDistributedDataParallel
 from seg_vton.engine.results import ORIGIN, origin
 from seg_vton.engine.samples import SeededSamples
 from seg_vton.errors import UserError
+from seg_vton.ops.cpu_forms import use_cpu_forms
 
 
 @HOOKS.register_module()
@@ -47,6 +48,18 @@ class ChannelsLastHook(Hook):
                 logger="current",
                 level=logging.WARNING,
             )
+
+
+@HOOKS.register_module()
+class CPUFormsHook(Hook):
+    """Puts forms that are faster on the CPU in the place of layers, see `use_cpu_forms`; does nothing on a GPU.
+
+    In a config: `custom_hooks = [dict(type='CPUFormsHook')]`. A checkpoint can be loaded with or without the hook.
+    """
+
+    def before_run(self, runner: Runner) -> None:
+        """Changes the layers once the model is built, before any loop starts."""
+        use_cpu_forms(runner.model)
 
 
 @HOOKS.register_module()

@@ -20,6 +20,7 @@ from seg_vton.engine.results import config_hash
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
 from seg_vton.labels import DEEPFASHION15
+from seg_vton.ops.cpu_forms import use_cpu_forms
 from seg_vton.pictures.photos import limited
 from seg_vton.registry import build_model
 from seg_vton.tryon.datasets import agnostic
@@ -97,7 +98,8 @@ class TryOn:
         _check_sizes(self.image_size, gmm_config, tom_config)
         self._aspect = self.image_size[1] / self.image_size[0]
         self._pose_radius = _common_radius(gmm_config, tom_config)
-        self._gmm.to(self.device), self._tom.to(self.device)
+        for stage in (self._gmm, self._tom):
+            use_cpu_forms(stage.to(self.device))
         self.stamp: dict[str, Any] = {
             "segmenter": parser.stamp,
             "gmm": gmm_stamp,

@@ -16,7 +16,6 @@ from torch.nn import functional as F
 
 from seg_vton.labels import IGNORE_INDEX, get_space
 from seg_vton.registry import MODELS
-from seg_vton.tryon.models.winograd import WinogradConv2d
 
 
 def class_weights(label_space: str, by_name: Mapping[str, float]) -> Tensor:
@@ -73,7 +72,7 @@ class AuxSegHead(nn.Module):
         width = in_channels[0]
         for number, skip in enumerate(skips):
             out = min((stride >> number + 2) * base_channels, max_channels)
-            self.stages.append(nn.Sequential(WinogradConv2d(width, out), nn.BatchNorm2d(out), nn.ReLU(True)))
+            self.stages.append(nn.Sequential(nn.Conv2d(width, out, 3, padding=1), nn.BatchNorm2d(out), nn.ReLU(True)))
             width = out + skip
         self.classifier = nn.Conv2d(width, len(self.class_weight), 3, padding=1)
 

@@ -13,7 +13,6 @@ from seg_vton.errors import UserError
 from seg_vton.registry import MODELS, build_model
 from seg_vton.tryon.models.base import Inputs, TryOnModel, need
 from seg_vton.tryon.models.tps import TPSGrid
-from seg_vton.tryon.models.winograd import WinogradConv2d
 
 STRIDE = 16  # of the extractors' features
 
@@ -39,8 +38,8 @@ class FeatureExtraction(nn.Module):
         widths = [base_channels * factor for factor in (1, 2, 4, 8, 8, 8)]
         layers: list[nn.Module] = []
         for number, (before, width) in enumerate(zip([in_channels, *widths], widths, strict=False)):
-            conv = nn.Conv2d(before, width, 4, 2, 1) if number < 4 else WinogradConv2d(before, width)
-            layers += [conv, nn.ReLU(True), nn.BatchNorm2d(width)]
+            kernel, step = (4, 2) if number < 4 else (3, 1)
+            layers += [nn.Conv2d(before, width, kernel, step, 1), nn.ReLU(True), nn.BatchNorm2d(width)]
         self.model = nn.Sequential(*layers[:-1])
         self.model.apply(_initialize)
 

@@ -7,15 +7,27 @@ from typing import Any
 import torch
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from seg_vton.errors import UserError
 from seg_vton.registry import MODELS, build_model
 from seg_vton.tryon.models.base import Inputs, TryOnModel, need
-from seg_vton.tryon.models.resize_conv import resize_conv3x3
 from seg_vton.tryon.models.warper import Warper
 
 WIDTHS = (1, 2, 4, 8, 8, 8)  # of the levels, in units of the first
 MASK_TARGETS = ("warped_mask", "parse_cloth_mask")
+
+
+class UpsampleTo(nn.Upsample):
+    """Resizes to a given size: at even sizes, that of the published factor of 2.
+
+    Sizes that are not divisible by 2 at every level (96 at the sixth) round down on the way down; on the way up the
+    features are resized to what they meet there.
+    """
+
+    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        """`(B, C, h, w)` to `(B, C, *size)`."""
+        return F.interpolate(x, size, mode=self.mode)
 
 
 class UNetBlock(nn.Module):
@@ -48,7 +60,7 @@ class UNetBlock(nn.Module):
         self.depth = len(down)
         up = [
             nn.ReLU(),
-            nn.Upsample(scale_factor=2, mode="bilinear"),
+            UpsampleTo(scale_factor=2, mode="bilinear"),
             nn.Conv2d(width if inner is None else 2 * width, out_channels, 3, 1, 1),
             nn.InstanceNorm2d(out_channels) if output_norm else nn.Identity(),
         ]
@@ -65,13 +77,9 @@ class UNetBlock(nn.Module):
         return self.model[: self.depth](x)
 
     def up(self, x: Tensor, size: tuple[int, int]) -> Tensor:
-        """The level's features, with those from below appended, to `(B, out_channels, *size)`.
-
-        Sizes that are not divisible by 2 at every level (96 at the sixth) round down on the way down; on the way up the
-        features are resized to what they meet there. At even sizes that is the published factor of 2.
-        """
-        relu, _, conv, norm = self.model[-4:]
-        return norm(resize_conv3x3(relu(x), conv.weight, conv.bias, size))
+        """The level's features, with those from below appended, to `(B, out_channels, *size)`."""
+        relu, upsample, conv, norm = self.model[-4:]
+        return norm(conv(upsample(relu(x), size)))
 
 
 def build_unet(in_channels: int, out_channels: int, base_channels: int, output_norm: bool) -> UNetBlock:

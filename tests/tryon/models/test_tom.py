@@ -1,12 +1,15 @@
 """TOM: the published network and state dict, composition, losses, the second decoder, the frozen warper."""
 
+import copy
 from pathlib import Path
 
 import cpvton_reference as published
 import pytest
 import torch
+import torchvision
 
 from seg_vton.errors import UserError
+from seg_vton.ops.cpu_forms import use_cpu_forms
 from seg_vton.tryon.models import GMM, TOM
 
 AUX = dict(type="AuxSegHead", base_channels=8, max_channels=16)
@@ -171,9 +174,35 @@ def test_a_checkpoint_that_is_missing_or_does_not_fit_is_refused(inputs, trained
         TOM(mask_target="cloth_mask")
 
 
+@pytest.mark.parametrize("size", [(128, 96), (256, 192)])
+def test_fast_forms_on_the_cpu_reach_the_warper_and_vgg_too_and_change_nothing(size, inputs_of, tmp_path):
+    (tmp_path / "gmm.py").write_text(f"model = dict(type='GMM', image_size={size}, base_channels=16)")
+    torch.save(GMM(image_size=size, base_channels=16).state_dict(), tmp_path / "gmm.pth")
+    vgg = torchvision.models.vgg.make_layers([64, 64, "M", 128, 128])
+    torch.save(vgg.state_dict(), tmp_path / "vgg19.pth")
+    plain = TOM(
+        AUX,
+        dict(config=str(tmp_path / "gmm.py"), checkpoint=str(tmp_path / "gmm.pth")),
+        base_channels=16,
+        loss_perceptual=dict(type="PerceptualLoss", weights=str(tmp_path / "vgg19.pth")),
+    )
+    fast = copy.deepcopy(plain)
+    use_cpu_forms(fast)
+    forms = {name: type(layer).__name__ for name, layer in fast.named_modules() if isinstance(layer, torch.nn.Conv2d)}
+    assert forms["warper.network.extractionA.model.12"] == forms["loss_perceptual.vgg.7"] == "WinogradConv2d"
+    assert list(forms.values()).count("ResizeConv2d") == 6
+    assert fast.state_dict().keys() == plain.state_dict().keys()
+    losses, inputs = [], inputs_of(size)
+    for model in (plain, fast):
+        model.init_weights()
+        losses.append({name: value.item() for name, value in model(inputs, mode="loss").items()})
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+
+
 @pytest.mark.parametrize("aux", [None, AUX])
 def test_it_trains_under_autocast_and_keeps_colors_in_float32(warped, aux):
     model = TOM(base_channels=2, aux_head=aux)
+    use_cpu_forms(model)
     with torch.autocast("cpu", torch.bfloat16):
         outputs = model(warped)
         losses = model(warped, mode="loss")

@@ -91,36 +91,28 @@ class _Winograd(torch.autograd.Function):
         return grad_x, grad_weight, None
 
 
-def winograd_conv3x3(x: Tensor, weight: Tensor, bias: Tensor, tile: int) -> Tensor:
+def winograd_conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None, tile: int) -> Tensor:
     """`conv2d(x, weight, bias, padding=1)` up to rounding.
 
     Args:
         x: `(B, C, H, W)` float32 or float64 on the CPU; fastest in channels-last memory.
         weight: `(O, C, 3, 3)`.
-        bias: `(O,)`.
+        bias: `(O,)` or None.
         tile: side of the output tiles: 2 takes 4 / 9 of the multiplications; 4 takes 1 / 4 and rounds a little more.
 
     Returns:
         `(B, O, H, W)` in channels-last memory.
     """
-    return _Winograd.apply(x, weight, tile) + bias.view(-1, 1, 1)
+    maps = _Winograd.apply(x, weight, tile)
+    return maps if bias is None else maps + bias.view(-1, 1, 1)
 
 
 class WinogradConv2d(nn.Conv2d):
     """A 3 x 3 convolution of stride 1 and padding 1 that takes Winograd's way where that is faster.
 
-    It is where the matrix products outweigh the transforms: on the CPU, with 128 channels and 128 tiles or more.
-    Parameters, their names and their initialization are `nn.Conv2d`'s.
-
-    Args:
-        in_channels: C.
-        out_channels: O.
-        max_tile: largest side of the output tiles, 2 or 4; see `winograd_conv3x3`.
+    It is where the matrix products outweigh the transforms: on the CPU, with many channels (`use_cpu_forms` makes such
+    layers of those) and 128 tiles or more. Frozen weights take the larger tiles, which round a little more.
     """
-
-    def __init__(self, in_channels: int, out_channels: int, max_tile: int = 2) -> None:
-        super().__init__(in_channels, out_channels, 3, padding=1)
-        self.max_tile = max_tile
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, C, H, W)` to `(B, O, H, W)`."""
@@ -130,7 +122,9 @@ class WinogradConv2d(nn.Conv2d):
     def _tile(self, x: Tensor) -> int | None:
         """The largest side that leaves enough tiles, or None for the plain convolution."""
         half_precision = torch.is_autocast_enabled("cpu") or x.dtype not in (torch.float32, torch.float64)
-        if x.device.type != "cpu" or half_precision or min(self.in_channels, self.out_channels) < 128:
+        if x.device.type != "cpu" or half_precision:
             return None
-        counts = {tile: len(x) * -(-x.shape[2] // tile) * -(-x.shape[3] // tile) for tile in (4, 2)}
-        return next((tile for tile, count in counts.items() if tile <= self.max_tile and count >= 128), None)
+        for tile in (2,) if self.weight.requires_grad else (4, 2):
+            if len(x) * -(-x.shape[2] // tile) * -(-x.shape[3] // tile) >= 128:
+                return tile
+        return None

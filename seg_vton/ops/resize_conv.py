@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 
@@ -68,3 +68,23 @@ def resize_conv3x3(x: Tensor, weight: Tensor, bias: Tensor, size: tuple[int, int
     maps = F.linear(x.permute(0, 2, 3, 1), taps, F.pad(bias, (4 * out, 4 * out))).permute(0, 3, 1, 2)
     maps = _ShiftedSum.apply(_resize(maps, (x.shape[2], size[1])), 3)  # (B, 3 rows * C_out, h, W)
     return _ShiftedSum.apply(_resize(maps, size), 2)
+
+
+class DeferredUpsample(nn.Upsample):
+    """Leaves the resizing to the `ResizeConv2d` that follows it. `use_cpu_forms` makes such pairs."""
+
+    def forward(self, x: Tensor, size: tuple[int, int] | None = None) -> tuple[Tensor, tuple[int, int]]:
+        """The images `(B, C, h, w)` as they are, and the size for which they are meant."""
+        if size is None:
+            picture = torch.empty(1, 1, *x.shape[2:], device="meta")
+            size = F.interpolate(picture, self.size, self.scale_factor).shape[2:]
+        return x, tuple(size)
+
+
+class ResizeConv2d(nn.Conv2d):
+    """The 3 x 3 convolution after a `DeferredUpsample`."""
+
+    def forward(self, resized: tuple[Tensor, tuple[int, int]]) -> Tensor:
+        """What `DeferredUpsample` gives to `(B, C_out, H, W)`."""
+        x, size = resized
+        return resize_conv3x3(x, self.weight, self.bias, size)
