@@ -1,16 +1,15 @@
 """Checks data sets on disk and names every kind of fault with its count and first examples.
 
-`check_data` looks which of `LAYOUTS` a path has. A layout is a function that finds its data sets below a root; a new
-one is a function more in that list. Try-on sets have a module of their own, `check_tryon`.
+COCO files are checked here, try-on sets in `check_tryon`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import ExifTags, Image
 
 from seg_vton.coco import rle_area, to_rle
 from seg_vton.data.check_tryon import tryon_checks
@@ -23,7 +22,6 @@ from seg_vton.files import read_json
 from seg_vton.labels import CLOTHING_CLASSES
 from seg_vton.progress import track
 
-_EXIF_ORIENTATION = 0x0112
 _IMAGE_FOLDERS = ("photos", "images", "image", "Img", "img", "")
 
 
@@ -31,51 +29,34 @@ def check_data(path: str | Path, images: Path | None = None, label_space: str | 
     """Checks a COCO file, or all data sets below a root.
 
     Args:
-        path: a COCO JSON, or the root of a data set in one of the layouts of `LAYOUTS`.
+        path: a COCO JSON; or the root of a data set: a converted one with `annotations/*.json`, DeepFashion as mmdet
+            has it (`[In-shop/]Anno/segmentation/*.json`), or a try-on set in one of the published layouts.
         images: folder that the file names of a COCO file are relative to; found beside the annotations when None.
         label_space: of a try-on set's parsing maps; when None that of its marker or of the layout's publication.
 
     Raises:
-        UserError: the path or the label space does not exist, or no layout knows the path.
+        UserError: the path or the label space does not exist, or there is no data set at the path.
     """
     path = Path(path)
     if not path.exists():
         raise UserError(f"{path} does not exist: pass the root of a data set or a COCO file")
-    checks = [check for layout in LAYOUTS for check in layout(path, images)] + tryon_checks(path, label_space)
-    if not checks:
-        docs = [layout.__doc__ or "" for layout in (*LAYOUTS, tryon_checks)]
-        known = "; ".join(doc.split("\n")[0].rstrip(".") for doc in docs)
-        raise UserError(f"{path}: found no data set here. Known layouts: {known}")
+    root = in_shop_root(path)
+    folders = [path / "annotations", root / "Anno" / "segmentation", *([root / "annotations"] if root != path else [])]
+    files = [path] if path.is_file() else [file for folder in folders for file in sorted(folder.glob("*.json"))]
+    sets = tryon_checks(path, label_space)
+    if not files and not sets:
+        raise UserError(
+            f"{path}: found no data set here. Known are a COCO file FILE.json, a converted set (annotations/*.json), "
+            "DeepFashion as mmdet has it ([In-shop/]Anno/segmentation/*.json), and try-on sets: VITON's, VITON-HD's, "
+            "DressCode's (or one of its categories) and the paper doll's folder"
+        )
     report = Report()
-    for check in checks:
+    for file in files:
+        known = root / "Img" if file.parent != path / "annotations" and not path.is_file() else None
+        report.merge(check_coco(file, images or known))
+    for check in sets:
         report.merge(check())
     return report
-
-
-def coco_file(path: Path, images: Path | None) -> list[Callable[[], Report]]:
-    """A COCO file: FILE.json."""
-    return [lambda: check_coco(path, images)] if path.is_file() else []
-
-
-def coco_folder(path: Path, images: Path | None) -> list[Callable[[], Report]]:
-    """A converted data set: annotations/*.json."""
-    return [lambda file=file: check_coco(file, images) for file in sorted((path / "annotations").glob("*.json"))]
-
-
-def deepfashion_folder(path: Path, images: Path | None) -> list[Callable[[], Report]]:
-    """DeepFashion as mmdet has it: [In-shop/]Anno/segmentation/DeepFashion_segmentation_*.json."""
-    root = in_shop_root(path)
-    folders = [root / "Anno" / "segmentation", *([root / "annotations"] if root != path else [])]
-    files = [file for folder in folders for file in sorted(folder.glob("*.json"))]
-    return [lambda file=file: check_coco(file, images or root / "Img") for file in files]
-
-
-LAYOUTS: tuple[Callable[[Path, Path | None], list[Callable[[], Report]]], ...] = (
-    coco_file,
-    coco_folder,
-    deepfashion_folder,
-)
-"""Each finds the COCO files of one layout below a path and returns a check for each."""
 
 
 def check_coco(path: str | Path, images: Path | None = None) -> Report:
@@ -91,7 +72,15 @@ def check_coco(path: str | Path, images: Path | None = None) -> Report:
     except UserError as error:
         report.errors["broken annotation file"].append(str(error))
         return report
-    if not _has_sections(content, path, report):
+    for key in ("images", "annotations", "categories"):
+        entries = content.get(key) if isinstance(content, dict) else None
+        if not isinstance(entries, list) or not all(
+            isinstance(entry, dict) and isinstance(entry.get("id"), int | str) for entry in entries
+        ):
+            report.errors["not a COCO file"].append(
+                f"{path}: {key} is not a list of objects with an id (a number or a text)"
+            )
+    if report.errors:
         return report
     checker = _CocoChecker(path, report)
     names = checker.check_categories(content["categories"])
@@ -113,21 +102,6 @@ def find_images(path: Path, file_names: Sequence[str]) -> Path:
     named = (parent / name for parent in parents for name in _IMAGE_FOLDERS)
     folders = [folder for each in named for folder in (each, each / split) if folder.is_dir()]
     return max(folders, key=lambda folder: sum((folder / name).is_file() for name in file_names[:50]))
-
-
-def _has_sections(content: Any, path: Path, report: Report) -> bool:
-    """Whether the three lists are there and hold objects; what is wrong goes into the report."""
-    for key in ("images", "annotations", "categories"):
-        entries = content.get(key) if isinstance(content, dict) else None
-        if not isinstance(entries, list) or not all(map(_has_id, entries)):
-            report.errors["not a COCO file"].append(
-                f"{path}: {key} is not a list of objects with an id (a number or a text)"
-            )
-    return "not a COCO file" not in report.errors
-
-
-def _has_id(entry: Any) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("id"), int | str)
 
 
 class _CocoChecker:
@@ -242,16 +216,12 @@ class _CocoChecker:
                 self.errors["image of another size"].append(
                     f"{image} is {found[0]}x{found[1]}, {self.path} says {size[0]}x{size[1]}"
                 )
-            self._check_orientation(image)
-
-    def _check_orientation(self, image: Path) -> None:
-        """Warns of an image that its EXIF data turns: readers differ, and masks are drawn on one of the two."""
-        with Image.open(image) as opened:
-            orientation = opened.getexif().get(_EXIF_ORIENTATION, 1)
-        if orientation != 1:
-            self.warnings["image turned by EXIF"].append(
-                f"{image}: orientation {orientation}; mmcv turns it on reading"
-            )
+            with Image.open(image) as opened:
+                orientation = opened.getexif().get(ExifTags.Base.Orientation, 1)
+            if orientation != 1:  # readers differ, and masks are drawn on one of the two
+                self.warnings["image turned by EXIF"].append(
+                    f"{image}: orientation {orientation}; mmcv turns it on reading"
+                )
 
     def _check_unique(self, values: Iterable[Any], what: str) -> None:
         """Names values that come twice."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +19,14 @@ from seg_vton.labels import get_space, load_palette_png
 from seg_vton.pose.keypoints import read_pose
 from seg_vton.progress import track
 from seg_vton.tryon.datasets.images import MASK_THRESHOLD, check_shape
-from seg_vton.tryon.datasets.layouts import FileFinder, Layout, Pair, Place, get_layout, read_pairs
+from seg_vton.tryon.datasets.layouts import FileFinder, Layout, Pair, get_layout, read_pairs
 
 _SPLITS = ("train", "val", "test")
 Paths = Mapping[str, Path]
 
 
 def tryon_checks(path: Path, label_space: str | None = None) -> list[Callable[[], Report]]:
-    """A try-on set: VITON's, VITON-HD's, DressCode's (or one of its categories) or the paper doll's folder.
+    """Finds the try-on sets at a path: VITON's, VITON-HD's, DressCode's (or one of its categories), the paper doll's.
 
     Args:
         path: root of the set.
@@ -39,10 +39,12 @@ def tryon_checks(path: Path, label_space: str | None = None) -> list[Callable[[]
     Raises:
         UserError: the label space is unknown.
     """
-    return [
-        partial(_check_set, root, layout, get_space(label_space or _marked_space(root) or layout.published_space).name)
-        for root, layout in _find_sets(path)
-    ]
+    checks = []
+    for root, layout in _find_sets(path):
+        marked = read_marker(root).get("label_space")
+        space = label_space or (marked if isinstance(marked, str) else layout.published_space)
+        checks.append(_SetChecker(root, layout, space).check)
+    return checks
 
 
 def _find_sets(path: Path) -> Iterator[tuple[Path, Layout]]:
@@ -56,28 +58,7 @@ def _find_sets(path: Path) -> Iterator[tuple[Path, Layout]]:
     if any((folder / name).is_dir() for folder in folders for name in ("openpose_json", "openpose-json")):
         yield path, get_layout("viton_hd")
     else:
-        yield path, get_layout("paper_doll" if _is_paper_doll(path) else "viton")
-
-
-def _is_paper_doll(path: Path) -> bool:
-    return read_marker(path).get("data_set") == DATA_SET
-
-
-def _marked_space(path: Path) -> str | None:
-    space = read_marker(path).get("label_space")
-    return space if isinstance(space, str) else None
-
-
-def _check_set(root: Path, layout: Layout, label_space: str) -> Report:
-    """Checks every `SPLIT_*.txt` of pairs in the root."""
-    report = Report()
-    checker = _SetChecker(root, layout, label_space, report)
-    files = sorted(root.glob("*pairs*.txt"))
-    if not files:
-        report.errors["no pairs file"].append(f"{root} has no train_pairs.txt or test_pairs.txt")
-    for file in files:
-        checker.check_pairs(file)
-    return report
+        yield path, get_layout("paper_doll" if read_marker(path).get("data_set") == DATA_SET else "viton")
 
 
 @dataclass
@@ -92,12 +73,21 @@ class _Person:
 class _SetChecker:
     """Walks through the pairs files of one set; every fault goes into the report, each file is looked at once."""
 
-    def __init__(self, root: Path, layout: Layout, label_space: str, report: Report) -> None:
-        self.root, self.layout, self.space, self.report = root, layout, get_space(label_space), report
-        self.errors, self.warnings = report.errors, report.warnings
+    def __init__(self, root: Path, layout: Layout, label_space: str) -> None:
+        self.root, self.layout, self.space, self.report = root, layout, get_space(label_space), Report()
+        self.errors, self.warnings = self.report.errors, self.report.warnings
         self._persons: dict[Path, _Person] = {}
         self._garments: set[Path] = set()
         self._missing: set[Path] = set()
+
+    def check(self) -> Report:
+        """Checks every `SPLIT_*.txt` of pairs in the root."""
+        files = sorted(self.root.glob("*pairs*.txt"))
+        if not files:
+            self.errors["no pairs file"].append(f"{self.root} has no train_pairs.txt or test_pairs.txt")
+        for file in files:
+            self.check_pairs(file)
+        return self.report
 
     def check_pairs(self, file: Path) -> None:
         """Checks a pairs file and the files that it names."""
@@ -110,29 +100,22 @@ class _SetChecker:
         except UserError as error:
             self.errors["broken pairs file"].append(str(error))
             return
+        # The truth of a pair is for the pairs file that it belongs to.
+        truth = file.name == self.layout.truth_pairs
+        places = {role: place for role, place in self.layout.places.items() if truth or not role.startswith("target")}
         try:
-            finder = FileFinder(self.layout.split_root(self.root, split), self._places(file), {})
+            finder = FileFinder(self.layout.split_root(self.root, split), places, {})
         except UserError as error:
             self.errors["missing folder"].append(f"{file}: {error}")
             return
-        self._check_lines(file, split, pairs)
+        for pair, count in Counter(pairs).items():
+            where = f"{file}: {pair.person} {pair.garment}"
+            if count > 1:
+                self.warnings["pair twice"] += [where] * (count - 1)
+            if split == "train" and pair.garment != self.layout.own_garment(pair.person):
+                self.warnings["another's garment in a training pair"] += [where] * count
         present = [self._present(finder, pair) for pair in track(pairs, f"{file.name}: files", total=len(pairs))]
         self.report.tryon.append(self._summary(file, pairs, present))
-
-    def _places(self, file: Path) -> dict[str, Place]:
-        """Places of the roles; a truth's for the pairs file that it belongs to."""
-        truth = file.name == self.layout.truth_pairs
-        return {role: place for role, place in self.layout.places.items() if truth or not role.startswith("target")}
-
-    def _check_lines(self, file: Path, split: str, pairs: list[Pair]) -> None:
-        seen: set[Pair] = set()
-        for pair in pairs:
-            where = f"{file}: {pair.person} {pair.garment}"
-            if pair in seen:
-                self.warnings["pair twice"].append(where)
-            seen.add(pair)
-            if split == "train" and pair.garment != self.layout.own_garment(pair.person):
-                self.warnings["another's garment in a training pair"].append(where)
 
     def _present(self, finder: FileFinder, pair: Pair) -> Paths:
         """Paths by role of a pair's files that are there; checks those that no pair had before."""
@@ -145,7 +128,9 @@ class _SetChecker:
                 self._missing.add(path)
                 self.errors[f"missing {role}"].append(str(path))
         if "image" in paths and paths["image"] not in self._persons:
-            self._persons[paths["image"]] = self._check_person(paths)
+            size = self._check_photo(paths["image"])
+            classes, has_people = self._check_parse(paths.get("parse"), size), self._check_pose(paths.get("pose"), size)
+            self._persons[paths["image"]] = _Person(size, classes, has_people)
         if "cloth" in paths and paths["cloth"] not in self._garments:
             self._garments.add(paths["cloth"])
             self._check_garment(paths)
@@ -166,10 +151,6 @@ class _SetChecker:
             if person.size:
                 summary.sizes[person.size] += 1
         return summary
-
-    def _check_person(self, paths: Paths) -> _Person:
-        size = self._check_photo(paths["image"])
-        return _Person(size, self._check_parse(paths.get("parse"), size), self._check_pose(paths.get("pose"), size))
 
     def _check_photo(self, path: Path) -> tuple[int, int] | None:
         """(width, height); None for a broken file."""

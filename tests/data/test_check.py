@@ -85,7 +85,7 @@ def test_no_such_root(tmp_path):
 
 
 def test_root_without_a_data_set(tmp_path):
-    with pytest.raises(UserError, match=r"found no data set here. Known layouts: .*annotations/\*\.json"):
+    with pytest.raises(UserError, match=r"found no data set here. Known are .*annotations/\*\.json"):
         check_data(tmp_path)
 
 
