@@ -19,8 +19,8 @@ from rich.table import Table
 from seg_vton.coco import check_category_names, check_sections
 from seg_vton.errors import UserError
 from seg_vton.files import read_json
-from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, IGNORE_INDEX, conversion_table, get_space
-from seg_vton.parsing.instances import SCORE_THR, from_sample
+from seg_vton.labels import DEEPFASHION15, IGNORE_INDEX, conversion_table, get_space
+from seg_vton.parsing.instances import SCORE_THR, from_sample, space_of
 from seg_vton.parsing.label_map import merge_instances
 
 
@@ -147,11 +147,12 @@ class LabelMapIoU(BaseMetric):
         score_thr: instances below this score are left out.
         one_per_class: keep of each class the instance of the highest score.
         fill_holes: give small holes in the body the labels around them.
-        also: label spaces in which the maps are judged as well, converted.
+        also: label spaces in which the maps are judged as well, converted; None for tryon8 where the categories are of
+            the 15 classes, and for none with others.
 
     Raises:
-        UserError: `ann_file` is missing or broken, or a space in `also` cannot be converted to; or, later, the
-            categories or images are not the data set's.
+        UserError: `ann_file` is missing or broken, or a space in `also` cannot be converted to; or, later, the images
+            are not the data set's, or a class of the model is no category.
     """
 
     default_prefix = "label_map"
@@ -164,19 +165,20 @@ class LabelMapIoU(BaseMetric):
         score_thr: float = SCORE_THR,
         one_per_class: bool = True,
         fill_holes: bool = True,
-        also: Sequence[str] = ("tryon8",),
+        also: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         content = read_json(ann_file)
         check_sections(content, ann_file)
         names = [category["name"] for category in content["categories"]]
-        check_category_names(
-            names, [name for name in names if name in DEEPFASHION15.classes], ann_file, CLOTHING_CLASSES
-        )
+        check_category_names(names, names, ann_file)  # none may come twice
+        self._space = space_of(names)
         self._truth = COCO(ann_file)
-        self._label_of = {c["id"]: DEEPFASHION15.id_of(c["name"]) for c in content["categories"]}
-        self._tables = {space: conversion_table(DEEPFASHION15.name, space) for space in also}
+        self._label_of = {c["id"]: self._space.id_of(c["name"]) for c in content["categories"]}
+        if also is None:
+            also = ("tryon8",) if self._space == DEEPFASHION15 else ()
+        self._tables = {space: conversion_table(self._space.name, space) for space in also}
         self.ann_file, self.dataset, self.split = ann_file, dataset, split
         self.score_thr, self.one_per_class, self.fill_holes = score_thr, one_per_class, fill_holes
         self.report: dict[str, Any] = {}
@@ -197,17 +199,18 @@ class LabelMapIoU(BaseMetric):
                     f"image {sample['img_id']} ({sample.get('img_path', 'no path')}) is not in {self.ann_file}: the "
                     "evaluator's ann_file must be that of the data set it evaluates; set both in the config"
                 )
-            parsing = from_sample(sample["pred_instances"], self.dataset_meta["classes"], self.score_thr)
+            classes = self.dataset_meta["classes"]
+            parsing = from_sample(sample["pred_instances"], classes, self.score_thr, self._space)
             if self.one_per_class:
                 parsing = parsing.best_per_class()
             truth = self.render_truth(sample["img_id"])
             if parsing.shape != truth.shape:
                 raise UserError(f"image {sample['img_id']}: {self.ann_file} says it is {truth.shape[::-1]} pixels")
             predicted = parsing.label_map(fill_holes=self.fill_holes)
-            self.results.append(confusion_matrix(predicted, truth, len(DEEPFASHION15.classes)))
+            self.results.append(confusion_matrix(predicted, truth, len(self._space.classes)))
 
     def render_truth(self, image_id: int | str) -> np.ndarray:
-        """The truth of an image: uint8 `(H, W)`, ids of `deepfashion15`, 255 in crowd regions."""
+        """The truth of an image: uint8 `(H, W)`, ids of the categories' label space, 255 in crowd regions."""
         image = self._truth.imgs[image_id]
         annotations = self._truth.imgToAnns.get(image_id, [])
         masks = np.zeros((len(annotations), image["height"], image["width"]), bool)
@@ -215,7 +218,8 @@ class LabelMapIoU(BaseMetric):
             mask[:] = self._truth.annToMask(annotation)
         crowd = np.array([bool(annotation.get("iscrowd")) for annotation in annotations], bool)
         labels = np.array([self._label_of[annotation["category_id"]] for annotation in annotations], np.int64)
-        truth = merge_instances(masks[~crowd], labels[~crowd], np.ones(np.count_nonzero(~crowd)), fill_holes=False)
+        scores = np.ones(np.count_nonzero(~crowd))
+        truth = merge_instances(masks[~crowd], labels[~crowd], scores, fill_holes=False, space=self._space.name)
         truth[masks[crowd].any(axis=0) & (truth == 0)] = IGNORE_INDEX
         return truth
 
@@ -226,7 +230,7 @@ class LabelMapIoU(BaseMetric):
             results: a confusion matrix for each image.
 
         Returns:
-            `mIoU`, `pixel_accuracy`, ... of deepfashion15, in [0, 1].
+            `mIoU`, `pixel_accuracy`, ... in the categories' label space, in [0, 1].
         """
         total = np.sum(results, axis=0)
         self.report = {
@@ -239,10 +243,10 @@ class LabelMapIoU(BaseMetric):
                 "score_thr": self.score_thr,
                 "one_per_class": self.one_per_class,
                 "fill_holes": self.fill_holes,
-                "label_space": DEEPFASHION15.name,
+                "label_space": self._space.name,
                 "pooling": "pixels of all images, then the mean over the classes that occur in the truth",
             },
-            **summarize(total, DEEPFASHION15.classes),
+            **summarize(total, self._space.classes),
             "converted": {space: self._converted(total, space) for space in self._tables},
         }
         self._log()

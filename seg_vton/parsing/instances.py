@@ -148,7 +148,12 @@ def space_of(classes: Sequence[str]) -> LabelSpace:
     return next(known, None) or register_space(f"own({', '.join(classes)})", ("background", *classes), (), ())
 
 
-def from_sample(instances: Mapping[str, torch.Tensor], classes: Sequence[str], score_thr: float = 0.0) -> Parsing:
+def from_sample(
+    instances: Mapping[str, torch.Tensor],
+    classes: Sequence[str],
+    score_thr: float = 0.0,
+    space: LabelSpace | None = None,
+) -> Parsing:
     """Takes mmdet's predictions over.
 
     Args:
@@ -156,6 +161,7 @@ def from_sample(instances: Mapping[str, torch.Tensor], classes: Sequence[str], s
             `masks` (N, H, W) boolean, on any device.
         classes: the detector's class names, in its order.
         score_thr: instances below this score are left out.
+        space: a label space that has these classes; None for `space_of` them.
 
     Returns:
         The instances, by falling score; equal scores keep the detector's order.
@@ -163,7 +169,7 @@ def from_sample(instances: Mapping[str, torch.Tensor], classes: Sequence[str], s
     scores = instances["scores"].float().cpu()
     order = torch.sort(scores, descending=True, stable=True).indices
     order = order[scores[order] >= score_thr]
-    space = space_of(classes)
+    space = space or space_of(classes)
     ids = np.array([space.id_of(name) for name in classes], np.int64)
     chosen = {key: instances[key].cpu()[order].numpy() for key in ("bboxes", "labels", "masks")}
     return Parsing(

@@ -108,10 +108,10 @@ def sample(doll, image_id, shift=0, extra=()):
     }
 
 
-def judge(path, samples, **settings):
+def judge(path, samples, classes=CLOTHING_CLASSES, **settings):
     MMLogger.get_instance("test")
     metric = METRICS.build(dict(type="LabelMapIoU", ann_file=str(path), dataset="dolls", split="val", **settings))
-    metric.dataset_meta = {"classes": CLOTHING_CLASSES}
+    metric.dataset_meta = {"classes": classes}
     for one in samples:
         metric.process(None, [one])
     return metric, metric.evaluate(len(samples))
@@ -174,12 +174,27 @@ def test_other_images_and_sizes_are_refused(dolls):
         judge(path, [sample(draw_doll(0, 0, (64, 96)), 1)])
 
 
-def test_unknown_categories_and_spaces_are_refused(dolls, tmp_path):
+def test_other_categories_are_judged_in_a_label_space_of_their_own(dolls, tmp_path):
     content = json.loads(dolls[0].read_text())
-    content["categories"][0]["name"] = "cat"
+    names = [f"cat {category['id']}" for category in content["categories"]]
+    for category, name in zip(content["categories"], names, strict=True):
+        category["name"] = name
     (tmp_path / "cats.json").write_text(json.dumps(content))
-    with pytest.raises(UserError, match="unknown: 'cat'"):
-        LabelMapIoU(str(tmp_path / "cats.json"), "a", "val")
+    samples = [sample(doll, index + 1) for index, doll in enumerate(dolls[1])]
+    metric, numbers = judge(tmp_path / "cats.json", samples, classes=names, fill_holes=False)
+    assert numbers["label_map/mIoU"] == 1
+    assert list(metric.report["per_class"])[1:] == names
+    assert metric.report["converted"] == {}
+    with pytest.raises(UserError, match="has no label 'top'"):
+        judge(tmp_path / "cats.json", samples)
+
+
+def test_categories_that_come_twice_and_spaces_without_a_conversion_are_refused(dolls, tmp_path):
+    content = json.loads(dolls[0].read_text())
+    content["categories"][0]["name"] = "hair"
+    (tmp_path / "twice.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match="twice: 'hair'"):
+        LabelMapIoU(str(tmp_path / "twice.json"), "a", "val")
     with pytest.raises(UserError, match="cannot become lip20"):
         LabelMapIoU(str(dolls[0]), "a", "val", also=["lip20"])
 
