@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import errno
+import logging
 import signal
 import struct
 import sys
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
+from typing import Any
 
+from mmengine.logging import MMLogger
 from PIL import Image
 
 
@@ -17,8 +23,11 @@ class UserError(ValueError):
     """A file, option or config of the user's is wrong.
 
     The message names the file, what was expected, what was found and how to fix it; the tools print it without a
-    traceback.
+    traceback, which is in the run's log and on the console with `--debug`.
     """
+
+    details: str = ""
+    """The traceback in another process, where the error comes from there."""
 
 
 class DamagedFileError(UserError):
@@ -32,28 +41,50 @@ whose header announces more pixels than it decodes."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+class ToolParser(argparse.ArgumentParser):
+    """argparse's parser with the option that all tools have, `--debug`; see `exit_on_user_error`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.add_argument("--debug", action="store_true", help="show the traceback of an error in a file or option too")
+
+
 @contextmanager
 def exit_on_user_error() -> Iterator[None]:
     """Ends the process with a message on stderr and no traceback where the user, and nobody else, can do something.
 
     That is: with code 1 when the body raises `UserError`, or when there is no room on the disk for what any library
     writes; with 130 when it is interrupted (Ctrl-C) and with 143 when it is asked to end (SIGTERM), temporary files
-    removed.
+    removed. The traceback of any error is written to the run's log, and with `--debug` on the command line to stderr.
     """
     before = signal.signal(signal.SIGTERM, _end)
     try:
         yield
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
+    except Exception as error:
+        full = "".join(traceback.format_exception(error)) + getattr(error, "details", "")
+        _log_to_file(full)
+        if isinstance(error, UserError):
+            message = str(error)
+        elif isinstance(error, OSError) and error.errno in _NO_ROOM:
+            message = f"{error.filename or 'a file'} cannot be written: {error.strerror}. Make room and run again"
+        else:
             raise
-        sys.exit(f"error: {error.filename or 'a file'} cannot be written: {error.strerror}. Make room and run again")
+        if "--debug" in sys.argv:
+            print(full, file=sys.stderr)
+        sys.exit(f"error: {message}")
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _log_to_file(text: str) -> None:
+    """Appends to the file of the run's log alone; does nothing before there is one."""
+    for handler in MMLogger.get_current_instance().handlers:
+        if isinstance(handler, logging.FileHandler):
+            with suppress(OSError), Path(handler.baseFilename).open("a", encoding="utf-8") as stream:  # no room, say
+                stream.write(text)
 
 
 def _end(number: int, frame: FrameType | None) -> None:

@@ -1,10 +1,12 @@
 import errno
 import os
 import signal
+import sys
 
 import pytest
+from mmengine.logging import MMLogger
 
-from seg_vton.errors import UserError, exit_on_user_error
+from seg_vton.errors import ToolParser, UserError, exit_on_user_error
 
 
 def test_a_user_error_ends_the_process_with_its_message(capsys):
@@ -44,3 +46,18 @@ def test_a_full_disk_is_the_users_to_clear_and_other_faults_of_files_are_not():
     assert ended.value.code == "error: log.json cannot be written: No space left on device. Make room and run again"
     with pytest.raises(FileNotFoundError), exit_on_user_error():
         raise FileNotFoundError(errno.ENOENT, "none")
+
+
+def test_the_traceback_stands_in_the_runs_log_and_with_debug_on_the_console(tmp_path, capsys, monkeypatch):
+    MMLogger.get_instance("faulty", log_file=tmp_path / "run.log")
+
+    def read_photo():
+        raise UserError("photo.jpg is not an image")
+
+    for options, shown in ((["tool"], False), (["tool", "--debug"], True)):
+        monkeypatch.setattr(sys, "argv", options)
+        with pytest.raises(SystemExit, match=r"error: photo\.jpg"), exit_on_user_error():
+            read_photo()
+        assert ("in read_photo" in capsys.readouterr().err) == shown
+    assert (tmp_path / "run.log").read_text().count("in read_photo") == 2
+    assert ToolParser().parse_args(["--debug"]).debug

@@ -12,12 +12,12 @@ import argparse
 from pathlib import Path
 
 from seg_vton.engine.checkpoint import convert
-from seg_vton.errors import exit_on_user_error
+from seg_vton.errors import ToolParser, exit_on_user_error
 
 
 def main() -> None:
     """Reads the one and writes the other."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, help="checkpoint: .pth or .safetensors")
     parser.add_argument("target", type=Path, help="file to write: .safetensors or .pth")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")

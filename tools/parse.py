@@ -17,7 +17,7 @@ import sys
 from mmengine.config import DictAction
 
 from seg_vton.engine.launch import load_config
-from seg_vton.errors import exit_on_user_error
+from seg_vton.errors import ToolParser, exit_on_user_error
 from seg_vton.labels import SPACES
 from seg_vton.parsing.instances import SCORE_THR
 from seg_vton.parsing.predictor import ClothingParser
@@ -28,7 +28,7 @@ from seg_vton.processes import leave_process_group
 
 def parse_args() -> argparse.Namespace:
     """Which model, which photos, what to write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", help="segmentation config")
     parser.add_argument("checkpoint", help="its checkpoint")
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="photos, or folders of photos (jpg, png, webp)")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-
 from mmengine.config import DictAction
 
 from seg_vton.analysis.configs import config_difference
 from seg_vton.engine.launch import load_config
-from seg_vton.errors import exit_on_user_error
+from seg_vton.errors import ToolParser, exit_on_user_error
 
 
 def main() -> None:
     """Reads the config and prints it."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ToolParser(description=__doc__)
     parser.add_argument("config", help="config file")
     parser.add_argument("--diff", metavar="OTHER_CONFIG", help="print only what is another in this config")
     parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change CONFIG")

@@ -7,13 +7,13 @@ import argparse
 from mmengine.config import DictAction
 
 from seg_vton.engine import launch, testing
-from seg_vton.errors import exit_on_user_error
+from seg_vton.errors import ToolParser, exit_on_user_error
 from seg_vton.processes import leave_process_group
 
 
 def parse_args() -> argparse.Namespace:
     """mmdet's flags, and which split to test."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ToolParser(description=__doc__)
     parser.add_argument("config", help="config file")
     parser.add_argument("checkpoint", help="checkpoint file; the result is written beside it as JSON")
     parser.add_argument(

@@ -7,13 +7,13 @@ import argparse
 from mmengine.config import DictAction
 
 from seg_vton.engine import launch
-from seg_vton.errors import exit_on_user_error
+from seg_vton.errors import ToolParser, exit_on_user_error
 from seg_vton.processes import leave_process_group
 
 
 def parse_args() -> argparse.Namespace:
     """mmdet's flags."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ToolParser(description=__doc__)
     parser.add_argument("config", help="config file")
     parser.add_argument("--work-dir", help="folder for logs and checkpoints (default: work_dirs/CONFIG_NAME)")
     parser.add_argument("--amp", action="store_true", help="mixed precision: float16 on a GPU, bfloat16 on the CPU")

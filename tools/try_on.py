@@ -17,7 +17,7 @@ import argparse
 import sys
 
 from seg_vton.apis import TryOn
-from seg_vton.errors import exit_on_user_error
+from seg_vton.errors import ToolParser, exit_on_user_error
 from seg_vton.parsing.instances import SCORE_THR
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.tryon.inference.run import Outcome, dress_all
@@ -25,7 +25,7 @@ from seg_vton.tryon.inference.run import Outcome, dress_all
 
 def parse_args() -> argparse.Namespace:
     """Which people, garments and models."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for role in ("person", "garment"):
         parser.add_argument(f"--{role}", nargs="+", required=True, metavar="PHOTO", help="photos, or folders of them")
     for model in ("segmenter", "gmm", "tom"):

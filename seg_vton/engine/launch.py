@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from logging import WARNING
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.distributed
@@ -13,30 +12,24 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
-from yaml import YAMLError
 
 from seg_vton import machine
+from seg_vton.engine.configs import load_config
 from seg_vton.engine.hooks import CheckpointFitHook, NonFiniteLossHook, OriginHook
 from seg_vton.engine.loading import explain_faults
 from seg_vton.engine.saving import find_good_checkpoint
 from seg_vton.errors import UserError
 from seg_vton.files import remove_leftovers
 
-# A config is Python: what running a faulty one raises, mmengine's own ConfigParsingError (a RuntimeError) included.
-_CONFIG_FAULTS = (
-    SyntaxError,
-    NameError,
-    ImportError,
-    LookupError,
-    AttributeError,
-    TypeError,
-    ValueError,
-    ArithmeticError,
-    AssertionError,
-    OSError,
-    RuntimeError,
-    YAMLError,
-)
+__all__ = [
+    "build_runner",
+    "enable_amp",
+    "enable_auto_scale_lr",
+    "load_config",
+    "set_resume",
+    "train",
+    "trained_checkpoint",
+]
 
 
 _PLAIN = {
@@ -47,43 +40,6 @@ _PLAIN = {
     "SeededIterBasedTrainLoop draws the same",
 }
 """What a training does without where a config names a class of mmengine's, and which of ours does it."""
-
-
-def load_config(
-    path: str | Path, options: dict[str, Any] | None = None, work_dir: str | None = None, launcher: str = "none"
-) -> Config:
-    """Reads a config and applies what the command line changes.
-
-    Args:
-        path: the config file.
-        options: `--cfg-options` as a flat dict with dotted keys.
-        work_dir: output folder; None takes the config's, and without one `work_dirs/<config name>`.
-        launcher: 'none', 'pytorch', 'slurm' or 'mpi'.
-
-    Raises:
-        UserError: the file does not exist or does not parse, or an option does not fit it.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"config {path} does not exist: configs are under configs/segmentation and configs/tryon")
-    try:
-        config = Config.fromfile(path)
-    except _CONFIG_FAULTS as error:
-        raise UserError(f"config {path} cannot be read: {type(error).__name__}: {error}") from error
-    try:
-        config.merge_from_dict(options or {})
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"--cfg-options do not fit {path}: {type(error).__name__}: {error}") from error
-    for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
-        loader = config.get(name) or {}
-        if loader.get("num_workers") == 0:
-            loader.persistent_workers = False  # torch refuses to keep workers that there are none of
-    config.launcher = launcher
-    if work_dir is not None:
-        config.work_dir = work_dir
-    elif config.get("work_dir") is None:
-        config.work_dir = str(Path("work_dirs") / path.stem)
-    return config
 
 
 def trained_checkpoint(config: Config) -> Path:

@@ -26,11 +26,12 @@ _MAX_WORKERS = 256
 class SampleError(UserError):
     """A sample of a data set cannot be loaded.
 
-    torch makes one anew in the main process, out of the traceback in the worker; the message alone is kept.
+    torch makes one anew in the main process, out of the text of the traceback in the worker.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(message.rpartition("SampleError: ")[2].strip())
+        self.details, _, text = message.rpartition("SampleError: ")
+        super().__init__(text.strip())
 
 
 class SeededSamples(Dataset):

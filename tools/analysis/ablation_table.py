@@ -12,18 +12,17 @@ tool, with paths relative to the document.
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 from seg_vton.analysis import tables
-from seg_vton.errors import exit_on_user_error
+from seg_vton.errors import ToolParser, exit_on_user_error
 from seg_vton.files import write_text
 
 
 def main() -> None:
     """Prints, writes or fills."""
     if "--fill" in sys.argv[1:2]:
-        parser = argparse.ArgumentParser()
+        parser = ToolParser()
         parser.add_argument("--fill", nargs="+", metavar="FILE.md")
         files = parser.parse_args().fill
         with exit_on_user_error():

@@ -18,12 +18,12 @@ import argparse
 from pathlib import Path
 
 from seg_vton.analysis.benchmark_suite import ROUNDS, SUITES, run_suite
-from seg_vton.errors import exit_on_user_error
+from seg_vton.errors import ToolParser, exit_on_user_error
 
 
 def parse_args() -> argparse.Namespace:
     """Which, how often, where to."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", choices=SUITES, required=True, help="where to run")
     parser.add_argument("--out", required=True, metavar="FILE.json", help="where to write, after each benchmark")
     parser.add_argument("--only", default="", metavar="NAME,NAME", help="these alone; FILE.json keeps its other ones")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-
 from seg_vton.analysis.curves import draw_curves
-from seg_vton.errors import exit_on_user_error
+from seg_vton.errors import ToolParser, exit_on_user_error
 
 
 def main() -> None:
     """Reads the arguments and draws."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ToolParser(description=__doc__)
     parser.add_argument("work_dirs", nargs="+", metavar="WORK_DIR", help="folder that tools/train.py wrote")
     parser.add_argument("--out", required=True, metavar="FILE", help="image to write: .png, .pdf or .svg")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")

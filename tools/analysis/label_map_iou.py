@@ -12,7 +12,7 @@ import argparse
 from mmengine.config import DictAction
 
 from seg_vton.engine import launch, testing
-from seg_vton.errors import exit_on_user_error
+from seg_vton.errors import ToolParser, exit_on_user_error
 from seg_vton.parsing.evaluation import judge_label_maps
 from seg_vton.parsing.instances import SCORE_THR
 from seg_vton.processes import leave_process_group
@@ -20,7 +20,7 @@ from seg_vton.processes import leave_process_group
 
 def parse_args() -> argparse.Namespace:
     """The flags of tools/test.py, and how instances become a label map."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", help="segmentation config")
     parser.add_argument("checkpoint", help="checkpoint file; the result is written beside it as JSON")
     parser.add_argument("--split", choices=["val", "test"], default="val", help="the config's data to judge on")

@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.table import Table
 
 from seg_vton.analysis.model_cost import write_costs
-from seg_vton.errors import exit_on_user_error
+from seg_vton.errors import ToolParser, exit_on_user_error
 
 
 def main() -> None:
     """Reads the arguments, counts, writes and prints."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("configs", nargs="+", metavar="CONFIG", help="config file of a segmentation row")
     parser.add_argument(
         "--photo",

@@ -9,12 +9,12 @@ import argparse
 
 from seg_vton.analysis.panels import Photographs, draw_panels, parse_source
 from seg_vton.engine.launch import load_config
-from seg_vton.errors import exit_on_user_error
+from seg_vton.errors import ToolParser, exit_on_user_error
 
 
 def parse_args() -> argparse.Namespace:
     """Which photographs, which models, where to."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", help="config whose data is shown")
     parser.add_argument(
         "--models",

@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 
 from seg_vton.analysis.report import write_report
-from seg_vton.errors import exit_on_user_error
+from seg_vton.errors import ToolParser, exit_on_user_error
 
 
 def main() -> None:
     """Reads the arguments and writes."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work_dir", metavar="WORK_DIR", help="folder of the demo")
     parser.add_argument("--out", required=True, metavar="FILE", help="the report to write, FILE.html")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing report")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from seg_vton.data.ccp import convert_ccp
 from seg_vton.data.coco_files import print_summaries
-from seg_vton.errors import exit_on_user_error
+from seg_vton.errors import ToolParser, exit_on_user_error
 
 
 def main() -> None:
     """Reads the arguments and converts."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ToolParser(description=__doc__)
     parser.add_argument("source", type=Path, help="folder with photos/, annotations/pixel-level/ and label_list.mat")
     parser.add_argument("--out", type=Path, required=True, help="writes OUT/annotations/instances_SPLIT.json")
     parser.add_argument("--overwrite", action="store_true", help="replace annotation files that exist")

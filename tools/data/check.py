@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 from seg_vton.data.check import check_data
 from seg_vton.data.report import Report, print_report
-from seg_vton.errors import exit_on_user_error
+from seg_vton.errors import ToolParser, exit_on_user_error
 from seg_vton.labels import SPACES
 
 
 def main() -> None:
     """Reads the arguments and checks."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ToolParser(description=__doc__)
     parser.add_argument("paths", nargs="+", type=Path, metavar="ROOT_OR_JSON", help="root of a data set, or COCO file")
     parser.add_argument("--images", type=Path, help="folder of the images; found beside the annotations by default")
     parser.add_argument(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from seg_vton.data.coco_files import print_summaries
 from seg_vton.data.deepfashion import convert_deepfashion
-from seg_vton.errors import exit_on_user_error
+from seg_vton.errors import ToolParser, exit_on_user_error
 
 
 def main() -> None:
     """Reads the arguments and converts."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ToolParser(description=__doc__)
     parser.add_argument(
         "source", type=Path, help="DeepFashion or DeepFashion/In-shop, with Img/ and Anno/segmentation/"
     )

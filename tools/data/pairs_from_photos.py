@@ -18,7 +18,7 @@ from pathlib import Path
 from seg_vton.data.photo_pairs import Outcome, Plan, Settings, SplitRule, find_labeled, write_photo_pairs
 from seg_vton.data.photo_pairs.garment import CHOICES
 from seg_vton.data.photo_pairs.person import BACKGROUNDS
-from seg_vton.errors import exit_on_user_error
+from seg_vton.errors import ToolParser, exit_on_user_error
 from seg_vton.labels import DEEPFASHION15, SPACES
 from seg_vton.pictures.crop import FRAMES
 
@@ -27,7 +27,7 @@ _EXAMPLES = 5
 
 def parse_args() -> argparse.Namespace:
     """Which photos, which splits, and how the pairs are made."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, required=True, metavar="DIR", help="folder of the photos")
     parser.add_argument(
         "--masks",

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from seg_vton.data.coco_files import print_summaries
 from seg_vton.data.paper_doll import DEFAULT_SIZE, Plan, write_paper_dolls
-from seg_vton.errors import exit_on_user_error
+from seg_vton.errors import ToolParser, exit_on_user_error
 
 
 def main() -> None:
     """Reads the arguments and writes the set."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ToolParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder to make; it appears when it is whole")
     parser.add_argument("--train", type=int, default=0, help="dolls to train on")
     parser.add_argument("--val", type=int, default=0, help="held-out dolls (COCO layout)")

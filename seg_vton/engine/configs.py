@@ -1,0 +1,325 @@
+"""Reading a config: what the command line may change in it, and the classes of a segmenter."""
+
+from __future__ import annotations
+
+import inspect
+import sysconfig
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import mmengine.registry
+from mmdet.visualization.palette import get_palette
+from mmengine.config import Config
+from mmengine.evaluator import Evaluator
+from mmengine.hooks import DistSamplerSeedHook, IterTimerHook, LoggerHook, ParamSchedulerHook, RuntimeInfoHook
+from mmengine.logging import print_log
+from mmengine.optim import OptimWrapper
+from mmengine.registry import DATASETS, Registry
+from mmengine.runner import LogProcessor, Runner, set_random_seed
+from torch.utils.data import DataLoader
+from yaml import YAMLError
+
+from seg_vton.errors import UserError
+
+# What takes a dict of a config that has no `type`, and what the Runner reads beyond its own arguments.
+_TAKERS: dict[str, tuple[Callable[..., Any], ...]] = {
+    "": (Runner,),
+    "optim_wrapper": (OptimWrapper,),
+    "randomness": (set_random_seed,),
+    "log_processor": (LogProcessor,),
+    "val_evaluator": (Evaluator,),
+    "test_evaluator": (Evaluator,),
+    **{f"{name}_dataloader": (DataLoader,) for name in ("train", "val", "test")},
+    "default_hooks.timer": (IterTimerHook,),
+    "default_hooks.logger": (LoggerHook,),
+    "default_hooks.param_scheduler": (ParamSchedulerHook,),
+    "default_hooks.sampler_seed": (DistSamplerSeedHook,),
+    "default_hooks.runtime_info": (RuntimeInfoHook,),
+}
+_ALSO = {
+    "": ("runner_type", "model_wrapper_cfg", "find_unused_parameters", "tta_model", "tta_pipeline", "classes"),
+    **{f"{name}_dataloader": ("num_batch_per_epoch",) for name in ("train", "val", "test")},
+}
+
+# Keys of mmdet 2.x, and what they are called since.
+_OLD_KEYS = {
+    "data.samples_per_gpu": "train_dataloader.batch_size",
+    "data.workers_per_gpu": "train_dataloader.num_workers",
+    **{f"data.{name}.img_prefix": f"{name}_dataloader.dataset.data_prefix.img" for name in ("train", "val", "test")},
+    **{f"data.{name}.classes": f"{name}_dataloader.dataset.metainfo.classes" for name in ("train", "val", "test")},
+    **{f"data.{name}": f"{name}_dataloader.dataset" for name in ("train", "val", "test")},
+    "runner": "train_cfg",
+    "total_epochs": "train_cfg.max_epochs",
+    "optimizer": "optim_wrapper.optimizer",
+    "optimizer_config.grad_clip": "optim_wrapper.clip_grad",
+    "optimizer_config": "optim_wrapper",
+    "lr_config": "param_scheduler",
+    "evaluation.interval": "train_cfg.val_interval",
+    "evaluation.save_best": "default_hooks.checkpoint.save_best",
+    "evaluation.metric": "val_evaluator.iou_types",
+    "evaluation": "val_evaluator",
+    "checkpoint_config": "default_hooks.checkpoint",
+    "log_config": "default_hooks.logger",
+    "dist_params": "env_cfg.dist_cfg",
+    "cudnn_benchmark": "env_cfg.cudnn_benchmark",
+    "seed": "randomness.seed",
+    "resume_from": "load_from",
+}
+
+
+def load_config(
+    path: str | Path, options: dict[str, Any] | None = None, work_dir: str | None = None, launcher: str = "none"
+) -> Config:
+    """Reads a config and applies what the command line changes.
+
+    All heads of a segmenter get the number of the data set's classes, see `set_classes`.
+
+    Args:
+        path: the config file.
+        options: `--cfg-options` as a flat dict with dotted keys, see `check_options`.
+        work_dir: output folder; None takes the config's, and without one `work_dirs/<config name>`.
+        launcher: 'none', 'pytorch', 'slurm' or 'mpi'.
+
+    Raises:
+        UserError: the file does not exist or is no config, or an option does not fit it. What the config's own Python
+            or a module that it imports raises passes as it is.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"config {path} does not exist: configs are under configs/segmentation and configs/tryon")
+    try:
+        config = Config.fromfile(path)
+    except SyntaxError as error:
+        raise UserError(_syntax_fault(path, error)) from error
+    except Exception as error:
+        if _comes_from_code(error):
+            raise
+        raise UserError(f"config {path} cannot be read: {type(error).__name__}: {error}") from error
+    if options:
+        check_options(config, options)
+        config.merge_from_dict(options)
+    set_classes(config, options or {})
+    for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        loader = config.get(name) or {}
+        if loader.get("num_workers") == 0:
+            loader.persistent_workers = False  # torch refuses to keep workers that there are none of
+    config.launcher = launcher
+    if work_dir is not None:
+        config.work_dir = work_dir
+    elif config.get("work_dir") is None:
+        config.work_dir = str(Path("work_dirs") / path.stem)
+    return config
+
+
+def _syntax_fault(path: Path, error: SyntaxError) -> str:
+    """Names file and line; mmengine parses configs without their names, but its frames know what it was reading."""
+    file, first = str(path), error
+    if error.filename and Path(error.filename).is_file():
+        file = error.filename
+    else:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            name = frame.f_locals.get("filename")
+            file = name if isinstance(name, str) and name.endswith(".py") else file
+        first = error.__context__ if isinstance(error.__context__, SyntaxError) else error
+    return f'SyntaxError in file "{file}", line {first.lineno}: {first.msg}: {(first.text or "").strip()}'
+
+
+def _comes_from_code(error: BaseException | None) -> bool:
+    """Whether an error went through Python code other than the readers': a config's own, or a module's."""
+    if isinstance(error, YAMLError):
+        return False
+    readers, library = (str(Path(mmengine.__file__).parent), __file__, "<frozen"), sysconfig.get_path("stdlib")
+    while error is not None:
+        for frame in traceback.extract_tb(error.__traceback__):
+            in_library = frame.filename.startswith(library) and "site-packages" not in frame.filename
+            if not frame.filename.startswith(readers) and not in_library:
+                return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def check_options(config: Config, options: Mapping[str, Any]) -> None:
+    """Checks `--cfg-options` before they are merged.
+
+    A key is known if the config has it, if the constructor of the `type` beside it takes it, or if it is in a dict that
+    a constructor takes whole (`metainfo`, say) and no misspelling of what stands there. A value must be of the kind
+    that the config has: a number, text, True or False, a list, a dict; or None.
+
+    Args:
+        config: as read from the file.
+        options: values by dotted key.
+
+    Raises:
+        UserError: an option is of no use; the message names the nearest known key.
+    """
+    for key, value in options.items():
+        _check_option(config, key, value, options)
+
+
+def _check_option(config: Config, key: str, value: Any, options: Mapping[str, Any]) -> None:
+    parts, node, open_below = key.split("."), dict(config.items()), False
+    for depth, part in enumerate(parts):
+        above = ".".join(parts[:depth])
+        if isinstance(node, list):
+            if not part.isdecimal() or int(part) >= len(node):
+                raise UserError(f"--cfg-options {key}: {above} of {config.filename} is a list of {len(node)} entries")
+            node, open_below = node[int(part)], False
+        elif not isinstance(node, Mapping):
+            raise UserError(f"--cfg-options {key}: {above} of {config.filename} is {node!r} and has no keys")
+        elif part in node:
+            # A dict without a type in one with a type is one of its constructor's arguments.
+            node, open_below = node[part], depth > 0 and ("type" in node or open_below)
+        else:
+            known, takes_any = _known_keys(node, above, options.get(f"{above}.type"))
+            if part in known or part == "_delete_":
+                return
+            if not (takes_any or (open_below and "type" not in node)) or get_close_matches(part, known, 1, 0.8):
+                raise UserError(_unknown(config, key, above, part, known))
+            return
+    if isinstance(value, Mapping) and isinstance(node, Mapping) and not value.get("_delete_"):
+        for name, inner in value.items():
+            _check_option(config, f"{key}.{name}", inner, options | {f"{key}.{n}": v for n, v in value.items()})
+        return
+    wanted, found = _kind(node), _kind(value)
+    if wanted and found and wanted != found:
+        hint = f": write {key}=[{value}]" if wanted == "list" else ""
+        raise UserError(
+            f"--cfg-options {key}: {config.filename} has a {wanted} there ({_short(node)}), and {_short(value)} is a "
+            f"{found}{hint}"
+        )
+
+
+def _known_keys(node: Mapping[str, Any], place: str, new_type: Any) -> tuple[list[str], bool]:
+    """The keys that a dict of a config may have, and whether its constructor takes any others as well."""
+    kind = new_type or node.get("type")
+    takers = _built_by(kind) if kind else _TAKERS.get(place, ())
+    known, takes_any = [*node, *_ALSO.get(place, ())], bool(kind) and not takers
+    for taker in takers:
+        names, more = arguments(taker)
+        known += names
+        takes_any |= more
+    return known, takes_any or place == "default_hooks"
+
+
+def _built_by(name: Any) -> list[Callable[..., Any]]:
+    """What mmengine's registries have under a name, in any scope; a config does not say which one will be asked."""
+    if not isinstance(name, str):
+        return [name]
+    roots = [registry for registry in vars(mmengine.registry).values() if isinstance(registry, Registry)]
+    scopes = ("mmdet", "seg_vton", "mmengine")
+    names = [name] if "." in name else [f"{scope}.{name}" for scope in scopes]
+    return [found for registry in roots for scoped in names if (found := registry.get(scoped)) is not None]
+
+
+def arguments(function: Callable[..., Any]) -> tuple[list[str], bool]:
+    """The names of a constructor's or function's arguments, inherited ones too, and whether it takes any others."""
+    names: list[str] = []
+    owners = [k.__init__ for k in function.__mro__[:-1] if "__init__" in vars(k)] if inspect.isclass(function) else []
+    for owner in owners or [function]:
+        parameters = inspect.signature(owner).parameters.values()
+        names += [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            return [name for name in names if name != "self"], False
+    return [name for name in names if name != "self"], bool(owners) or not inspect.isclass(function)
+
+
+def _unknown(config: Config, key: str, above: str, part: str, known: Sequence[str]) -> str:
+    """Says that a key is unknown: today's name of one of mmdet 2.x, or the nearest one."""
+    for old, new in _OLD_KEYS.items():
+        if key == old or key.startswith(f"{old}."):
+            return f"--cfg-options {key} is a key of mmdet 2.x: it is called {new}{key[len(old) :]} now"
+    beside = get_close_matches(part, known, 1, 0.6)
+    everywhere = list(_dotted(dict(config.items())))
+    same = [other for other in everywhere if other.rpartition(".")[2] == part]
+    prefix = f"{above}." if above else ""
+    beside = beside or (get_close_matches(part, known, 1, 0.0) if above and not same else [])
+    nearest = f"{prefix}{beside[0]}" if beside else (same or get_close_matches(key, everywhere, 1, 0.0) or [""])[0]
+    return f"--cfg-options {key}: {config.filename} has no {prefix}{part}; the nearest known key is {nearest}"
+
+
+def _dotted(node: Any, prefix: str = "") -> Iterator[str]:
+    """All keys of a config, the shallow ones first."""
+    items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
+    items = [(f"{prefix}{key}", value) for key, value in items]
+    yield from (key for key, _ in items)
+    for key, value in items:
+        yield from _dotted(value, f"{key}.")
+
+
+def _kind(value: Any) -> str:
+    """What an option's value must be to take the place of another; empty for what may be anything."""
+    kinds = {bool: "bool", (int, float): "number", str: "text", (list, tuple): "list", Mapping: "dict"}
+    return next((name for kind, name in kinds.items() if isinstance(value, kind)), "")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def set_classes(config: Config, options: Mapping[str, Any]) -> None:
+    """Makes a segmenter's data sets and heads agree on the classes, which a config names once.
+
+    The list is one of the command line; or else that of the data sets' `metainfo`, of a variable `metainfo` or
+    `classes` of the config, or the data set class's own. All data sets get it, and each head with a `num_classes` gets
+    their number, with a line in the log.
+
+    Args:
+        config: changed in place.
+        options: of the command line, already merged.
+
+    Raises:
+        UserError: two lists differ, or a name is no text or comes twice.
+    """
+    heads = list(_heads(config.get("model"), "model"))
+    sets = [d for name in ("train", "val", "test") for d in _datasets(config.get(f"{name}_dataloader") or {})]
+    if not heads or not sets:
+        return
+    on_command_line = [value for key, value in options.items() if key.rpartition(".")[2] == "classes"]
+    in_sets = [(dataset.get("metainfo") or {}).get("classes") for dataset in sets]
+    variables = [(config.get("metainfo") or {}).get("classes"), config.get("classes")]
+    lists = next(
+        (found for source in (on_command_line, in_sets, variables) if (found := list(filter(None, source)))), []
+    )
+    if not lists:
+        own = DATASETS.get(f"mmdet.{sets[0].type}") if isinstance(sets[0].get("type"), str) else sets[0].get("type")
+        classes = tuple(getattr(own, "METAINFO", {}).get("classes") or ())
+    else:
+        classes = tuple(lists[0])
+        if any(tuple(other) != classes for other in lists):
+            raise UserError(f"{config.filename}: {_short(classes)} and {_short(lists[-1])} are both named as classes")
+        if len(set(classes)) != len(classes) or not all(isinstance(name, str) for name in classes):
+            raise UserError(f"{config.filename}: classes must be names that differ, found {_short(classes)}")
+        for dataset in sets:
+            metainfo = dict(dataset.get("metainfo") or {})
+            if metainfo.get("classes") != classes and len(metainfo.get("palette", ())) != len(classes):
+                metainfo["palette"] = get_palette("random", len(classes))
+            dataset.metainfo = {**metainfo, "classes": classes}
+    wrong = [place for place, head in heads if classes and head["num_classes"] != len(classes)]
+    for _, head in heads:
+        head["num_classes"] = len(classes) or head["num_classes"]
+    if wrong:
+        print_log(f"{len(classes)} classes: num_classes of {', '.join(wrong)} set to it", logger="current")
+
+
+def _datasets(node: Mapping[str, Any]) -> Iterator[Any]:
+    """The data sets of a loader, taken out of wrappers such as `RepeatDataset` and `ConcatDataset`."""
+    inner = [node["dataset"]] if "dataset" in node else node.get("datasets", [])
+    for dataset in inner if isinstance(inner, list) else []:
+        if isinstance(dataset, Mapping):
+            yield from [dataset] if not {"dataset", "datasets"} & set(dataset) else _datasets(dataset)
+
+
+def _heads(node: Any, place: str) -> Iterator[tuple[str, Any]]:
+    """The dicts of a model with a number of classes; an RPN knows objects only."""
+    if isinstance(node, Mapping):
+        if "num_classes" in node and not place.endswith("rpn_head"):
+            yield place, node
+        for key, value in node.items():
+            yield from _heads(value, f"{place}.{key}")
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _heads(value, f"{place}.{index}")
