@@ -1,34 +1,9 @@
 import json
-import signal
 
 import pytest
 import torch
 
 from seg_vton.engine.checkpoint import load_checkpoint_file
-
-KILL_HOOK = """
-import os
-import signal
-
-from mmengine.hooks import Hook
-from mmengine.registry import HOOKS
-
-
-@HOOKS.register_module()
-class KillHook(Hook):
-    def __init__(self, iterations):
-        self.iterations = iterations
-
-    def after_train_iter(self, runner, **_):
-        if runner.iter + 1 == self.iterations:
-            os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-KILLED_CONFIG = """
-_base_ = "{base}"
-custom_imports = dict(imports=["seg_vton", "kill_hook"])
-custom_hooks = [*_base_.custom_hooks, dict(type="KillHook", iterations={iterations})]
-"""
 
 
 def log(work_dir):
@@ -41,14 +16,6 @@ def log(work_dir):
                 timeless = {key: value for key, value in entry.items() if "time" not in key}
                 entries.setdefault(entry["iter"], []).append(timeless)
     return entries
-
-
-def tensors(value, prefix=""):
-    """Every tensor in a nested value."""
-    if isinstance(value, torch.Tensor):
-        return {prefix: value}
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
-    return {key: leaf for name, part in items for key, leaf in tensors(part, f"{prefix}.{name}").items()}
 
 
 def test_training_writes_checkpoints_log_and_config(trained, tiny_config_file):
@@ -66,42 +33,6 @@ def test_training_writes_checkpoints_log_and_config(trained, tiny_config_file):
     assert any(not torch.equal(value, first[key]) for key, value in last["state_dict"].items())
     weights = last["state_dict"]["neck.fpn_convs.0.conv.weight"]
     assert weights.is_contiguous(memory_format=torch.channels_last)  # the base config's ChannelsLastHook
-
-
-@pytest.fixture(scope="module")
-def interrupted(cli, tiny_config_file, tmp_path_factory):
-    """Work dir of the training of `trained`, killed in the second of 3 epochs and resumed."""
-    folder = tmp_path_factory.mktemp("interrupted")
-    (folder / "kill_hook.py").write_text(KILL_HOOK)
-    killed = folder / "killed.py"
-    killed.write_text(KILLED_CONFIG.format(base=tiny_config_file, iterations=6))
-    ended = cli("train.py", killed, "--work-dir", folder / "run", env={"PYTHONPATH": str(folder)})
-    assert ended.returncode == -signal.SIGKILL, ended.stderr
-    assert not (folder / "run" / "epoch_2.pth").exists()
-    ended = cli("train.py", tiny_config_file, "--work-dir", folder / "run", "--resume")
-    assert ended.returncode == 0, ended.stderr
-    return folder / "run"
-
-
-def test_a_killed_and_resumed_training_logs_the_losses_of_an_uninterrupted_one(trained, interrupted):
-    whole, parts = log(trained), log(interrupted)
-    assert {iteration: len(entries) for iteration, entries in parts.items()} == {
-        **dict.fromkeys(range(1, 13), 1),
-        5: 2,  # killed after the sixth iteration, resumed from the end of the fourth; the log may lack the last line
-        **({6: 2} if len(parts[6]) == 2 else {}),
-    }
-    for iteration, entries in parts.items():
-        assert all(entry == whole[iteration][0] for entry in entries), iteration
-
-
-@pytest.mark.parametrize("name", ["epoch_1.pth", "epoch_2.pth", "epoch_3.pth"])
-def test_a_killed_and_resumed_training_has_the_weights_of_an_uninterrupted_one_bit_for_bit(trained, interrupted, name):
-    whole, parts = (load_checkpoint_file(folder / name) for folder in (trained, interrupted))
-    for part in ("state_dict", "optimizer"):
-        ours, theirs = tensors(parts[part]), tensors(whole[part])
-        assert len(ours) > 50
-        assert ours.keys() == theirs.keys()
-        assert [key for key in ours if not torch.equal(ours[key], theirs[key])] == []
 
 
 def test_two_processes_train_on_the_cpu(cli, tiny_config_file, tmp_path):
