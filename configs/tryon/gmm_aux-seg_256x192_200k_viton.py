@@ -1,5 +1,11 @@
-# Changes: an auxiliary decoder on the two extractors' features.
+# Changes: gmm_cp-vton with an auxiliary decoder on the two extractors' features.
 # Why: Ayush et al., their contribution in the first stage.
 # Costs: 1.0 GMAC a pair and 2.7 M parameters more than gmm_cp-vton.
-_base_ = ["./gmm_cp-vton_256x192_200k_viton.py", "../_base_/models/aux-seg.py"]
-model = dict(aux_head=_base_.aux_head)
+_base_ = [
+    "../_base_/models/gmm_aux-seg.py",
+    "../_base_/datasets/viton.py",
+    "../_base_/schedules/adam_200k.py",
+    "../_base_/tryon_runtime.py",
+]
+val_evaluator = dict(stage="gmm")
+test_evaluator = val_evaluator

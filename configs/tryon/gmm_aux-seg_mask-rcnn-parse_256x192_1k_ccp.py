@@ -1,7 +1,13 @@
 # Changes: gmm_aux-seg with parsing maps that Mask R-CNN predicts.
-# Why: the ablation of true parsing against predicted on real photographs, for the warp.
+# Why: true parsing maps against predicted ones on real photographs, for the warp.
 # Costs: as gmm_aux-seg; before it tools/parse.py over all photos.
-_base_ = ["./gmm_aux-seg_256x192_1k_ccp.py", "../_base_/datasets/mask-rcnn-parse_ccp.py"]
-train_dataloader = dict(dataset=dict(parse=_base_.train_parse))
-val_dataloader = dict(dataset=dict(parse=_base_.test_parse))
-test_dataloader = val_dataloader
+_base_ = [
+    "../_base_/models/gmm_aux-seg.py",
+    "../_base_/datasets/mask-rcnn-parse_ccp.py",
+    "../_base_/schedules/adam_1k.py",
+    "../_base_/tryon_runtime.py",
+]
+model = dict(loss_theta=dict(type="L1Loss", loss_weight=4.0))
+default_hooks = dict(checkpoint=dict(interval=250))
+val_evaluator = dict(stage="gmm")
+test_evaluator = val_evaluator

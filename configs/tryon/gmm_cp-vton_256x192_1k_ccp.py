@@ -4,18 +4,10 @@
 _base_ = [
     "../_base_/models/gmm.py",
     "../_base_/datasets/ccp-tryon.py",
-    "../_base_/schedules/adam_200k.py",
+    "../_base_/schedules/adam_1k.py",
     "../_base_/tryon_runtime.py",
 ]
 model = dict(loss_theta=dict(type="L1Loss", loss_weight=4.0))
+default_hooks = dict(checkpoint=dict(interval=250))
 val_evaluator = dict(stage="gmm")
 test_evaluator = val_evaluator
-
-# 1000 iterations: 500 at 5e-4, 500 falling to zero.
-max_iters = 1000
-train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
-optim_wrapper = dict(optimizer=dict(lr=5e-4))
-param_scheduler = [
-    dict(type="LinearLR", by_epoch=False, begin=500, end=max_iters + 1, start_factor=1.0, end_factor=0.0)
-]
-default_hooks = dict(checkpoint=dict(interval=250))

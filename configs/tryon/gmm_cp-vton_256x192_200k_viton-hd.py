@@ -1,5 +1,5 @@
-# Changes: CP-VTON's GMM on VITON-HD.
-# Why: the public successor of VITON, read down to the paper's size.
+# Changes: CP-VTON's GMM on VITON-HD, read down to the paper's size.
+# Why: the public successor of VITON.
 # Costs: 200k iterations of 4 pairs, 4.7 GMAC a pair forward; not run here (the data is given out on request).
 _base_ = [
     "../_base_/models/gmm.py",

@@ -1,5 +1,5 @@
-# Changes: nothing; the row that all other GMM rows differ from: CP-VTON's GMM on VITON.
-# Why: Ayush et al., the baseline of their table (with tom_cp-vton: FID 20.31, SSIM .698, MS-SSIM .744, PSNR 14.54).
+# Changes: nothing; all other GMM rows differ from this one: CP-VTON's GMM on VITON.
+# Why: Ayush et al., the baseline of their table, with tom_cp-vton.
 # Costs: 200k iterations of 4 pairs, 4.7 GMAC a pair forward; not run here (the data is withdrawn).
 _base_ = [
     "../_base_/models/gmm.py",

@@ -1,11 +1,12 @@
-# Changes: a second decoder on the U-Net's encoder; garments warped by gmm_aux-seg.
+# Changes: tom_aux-seg_gmm-cp-vton with garments warped by gmm_aux-seg.
 # Why: Ayush et al.'s full method on VITON-HD.
-# Costs: 1.5 GMAC a pair and 5.5 M parameters more than tom_cp-vton.
-_base_ = ["./tom_cp-vton_256x192_200k_viton-hd.py", "../_base_/models/aux-seg.py"]
-model = dict(
-    aux_head=_base_.aux_head,
-    warper=dict(
-        config="configs/tryon/gmm_aux-seg_256x192_200k_viton-hd.py",
-        checkpoint="work_dirs/gmm_aux-seg_256x192_200k_viton-hd/iter_200000.pth",
-    ),
-)
+# Costs: as tom_aux-seg_gmm-cp-vton.
+_base_ = [
+    "../_base_/models/tom_aux-seg.py",
+    "../_base_/datasets/viton-hd.py",
+    "../_base_/schedules/adam_200k.py",
+    "../_base_/tryon_runtime.py",
+]
+model = dict(warper=dict(config="configs/tryon/gmm_aux-seg_256x192_200k_viton-hd.py"))
+val_evaluator = dict(stage="tom")
+test_evaluator = val_evaluator

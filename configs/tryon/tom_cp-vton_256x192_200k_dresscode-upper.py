@@ -7,11 +7,6 @@ _base_ = [
     "../_base_/schedules/adam_200k.py",
     "../_base_/tryon_runtime.py",
 ]
-model = dict(
-    warper=dict(
-        config="configs/tryon/gmm_cp-vton_256x192_200k_dresscode-upper.py",
-        checkpoint="work_dirs/gmm_cp-vton_256x192_200k_dresscode-upper/iter_200000.pth",
-    )
-)
+model = dict(warper=dict(config="configs/tryon/gmm_cp-vton_256x192_200k_dresscode-upper.py"))
 val_evaluator = dict(stage="tom")
 test_evaluator = val_evaluator

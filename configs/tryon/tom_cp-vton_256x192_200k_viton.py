@@ -1,4 +1,4 @@
-# Changes: nothing; the row that all other TOM rows differ from: CP-VTON's TOM on VITON.
+# Changes: nothing; all other TOM rows differ from this one: CP-VTON's TOM on VITON.
 # Why: Ayush et al., the baseline of their table (FID 20.31, SSIM .698, MS-SSIM .744, PSNR 14.54).
 # Costs: 200k iterations of 4 pairs, 8.5 GMAC a pair forward and the GMM's; not run here (the data is withdrawn).
 _base_ = [
@@ -7,11 +7,6 @@ _base_ = [
     "../_base_/schedules/adam_200k.py",
     "../_base_/tryon_runtime.py",
 ]
-model = dict(
-    warper=dict(
-        config="configs/tryon/gmm_cp-vton_256x192_200k_viton.py",
-        checkpoint="work_dirs/gmm_cp-vton_256x192_200k_viton/iter_200000.pth",
-    )
-)
+model = dict(warper=dict(config="configs/tryon/gmm_cp-vton_256x192_200k_viton.py"))
 val_evaluator = dict(stage="tom")
 test_evaluator = val_evaluator

@@ -1,5 +1,0 @@
-# Changes: an auxiliary decoder on the two extractors' features.
-# Why: Ayush et al.'s first stage on the paper doll.
-# Costs: 1.0 GMAC a pair and 2.7 M parameters more than gmm_cp-vton.
-_base_ = ["./gmm_cp-vton_256x192_200k_paper-doll.py", "../_base_/models/aux-seg.py"]
-model = dict(aux_head=_base_.aux_head)

@@ -1,5 +1,0 @@
-# Changes: tom_aux-seg with garments warped by gmm_cp-vton.
-# Why: the row with auxiliary learning in TOM alone, on the paper doll.
-# Costs: as tom_aux-seg; it uses the GMM of tom_cp-vton.
-_base_ = ["./tom_cp-vton_256x192_200k_paper-doll.py", "../_base_/models/aux-seg.py"]
-model = dict(aux_head=_base_.aux_head)
