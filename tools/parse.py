@@ -18,7 +18,6 @@ from mmengine.config import DictAction
 
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import ToolParser, exit_on_user_error
-from seg_vton.labels import SPACES
 from seg_vton.parsing.instances import SCORE_THR
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.parsing.run import Outcome, parse_photos, start_processes
@@ -36,7 +35,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--write", nargs="+", choices=list(KINDS), default=["coco", "label-map"], help="default: coco label-map"
     )
-    parser.add_argument("--label-space", choices=list(SPACES), help="of the label maps (default: the segmenter's own)")
+    parser.add_argument("--label-space", metavar="NAME", help="of the label maps (default: the segmenter's own)")
     parser.add_argument(
         "--score-thr", type=float, default=SCORE_THR, help="leave out instances below (default: %(default)s)"
     )

@@ -10,18 +10,11 @@ from seg_vton.labels import DEEPFASHION15
 GAP = 0.22
 """What hides the garment is filled up to this width, as a share of the square root of the garment's area."""
 
-
-_HIDING = tuple(DEEPFASHION15.id_of(name) for name in ("hair", "bag", "belt", "neckwear"))
-
-
 # What is worn or held over an upper garment; background, legs and trousers beside it never are.
+_HIDING = tuple(DEEPFASHION15.id_of(name) for name in ("hair", "bag", "belt", "neckwear"))
 _SKIN = DEEPFASHION15.id_of("skin")
-
-
-_INPAINT_RADIUS = 3
-
-
-_EDGE = 5
+_RADIUS = 3  # pixels around a painted one that its color is taken from
+_EDGE = 5  # pixels: labels are off by half of it at their edges
 
 
 def hidden_parts(mask: np.ndarray, label_map: np.ndarray) -> np.ndarray:
@@ -55,7 +48,7 @@ def fill_hidden(photo: np.ndarray, mask: np.ndarray, hidden: np.ndarray) -> np.n
         everywhere else.
     """
     # Inpainting takes in what is around, so there the garment's nearest color stands in for arm, hair and background.
-    # Labels are a pixel or two off at their edges: those pixels are painted too, and nothing is taken from them.
+    # Pixels at the edges of labels are painted too, and nothing is taken from them.
     edge = np.ones((_EDGE, _EDGE), np.uint8)
     source = cv2.erode(mask.view(np.uint8), edge).astype(bool)
     source = source if source.any() else mask
@@ -65,5 +58,5 @@ def fill_hidden(photo: np.ndarray, mask: np.ndarray, hidden: np.ndarray) -> np.n
     colors = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
     colors[nearest[source]] = photo[source]
     painted = cv2.dilate(hidden.view(np.uint8), edge)
-    filled = cv2.inpaint(colors[nearest], painted, _INPAINT_RADIUS, cv2.INPAINT_TELEA)
+    filled = cv2.inpaint(colors[nearest], painted, _RADIUS, cv2.INPAINT_TELEA)
     return np.where((painted.astype(bool) | ~mask)[..., None], filled, photo)

@@ -19,7 +19,6 @@ OTHERS = 0.1
 SPECK = 0.01
 """Parts of the garment up to this share of it are specks of the labels and left out."""
 
-
 _UPPER = unions(DEEPFASHION15.name).upper
 
 
@@ -41,10 +40,7 @@ def upper_garment(label_map: np.ndarray, choice: Choice) -> np.ndarray | None:
         if areas.max() < (1 - OTHERS) * areas.sum():
             return None
         ids = (_UPPER[int(areas.argmax())],)
-    return _without_specks(np.isin(label_map, ids))
-
-
-def _without_specks(mask: np.ndarray) -> np.ndarray:
+    mask = np.isin(label_map, ids)
     count, parts, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
     large = stats[:, cv2.CC_STAT_AREA] > SPECK * np.count_nonzero(mask)
     large[0] = False  # the background
