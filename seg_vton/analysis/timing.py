@@ -1,15 +1,19 @@
-"""Timing in which only ratios inside one run count: candidates take turns, peaks are measured beside them."""
+"""Time and memory of forms that take turns: only ratios inside one run count, and peaks are measured beside them."""
 
 from __future__ import annotations
 
-import statistics
+import json
+import resource
+import sys
+import tempfile
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import median
 from typing import Any, TypeVar
 
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 from seg_vton.progress import track
 
@@ -17,24 +21,10 @@ Job = Callable[[], Any]
 Name = TypeVar("Name", bound=Hashable)
 
 
-def _seconds(job: Job) -> float:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    job()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
 def turns(names: Iterable[Name], number: int) -> list[Name]:
-    """The order of a round, so that no form always runs first, last, or after the same other one.
+    """The order of round `number`, so that no form always runs first, last, or after the same other one.
 
     Every second round the order moves on by one; the rounds between them have their predecessor's order backwards.
-
-    Args:
-        names: the forms, as they were listed.
-        number: of the round, from 0 on.
     """
     order = list(names)
     first = number // 2 % max(len(order), 1)
@@ -48,7 +38,8 @@ def interleave(jobs: Mapping[Name, Job], rounds: int, warmup: int = 1, calls: in
     Args:
         jobs: name -> what to time. `turns` says in which order.
         rounds: counted rounds.
-        warmup: rounds before, not counted; 0 where all jobs have run already.
+        warmup: rounds before, not counted; 0 where all jobs have run already. (`torch.utils.benchmark` calls a job at
+            least three times for each measurement, which is minutes where a step takes ten seconds.)
         calls: how often a job runs in its turn; more than once where once takes too little time to be measured well.
 
     Returns:
@@ -57,54 +48,42 @@ def interleave(jobs: Mapping[Name, Job], rounds: int, warmup: int = 1, calls: in
     seconds: dict[Name, list[float]] = {name: [] for name in jobs}
     for number in track(range(-warmup, rounds), "timing"):
         for name in turns(jobs, number):
-            elapsed = _seconds(partial(_repeat, jobs[name], calls)) / calls
+            elapsed = _seconds(jobs[name], calls)
             if number >= 0:
                 seconds[name].append(elapsed)
     return seconds
 
 
-def _repeat(job: Job, calls: int) -> None:
+def _seconds(job: Job, calls: int = 1) -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    start = time.perf_counter()
     for _ in range(calls):
         job()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return (time.perf_counter() - start) / calls
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
     """Median, minimum and maximum."""
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
-
-
-def speedup(baseline: Sequence[float], own: Sequence[float]) -> dict[str, float]:
-    """How many times faster than the baseline: median, minimum and maximum of the ratios inside the rounds."""
-    return spread([theirs / ours for theirs, ours in zip(baseline, own, strict=True)])
+    return {"median": median(values), "min": min(values), "max": max(values)}
 
 
 def compared(own: Sequence[float], baseline: Sequence[float]) -> dict[str, Any]:
-    """What a report has of a form's time.
+    """What a report has of a form's time: `seconds` of each round, their spread, and that of the rounds' ratios.
 
     Args:
         own: its seconds in each round.
-        baseline: those of the form it is compared with.
-
-    Returns:
-        `seconds` of each round, their `median`, `min` and `max`, and `speedup` with the same three of the ratios.
+        baseline: those of the form it is compared with; `speedup` has how many times faster than it.
     """
-    return {"seconds": list(own), **spread(own), "speedup": speedup(baseline, own)}
+    ratios = [theirs / ours for theirs, ours in zip(baseline, own, strict=True)]
+    return {"seconds": list(own), **spread(own), "speedup": spread(ratios)}
 
 
 def accelerator() -> torch.device:
     """Where benchmarks run: the GPU where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-@contextmanager
-def _tf32() -> Iterator[None]:
-    """Lets a GPU's float32 matrix products use TF32, as cuDNN's convolutions do unless told otherwise."""
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def matmul_peak(size: int = 2048, rounds: int = 8) -> float:
@@ -119,16 +98,60 @@ def matmul_peak(size: int = 2048, rounds: int = 8) -> float:
     device = accelerator()
     size = size if device.type == "cpu" else 4 * size
     a, b = (torch.randn(size, size, device=device) for _ in range(2))
-    with _tf32():
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32
+    try:
         return 2 * size**3 / min(_seconds(lambda: a @ b) for _ in range(rounds)) / 1e9
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def copy_peak(mebibytes: int = 256, rounds: int = 8) -> float:
-    """The best copy of a block far larger than the caches, in GB/s, bytes read plus bytes written.
-
-    Where there is a GPU it is a copy in the GPU's memory.
-    """
+    """The best copy of a block far larger than the caches, in GB/s, bytes read plus bytes written."""
     source = torch.zeros(mebibytes << 18, device=accelerator())
     target = torch.empty_like(source)
     best = min(_seconds(lambda: target.copy_(source)) for _ in range(rounds))
     return 2 * source.numel() * source.element_size() / best / 1e9
+
+
+def peak_bytes(job: Job) -> int:
+    """The most that PyTorch's allocators hold at a time during `job`, beyond what they held before.
+
+    It is the allocators' own account, so it is the same in every run. On the CPU, what was there before and is released
+    during `job` makes no room. Where there is a GPU, its peak is added to the CPU's; there it does, so that jobs that
+    are compared must start with the same kinds of things in memory.
+    """
+    gpu = torch.cuda.is_available()
+    if gpu:
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        job()
+    on_gpu = torch.cuda.max_memory_allocated() - before if gpu else 0
+    with tempfile.TemporaryDirectory() as folder:
+        trace = Path(folder) / "trace.json"
+        profiler.export_chrome_trace(str(trace))
+        events = json.loads(trace.read_text())["traceEvents"]
+    events = [e["args"] | {"ts": e["ts"]} for e in events if e["name"] == "[memory]" and e["args"]["Device Type"] == 0]
+    # PyTorch reports the release of a block from before the profile only if it happens to know the size, from an
+    # earlier profile; so none of these count.
+    live: dict[int, int] = {}
+    total = peak = 0
+    for event in sorted(events, key=lambda event: event["ts"]):
+        size = event["Bytes"]
+        if size > 0:
+            live[event["Addr"]] = size
+        total += size if size > 0 else -live.pop(event["Addr"], 0)
+        peak = max(peak, total)
+    return on_gpu + peak
+
+
+def resident_bytes() -> int:
+    """The most that this process has had in physical memory since it was forked; what it forked from counts too.
+
+    Growth of this number misses pages that the process got by the fork and then wrote to, which the system copies, and
+    memory that takes the place of what was given back before.
+    """
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux KiB

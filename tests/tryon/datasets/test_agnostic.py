@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from torchvision.transforms import functional as F
 
-from seg_vton.analysis.tryon_data_benchmark import published_inputs
+from seg_vton.analysis.published import published_inputs
 from seg_vton.labels import SPACES
 from seg_vton.tryon.datasets import agnostic
 from seg_vton.tryon.datasets.dataset import person_inputs

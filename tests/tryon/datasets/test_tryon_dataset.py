@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from PIL import Image
 from torchvision.transforms import functional as F
 
-from seg_vton.analysis.tryon_data_benchmark import published_inputs
+from seg_vton.analysis.published import published_inputs
 from seg_vton.errors import UserError
 from seg_vton.labels import IGNORE_INDEX, LabelConversionError, convert, get_space, save_palette_png
 from seg_vton.registry import DATASETS

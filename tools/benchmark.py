@@ -1,0 +1,84 @@
+"""Measures how fast the parts are, beside the usual ways to write each, and writes the figures to one JSON.
+
+  ops         CARAFE against the usual ways to write it
+  detector    a training step and an inference of R50-FPN Mask R-CNN in mmdet's settings and ours, and of CARAFE-FPN
+  tryon       training steps of GMM and TOM against CP-VTON's published form
+  data        items a second through the data pipelines against plain and published forms
+  evaluation  COCO's average precision by faster-coco-eval, as seg_vton calls it, against pycocotools
+
+`--suite cpu` runs all of them with GPUs hidden; it needs 7 GB and a machine with nothing else running. `--suite gpu`
+has ops, detector and tryon. docs/benchmarks.md says how to read the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import multiprocessing
+import os
+import time
+import traceback
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from seg_vton import machine
+from seg_vton.analysis.benchmark_table import benchmark_tables
+from seg_vton.analysis.benchmarks import BENCHMARKS, run
+from seg_vton.errors import UserError, exit_on_user_error
+from seg_vton.files import read_json, refuse_existing, write_json
+
+SUITES = {"cpu": tuple(BENCHMARKS), "gpu": ("ops", "detector", "tryon")}  # data and evaluation use no GPU
+
+
+def parse_args() -> argparse.Namespace:
+    """Which, how often, where to."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--suite", nargs="+", choices=[*SUITES, *BENCHMARKS], required=True, help="what to measure")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="where to write, after each")
+    parser.add_argument("--rounds", type=int, default=5, help="counted rounds of each (default 5)")
+    parser.add_argument("--quick", action="store_true", help="tiny inputs: shows that it runs, measures nothing")
+    parser.add_argument("--overwrite", action="store_true", help="replace what FILE.json has of these; the rest stays")
+    return parser.parse_args()
+
+
+def measure(args: argparse.Namespace) -> None:
+    """Runs each benchmark in a process of its own, so that none inherits another's memory; one may fail alone."""
+    names = [name for suite in args.suite for name in SUITES.get(suite, (suite,))]
+    if "gpu" in args.suite and not torch.cuda.is_available():
+        raise UserError(f"--suite gpu needs a CUDA GPU, and torch {torch.__version__} finds none")
+    if "cpu" in args.suite:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    refuse_existing(args.out, args.overwrite)
+    console, content, failed = Console(stderr=True), {"benchmarks": {}}, []
+    if args.out.exists():
+        content = read_json(args.out)
+        if not isinstance(content, dict) or "benchmarks" not in content:
+            raise UserError(f"{args.out} is not a report of tools/benchmark.py: choose another --out")
+    facts = {"rounds": args.rounds, "quick": args.quick, "code": machine.code_version()}
+    facts["command"] = machine.command_line()
+    for name in names:
+        console.print(f"[bold]{name}[/bold], {args.rounds} rounds")
+        started = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        load, start = [round(load, 2) for load in os.getloadavg()], time.perf_counter()
+        try:
+            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
+                report = executor.submit(run, name, args.rounds, args.quick).result()
+        except Exception:  # whatever it is, the others' figures are worth having
+            traceback.print_exc()
+            failed.append(name)
+            continue
+        moment = {"started": started, "load_average": load, "seconds": time.perf_counter() - start}
+        content["benchmarks"][name] = {**facts, **moment, "report": report}
+        write_json(args.out, content, overwrite=True, indent=1)
+        print(benchmark_tables(args.out, [name]), flush=True)
+    if failed:
+        raise UserError(f"{', '.join(failed)} failed, as said above: run --suite {' '.join(failed)} --overwrite again")
+
+
+if __name__ == "__main__":
+    arguments = parse_args()
+    with exit_on_user_error():
+        measure(arguments)
