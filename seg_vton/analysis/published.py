@@ -117,9 +117,8 @@ class PublishedTOM(nn.Module):
         down = block.down(x)
         if block.inner is not None:
             down = torch.cat([down, self._level(block.inner, down)], 1)
-        for layer in block.model[-4:]:
-            down = layer(down)
-        return down
+        relu, _, conv, norm = block.model[-4:]
+        return norm(conv(F.interpolate(relu(down), scale_factor=2, mode="bilinear")))
 
 
 def published_inputs(

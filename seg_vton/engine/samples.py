@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
@@ -129,3 +130,10 @@ def _image_fault(path: str) -> str:
         return "" if mmcv.imread(path) is not None else "it is no whole image"
     except (*BROKEN_IMAGE, cv2.error) as error:
         return str(error) or type(error).__name__
+
+
+@atexit.register
+def _release_all() -> None:
+    """Lets workers end that are still there: multiprocessing, which ends them after this, waits for them for ever."""
+    for samples in SeededSamples.alive:
+        samples.release_workers()

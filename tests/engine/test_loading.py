@@ -117,3 +117,16 @@ def test_a_death_that_is_announced_after_its_connections_are_gone_is_explained(f
 def test_other_errors_pass():
     with pytest.raises(RuntimeError, match="ours"), explain_faults():
         raise RuntimeError("ours")
+
+
+def test_workers_are_released_at_the_end_of_the_process():
+    """Multiprocessing would wait for them for ever: they take no notice of its SIGTERM."""
+    from seg_vton.engine import samples
+
+    class Numbers(samples.SeededSamples):
+        pass
+
+    numbers = Numbers()
+    assert not numbers._released
+    samples._release_all()
+    assert numbers._released
