@@ -27,7 +27,7 @@ from rich.console import Console
 from seg_vton import machine
 from seg_vton.analysis.benchmark_table import benchmark_tables
 from seg_vton.analysis.benchmarks import BENCHMARKS, run
-from seg_vton.errors import UserError, exit_on_user_error
+from seg_vton.errors import ToolParser, UserError, exit_on_user_error
 from seg_vton.files import read_json, refuse_existing, write_json
 
 SUITES = {"cpu": tuple(BENCHMARKS), "gpu": ("ops", "detector", "tryon")}  # data and evaluation use no GPU
@@ -35,7 +35,7 @@ SUITES = {"cpu": tuple(BENCHMARKS), "gpu": ("ops", "detector", "tryon")}  # data
 
 def parse_args() -> argparse.Namespace:
     """Which, how often, where to."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", nargs="+", choices=[*SUITES, *BENCHMARKS], required=True, help="what to measure")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="where to write, after each")
     parser.add_argument("--rounds", type=int, default=5, help="counted rounds of each (default 5)")
