@@ -6,7 +6,7 @@ import argparse
 
 from mmengine.config import DictAction
 
-from seg_vton.engine import launch, testing
+from seg_vton.engine import halves, launch, testing
 from seg_vton.errors import ToolParser, exit_on_user_error
 from seg_vton.processes import leave_process_group
 
@@ -18,7 +18,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("checkpoint", help="checkpoint file; the result is written beside it as JSON")
     parser.add_argument(
         "--split",
-        choices=testing.SPLITS,
+        choices=halves.all_splits(),
         default="test",
         help="the config's data to test on; test-unpaired (others' garments) and train are for try-on",
     )
@@ -45,11 +45,12 @@ def main() -> None:
     args = parse_args()
     with exit_on_user_error():
         config = launch.load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
-        testing.select_split(config, args.split)
+        half = halves.half_of(config)
+        half.select_split(config, args.split)
         if args.show or args.show_dir:
-            testing.enable_painting(config, args.show, args.show_dir, args.wait_time)
+            half.enable_painting(config, args.show, args.show_dir, args.wait_time)
         if args.tta:
-            testing.enable_tta(config)
+            half.enable_tta(config)
         testing.run(config, args.checkpoint, args.out, args.overwrite)
         leave_process_group()
 

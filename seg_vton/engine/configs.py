@@ -195,7 +195,7 @@ def _check_option(config: Config, key: str, value: Any, options: Mapping[str, An
 def _known_keys(node: Mapping[str, Any], place: str, new_type: Any) -> tuple[list[str], bool]:
     """The keys that a dict of a config may have, and whether its constructor takes any others as well."""
     kind = new_type or node.get("type")
-    takers = _built_by(kind) if kind else _TAKERS.get(place, ())
+    takers = built_by(kind) if kind else _TAKERS.get(place, ())
     known, takes_any = [*node, *_ALSO.get(place, ())], bool(kind) and not takers
     for taker in takers:
         names, more = arguments(taker)
@@ -204,7 +204,7 @@ def _known_keys(node: Mapping[str, Any], place: str, new_type: Any) -> tuple[lis
     return known, takes_any or place == "default_hooks"
 
 
-def _built_by(name: Any) -> list[Callable[..., Any]]:
+def built_by(name: Any) -> list[Callable[..., Any]]:
     """What mmengine's registries have under a name, in any scope; a config does not say which one will be asked."""
     if not isinstance(name, str):
         return [name]
@@ -275,7 +275,7 @@ def set_classes(config: Config, options: Mapping[str, Any]) -> None:
         UserError: two lists differ, or a name is no text or comes twice.
     """
     heads = list(_heads(config.get("model"), "model"))
-    sets = [d for name in ("train", "val", "test") for d in _datasets(config.get(f"{name}_dataloader") or {})]
+    sets = [d for name in ("train", "val", "test") for d in data_sets(config.get(f"{name}_dataloader") or {})]
     if not heads or not sets:
         return
     on_command_line = [value for key, value in options.items() if key.rpartition(".")[2] == "classes"]
@@ -305,12 +305,12 @@ def set_classes(config: Config, options: Mapping[str, Any]) -> None:
         print_log(f"{len(classes)} classes: num_classes of {', '.join(wrong)} set to it", logger="current")
 
 
-def _datasets(node: Mapping[str, Any]) -> Iterator[Any]:
+def data_sets(node: Mapping[str, Any]) -> Iterator[Any]:
     """The data sets of a loader, taken out of wrappers such as `RepeatDataset` and `ConcatDataset`."""
     inner = [node["dataset"]] if "dataset" in node else node.get("datasets", [])
     for dataset in inner if isinstance(inner, list) else []:
         if isinstance(dataset, Mapping):
-            yield from [dataset] if not {"dataset", "datasets"} & set(dataset) else _datasets(dataset)
+            yield from [dataset] if not {"dataset", "datasets"} & set(dataset) else data_sets(dataset)
 
 
 def _heads(node: Any, place: str) -> Iterator[tuple[str, Any]]:

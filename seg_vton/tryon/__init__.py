@@ -3,6 +3,6 @@
 Importing the package registers everything that configs name.
 """
 
-from seg_vton.tryon import datasets, metrics, models, visualization
+from seg_vton.tryon import datasets, half, metrics, models, visualization
 
-__all__ = ["datasets", "metrics", "models", "visualization"]
+__all__ = ["datasets", "half", "metrics", "models", "visualization"]

@@ -5,6 +5,7 @@ import torch
 from mmengine.config import Config
 
 from seg_vton.engine import launch, testing
+from seg_vton.engine.halves import Half, half_of
 from seg_vton.errors import UserError
 
 
@@ -26,18 +27,19 @@ def test_the_split_chooses_data_and_evaluator():
         for what in ("dataloader", "evaluator")
     }
     config = Config(parts)
-    testing.select_split(config, "test")
+    assert type(half_of(config)) is Half
+    half_of(config).select_split(config, "test")
     assert (config.test_dataloader.name, config.test_evaluator.name) == ("test dataloader", "test evaluator")
-    testing.select_split(config, "val")
+    half_of(config).select_split(config, "val")
     assert (config.test_dataloader.name, config.test_evaluator.name) == ("val dataloader", "val evaluator")
     for split in ("test-unpaired", "train"):
         with pytest.raises(UserError, match=f"has no {split} split"):
-            testing.select_split(config, split)
+            half_of(config).select_split(config, split)
 
 
 def test_tta_flips_after_all_of_the_pipeline_but_packing(config):
     model = config.model.to_dict()
-    testing.enable_tta(config)
+    half_of(config).enable_tta(config)
     assert config.model.type == "InstanceTTAModel"
     assert config.model.module.to_dict() == model
     steps = config.test_dataloader.dataset.pipeline
@@ -51,13 +53,13 @@ def test_tta_flips_after_all_of_the_pipeline_but_packing(config):
 def test_a_configs_own_tta_is_taken(config):
     config.tta_model = {"type": "InstanceTTAModel", "tta_cfg": {"max_per_img": 7}}
     config.tta_pipeline = [{"type": "LoadImageFromFile"}]
-    testing.enable_tta(config)
+    half_of(config).enable_tta(config)
     assert config.model.tta_cfg.max_per_img == 7
     assert [step.type for step in config.test_dataloader.dataset.pipeline] == ["LoadImageFromFile"]
 
 
 def test_painting_is_switched_on(config):
-    testing.enable_painting(config, show=False, show_dir="pictures", wait_time=2.0)
+    half_of(config).enable_painting(config, show=False, show_dir="pictures", wait_time=2.0)
     hook = config.default_hooks.visualization
     assert hook == {
         "type": "DetVisualizationHook",
@@ -68,7 +70,7 @@ def test_painting_is_switched_on(config):
     }
     config.default_hooks.pop("visualization")
     with pytest.raises(UserError, match=r"no default_hooks\.visualization"):
-        testing.enable_painting(config, True, None, 2.0)
+        half_of(config).enable_painting(config, True, None, 2.0)
 
 
 def refused(config, match, *args, **kwargs):
@@ -90,7 +92,7 @@ def test_files_are_checked_before_anything_is_built(config, checkpoint, tmp_path
 
 def test_a_result_with_tta_has_a_name_of_its_own(config, checkpoint, tmp_path):
     (tmp_path / "epoch_1.tiny-val-tta.json").write_text("{}")
-    testing.enable_tta(config)
+    half_of(config).enable_tta(config)
     refused(config, r"epoch_1\.tiny-val-tta\.json exists already", checkpoint)
 
 

@@ -7,6 +7,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from seg_vton.engine import launch, testing
+from seg_vton.engine.halves import half_of
 from seg_vton.errors import UserError
 from seg_vton.registry import build_model
 
@@ -41,30 +42,30 @@ def refused(config, match, *arguments, **options):
 def test_the_split_chooses_pairs_and_the_results_name(configs):
     config = configs["tom"]
     paired = dict(config.test_dataloader.dataset)
-    testing.select_split(config, "test")
+    half_of(config).select_split(config, "test")
     assert config.test_dataloader.dataset == paired
-    testing.select_split(config, "test-unpaired")
+    half_of(config).select_split(config, "test-unpaired")
     assert config.test_dataloader.dataset == paired | {"pairs": "test_unpaired_pairs.txt"}
     assert config.test_evaluator.split == "test-unpaired"
-    testing.select_split(config, "train")
+    half_of(config).select_split(config, "train")
     assert config.test_dataloader.dataset == config.train_dataloader.dataset
     assert config.test_evaluator.split == "train"
-    testing.select_split(config, "val")
+    half_of(config).select_split(config, "val")
     assert config.test_dataloader.dataset == paired
 
 
 def test_a_config_without_unpaired_garments_is_told_so(configs):
     configs["tom"].pop("unpaired")
     with pytest.raises(UserError, match=r"tom_tiny\.py has no test-unpaired split.*`unpaired`"):
-        testing.select_split(configs["tom"], "test-unpaired")
+        half_of(configs["tom"]).select_split(configs["tom"], "test-unpaired")
 
 
 def test_what_is_for_detections_is_refused(configs):
     with pytest.raises(UserError, match="--tta is for segmentation"):
-        testing.enable_tta(configs["tom"])
+        half_of(configs["tom"]).enable_tta(configs["tom"])
     for show, folder in ((True, None), (False, "pictures")):
         with pytest.raises(UserError, match="pass --out DIR"):
-            testing.enable_painting(configs["tom"], show, folder, 2.0)
+            half_of(configs["tom"]).enable_painting(configs["tom"], show, folder, 2.0)
 
 
 def test_a_bare_state_dict_is_tested(configs, tom, tmp_path):

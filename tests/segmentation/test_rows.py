@@ -5,7 +5,7 @@ import pytest
 from mmengine.config import Config
 
 import seg_vton  # noqa: F401  before mmdet
-from seg_vton.engine.testing import enable_tta
+from seg_vton.engine.halves import half_of
 from seg_vton.segmentation.rows import describe_row
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "segmentation").glob("mask-rcnn_r50_*.py"))
@@ -60,7 +60,7 @@ def test_a_resumed_training_keeps_where_it_started_from():
 def test_test_time_augmentation_is_a_fact_of_the_row():
     config = named("sgd-lr0.02")
     plain = describe_row(config)
-    enable_tta(config)
+    half_of(config).enable_tta(config)
     assert describe_row(config) == plain | {"test_time_augmentation": True}
 
 

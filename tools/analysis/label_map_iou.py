@@ -12,6 +12,7 @@ import argparse
 from mmengine.config import DictAction
 
 from seg_vton.engine import launch, testing
+from seg_vton.engine.halves import half_of
 from seg_vton.errors import ToolParser, exit_on_user_error
 from seg_vton.parsing.evaluation import judge_label_maps
 from seg_vton.parsing.instances import SCORE_THR
@@ -41,7 +42,7 @@ def main() -> None:
     args = parse_args()
     with exit_on_user_error():
         config = launch.load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
-        testing.select_split(config, args.split)
+        half_of(config).select_split(config, args.split)
         judge_label_maps(
             config,
             score_thr=args.score_thr,
