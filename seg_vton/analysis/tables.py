@@ -305,9 +305,8 @@ def fault_table(records: pd.DataFrame) -> str:
 # ---- the command line, which is also what stands in a document's markers
 
 
-def parser(description: str | None = None) -> argparse.ArgumentParser:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which files, and what of them."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "paths",
         nargs="+",
@@ -325,11 +324,10 @@ def parser(description: str | None = None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--all-rows", action="store_true", help="also the papers' rows that were not run")
     parser.add_argument("--per-class", action="store_true", help="also AP or IoU of every class")
-    return parser
 
 
 def render(args: argparse.Namespace, root: Path = Path()) -> str:
-    """The tables that `args`, of `parser`, ask for; paths are relative to `root`.
+    """The tables that the arguments of `add_arguments` ask for; paths are relative to `root`.
 
     Raises:
         UserError: a file is missing, broken or of another kind, or nothing is left to show.
@@ -390,8 +388,10 @@ def fill(path: str | Path) -> None:
 
 def filled(text: str, root: Path) -> str:
     """The text of a document in `root` with the tables that its markers ask for."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
 
     def table(found: re.Match[str]) -> str:
-        return f"{found[1]}\n{render(parser().parse_args(shlex.split(found[2])), root)}\n\n{found[3]}"
+        return f"{found[1]}\n{render(parser.parse_args(shlex.split(found[2])), root)}\n\n{found[3]}"
 
     return _MARKED.sub(table, text)

@@ -1,3 +1,4 @@
+import argparse
 import json
 from pathlib import Path
 
@@ -76,7 +77,9 @@ def read(text):
 
 
 def table(*arguments):
-    return tables.render(tables.parser().parse_args([str(argument) for argument in arguments]))
+    parser = argparse.ArgumentParser()
+    tables.add_arguments(parser)
+    return tables.render(parser.parse_args([str(argument) for argument in arguments]))
 
 
 def test_seeds_of_a_row_share_a_line(tmp_path):

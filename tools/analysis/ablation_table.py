@@ -12,7 +12,7 @@ tool, with paths relative to the document.
 
 from __future__ import annotations
 
-import sys
+import argparse
 
 from seg_vton.analysis import tables
 from seg_vton.errors import ToolParser, exit_on_user_error
@@ -21,19 +21,17 @@ from seg_vton.files import write_text
 
 def main() -> None:
     """Prints, writes or fills."""
-    if "--fill" in sys.argv[1:2]:
-        parser = ToolParser()
-        parser.add_argument("--fill", nargs="+", metavar="FILE.md")
-        files = parser.parse_args().fill
-        with exit_on_user_error():
-            for file in files:
-                tables.fill(file)
-        return
-    parser = tables.parser(__doc__)
+    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    tables.add_arguments(parser)
+    parser.add_argument("--fill", action="store_true", help="PATHs are Markdown files: make their tables anew")
     parser.add_argument("--out", metavar="FILE", help="write to a file instead of printing")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing FILE")
     args = parser.parse_args()
     with exit_on_user_error():
+        if args.fill:
+            for path in args.paths:
+                tables.fill(path)
+            return
         text = tables.render(args) + "\n"
         if args.out:
             write_text(args.out, text, args.overwrite)
