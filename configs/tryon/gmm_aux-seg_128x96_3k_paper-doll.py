@@ -9,5 +9,3 @@ _base_ = [
 ]
 model = dict(image_size=(128, 96), base_channels=32, aux_head=dict(base_channels=32, max_channels=128))
 default_hooks = dict(checkpoint=dict(interval=500))
-val_evaluator = dict(stage="gmm")
-test_evaluator = val_evaluator

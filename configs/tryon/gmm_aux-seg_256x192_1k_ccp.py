@@ -9,5 +9,3 @@ _base_ = [
 ]
 model = dict(loss_theta=dict(type="L1Loss", loss_weight=4.0))
 default_hooks = dict(checkpoint=dict(interval=250))
-val_evaluator = dict(stage="gmm")
-test_evaluator = val_evaluator

@@ -7,5 +7,3 @@ _base_ = [
     "../_base_/schedules/adam_200k.py",
     "../_base_/tryon_runtime.py",
 ]
-val_evaluator = dict(stage="gmm")
-test_evaluator = val_evaluator

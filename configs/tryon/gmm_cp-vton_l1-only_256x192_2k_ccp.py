@@ -8,5 +8,3 @@ _base_ = [
     "../_base_/tryon_runtime.py",
 ]
 default_hooks = dict(checkpoint=dict(interval=250))
-val_evaluator = dict(stage="gmm")
-test_evaluator = val_evaluator

@@ -9,5 +9,3 @@ _base_ = [
 ]
 model = dict(align_corners=False)
 param_scheduler = []  # the published scheduler is made and never stepped
-val_evaluator = dict(stage="gmm")
-test_evaluator = val_evaluator

@@ -14,5 +14,3 @@ model = dict(
     warper=dict(config="configs/tryon/gmm_aux-seg_128x96_3k_paper-doll.py"),
 )
 default_hooks = dict(checkpoint=dict(interval=500))
-val_evaluator = dict(stage="tom")
-test_evaluator = val_evaluator

@@ -9,5 +9,3 @@ _base_ = [
 ]
 model = dict(loss_perceptual=None, warper=dict(config="configs/tryon/gmm_aux-seg_256x192_1k_ccp.py"))
 default_hooks = dict(checkpoint=dict(interval=250))
-val_evaluator = dict(stage="tom")
-test_evaluator = val_evaluator

@@ -8,5 +8,3 @@ _base_ = [
     "../_base_/tryon_runtime.py",
 ]
 model = dict(warper=dict(config="configs/tryon/gmm_cp-vton_256x192_200k_viton.py"))
-val_evaluator = dict(stage="tom")
-test_evaluator = val_evaluator

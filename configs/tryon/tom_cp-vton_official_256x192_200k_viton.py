@@ -13,5 +13,3 @@ train_dataloader = dict(dataset=warps)
 val_dataloader = dict(dataset=warps)
 test_dataloader = val_dataloader
 param_scheduler = []  # the published scheduler is made and never stepped
-val_evaluator = dict(stage="tom")
-test_evaluator = val_evaluator

@@ -28,7 +28,6 @@ from seg_vton.tryon.metrics.networks import (
     frechet_distance,
 )
 
-STAGES = ("gmm", "tom")
 METRIC_NAMES = ("FID", "LPIPS", "SSIM", "MS-SSIM", "PSNR", "mIoU", "warped-mask IoU", "warped-garment L1")
 PAIRED, UNPAIRED = "paired", "unpaired"
 UNPAIRED_WITH_TRUTH = "unpaired, against the data set's truth"
@@ -51,6 +50,8 @@ class TryOnMetrics(BaseMetric):
     the predictions with the photographs of the same pairs' persons. SSIM, MS-SSIM, PSNR, FID and LPIPS are of 8-bit
     images, as the PNGs of the results have them. What cannot be computed is left out, with the reason in the report.
 
+    A GMM, whose predictions have no `try_on`, is judged by its segmentation and warp alone.
+
     After `compute_metrics` the attribute `report` has everything as a plain dict: `task`, `stage`, `dataset`, `split`,
     `images`, `image_size` ([H, W] in pixels), `pairs`, `label_space`, `metrics` (by name, only what was computed),
     `not_reported` (reasons by name), `per_class` (`pixels` and `IoU` by class name), `per_image` (`names` as
@@ -60,12 +61,11 @@ class TryOnMetrics(BaseMetric):
     Args:
         dataset: the data set's name for tables, such as 'paper-doll'.
         split: the split's name for tables, such as 'test'.
-        stage: 'gmm' (segmentation and warp alone) or 'tom'.
         inception_weights: file of torch-fidelity's InceptionV3 for FID; None, or a missing file, leaves FID out.
         alexnet_weights: file of torchvision's AlexNet for LPIPS; None, or a missing file, leaves LPIPS out.
 
     Raises:
-        UserError: the stage is unknown or a file of weights is not what it should be; later, an item lacks a tensor.
+        UserError: a file of weights is not what it should be.
     """
 
     default_prefix = "tryon"
@@ -74,30 +74,24 @@ class TryOnMetrics(BaseMetric):
         self,
         dataset: str,
         split: str,
-        stage: str,
         inception_weights: str | None = None,
         alexnet_weights: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if stage not in STAGES:
-            raise UserError(f"TryOnMetrics: stage is {stage!r}, it must be one of {', '.join(STAGES)}")
-        self.dataset, self.split, self.stage = dataset, split, stage
+        self.dataset, self.split = dataset, split
         self.report: dict[str, Any] = {}
         self._not_reported: dict[str, str] = {}
-        self._inception = self._lpips = None
-        if stage == "tom":
-            files = (inception_weights, INCEPTION_FILE, "inception_weights")
-            self._inception = self._load("FID", InceptionFeatures, *files)
-            self._lpips = self._load("LPIPS", PerceptualDistance, alexnet_weights, ALEXNET_FILE, "alexnet_weights")
+        files = (inception_weights, INCEPTION_FILE, "inception_weights")
+        self._inception = self._load("FID", InceptionFeatures, *files)
+        self._lpips = self._load("LPIPS", PerceptualDistance, alexnet_weights, ALEXNET_FILE, "alexnet_weights")
 
     def _load(self, name: str, build: Callable[[str], Any], path: str | None, file: str, option: str) -> Any | None:
-        """The network of a measure, or None and a line in the log where its file is missing."""
+        """The network of a measure; None where its file is missing, which the report says."""
         if path is not None and Path(path).expanduser().is_file():
             return build(path)
         now = "None" if path is None else "no file of this name"
         self._not_reported[name] = _NO_FILE.format(file, option, now)
-        MMLogger.get_current_instance().info(f"{name} is not reported: {self._not_reported[name]}")
         return None
 
     def process(self, data_batch: Mapping[str, Any], data_samples: Sequence[dict[str, Any]]) -> None:
@@ -106,12 +100,12 @@ class TryOnMetrics(BaseMetric):
         Args:
             data_batch: `inputs` with the truth, batched: `image` `(B, 3, H, W)` in [-1, 1], `parse` `(B, H, W)` ids or
                 255, `parse_cloth` and `parse_cloth_mask`; optionally `target` and `target_parse`.
-            data_samples: the predictions as dicts with the items' metainfo: `try_on` `(3, H, W)` in [-1, 1] (stage
-                'tom'), `warped_cloth`, `warped_mask` `(1, H, W)` in [0, 1] and, of a model with an auxiliary head,
-                `seg_map` `(H, W)`.
+            data_samples: the predictions as dicts with the items' metainfo: `try_on` `(3, H, W)` in [-1, 1] of a TOM,
+                `warped_cloth`, `warped_mask` `(1, H, W)` in [0, 1] and, of a model with an auxiliary head, `seg_map`
+                `(H, W)`.
 
         Raises:
-            UserError: a prediction lacks `try_on`, is not finite, or has labels that the label space has not.
+            UserError: a prediction is not finite, or has labels that the label space has not.
         """
         for index, sample in enumerate(data_samples):
             _refuse_nan(sample)
@@ -119,13 +113,14 @@ class TryOnMetrics(BaseMetric):
             inputs = {key: values[index].to(device) for key, values in data_batch["inputs"].items()}
             truth = _truth(inputs, sample)
             row = {
+                "stage": "tom" if "try_on" in sample else "gmm",
                 "name": f"{Path(sample['person']).stem}_{Path(sample['garment']).stem}",
                 "pairs": PAIRED if sample["paired"] else UNPAIRED_WITH_TRUTH if truth else UNPAIRED,
                 "size": tuple(inputs["image"].shape[-2:]),
                 "space": sample["label_space"],
                 **self._overlaps(sample, truth),
             }
-            if self.stage == "tom":
+            if "try_on" in sample:
                 row |= self._image_numbers(sample, inputs, truth)
             self.results.append(row)
 
@@ -142,8 +137,6 @@ class TryOnMetrics(BaseMetric):
     def _image_numbers(
         self, sample: Mapping[str, Any], inputs: Mapping[str, Tensor], truth: Mapping[str, Tensor]
     ) -> dict[str, Any]:
-        if "try_on" not in sample:
-            raise UserError("TryOnMetrics: the model predicts no `try_on`; is it a GMM? Then set stage='gmm'")
         row: dict[str, Any] = {}
         if self._inception is not None:
             images = torch.stack([sample["try_on"], inputs["image"]])
@@ -171,13 +164,13 @@ class TryOnMetrics(BaseMetric):
         Raises:
             UserError: paired and unpaired items, sizes or label spaces are mixed.
         """
-        pairs, size, space = (_shared(results, key) for key in ("pairs", "size", "space"))
+        stage, pairs, size, space = (_shared(results, key) for key in ("stage", "pairs", "size", "space"))
         confusions = [row["confusion"] for row in results if "confusion" in row]
         per_class = _per_class(np.sum(confusions, axis=0), space) if confusions else {}
-        metrics, missing = self._numbers(results, per_class, pairs, size)
+        metrics, missing = self._numbers(results, per_class, stage, pairs, size)
         self.report = {
             "task": "tryon",
-            "stage": self.stage,
+            "stage": stage,
             "dataset": self.dataset,
             "split": self.split,
             "images": len(results),
@@ -188,13 +181,18 @@ class TryOnMetrics(BaseMetric):
             "not_reported": missing,
             "per_class": per_class,
             "per_image": _per_image(results, metrics),
-            "convention": self._convention(metrics, pairs, size, len(results)),
+            "convention": self._convention(metrics, stage, pairs, size, len(results)),
         }
         self._log()
         return {name.lower().replace("-", "_").replace(" ", "_"): value for name, value in metrics.items()}
 
     def _numbers(
-        self, results: Sequence[Mapping[str, Any]], per_class: Mapping[str, Any], pairs: str, size: tuple[int, int]
+        self,
+        results: Sequence[Mapping[str, Any]],
+        per_class: Mapping[str, Any],
+        stage: str,
+        pairs: str,
+        size: tuple[int, int],
     ) -> tuple[dict[str, float], dict[str, str]]:
         """The metrics by name and, of those of this stage that there are not, the reasons."""
         values = {name: [row[name] for row in results if row.get(name) is not None] for name in METRIC_NAMES}
@@ -205,14 +203,14 @@ class TryOnMetrics(BaseMetric):
         if len(features) > 1:
             numbers["FID"] = frechet_distance(*np.stack(features, axis=1))
         metrics = {name: numbers[name] for name in METRIC_NAMES if name in numbers and np.isfinite(numbers[name])}
-        wanted = METRIC_NAMES if self.stage == "tom" else METRIC_NAMES[-3:]
+        wanted = METRIC_NAMES if stage == "tom" else METRIC_NAMES[-3:]
         reasons = {**_reasons(pairs, size), **self._not_reported}
         if np.isinf(numbers.get("PSNR", 0)):
             reasons["PSNR"] = f"it is infinite: {int(np.isinf(values['PSNR']).sum())} images equal their target"
         return metrics, {name: reasons[name] for name in wanted if name not in metrics}
 
     def _convention(
-        self, metrics: Mapping[str, float], pairs: str, size: tuple[int, int], count: int
+        self, metrics: Mapping[str, float], stage: str, pairs: str, size: tuple[int, int], count: int
     ) -> dict[str, str]:
         known = {**image_quality.CONVENTIONS, **overlap.CONVENTIONS, "warped-garment L1": _WARPED_L1}
         known |= {
@@ -221,7 +219,7 @@ class TryOnMetrics(BaseMetric):
             if network is not None
         }
         images = f"{count} images, {pairs}; {size[0]} x {size[1]} pixels (height x width)"
-        if self.stage == "tom":
+        if stage == "tom":
             images += "; RGB rounded to 8 bits, data range 1 after division by 255"
         return {"images": images, **{name: known[name] for name in metrics}}
 
