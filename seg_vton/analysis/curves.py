@@ -7,39 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
+import pandas as pd
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter1d
 
 from seg_vton.errors import UserError
 from seg_vton.files import atomic_path
 
-Curves = dict[str, tuple[np.ndarray, np.ndarray]]
 
-_COLUMNS = 3
-
-
-def _records(path: Path) -> list[dict]:
-    """The log's lines; the last may be in the middle of being written by a run that goes on."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    records = []
-    for number, line in enumerate(lines, 1):
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            if number < len(lines):
-                raise UserError(f"{path}, line {number}: not JSON ({error}): the log is broken there") from None
-    return records
-
-
-def read_curves(work_dir: str | Path) -> Curves:
+def read_curves(work_dir: str | Path) -> pd.DataFrame:
     """Reads what a run logged while it trained.
 
     Args:
         work_dir: the run's folder. Where it was resumed, a later log takes over from the iteration it starts at.
 
     Returns:
-        By name, `loss...` and accuracies (`acc`, percent): iterations, int64 `(N,)`, and values, float64 `(N,)`.
+        float64 columns `loss...` and accuracies (`...acc`, percent) by iteration; NaN where one was not logged.
 
     Raises:
         UserError: there is no log, it is broken, or it has no training iteration yet.
@@ -50,21 +33,21 @@ def read_curves(work_dir: str | Path) -> Curves:
         raise UserError(f"{work_dir} has no */vis_data/scalars.json: is it the work dir of a training run?")
     by_iteration: dict[int, dict[str, float]] = {}
     for log in logs:
-        training = [record for record in _records(log) if "loss" in record]
-        start = min((record["step"] for record in training), default=0)
-        by_iteration = {step: record for step, record in by_iteration.items() if step < start or not training}
-        by_iteration.update((record["step"], record) for record in training)
+        records, lines = [], log.read_text(encoding="utf-8").splitlines()
+        for number, line in enumerate(lines, 1):
+            try:
+                records.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                if number < len(lines):  # the last may be in the middle of being written
+                    raise UserError(f"{log}, line {number}: not JSON ({error}): the log is broken there") from None
+        training = {record["step"]: record for record in records if "loss" in record}
+        if training:
+            start = min(training)
+            by_iteration = {step: record for step, record in by_iteration.items() if step < start} | training
     if not by_iteration:
         raise UserError(f"{work_dir}: no training iteration is logged yet in {', '.join(map(str, logs))}")
-    names = dict.fromkeys(
-        name for record in by_iteration.values() for name in record if name.startswith("loss") or name.endswith("acc")
-    )
-    return {name: _curve(by_iteration, name) for name in names}
-
-
-def _curve(by_iteration: dict[int, dict[str, float]], name: str) -> tuple[np.ndarray, np.ndarray]:
-    steps = sorted(step for step, record in by_iteration.items() if name in record)
-    return np.array(steps), np.array([by_iteration[step][name] for step in steps], dtype=np.float64)
+    frame = pd.DataFrame.from_dict(by_iteration, orient="index").sort_index()
+    return frame[[name for name in frame if name.startswith("loss") or name.endswith("acc")]].astype(np.float64)
 
 
 def smooth(values: np.ndarray) -> np.ndarray:
@@ -92,20 +75,6 @@ def run_names(work_dirs: Sequence[str | Path]) -> list[str]:
     return ["/".join(part[-depth:]) for part in parts]
 
 
-def _draw(axes: Axes, name: str, runs: dict[str, Curves]) -> None:
-    """One scalar of all runs: as logged thin and pale, smoothed on top."""
-    for index, curves in enumerate(runs.values()):
-        if name not in curves:
-            continue
-        steps, values = curves[name]
-        axes.plot(steps, values, color=f"C{index}", alpha=0.3, linewidth=0.8)
-        axes.plot(steps, smooth(values), color=f"C{index}", linewidth=1.4)
-    axes.set_title(f"{name} (%)" if name.endswith("acc") else name, fontsize=10)
-    axes.set_xlabel("iteration", fontsize=8)
-    axes.tick_params(labelsize=8)
-    axes.grid(alpha=0.25)
-
-
 def draw_curves(work_dirs: Sequence[str | Path], out: str | Path, overwrite: bool = False) -> None:
     """Draws a panel for each scalar with a line for each run.
 
@@ -119,14 +88,21 @@ def draw_curves(work_dirs: Sequence[str | Path], out: str | Path, overwrite: boo
     """
     runs = dict(zip(run_names(work_dirs), map(read_curves, work_dirs), strict=True))
     names = list(dict.fromkeys(name for curves in runs.values() for name in curves))
-    rows = -(-len(names) // _COLUMNS)
-    legend_height = 0.22 * len(runs) + 0.1  # inches
-    figure = Figure(figsize=(3.6 * _COLUMNS, 2.6 * rows + legend_height), layout="constrained")
+    rows, columns = -(-len(names) // 3), 3
+    figure = Figure(figsize=(3.6 * columns, 2.6 * rows + 0.22 * len(runs) + 0.1), layout="constrained")  # inches
     if Path(out).suffix.removeprefix(".") not in figure.canvas.get_supported_filetypes():
         raise UserError(f"{out}: the name must end in an image format such as .png, .pdf or .svg")
-    grid = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, name in zip(grid, names, strict=False):
-        _draw(axes, name, runs)
+        for index, curves in enumerate(runs.values()):
+            if name in curves:
+                curve = curves[name].dropna()
+                axes.plot(curve.index, curve, color=f"C{index}", alpha=0.3, linewidth=0.8)
+                axes.plot(curve.index, smooth(curve.to_numpy()), color=f"C{index}", linewidth=1.4)
+        axes.set_title(f"{name} (%)" if name.endswith("acc") else name, fontsize=10)
+        axes.set_xlabel("iteration", fontsize=8)
+        axes.tick_params(labelsize=8)
+        axes.grid(alpha=0.25)
     for axes in grid[len(names) :]:
         axes.set_axis_off()
     handles = [grid[0].plot([], [], color=f"C{index}", label=name)[0] for index, name in enumerate(runs)]

@@ -9,25 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from mmdet.apis import inference_detector
-from mmdet.registry import DATASETS, MODELS
+from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
-from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from PIL import Image
 from pycocotools import mask as coco_mask
 
 from seg_vton.coco import rle_area
-from seg_vton.engine.checkpoint import load_checkpoint_file, load_weights, trained_classes
-from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
 from seg_vton.files import atomic_path, read_json, refuse_existing
+from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.pictures.drawing import Instance, draw_instances, sheet
 from seg_vton.progress import track
 
-RAW, GROUND_TRUTH = "image", "ground truth"
 SHEET = "panels.png"
 
 
@@ -38,14 +33,12 @@ class Source:
     Attributes:
         name: the column's title.
         predictions: COCO results that `tools/test.py --out` wrote, or None.
-        config: the model's config where there are no predictions.
-        checkpoint: the model's weights where there are no predictions.
+        model: config and checkpoint where there are no predictions.
     """
 
     name: str
     predictions: Path | None = None
-    config: Path | None = None
-    checkpoint: Path | None = None
+    model: tuple[Path, Path] | None = None
 
 
 def parse_source(text: str) -> Source:
@@ -55,12 +48,12 @@ def parse_source(text: str) -> Source:
         UserError: the text is neither.
     """
     name, _, value = text.partition("=")
-    config, comma, checkpoint = value.rpartition(",")
+    config, _, checkpoint = value.rpartition(",")
     if name and value.endswith(".json"):
         return Source(name, predictions=Path(value))
-    if not (name and comma and config and checkpoint):
+    if not (name and config and checkpoint):
         raise UserError(f"model {text!r}: write NAME=CONFIG,CHECKPOINT or NAME=PREDICTIONS.json")
-    return Source(name, config=Path(config), checkpoint=Path(checkpoint))
+    return Source(name, model=(Path(config), Path(checkpoint)))
 
 
 class Photographs:
@@ -94,9 +87,8 @@ class Photographs:
         by_text = {str(image_id): image_id for image_id in self.path_of}
         found = []
         for text in wanted:
-            matches = (
-                [by_text[text]] if text in by_text else [i for i, path in self.path_of.items() if path.match(text)]
-            )
+            by_name = [image_id for image_id, path in self.path_of.items() if path.match(text)]
+            matches = [by_text[text]] if text in by_text else by_name
             if len(matches) != 1:
                 some = ", ".join(f"{i} ({self.path_of[i].name})" for i in (matches or list(self.path_of))[:5])
                 what = f"{len(matches)} images are called" if matches else "no image has the id or file name"
@@ -148,109 +140,44 @@ def read_predictions(path: Path, photographs: Photographs, ids: Sequence[Any], s
         raise UserError(f"{path} is not a list of COCO results with masks: `tools/test.py --out FILE.json` writes one")
     found: dict[Any, list[Instance]] = {image_id: [] for image_id in ids}
     for row in rows:
-        if row["image_id"] not in photographs.path_of or row["category_id"] not in photographs.dataset.cat2label:
+        image_id, rle = row["image_id"], row["segmentation"]
+        if image_id not in photographs.path_of or row["category_id"] not in photographs.dataset.cat2label:
             raise UserError(
-                f"{path}: image {row['image_id']} or category {row['category_id']} is not in "
-                f"{photographs.dataset.ann_file}: these are predictions on other data; choose the --split they are of"
+                f"{path}: image {image_id} or category {row['category_id']} is not in {photographs.dataset.ann_file}: "
+                "these are predictions on other data; choose the --split they are of"
             )
-        if row["image_id"] in found and row["score"] >= score_thr:
-            mask = _decode(row["segmentation"], photographs.size_of[row["image_id"]], path)
+        if image_id in found and row["score"] >= score_thr:
+            try:
+                rle_area(rle, *photographs.size_of[image_id])
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise UserError(
+                    f"{path}: a mask is broken or of another image ({error}); is the --split right?"
+                ) from None
             label = photographs.dataset.cat2label[row["category_id"]]
-            found[row["image_id"]].append(photographs.instance(label, mask, row["score"]))
+            mask = coco_mask.decode(rle).astype(bool)
+            found[image_id].append(photographs.instance(label, mask, row["score"]))
     return found
-
-
-def _decode(rle: dict[str, Any], size: tuple[int, int], path: Path) -> np.ndarray:
-    """A mask, bool `(H, W)`; `size` is the photograph's (width, height)."""
-    try:
-        rle_area(rle, *size)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: a mask is broken or of another image ({error}); is the --split right?") from None
-    return coco_mask.decode(rle).astype(bool)
-
-
-def load_detector(config_path: Path, checkpoint: Path, classes: Sequence[str], device: str) -> torch.nn.Module:
-    """Builds a detector for `inference_detector`.
-
-    mmdet's `init_detector` goes on without a word when the checkpoint is of another architecture; this does not.
-
-    Args:
-        config_path: the model's config.
-        checkpoint: its weights; read without running anything in the file.
-        classes: the data set's classes, which the checkpoint's must be.
-        device: a torch device.
-
-    Raises:
-        UserError: a file is missing or broken, or the weights do not fit the config or the classes.
-    """
-    config = load_config(config_path)
-    if config.model.backbone.get("init_cfg"):
-        config.model.backbone.init_cfg = None  # the checkpoint has the backbone too
-    init_default_scope(config.get("default_scope", "mmdet"))
-    model = MODELS.build(config.model)
-    content = load_checkpoint_file(checkpoint, map_location="cpu")
-    load_weights(model, content, checkpoint)
-    trained = trained_classes(content) or tuple(classes)
-    if trained != tuple(classes):
-        raise UserError(f"checkpoint {checkpoint} knows the classes {', '.join(trained)}, not {', '.join(classes)}")
-    model.cfg = config
-    return model.to(device).eval()
 
 
 def predict(
-    source: Source, photographs: Photographs, ids: Sequence[Any], score_thr: float
-) -> dict[Any, list[Instance]]:
-    """Runs a model on photographs, as its config's test pipeline has it.
-
-    Args:
-        source: config and checkpoint.
-        photographs: the data set.
-        ids: the photographs wanted.
-        score_thr: instances below this score are left out.
-
-    Returns:
-        Instances by image id.
+    model: tuple[Path, Path], photographs: Photographs, ids: Sequence[Any], score_thr: float
+) -> dict[Any, list]:
+    """Instances by image id that a model finds, given its config and checkpoint.
 
     Raises:
-        UserError: see `load_detector`.
+        UserError: a file is missing or broken, or the weights do not fit the config or the data set's classes.
     """
-    model = load_detector(source.config, source.checkpoint, photographs.classes, get_device())
+    parser = ClothingParser(*model, score_thr=score_thr, one_per_class=False)
+    if parser.classes != tuple(photographs.classes):
+        raise UserError(
+            f"checkpoint {model[1]} knows the classes {', '.join(parser.classes)}, not {', '.join(photographs.classes)}"
+        )
     found = {}
-    for image_id in track(ids, source.name):
-        predicted = inference_detector(model, str(photographs.path_of[image_id])).pred_instances.cpu()
-        kept = predicted[predicted.scores >= score_thr]
-        entries = zip(kept.labels.tolist(), kept.masks.numpy(), kept.scores.tolist(), strict=True)
-        found[image_id] = [photographs.instance(label, mask.astype(bool), score) for label, mask, score in entries]
+    for image_id in track(ids, model[1].name):
+        parsing = parser(photographs.load(image_id)[0])
+        entries = zip(parsing.labels.tolist(), parsing.masks, parsing.scores.tolist(), strict=True)
+        found[image_id] = [photographs.instance(label - 1, mask, score) for label, mask, score in entries]
     return found
-
-
-def _slug(text: str) -> str:
-    """A name that is a file name everywhere."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "unnamed"
-
-
-def panel_paths(out: Path, titles: Sequence[str], ids: Sequence[Any], overwrite: bool) -> dict[tuple[Any, str], Path]:
-    """`OUT/IMAGE_ID/COLUMN.png` by image id and title, before anything is computed.
-
-    Raises:
-        UserError: two columns would have one file name, or a file exists and `overwrite` is False.
-    """
-    slugs = [_slug(title) for title in titles]
-    if len(set(slugs)) < len(slugs):
-        raise UserError(f"the columns {', '.join(titles)} need names that differ in letters and digits")
-    paths = {
-        (image_id, title): out / _slug(str(image_id)) / f"{slug}.png"
-        for image_id in ids
-        for title, slug in zip(titles, slugs, strict=True)
-    }
-    for path in (out / SHEET, *paths.values()):
-        refuse_existing(path, overwrite)
-    return paths
-
-
-def _save(path: Path, panel: np.ndarray, overwrite: bool) -> None:
-    with atomic_path(path, overwrite) as temporary:
-        Image.fromarray(panel).save(temporary)
 
 
 def draw_panels(
@@ -279,12 +206,15 @@ def draw_panels(
     Raises:
         UserError: a panel exists, a name comes twice, or a source is at fault.
     """
-    out = Path(out)
-    titles = [RAW, GROUND_TRUTH, *(source.name for source in sources)]
-    paths = panel_paths(out, titles, ids, overwrite)
+    out, titles = Path(out), ["image", "ground truth", *(source.name for source in sources)]
+    if len({_slug(title) for title in titles}) < len(titles):
+        raise UserError(f"the columns {', '.join(titles)} need names that differ in letters and digits")
+    paths = {(i, title): out / _slug(str(i)) / f"{_slug(title)}.png" for i in ids for title in titles}
+    for path in (out / SHEET, *paths.values()):  # before anything is computed
+        refuse_existing(path, overwrite)
     predicted = [
-        predict(source, photographs, ids, score_thr)
-        if source.predictions is None
+        predict(source.model, photographs, ids, score_thr)
+        if source.model
         else read_predictions(source.predictions, photographs, ids, score_thr)
         for source in sources
     ]
@@ -298,3 +228,13 @@ def draw_panels(
         rows.append((f"{photographs.path_of[image_id].name}, id {image_id}", panels))
     _save(out / SHEET, sheet(titles, rows, f"predictions with a score of {score_thr:g} or more"), overwrite)
     return out / SHEET
+
+
+def _slug(text: str) -> str:
+    """A name that is a file name everywhere."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "unnamed"
+
+
+def _save(path: Path, panel: np.ndarray, overwrite: bool) -> None:
+    with atomic_path(path, overwrite) as temporary:
+        Image.fromarray(panel).save(temporary)

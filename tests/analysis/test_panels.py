@@ -14,7 +14,6 @@ from PIL import Image
 from seg_vton.analysis.panels import (
     Photographs,
     draw_panels,
-    load_detector,
     parse_source,
     predict,
     read_predictions,
@@ -117,7 +116,7 @@ def call(monkeypatch, tool, *arguments):
 def test_sources_are_files_or_models():
     assert parse_source("a=x.json").predictions == Path("x.json")
     both = parse_source("b=c,d/e.py,f.pth")
-    assert (both.name, both.config, both.checkpoint) == ("b", Path("c,d/e.py"), Path("f.pth"))
+    assert (both.name, both.model) == ("b", (Path("c,d/e.py"), Path("f.pth")))
     for text in ("x.json", "=x.json", "a=config.py", "a=,b", "a=b,"):
         with pytest.raises(UserError, match="write NAME=CONFIG,CHECKPOINT or NAME=PREDICTIONS"):
             parse_source(text)
@@ -209,7 +208,7 @@ def test_columns_need_names_of_their_own(photographs, data, tmp_path, names):
 def test_a_model_predicts_what_the_test_run_predicts(photographs, data, checkpoint, tmp_path, monkeypatch):
     predictions = tmp_path / "p.json"
     call(monkeypatch, "test.py", data / "tiny.py", checkpoint, "--out", predictions, "--work-dir", tmp_path / "work")
-    by_model = predict(parse_source(f"a={data / 'tiny.py'},{checkpoint}"), photographs, [2], score_thr=0.0)[2]
+    by_model = predict((data / "tiny.py", checkpoint), photographs, [2], score_thr=0.0)[2]
     by_file = read_predictions(predictions, photographs, [2], score_thr=0.0)[2]
     assert len(by_model) > 0
     assert [(one.name, pytest.approx(one.score, abs=1e-5)) for one in by_model] == [(o.name, o.score) for o in by_file]
@@ -219,30 +218,12 @@ def test_a_model_predicts_what_the_test_run_predicts(photographs, data, checkpoi
     assert (row["neck"], row["learning_rate"], row["backbone"]) == ("FPN", 0.7, "ResNet-18")
 
 
-def test_weights_of_another_model_or_other_classes_are_refused(data, checkpoint, tmp_path):
+def test_weights_of_other_classes_are_refused(photographs, data, checkpoint, tmp_path):
     content = torch.load(checkpoint, weights_only=True)
-    weights = {key: value for key, value in content["state_dict"].items() if "mask_head" not in key}
-    torch.save({"state_dict": weights}, tmp_path / "other.pth")
-    with pytest.raises(UserError, match=r"other\.pth does not fit the model of the config .*mask_head"):
-        load_detector(data / "tiny.py", tmp_path / "other.pth", CLOTHING_CLASSES, "cpu")
-    with pytest.raises(UserError, match=r"knows the classes top, .*, not cat, dog"):
-        load_detector(data / "tiny.py", checkpoint, ("cat", "dog"), "cpu")
-    with pytest.raises(UserError, match=r"none\.pth does not exist"):
-        load_detector(data / "tiny.py", tmp_path / "none.pth", CLOTHING_CLASSES, "cpu")
-
-
-def test_weights_saved_of_a_wrapped_model_are_loaded(data, checkpoint, tmp_path):
-    content = torch.load(checkpoint, weights_only=True)
-    torch.save({f"module.{key}": value for key, value in content["state_dict"].items()}, tmp_path / "wrapped.pth")
-    loaded = load_detector(data / "tiny.py", tmp_path / "wrapped.pth", CLOTHING_CLASSES, "cpu").state_dict()
-    assert all(value.equal(content["state_dict"][key]) for key, value in loaded.items())
-
-
-@pytest.mark.parametrize("meta", ["by hand", {"dataset_meta": "by hand"}, {"dataset_meta": {"classes": 15}}])
-def test_a_checkpoint_whose_meta_tells_no_classes_is_taken_for_the_data_sets(data, checkpoint, tmp_path, meta):
-    weights = torch.load(checkpoint, weights_only=True)["state_dict"]
-    torch.save({"state_dict": weights, "meta": meta}, tmp_path / "foreign.pth")
-    assert load_detector(data / "tiny.py", tmp_path / "foreign.pth", CLOTHING_CLASSES, "cpu").training is False
+    content["meta"]["dataset_meta"]["classes"] = CLOTHING_CLASSES[::-1]
+    torch.save(content, tmp_path / "other.pth")
+    with pytest.raises(UserError, match=r"other\.pth knows the classes face, .*, not top, "):
+        predict((data / "tiny.py", tmp_path / "other.pth"), photographs, [2], 0.5)
 
 
 def test_the_tools_say_what_is_wrong_without_a_traceback(data, tmp_path, monkeypatch, capsys):
