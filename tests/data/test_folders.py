@@ -42,3 +42,9 @@ def test_markers(tmp_path):
     assert read_marker(tmp_path) == {}
     make(tmp_path / "set", "doll", "first")
     assert read_marker(tmp_path / "set")["label_space"] == "lip20"
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot write to .*file"):
+        make(tmp_path / "file" / "set", "doll", "first")

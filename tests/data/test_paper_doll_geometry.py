@@ -19,7 +19,7 @@ from seg_vton.data.paper_doll.body import (
     sample_posture,
     solve_arm,
 )
-from seg_vton.data.paper_doll.canvas import Canvas, Patch, rasterize, soften
+from seg_vton.data.paper_doll.canvas import LABELS, Canvas, Patch, rasterize, soften
 from seg_vton.data.paper_doll.shapes import cut, ellipse, ribbon, smooth
 from seg_vton.data.paper_doll.warp import ThinPlateSpline, along_and_across, quad_map, sample
 
@@ -46,7 +46,7 @@ def test_ribbon_is_what_lies_within_its_width():
     line = smooth([(12, 12), (50, 20), (30, 55)], closed=False)
     patch = rasterize(ribbon(line, 5.0), (64, 72), pad=2)
     x, y = patch.pixel_centers()
-    dense, _ = cut(line, np.zeros(len(line)), float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum()), 600)
+    dense, _ = cut(line, np.zeros(len(line)), 1.0, 600)
     nearest = np.min([np.hypot(x - px, y - py) for px, py in dense], axis=0)
     assert np.abs(patch.alpha.sum() - (nearest <= 5).sum()) < 0.03 * (nearest <= 5).sum()
     assert ((patch.alpha >= 0.5) != (nearest <= 5)).sum() < 25
@@ -60,16 +60,16 @@ def test_soften_is_nearly_gaussian():
 
 def test_labels_change_where_a_shape_covers_half_a_pixel():
     canvas = Canvas(np.full((20, 20, 3), 200.0), light=(0.0, -1.0))
-    canvas.paint([np.array([[5.0, 5], [10, 5], [10, 10], [5, 10]])], np.float32([10, 20, 30]), 7)
-    assert (canvas.labels == 7).sum() == 25
+    canvas.paint([np.array([[5.0, 5], [10, 5], [10, 10], [5, 10]])], np.float32([10, 20, 30]), "bag")
+    assert (canvas.labels == LABELS["bag"]).sum() == 25
     assert np.allclose(canvas.image[7, 7], [10, 20, 30])
     assert np.allclose(canvas.image[15, 15], 200)
 
 
 def test_shadow_falls_on_the_figure_and_never_on_the_background():
     canvas = Canvas(np.full((220, 220, 3), 200.0), light=(0.0, -1.0))
-    canvas.paint([ellipse((80, 100), 40, 40)], np.float32([100, 100, 100]), 1)
-    canvas.paint([ellipse((125, 100), 20, 20)], np.float32([50, 50, 50]), 2, shadow=0.5)
+    canvas.paint([ellipse((80, 100), 40, 40)], np.float32([100, 100, 100]), "top")
+    canvas.paint([ellipse((125, 100), 20, 20)], np.float32([50, 50, 50]), "bag", shadow=0.5)
     assert canvas.image[100, 103, 0] < 95
     assert np.allclose(canvas.image[100, 147], 200)
 
@@ -107,7 +107,7 @@ def test_quad_map_reaches_the_corners():
 
 def test_sample_at_pixel_centers_is_the_image():
     image = np.random.default_rng(2).random((6, 8)).astype(np.float32)
-    x, y = np.meshgrid(np.arange(8) + 0.5, np.arange(6) + 0.5)
+    x, y = np.float32(np.meshgrid(np.arange(8) + 0.5, np.arange(6) + 0.5))
     assert np.allclose(sample(image, x, y), image)
 
 
@@ -137,7 +137,7 @@ def test_keypoints_are_openpose_18_with_the_subjects_sides():
     posture = Posture()
     legs = sample_legs(rng, STANDARD_BODY, posture)
     trunk = Trunk(STANDARD_BODY, posture, legs)
-    arms = tuple(sample_arm(rng, STANDARD_BODY, trunk, side, "down") for side in SIDES)
+    arms = {side: sample_arm(rng, STANDARD_BODY, trunk, side, "down") for side in SIDES}
     figure = Figure(STANDARD_BODY, posture, arms, legs, Camera(200.0, np.array([96.0, 110.0])))
     joints = dict(zip(KEYPOINTS, figure.keypoints(), strict=True))
     assert len(joints) == 18

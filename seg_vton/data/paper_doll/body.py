@@ -7,12 +7,14 @@ from the middle, positive to the right of the image (the subject's left). `side`
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from seg_vton.data.paper_doll.shapes import arc_length, between, moved, rotation, smooth
+from seg_vton.data.paper_doll.lots import pick
+from seg_vton.data.paper_doll.shapes import Point, arc_length, between, rotation, smooth
 
 CROTCH, HIP, WAIST, CHEST, SHOULDER, NECK, CHIN = -0.038, 0.0, 0.112, 0.235, 0.302, 0.335, 0.366
 """Heights of the landmarks of every upright body."""
@@ -66,7 +68,7 @@ class Body:
 
 
 def sample_body(rng: np.random.Generator) -> Body:
-    """Draws one person's proportions."""
+    """Draws the proportions of one person."""
     feminine = float(np.clip(rng.choice([0.15, 0.85], p=[0.35, 0.65]) + rng.normal(0, 0.08), 0, 1))
     return make_body(feminine, build=rng.normal(0, 1), head=rng.uniform(0.142, 0.152), arms=rng.uniform(0.97, 1.04))
 
@@ -82,15 +84,9 @@ def make_body(feminine: float, build: float, head: float, arms: float) -> Body:
     """
     girth = 1 + 0.075 * float(np.clip(build, -1.8, 1.8))
     masculine = 1 - feminine
-    widths = (
-        0.092 + 0.006 * feminine,
-        0.089 + 0.008 * feminine,
-        0.081 + 0.004 * feminine,
-        0.069 + 0.013 * masculine,
-        0.077 + 0.014 * masculine,
-        0.086 + 0.013 * masculine,
-        0.107 + 0.015 * masculine,
-    )
+    widths = [0.092 + 0.006 * feminine, 0.089 + 0.008 * feminine, 0.081 + 0.004 * feminine]
+    widths += [narrow + wider * masculine for narrow, wider in ((0.069, 0.013), (0.077, 0.014), (0.086, 0.013))]
+    widths += [0.107 + 0.015 * masculine]
     return Body(
         widths=tuple(width * girth for width in widths),
         neck=(0.0275 + 0.006 * masculine) * girth**0.5,
@@ -110,7 +106,7 @@ STANDARD_BODY = make_body(feminine=0.6, build=0.0, head=0.147, arms=1.0)
 
 @dataclass(frozen=True)
 class Arm:
-    """One posed arm: joints (2,) in body coordinates (y down, pelvis at the origin); `gesture` is one of `GESTURES`."""
+    """One posed arm: joints (2,) in body coordinates (y down, pelvis at the origin); `gesture` as in `GESTURES`."""
 
     shoulder: np.ndarray
     elbow: np.ndarray
@@ -126,6 +122,12 @@ class Leg:
     knee: np.ndarray
     ankle: np.ndarray
     turn: float
+
+    def at(self, h: float) -> np.ndarray:
+        """Point (2,) of the middle line at height `h`, 0 or less, measured along the leg."""
+        if -h <= THIGH:
+            return between(self.hip, self.knee, -h / THIGH)
+        return between(self.knee, self.ankle, (-h - THIGH) / SHIN)
 
 
 @dataclass(frozen=True)
@@ -167,18 +169,21 @@ def sample_posture(rng: np.random.Generator) -> Posture:
 
 
 class Trunk:
-    """The posed spine with its widths: maps garment coordinates of the torso and the skirt to the body plane."""
+    """The posed spine with its widths: maps garment coordinates of the torso and the skirt to the body plane.
 
-    def __init__(self, body: Body, posture: Posture, legs: tuple[Leg, Leg] | None = None) -> None:
-        self.body = body
-        self.posture = posture
-        self.legs = legs
+    Args:
+        body: the proportions.
+        posture: the angles.
+        legs: by side.
+    """
+
+    def __init__(self, body: Body, posture: Posture, legs: dict[int, Leg]) -> None:
+        self.body, self.posture, self.legs = body, posture, legs
 
     def center(self, h: float) -> np.ndarray:
         """Point (2,) of the middle line at height `h`; below the hips it follows the legs."""
-        if h < HIP and self.legs is not None:
-            left, right = (self._leg_at(leg, h) for leg in self.legs)
-            return between((left + right) / 2, (0.0, -h), 0.25)
+        if h < HIP:
+            return between((self.legs[-1].at(h) + self.legs[1].at(h)) / 2, (0.0, -h), 0.25)
         up = rotation(self.posture.lean) @ (0.0, -h)
         return up + np.array([self.posture.bow * np.sin(np.pi * _unit(h / SHOULDER)), 0.0])
 
@@ -192,9 +197,9 @@ class Trunk:
     def half_width(self, h: float) -> float:
         """Half-width of the posed trunk at `h`; below the crotch it spans both legs."""
         width = self.body.half_width(h) * np.cos(self.posture.yaw) ** 0.5
-        if h >= CROTCH or self.legs is None:
+        if h >= CROTCH:
             return width
-        spread = abs(self._leg_at(self.legs[1], h)[0] - self._leg_at(self.legs[0], h)[0]) / 2
+        spread = abs(self.legs[1].at(h)[0] - self.legs[-1].at(h)[0]) / 2
         depth = _unit(-h / (THIGH + SHIN))
         return max(spread + float(np.interp(depth, [0, 0.5, 1], [0.047, 0.034, 0.02])), 0.055)
 
@@ -203,14 +208,6 @@ class Trunk:
         reach = max(self.half_width(h), 1e-6)
         relief = 0.05 * np.sin(self.posture.yaw) * max(0.0, 1 - (x / reach) ** 2)
         return self.center(h) + self.across(h) * (x + relief)
-
-    @staticmethod
-    def _leg_at(leg: Leg, h: float) -> np.ndarray:
-        """The leg's middle line (2,) at `-h` below the hips, measured along the leg."""
-        down = -h
-        if down <= THIGH:
-            return between(leg.hip, leg.knee, down / THIGH)
-        return between(leg.knee, leg.ankle, (down - THIGH) / SHIN)
 
 
 def solve_arm(shoulder: np.ndarray, wrist: np.ndarray, upper: float, lower: float, outward: int) -> np.ndarray:
@@ -226,51 +223,37 @@ def solve_arm(shoulder: np.ndarray, wrist: np.ndarray, upper: float, lower: floa
     return shoulder + direction * along + normal * height
 
 
-GESTURES = ("down", "hip", "cross", "bent", "raised", "wave", "out", "back", "head")
+GESTURES = dict(
+    down=0.36, hip=0.13, cross=0.14, bent=0.11, raised=0.05, wave=0.05, out=0.06, back=0.06, head=0.04,
+)  # fmt: skip
+"""How often each gesture is drawn."""
+
+_BONE_ANGLES = {  # of upper arm and forearm, from straight down and outwards, in degrees
+    "down": ((6, 19), (-9, 15)), "raised": ((128, 158), (165, 205)), "wave": ((38, 80), (145, 185)),
+    "out": ((24, 52), (20, 60)),
+}  # fmt: skip
+_WRISTS = {  # x, outwards from the middle, the hip or the head, and h
+    "hip": ((0.0, 0.012), (0.05, 0.09)), "cross": ((0.0, 0.06), (0.09, 0.19)), "bent": ((0.015, 0.07), (0.07, 0.15)),
+    "back": ((0.0, 0.04), (0.0, 0.06)), "head": ((0.01, 0.025), (0.42, 0.47)),
+}  # fmt: skip
 _JOINT_DROP = 0.02  # of the shoulder joint below the shoulder line
-_GESTURE_WEIGHTS = (0.36, 0.13, 0.14, 0.11, 0.05, 0.05, 0.06, 0.06, 0.04)
 
 
 def sample_arm(rng: np.random.Generator, body: Body, trunk: Trunk, side: int, gesture: str | None = None) -> Arm:
     """Draws a pose of one arm."""
-    gesture = gesture or str(rng.choice(GESTURES, p=_GESTURE_WEIGHTS))
+    gesture = gesture or pick(rng, **GESTURES)
     lift = 0.022 if gesture in ("raised", "head") else 0.0
     joint = body.half_width(SHOULDER) - body.arm[0] * 0.85 - 0.4 * lift
     shoulder = trunk.center(SHOULDER) + trunk.across(SHOULDER) * side * joint * np.cos(trunk.posture.yaw) ** 0.5
     shoulder = shoulder + np.array([0.0, _JOINT_DROP - lift])
-    if gesture in ("down", "raised", "wave", "out"):
-        return _swing_arm(rng, body, side, shoulder, gesture)
-    return _reach_arm(rng, body, trunk, side, shoulder, gesture)
-
-
-def _swing_arm(rng: np.random.Generator, body: Body, side: int, shoulder: np.ndarray, gesture: str) -> Arm:
-    """An arm given by the angles of its two bones from straight down, outwards positive (degrees)."""
-    upper, lower = {
-        "down": lambda: (rng.uniform(6, 19), rng.uniform(-9, 15)),
-        "raised": lambda: (rng.uniform(128, 158), rng.uniform(165, 205)),
-        "wave": lambda: (rng.uniform(38, 80), rng.uniform(145, 185)),
-        "out": lambda: (rng.uniform(24, 52), rng.uniform(20, 60)),
-    }[gesture]()
-    bones = [np.radians(upper), np.radians(lower)]
-    directions = [np.array([side * np.sin(angle), np.cos(angle)]) for angle in bones]
-    elbow = shoulder + body.upper_arm * directions[0]
-    shorten = rng.uniform(0.9, 1.0)
-    return Arm(shoulder, elbow, elbow + body.forearm * shorten * directions[1], gesture)
-
-
-def _reach_arm(
-    rng: np.random.Generator, body: Body, trunk: Trunk, side: int, shoulder: np.ndarray, gesture: str
-) -> Arm:
-    """An arm given by where its wrist is."""
-    hip = trunk.half_width(0.06)
-    x, h = {
-        "hip": lambda: (side * (hip + rng.uniform(0.0, 0.012)), rng.uniform(0.05, 0.09)),
-        "cross": lambda: (-side * rng.uniform(0.0, 0.06), rng.uniform(0.09, 0.19)),
-        "bent": lambda: (side * rng.uniform(0.015, 0.07), rng.uniform(0.07, 0.15)),
-        "back": lambda: (side * rng.uniform(0.0, 0.04), rng.uniform(0.0, 0.06)),
-        "head": lambda: (side * (body.head_width + rng.uniform(0.01, 0.025)), rng.uniform(0.42, 0.47)),
-    }[gesture]()
-    wrist = trunk.point(x, h)
+    if gesture in _BONE_ANGLES:
+        angles = [np.radians(rng.uniform(*limits)) for limits in _BONE_ANGLES[gesture]]
+        upper, lower = (np.array([side * np.sin(angle), np.cos(angle)]) for angle in angles)
+        elbow = shoulder + body.upper_arm * upper
+        return Arm(shoulder, elbow, elbow + body.forearm * rng.uniform(0.9, 1.0) * lower, gesture)
+    x, h = (rng.uniform(*limits) for limits in _WRISTS[gesture])
+    base = {"hip": trunk.half_width(0.06), "head": body.head_width}.get(gesture, 0.0)
+    wrist = trunk.point((-side if gesture == "cross" else side) * (base + x), h)
     shorten = rng.uniform(0.84, 0.95) if gesture != "hip" else rng.uniform(0.92, 1.0)
     upper, lower = body.upper_arm * (shorten + 1) / 2, body.forearm * shorten
     elbow = solve_arm(shoulder, wrist, upper, lower, outward=side)
@@ -279,26 +262,28 @@ def _reach_arm(
     return Arm(shoulder, elbow, wrist, gesture)
 
 
-def sample_legs(rng: np.random.Generator, body: Body, posture: Posture) -> tuple[Leg, Leg]:
-    """Draws a stance: (image left, image right) leg."""
-    stance = rng.choice(["stand", "apart", "contrapposto", "walk"], p=[0.4, 0.2, 0.25, 0.15])
+def sample_legs(rng: np.random.Generator, body: Body, posture: Posture) -> dict[int, Leg]:
+    """Draws a stance: the legs by side."""
+    stance = pick(rng, stand=0.4, apart=0.2, contrapposto=0.25, walk=0.15)
     free = rng.choice(SIDES)
-    legs = []
+    legs = {}
     for side in SIDES:
-        thigh, shin, shorten = {
-            "stand": (rng.uniform(0, 4), rng.uniform(-1, 3), 1.0),
-            "apart": (rng.uniform(7, 14), rng.uniform(5, 12), 1.0),
-            "contrapposto": (rng.uniform(7, 15), rng.uniform(-4, 4), 0.97)
-            if side == free
-            else (rng.uniform(-2, 2), rng.uniform(-2, 1), 1.0),
-            "walk": (rng.uniform(-4, 0), rng.uniform(-3, 2), 0.9) if side == free else (rng.uniform(1, 4), 1.0, 1.0),
-        }[stance]
+        relaxed = (rng.uniform(0, 4), rng.uniform(-1, 3), 1.0)
+        apart = (rng.uniform(7, 14), rng.uniform(5, 12), 1.0)
+        if side == free:
+            bent = (rng.uniform(7, 15), rng.uniform(-4, 4), 0.97)
+            step = (rng.uniform(-4, 0), rng.uniform(-3, 2), 0.9)
+        else:
+            bent = (rng.uniform(-2, 2), rng.uniform(-2, 1), 1.0)
+            step = (rng.uniform(1, 4), 1.0, 1.0)
+        angles = {"stand": relaxed, "apart": apart, "contrapposto": bent, "walk": step}
+        thigh, shin, shorten = angles[stance]  # thigh and shin in degrees, outwards
         joint = body.half_width(HIP) - body.leg[0] * 0.92
         hip = np.array([np.cos(posture.hip_tilt), np.sin(posture.hip_tilt)]) * side * joint
         knee = hip + THIGH * np.array([side * np.sin(np.radians(thigh)), np.cos(np.radians(thigh))])
         ankle = knee + SHIN * shorten * np.array([side * np.sin(np.radians(shin)), np.cos(np.radians(shin))])
-        legs.append(Leg(hip, knee, ankle, turn=side * rng.uniform(0.12, 0.5)))
-    return legs[0], legs[1]
+        legs[side] = Leg(hip, knee, ankle, turn=side * rng.uniform(0.12, 0.5))
+    return legs
 
 
 @dataclass(frozen=True)
@@ -319,14 +304,15 @@ class Figure:
     Attributes:
         body: the proportions.
         posture: the angles of trunk and head.
-        arms: (image left, image right) arm, body coordinates.
-        legs: the same for the legs.
+        arms: by side, in body coordinates.
+        legs: the same.
+        trunk: the spine with its widths, in body coordinates.
         camera: body coordinates to pixels.
         unit: the stature in pixels.
     """
 
     def __init__(
-        self, body: Body, posture: Posture, arms: tuple[Arm, Arm], legs: tuple[Leg, Leg], camera: Camera
+        self, body: Body, posture: Posture, arms: dict[int, Arm], legs: dict[int, Leg], camera: Camera
     ) -> None:
         self.body, self.posture, self.arms, self.legs, self.camera = body, posture, arms, legs, camera
         self.trunk = Trunk(body, posture, legs)
@@ -336,45 +322,41 @@ class Figure:
         """Pixel (2,) of the trunk's front surface `x` from the middle at height `h` (both in statures)."""
         return self.camera(self.trunk.point(x, h))
 
+    def points(self, points: Iterable[tuple[float, float]]) -> np.ndarray:
+        """Pixels (N, 2) of points (x, h) of the trunk's front surface."""
+        return np.stack([self.point(x, h) for x, h in points])
+
     def spine(self, x: float, h: float) -> np.ndarray:
         """Pixel (2,) beside the spine: `x` from it at height `h`, without the front's relief."""
         return self.camera(self.trunk.center(h) + self.trunk.across(h) * x)
 
-    def arm(self, side: int) -> Arm:
-        """The arm on the image's left (-1) or right (1)."""
-        return self.arms[(side + 1) // 2]
+    def arm_line(self, side: int) -> tuple[np.ndarray, np.ndarray]:
+        """The bare arm from shoulder to wrist: middle line (N, 2), rounded at the elbow, and half-widths (N,)."""
+        arm, (shoulder, elbow, wrist) = self.arms[side], self.body.arm
+        widths = [shoulder, shoulder * 0.9, elbow, elbow * 1.04, wrist]
+        return self._limb(arm.shoulder, arm.elbow, arm.wrist, [0, 0.25, 0.53, 0.66, 1.0], widths)
 
-    def leg(self, side: int) -> Leg:
-        """The leg on the image's left (-1) or right (1)."""
-        return self.legs[(side + 1) // 2]
+    def leg_line(self, side: int) -> tuple[np.ndarray, np.ndarray]:
+        """The bare leg from hip joint to ankle: middle line (N, 2), rounded at the knee, and half-widths (N,)."""
+        leg, (thigh, knee, calf, ankle) = self.legs[side], self.body.leg
+        widths = [thigh, thigh * 0.93, knee, calf * 1.03, ankle]
+        return self._limb(leg.hip, leg.knee, leg.ankle, [0, 0.2, 0.5, 0.68, 1.0], widths)
 
-    def arm_line(self, side: int) -> np.ndarray:
-        """The arm's middle line from shoulder to wrist, rounded at the elbow: (N, 2) pixels."""
-        arm = self.arm(side)
-        return self.camera(_rounded(arm.shoulder, arm.elbow, arm.wrist, 0.2))
-
-    def arm_half_widths(self, line: np.ndarray) -> np.ndarray:
-        """Half-width (N,) in pixels of the bare arm along `arm_line`."""
-        along = arc_length(line) / arc_length(line)[-1]
-        shoulder, elbow, wrist = self.body.arm
-        return self.unit * np.interp(
-            along, [0, 0.25, 0.53, 0.66, 1.0], [shoulder, shoulder * 0.9, elbow, elbow * 1.04, wrist]
-        )
-
-    def leg_line(self, side: int) -> np.ndarray:
-        """The leg's middle line from hip joint to ankle: (N, 2) pixels."""
-        leg = self.leg(side)
-        return self.camera(_rounded(leg.hip, leg.knee, leg.ankle, 0.2))
-
-    def leg_half_widths(self, line: np.ndarray) -> np.ndarray:
-        """Half-width (N,) in pixels of the bare leg along `leg_line`."""
-        along = arc_length(line) / arc_length(line)[-1]
-        thigh, knee, calf, ankle = self.body.leg
-        return self.unit * np.interp(along, [0, 0.2, 0.5, 0.68, 1.0], [thigh, thigh * 0.93, knee, calf * 1.03, ankle])
+    def _limb(
+        self, start: np.ndarray, joint: np.ndarray, end: np.ndarray, at: list[float], widths: list[float]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A polyline whose corner is a parabola, with the widths that stand at shares of its length."""
+        enter, leave = between(joint, start, 0.2), between(joint, end, 0.2)
+        t = np.linspace(0, 1, 7)[:, None]
+        corner = (1 - t) ** 2 * enter + 2 * t * (1 - t) * joint + t**2 * leave
+        line = np.concatenate([[start, between(start, enter, 0.5)], corner, [between(leave, end, 0.5), end]])
+        line = self.camera(line)
+        lengths = arc_length(line)
+        return line, self.unit * np.interp(lengths / lengths[-1], at, widths)
 
     def hand_direction(self, side: int) -> np.ndarray:
         """Unit vector (2,) from the wrist along the hand: the forearm's, a little relaxed downwards."""
-        arm = self.arm(side)
+        arm = self.arms[side]
         forearm = (arm.wrist - arm.elbow) / max(float(np.linalg.norm(arm.wrist - arm.elbow)), 1e-9)
         relaxed = forearm + np.array([0.0, 0.25 if arm.gesture in ("down", "out") else 0.0])
         if arm.gesture == "hip":
@@ -384,68 +366,62 @@ class Figure:
     @cached_property
     def head_up(self) -> np.ndarray:
         """Unit vector (2,) from chin to crown."""
-        angle = self.posture.lean + self.posture.head_tilt
-        return np.array([np.sin(angle), -np.cos(angle)])
+        return np.array([np.sin(self.head_angle), -np.cos(self.head_angle)])
 
-    def head_point(self, x: float, y: float, turn: float = 0.0) -> np.ndarray:
-        """Pixel (2,) on the head: `x` in half-widths from its middle, `y` from 0 at the chin to 1 at the crown.
+    @property
+    def head_angle(self) -> float:
+        """Of the head, in radians, clockwise on the screen."""
+        return self.posture.lean + self.posture.head_tilt
 
-        `turn` is how much the point follows the face when the head turns (1 for the tip of the nose).
+    @property
+    def head_unit(self) -> float:
+        """Half-width of the head in pixels."""
+        return self.body.head_width * self.unit
+
+    @cached_property
+    def _chin(self) -> np.ndarray:
+        return self.camera(self.trunk.center(NECK) + self.head_up * (CHIN - NECK))
+
+    def head(self, points: Point | Sequence[Point], turn: float = 0.0) -> np.ndarray:
+        """Pixels (..., 2) of points (..., 2) on the head.
+
+        Args:
+            points: x in half-widths from its middle, y from 0 at the chin to 1 at the crown.
+            turn: how much the points follow the face when the head turns (1 for the tip of the nose).
         """
+        x, y = np.split(np.asarray(points, np.float64), 2, axis=-1)
         across = np.array([-self.head_up[1], self.head_up[0]])
         shift = turn * 0.55 * np.sin(self.posture.head_yaw)
         return self._chin + self.unit * (
             y * self.body.head * self.head_up + (x + shift) * self.body.head_width * across
         )
 
-    @cached_property
-    def _chin(self) -> np.ndarray:
-        return self.camera(self.trunk.center(NECK) + self.head_up * (CHIN - NECK))
-
     def foot_outline(self, side: int, grow: float = 0.0) -> np.ndarray:
         """A foot seen from the front, turned outwards, as a polygon (N, 2) in pixels; `grow` widens it for shoes."""
-        ankle, turn = self.leg(side).ankle, self.leg(side).turn
-        toe = moved(ankle, 0.05 * np.sin(turn), ANKLE + 0.012)
+        ankle, turn = self.legs[side].ankle, self.legs[side].turn
+        toe = ankle + np.array([0.05 * np.sin(turn), ANKLE + 0.012])
         width = 0.019 + grow
         outer = np.array([np.cos(turn * 0.6), 0.25 * np.sin(turn)]) * width
         middle, up = between(ankle, toe, 0.55), np.array([0.0, -0.008])
-        top = [moved(ankle, x * width, -0.004) for x in (-0.9, 0.9)]
-        front = [toe + 1.1 * outer + up, moved(toe, 0.0, 0.008 + grow * 0.5), toe - 1.1 * outer + up]
+        top = [ankle + np.array([x * width, -0.004]) for x in (-0.9, 0.9)]
+        front = [toe + 1.1 * outer + up, toe + np.array([0.0, 0.008 + grow * 0.5]), toe - 1.1 * outer + up]
         return self.camera(smooth([*top, middle + 1.15 * outer, *front, middle - 1.15 * outer], steps=5))
 
     @property
-    def far_ear(self) -> str | None:
-        """Name of the ear that a turned head hides."""
-        if abs(self.posture.head_yaw) < 0.3:
-            return None
-        return "left_ear" if self.posture.head_yaw > 0 else "right_ear"
+    def far_ear(self) -> int:
+        """Side of the ear that a turned head hides; 0 where it hides none."""
+        return 0 if abs(self.posture.head_yaw) < 0.3 else 1 if self.posture.head_yaw > 0 else -1
 
     @property
-    def hidden_joints(self) -> set[str]:
-        """Names of the joints behind the back or behind the head."""
-        return {
-            f"{side}_wrist"
-            for side, arm in zip(("right", "left"), self.arms, strict=True)
-            if arm.gesture in ("back", "head")
-        }
+    def arms_behind(self) -> list[int]:
+        """Sides of the arms that are behind the trunk or the head."""
+        return [side for side in SIDES if self.arms[side].gesture in ("back", "head")]
 
     def keypoints(self) -> np.ndarray:
         """The 18 joints, (18, 2) pixels in the order of `KEYPOINTS`."""
-        arms = [[self.camera(joint) for joint in (arm.shoulder, arm.elbow, arm.wrist)] for arm in self.arms]
-        legs = [[self.camera(joint) for joint in (leg.hip, leg.knee, leg.ankle)] for leg in self.legs]
+        arms = [[self.camera(joint) for joint in (arm.shoulder, arm.elbow, arm.wrist)] for arm in self.arms.values()]
+        legs = [[self.camera(joint) for joint in (leg.hip, leg.knee, leg.ankle)] for leg in self.legs.values()]
         neck = (arms[0][0] + arms[1][0]) / 2
-        eyes = [self.head_point(side * 0.42, 0.5, turn=0.85) for side in SIDES]
-        ears = [self.head_point(side * 0.98, 0.46, turn=-0.12) for side in SIDES]
-        return np.stack(
-            [self.head_point(0.0, 0.34, turn=1.0), neck, *arms[0], *arms[1], *legs[0], *legs[1], *eyes, *ears]
-        )
-
-
-def _rounded(start: np.ndarray, joint: np.ndarray, end: np.ndarray, radius: float) -> np.ndarray:
-    """A polyline from `start` over `joint` to `end` with the corner replaced by a parabola of fraction `radius`."""
-    enter, leave = between(joint, start, radius), between(joint, end, radius)
-    t = np.linspace(0, 1, 7)[:, None]
-    corner = (1 - t) ** 2 * enter + 2 * t * (1 - t) * joint + t**2 * leave
-    straight_in = between(start, enter, 0.5)
-    straight_out = between(leave, end, 0.5)
-    return np.concatenate([[start, straight_in], corner, [straight_out, end]])
+        eyes = self.head([(side * 0.42, 0.5) for side in SIDES], turn=0.85)
+        ears = self.head([(side * 0.98, 0.46) for side in SIDES], turn=-0.12)
+        return np.stack([self.head((0.0, 0.34), turn=1.0), neck, *arms[0], *arms[1], *legs[0], *legs[1], *eyes, *ears])

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+
+from seg_vton.labels import DEEPFASHION15
+
+LABELS = {name: i for i, name in enumerate(DEEPFASHION15.classes)}
+"""Ids of `deepfashion15` by class name."""
 
 Polygons = list[np.ndarray]
 """A region as the union of filled polygons, each (N, 2) float x, y in pixels; pixel i covers [i, i + 1)."""
@@ -85,26 +91,18 @@ class Canvas:
         return self.labels.shape[1], self.labels.shape[0]
 
     def paint(
-        self,
-        polygons: Polygons,
-        color: np.ndarray,
-        label: int | None = None,
-        *,
-        bulge: float = 0.0,
-        shadow: float = 0.0,
-        opacity: float = 1.0,
-        root: tuple[np.ndarray, float] | None = None,
+        self, polygons: Polygons, color: np.ndarray, label: str | None = None, *, bulge: float = 0.0, **options: Any
     ) -> None:
-        """Paints a region in one color; see `blend`."""
+        """Paints a region in one color; the arguments are those of `blend`."""
         patch = rasterize(polygons, self.size, pad=2 + int(2 * bulge))
         if patch is not None:
-            self.blend(patch, color, label, bulge=bulge, shadow=shadow, opacity=opacity, root=root)
+            self.blend(patch, color, label, bulge=bulge, **options)
 
     def blend(
         self,
         patch: Patch,
         color: np.ndarray,
-        label: int | None = None,
+        label: str | None = None,
         *,
         bulge: float = 0.0,
         shadow: float = 0.0,
@@ -116,14 +114,17 @@ class Canvas:
         Args:
             patch: coverage and place.
             color: (3,) or (h, w, 3) RGB in [0, 255].
-            label: id for pixels covered by half or more; None leaves the labels as they are (a detail).
+            label: class of the pixels covered by half or more; None leaves the labels as they are (a detail).
             bulge: radius in pixels of the rounding that the light shows at the region's edge; 0 is flat.
             shadow: strength in [0, 1] of the soft shadow on the figure underneath.
             opacity: of the color; the label does not depend on it.
             root: pixel and radius around which light and shadow fade out, where the shape grows out of the one
                 underneath (an arm out of the shoulder).
         """
-        fade = 1.0 if root is None else _fade(patch, *root)
+        fade = 1.0
+        if root is not None:  # 0 within half of the radius, 1 beyond it
+            (x, y), center = patch.pixel_centers(), np.float32(root[0])
+            fade = np.clip(np.hypot(x - center[0], y - center[1]) * np.float32(2 / root[1]) - 1, 0, 1)
         if shadow:
             self._cast_shadow(Patch(patch.x, patch.y, patch.alpha * fade), shadow)
         if bulge:
@@ -132,7 +133,7 @@ class Canvas:
         window = self.image[patch.window]
         window += (color - window) * (patch.alpha * np.float32(opacity))[..., None]
         if label is not None:
-            self.labels[patch.window][patch.alpha >= 0.5] = label
+            self.labels[patch.window][patch.alpha >= 0.5] = LABELS[label]
 
     def _cast_shadow(self, patch: Patch, strength: float) -> None:
         """Darkens the figure (never the background) around and below a patch that is about to be painted."""
@@ -147,21 +148,20 @@ class Canvas:
         dark *= self.labels[top:bottom, left:right] > 0
         self.image[top:bottom, left:right] *= 1 - np.float32(strength) * dark[..., None]
 
-    def crease(self, lines: list[np.ndarray], half_width: float, strength: float, label: int) -> None:
+    def crease(self, lines: list[np.ndarray], half_width: float, strength: float, label: str) -> None:
         """Draws fold lines: dark on the side away from the light, bright on the other, only on one label.
 
         Args:
             lines: polylines (N, 2) in pixels.
             half_width: softness in pixels.
             strength: change of brightness, in [0, 1].
-            label: the id of the cloth that is folded.
+            label: class of the cloth that is folded.
         """
-        points = np.concatenate(lines) if lines else np.zeros((0, 2))
-        reach = int(4 * half_width) + 3
-        left, top = np.maximum(np.floor(points.min(axis=0)).astype(int) - reach, 0) if len(points) else (0, 0)
-        right, bottom = (
-            np.minimum(np.ceil(points.max(axis=0)).astype(int) + reach, self.size) if len(points) else (0, 0)
-        )
+        if not lines:
+            return
+        points, reach = np.concatenate(lines), int(4 * half_width) + 3
+        left, top = np.maximum(np.floor(points.min(axis=0)).astype(int) - reach, 0)
+        right, bottom = np.minimum(np.ceil(points.max(axis=0)).astype(int) + reach, self.size)
         if right <= left or bottom <= top:
             return
         mark = np.zeros((bottom - top, right - left), np.uint8)
@@ -171,15 +171,8 @@ class Canvas:
         spread = max(half_width, 0.6)
         dark = soften(mark.astype(np.float32), spread) * np.float32(strength * 2 * spread / 255)
         bright = _shifted(dark, round(self.light[0] * 1.6 * spread), round(self.light[1] * 1.6 * spread))
-        change = (np.float32(0.6) * bright - dark) * (self.labels[top:bottom, left:right] == label)
+        change = (np.float32(0.6) * bright - dark) * (self.labels[top:bottom, left:right] == LABELS[label])
         self.image[top:bottom, left:right] *= 1 + np.clip(change, -strength, strength)[..., None]
-
-
-def _fade(patch: Patch, center: np.ndarray, radius: float) -> np.ndarray:
-    """0 within half of `radius` around a pixel, 1 beyond it: (h, w) float32."""
-    x, y = patch.pixel_centers()
-    distance = np.hypot(x - np.float32(center[0]), y - np.float32(center[1]))
-    return np.clip(distance * np.float32(2 / radius) - 1, 0, 1)
 
 
 def _shifted(array: np.ndarray, x: int, y: int) -> np.ndarray:

@@ -9,8 +9,8 @@ import numpy as np
 
 from seg_vton.data.paper_doll import scene
 from seg_vton.data.paper_doll.body import ANKLE, KEYPOINTS, Figure
-from seg_vton.data.paper_doll.canvas import Canvas
-from seg_vton.data.paper_doll.dresser import LABELS, Dresser
+from seg_vton.data.paper_doll.canvas import LABELS, Canvas
+from seg_vton.data.paper_doll.dresser import dress
 from seg_vton.data.paper_doll.flat import FlatGarment
 from seg_vton.data.paper_doll.wardrobe import Person, sample_garment, sample_person
 from seg_vton.data.paper_doll.worn import WornGarment
@@ -21,9 +21,6 @@ DEFAULT_SIZE = (192, 256)
 
 MINIMUM_SIZE = (48, 64)
 """Width and height in pixels below which nothing can be recognized."""
-
-HIDDEN = 0.5
-"""Confidence of a joint that is behind something."""
 
 _PERSON, _GARMENT, _SCENE = 0, 1, 2  # the random streams of one doll
 _SPECK = 2.5e-4  # share of the image below which a class is a speck of pixels, not an instance
@@ -48,10 +45,7 @@ class Doll:
 
     @cached_property
     def instances(self) -> list[tuple[str, np.ndarray]]:
-        """(class name, (H, W) bool mask) of what is visible: one per class that occurs, in class order.
-
-        The masks are disjoint, and the label map is their union.
-        """
+        """(class name, (H, W) bool mask) of what is visible: one per class that occurs, in class order."""
         return [(name, self.label_map == i) for name, i in LABELS.items() if i and (self.label_map == i).any()]
 
     @cached_property
@@ -102,8 +96,10 @@ def draw_doll(
     check_arguments(seed, index, source, size)
     person = sample_person(np.random.default_rng([seed, index, _PERSON]), size, try_on)
     flat = FlatGarment(sample_garment(np.random.default_rng([seed, source, _GARMENT]), try_on), size)
-    image, labels = _paint(np.random.default_rng([seed, index, _SCENE]), person, flat, size)
-    return Doll(image, labels, _seen(person.figure, labels), flat)
+    rng = np.random.default_rng([seed, index, _SCENE])
+    canvas = _paint(rng, person, flat, size)
+    labels = _absorb_specks(canvas.labels)
+    return Doll(scene.finish(rng, canvas.image, canvas.light), labels, _seen(person.figure, labels), flat)
 
 
 def check_arguments(seed: int, index: int, wearing: int, size: tuple[int, int]) -> None:
@@ -116,23 +112,19 @@ def check_arguments(seed: int, index: int, wearing: int, size: tuple[int, int]) 
         raise UserError(f"size is {size[0]} x {size[1]} (width x height): at least {least} pixels are needed")
 
 
-def _paint(
-    rng: np.random.Generator, person: Person, flat: FlatGarment, size: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Paints the scene and the person: image (H, W, 3) uint8, labels (H, W) uint8."""
+def _paint(rng: np.random.Generator, person: Person, flat: FlatGarment, size: tuple[int, int]) -> Canvas:
+    """Paints the scene and the person."""
     figure, jacket = person.figure, person.outfit.jacket
     angle = rng.uniform(-0.9, 0.9)
-    light = (float(np.sin(angle)), float(-np.cos(angle)))
-    feet = np.stack([figure.camera(leg.ankle) for leg in figure.legs]) + np.array([0.0, ANKLE * figure.unit])
+    feet = np.stack([figure.camera(leg.ankle) for leg in figure.legs.values()]) + np.array([0.0, ANKLE * figure.unit])
     background = scene.sample_background(rng, size)
     scene.cast_floor_shadow(background, feet, figure.unit)
-    canvas = Canvas(background, light)
-    worn = WornGarment(flat, figure, LABELS[flat.garment.class_name], size)
+    canvas = Canvas(background, light=(float(np.sin(angle)), float(-np.cos(angle))))
     over = None
     if jacket is not None and flat.garment.class_name != "outer":
-        over = WornGarment(FlatGarment(jacket, size), figure, LABELS["outer"], size)
-    Dresser(canvas, person, worn, over).dress()
-    return scene.finish(rng, canvas.image, light), _absorb_specks(canvas.labels)
+        over = WornGarment(FlatGarment(jacket, size), figure, size)
+    dress(canvas, person, WornGarment(flat, figure, size), over)
+    return canvas
 
 
 def _absorb_specks(labels: np.ndarray) -> np.ndarray:
@@ -149,9 +141,11 @@ def _absorb_specks(labels: np.ndarray) -> np.ndarray:
 def _seen(figure: Figure, labels: np.ndarray) -> np.ndarray:
     """The joints (18, 3) with their confidence; the far ear of a turned head is missing, as OpenPose has it."""
     height, width = labels.shape
+    names = {-1: "right", 1: "left"}
+    behind = {f"{names[side]}_wrist" for side in figure.arms_behind}
     joints = np.zeros((len(KEYPOINTS), 3))
-    for i, (x, y) in enumerate(figure.keypoints()):
-        if 1 < x < width - 1 and 1 < y < height - 1 and KEYPOINTS[i] != figure.far_ear:
-            covered = KEYPOINTS[i].endswith("ear") and labels[int(y), int(x)] != LABELS["face"]
-            joints[i] = x, y, HIDDEN if covered or KEYPOINTS[i] in figure.hidden_joints else 1.0
+    for i, (name, (x, y)) in enumerate(zip(KEYPOINTS, figure.keypoints(), strict=True)):
+        if 1 < x < width - 1 and 1 < y < height - 1 and name != f"{names.get(figure.far_ear)}_ear":
+            covered = name.endswith("ear") and labels[int(y), int(x)] != LABELS["face"]
+            joints[i] = x, y, 0.5 if covered or name in behind else 1.0
     return joints

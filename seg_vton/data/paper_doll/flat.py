@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -22,24 +22,16 @@ from seg_vton.data.paper_doll.body import (
 )
 from seg_vton.data.paper_doll.canvas import Canvas, Polygons, rasterize, shade
 from seg_vton.data.paper_doll.garments import UpperGarment
-from seg_vton.data.paper_doll.shapes import between, ellipse, moved, ribbon, smooth
+from seg_vton.data.paper_doll.shapes import Point, between, ellipse, ribbon, smooth
 from seg_vton.data.paper_doll.warp import along_and_across
 
-
-def _standard_trunk() -> Trunk:
-    legs = []
-    for side in SIDES:
-        hip = np.array([side * 0.045, 0.0])
-        legs.append(Leg(hip, moved(hip, side * 0.005, THIGH), moved(hip, side * 0.006, THIGH + SHIN), 0.0))
-    return Trunk(STANDARD_BODY, Posture(), (legs[0], legs[1]))
-
-
-_FLAT_TRUNK = _standard_trunk()
+_FLAT_JOINTS = np.array([(0.045, 0.0), (0.045 + 0.005, THIGH), (0.045 + 0.006, THIGH + SHIN)])
+_FLAT_LEGS = {side: Leg(*(_FLAT_JOINTS * (side, 1)), turn=0.0) for side in SIDES}
+_FLAT_TRUNK = Trunk(STANDARD_BODY, Posture(), _FLAT_LEGS)
 _TOP = NECK + 0.006  # height of the side of the neck opening
 TURTLE = 0.03  # height of a turtleneck above it
 FINER = 1.5
 _FLAT_LIGHT = (-0.6, -0.8)
-_SLEEVE_ANGLES = {"short": 0.75, "long": 0.3}  # of the flat sleeve from straight down, radians
 ARM_LENGTH = STANDARD_BODY.upper_arm + STANDARD_BODY.forearm
 
 
@@ -90,33 +82,20 @@ class GarmentPattern:
         return np.stack([x * t, y + depth * (1 - np.abs(t) ** power)], axis=1)
 
     def front(self) -> Polygons:
-        """The front without sleeves; two panels where it is open."""
-        seam = self.side_seam()
+        """The front without sleeves, with the turtleneck; two panels where it is open."""
+        seam, opening, hem_y = self.side_seam(), self.neckline(), SHOULDER - self.garment.hem
         mirrored = seam * (-1, 1)
-        opening = self.neckline()
-        if self.garment.closure == "open":
-            return [self._panel(seam, opening[8:], 1), self._panel(mirrored, opening[8::-1], -1)]
-        hem_y = SHOULDER - self.garment.hem
+        if self.garment.closure == "open":  # the edge runs from the neck outwards to the hem
+            edge = np.array([(0.05, hem_y + 0.006), (0.043, SHOULDER - WAIST), (0.036, 0.1)])
+            right = np.concatenate([opening[-1:], seam, edge])
+            return [right, np.concatenate([opening[:1], mirrored, edge * (-1, 1)])]
         hem = [[x * seam[-1, 0], hem_y + 0.008 * (1 - x * x)] for x in (0.6, 0.0, -0.6)]
-        outline = np.concatenate([opening, seam, hem, mirrored[::-1]])
-        return [outline, *self.collar_parts()]
-
-    def _panel(self, seam: np.ndarray, opening: np.ndarray, side: int) -> np.ndarray:
-        """One front panel of an open garment: the edge runs from the neck outwards to the hem."""
-        hem_y = SHOULDER - self.garment.hem
-        gap = [[side * x, y] for x, y in ((0.05, hem_y + 0.006), (0.043, SHOULDER - WAIST), (0.036, 0.1))]
-        return np.concatenate([opening[-1:], seam, gap])
-
-    def collar_parts(self) -> Polygons:
-        """Parts that stand above the neckline: the turtleneck."""
-        if self.garment.neckline != "turtle":
-            return []
-        x, y = self.neck
-        top = STANDARD_BODY.neck * 1.12
-        depth = self.garment.neck_depth
-        return [
-            np.array([[-x, y], [-top, y - TURTLE], [0, y - TURTLE + 0.004], [top, y - TURTLE], [x, y], [0, y + depth]])
-        ]
+        parts = [np.concatenate([opening, seam, hem, mirrored[::-1]])]
+        if self.garment.neckline == "turtle":
+            (x, y), top = self.neck, STANDARD_BODY.neck * 1.12
+            collar = [[-x, y], [-top, y - TURTLE], [0, y - TURTLE + 0.004], [top, y - TURTLE], [x, y]]
+            parts.append(np.array([*collar, [0, y + self.garment.neck_depth]]))
+        return parts
 
     def back(self) -> Polygons:
         """The inside of the back that shows in the neck opening; a hood lies around it."""
@@ -129,26 +108,17 @@ class GarmentPattern:
             parts.append(ellipse((0.0, y - 0.002), x * 1.5, 0.034))
         return parts
 
-    def sleeve(self, side: int) -> np.ndarray:
-        """One sleeve, (4, 2): end of the shoulder seam, cuff outside, cuff inside, armpit."""
-        length = self.garment.sleeve * ARM_LENGTH
-        angle = float(np.interp(self.garment.sleeve, [0.3, 0.8], [_SLEEVE_ANGLES["short"], _SLEEVE_ANGLES["long"]]))
+    def sleeves(self) -> Polygons:
+        """The sleeves, if any, each (4, 2): end of the shoulder seam, cuff outside, cuff inside, armpit."""
+        garment = self.garment
+        if not garment.sleeve:
+            return []
+        angle = float(np.interp(garment.sleeve, [0.3, 0.8], [0.75, 0.3]))  # from straight down, in radians
         down, out = np.array([np.sin(angle), np.cos(angle)]), np.array([np.cos(angle), -np.sin(angle)])
-        middle = between(self.tip, self.armpit, 0.5) + length * down
-        cuff = self.cuff_half_width()
+        middle = between(self.tip, self.armpit, 0.5) + garment.sleeve * ARM_LENGTH * down
+        cuff = float(np.interp(garment.sleeve, [0, 0.53, 1], STANDARD_BODY.arm)) + garment.sleeve_ease
         quad = np.stack([self.tip, middle + out * cuff, middle - out * cuff, self.armpit])
-        return quad * (side, 1)
-
-    def cuff_half_width(self) -> float:
-        """Half-width of the sleeve's end."""
-        shoulder, elbow, wrist = STANDARD_BODY.arm
-        bare = float(np.interp(self.garment.sleeve, [0, 0.53, 1], [shoulder, elbow, wrist]))
-        return bare + self.garment.sleeve_ease
-
-    def outline_points(self) -> np.ndarray:
-        """All corners, for fitting the picture."""
-        sleeves = [self.sleeve(side) for side in SIDES] if self.garment.sleeve else []
-        return np.concatenate([*self.front(), *self.back(), *sleeves])
+        return [quad * (side, 1) for side in SIDES]
 
 
 class FlatGarment:
@@ -162,176 +132,141 @@ class FlatGarment:
         albedo: (h, w, 3) float32 RGB: the cloth without shading; also colored outside the garment.
         front: (h, w) float32 coverage of the front without sleeves.
         back: (h, w) float32 coverage of the inside of the back.
+        sleeves: the corners of each sleeve, if any, as of `GarmentPattern.sleeves`, in pixels, by side.
         scale: pixels per stature.
         origin: (2,) pixel of the middle of the shoulders.
     """
 
     def __init__(self, garment: UpperGarment, size: tuple[int, int]) -> None:
-        self.garment = garment
-        self.pattern = GarmentPattern(garment)
-        self.size = size
+        self.garment, self.size = garment, size
+        self.pattern = pattern = GarmentPattern(garment)
         self.canvas_size = (round(FINER * size[0]), round(FINER * size[1]))
-        self._fit()
-        self.front = self._cover(self.pattern.front())
-        self.back = self._cover(self.pattern.back())
-        self.albedo = self._draw()
-
-    def _fit(self) -> None:
-        points = self.pattern.outline_points()
+        points = np.concatenate([*pattern.front(), *pattern.back(), *pattern.sleeves()])
         low, high = points.min(axis=0), points.max(axis=0)
         self.scale = float(np.min(0.88 * np.array(self.canvas_size) / (high - low)))
         self.origin = np.array(self.canvas_size) / 2 - self.scale * (low + high) / 2
+        self.sleeves = dict(zip(SIDES, map(self.pixels, pattern.sleeves()), strict=False))
+        self._trim = garment.fabric.accent if garment.trim else garment.fabric.ground * np.float32(0.86)
+        self.front, self.back = self._cover(pattern.front()), self._cover(pattern.back())
+        self.albedo = self._draw()
 
-    def pixels(self, points: np.ndarray) -> np.ndarray:
+    def pixels(self, points: Point | Sequence[Point]) -> np.ndarray:
         """Pixels (..., 2) of flat coordinates (..., 2)."""
         return self.origin + self.scale * np.asarray(points)
 
     def _cover(self, polygons: Polygons) -> np.ndarray:
         cover = np.zeros(self.canvas_size[::-1], np.float32)
-        patch = rasterize([self.pixels(polygon) for polygon in polygons], self.canvas_size)
+        patch = rasterize([self.pixels(polygon) for polygon in polygons], self.canvas_size) if polygons else None
         if patch is not None:
             cover[patch.window] = patch.alpha
         return cover
 
-    def sleeve_pixels(self, side: int) -> np.ndarray:
-        """The sleeve's corners (4, 2) in pixels of `albedo`."""
-        return self.pixels(self.pattern.sleeve(side))
-
-    @cached_property
-    def sleeves(self) -> np.ndarray:
-        """(h, w) float32 coverage of both sleeves."""
-        if not self.garment.sleeve:
-            return np.zeros_like(self.front)
-        return self._cover([self.pattern.sleeve(side) for side in SIDES])
-
     def _draw(self) -> np.ndarray:
+        """The cloth with sleeves, hem, neckband, closure, pocket and collar."""
         width, height = self.canvas_size
         x = (np.arange(width, dtype=np.float32) + 0.5 - np.float32(self.origin[0])) / np.float32(self.scale)
         y = (np.arange(height, dtype=np.float32) + 0.5 - np.float32(self.origin[1])) / np.float32(self.scale)
         canvas = Canvas(self.garment.fabric.color_at(x[None], y[:, None]), light=_FLAT_LIGHT)
-        if self.garment.sleeve:
-            for side in SIDES:
-                self._draw_sleeve(canvas, side)
-        self._draw_details(canvas)
-        return np.clip(canvas.image, 8, 236)
-
-    def _draw_sleeve(self, canvas: Canvas, side: int) -> None:
-        """Covers the sleeve with the fabric turned along it, with a margin for interpolation, and adds the cuff."""
-        quad = self.sleeve_pixels(side)
-        start, end = (quad[0] + quad[3]) / 2, (quad[1] + quad[2]) / 2
-        axis = (end - start) / np.linalg.norm(end - start)
-        line = np.stack([start - 4 * axis, end + 6 * axis])
-        radius = max(np.linalg.norm(quad[0] - quad[3]), np.linalg.norm(quad[1] - quad[2])) / 2 + 6
-        patch = rasterize([_grown(quad, 4.0)], self.canvas_size)
-        if patch is None or radius <= 0:
-            return
-        along, across = along_and_across(line, patch)
-        plain_offset = 1.0 if self.garment.fabric.pattern in ("logo", "word") else 0.0
-        fabric = self.garment.fabric
-        color = fabric.color_at(across / self.scale + plain_offset, along / self.scale)
-        canvas.blend(patch, color)
-        cuff = [between(quad[0], quad[1], t) for t in (0.94, 1.02)] + [
-            between(quad[3], quad[2], t) for t in (1.02, 0.94)
-        ]
-        if self.garment.sleeve > 0.8 or self.garment.trim:
-            canvas.paint([np.array(cuff)], self._trim_color())
-
-    def _trim_color(self) -> np.ndarray:
-        fabric = self.garment.fabric
-        return fabric.accent if self.garment.trim else fabric.ground * np.float32(0.86)
-
-    def _draw_details(self, canvas: Canvas) -> None:
-        """Seams, neckband, collar, closure, pocket and hem."""
+        for quad in self.sleeves.values():
+            self._draw_sleeve(canvas, quad)
         self._draw_hem(canvas)
-        self._draw_neckband(canvas)
+        if self.garment.neckline not in ("collar", "lapel"):
+            self._draw_neckband(canvas)
         if self.garment.closure in ("buttons", "zip"):
             self._draw_closure(canvas)
         if self.garment.pocket:
             self._draw_pocket(canvas)
         if self.garment.neckline in ("collar", "lapel"):
             self._draw_collar(canvas)
+        return np.clip(canvas.image, 8, 236)
+
+    def _line(self, points: Point | Sequence[Point], half_width: float) -> Polygons:
+        """A line through flat coordinates, with a half-width in statures."""
+        return ribbon(self.pixels(points), half_width * self.scale)
+
+    def _draw_sleeve(self, canvas: Canvas, quad: np.ndarray) -> None:
+        """Covers the sleeve with the fabric turned along it, with a margin for interpolation, and adds the cuff."""
+        tip, outer, inner, armpit = quad
+        start, end = (tip + armpit) / 2, (outer + inner) / 2
+        axis = (end - start) / np.linalg.norm(end - start)
+        along = (outer + inner - tip - armpit) / np.linalg.norm(outer + inner - tip - armpit)
+        out = np.array([along[1], -along[0]])
+        out *= np.sign(out @ (tip - armpit))
+        grown = quad + 4.0 * (np.outer((1, 1, -1, -1), out) + np.outer((-1, 1, 1, -1), along))
+        patch = rasterize([grown], self.canvas_size)
+        if patch is None:
+            return
+        length, across = along_and_across(np.stack([start - 4 * axis, end + 6 * axis]), patch)
+        fabric = self.garment.fabric
+        plain = 1.0 if fabric.pattern in ("logo", "word") else 0.0  # beside the print
+        canvas.blend(patch, fabric.color_at(across / self.scale + plain, length / self.scale))
+        if self.garment.sleeve > 0.8 or self.garment.trim:
+            cuff = [between(tip, outer, t) for t in (0.94, 1.02)]
+            cuff += [between(armpit, inner, t) for t in (1.02, 0.94)]
+            canvas.paint([np.array(cuff)], self._trim)
 
     def _draw_hem(self, canvas: Canvas) -> None:
-        pattern, hem = self.pattern, SHOULDER - self.garment.hem
-        band = 0.012 if self.garment.class_name != "dress" else 0.008
-        x = pattern.half_width(self.garment.hem) + 0.02
-        strip = np.array(
-            [[-x, hem - band], [0, hem - band + 0.008], [x, hem - band], [x, hem + 0.03], [-x, hem + 0.03]]
-        )
-        canvas.paint([self.pixels(strip)], self._trim_color(), opacity=0.85 if self.garment.trim else 0.5)
+        hem = SHOULDER - self.garment.hem
+        top = hem - (0.012 if self.garment.class_name != "dress" else 0.008)
+        x = self.pattern.half_width(self.garment.hem) + 0.02
+        strip = self.pixels([[-x, top], [0, top + 0.008], [x, top], [x, hem + 0.03], [-x, hem + 0.03]])
+        canvas.paint([strip], self._trim, opacity=0.85 if self.garment.trim else 0.5)
         if self.garment.class_name == "dress":
             y = SHOULDER - WAIST
-            seam = np.array([[-0.2, y], [0.0, y + 0.004], [0.2, y]])
-            canvas.paint(ribbon(self.pixels(seam), 0.002 * self.scale), self.garment.fabric.ground * 0.7, opacity=0.7)
+            seam = self._line([[-0.2, y], [0.0, y + 0.004], [0.2, y]], 0.002)
+            canvas.paint(seam, self.garment.fabric.ground * 0.7, opacity=0.7)
 
     def _draw_neckband(self, canvas: Canvas) -> None:
-        if self.garment.neckline in ("collar", "lapel"):
-            return
         width = {"turtle": 0.003, "hood": 0.012}.get(self.garment.neckline, 0.0065)
-        band = ribbon(self.pixels(self.pattern.neckline()), width * self.scale)
-        canvas.paint(band, self._trim_color())
-        if self.garment.sleeve == 0:
-            for side in (1, -1):
-                seam = self.pattern.side_seam()[:13] * (side, 1)
-                canvas.paint(ribbon(self.pixels(seam), 0.004 * self.scale), self._trim_color())
+        canvas.paint(self._line(self.pattern.neckline(), width), self._trim)
+        if not self.garment.sleeve:
+            for side in (1, -1):  # around the armhole
+                canvas.paint(self._line(self.pattern.side_seam()[:13] * (side, 1), 0.004), self._trim)
 
     def _draw_closure(self, canvas: Canvas) -> None:
+        ground = self.garment.fabric.ground
+        dark = ground * np.float32(0.72)
         top = self.pattern.neck[1] + self.garment.neck_depth
         bottom = SHOULDER - self.garment.hem + 0.02
-        dark = self.garment.fabric.ground * np.float32(0.72)
-        line = self.pixels(np.array([[0.0, top], [0.0, bottom]]))
+        line = self.pixels([[0.0, top], [0.0, bottom]])
         if self.garment.closure == "zip":
             canvas.paint(ribbon(line, 0.0045 * self.scale), dark)
             canvas.paint(ribbon(line, 0.0016 * self.scale), np.float32([190, 190, 195]))
             return
         for x in (-0.009, 0.009):
-            canvas.paint(ribbon(moved(line, x * self.scale, 0), 0.0011 * self.scale), dark, opacity=0.8)
+            canvas.paint(ribbon(line + np.array([x * self.scale, 0]), 0.0011 * self.scale), dark, opacity=0.8)
+        color = np.float32([225, 222, 215]) if ground.mean() < 140 else ground * np.float32(0.4)
         for y in np.arange(top + 0.014, bottom - 0.03, 0.036):
-            canvas.paint(
-                [ellipse(self.pixels((0.0, y)), 0.0042 * self.scale, 0.0042 * self.scale)], self._button_color()
-            )
-
-    def _button_color(self) -> np.ndarray:
-        ground = self.garment.fabric.ground
-        return np.float32([225, 222, 215]) if ground.mean() < 140 else ground * np.float32(0.4)
+            canvas.paint([ellipse(self.pixels((0.0, y)), 0.0042 * self.scale, 0.0042 * self.scale)], color)
 
     def _draw_pocket(self, canvas: Canvas) -> None:
         dark = self.garment.fabric.ground * np.float32(0.75)
         if self.garment.class_name == "top":
-            square = np.array(
-                [[0.028, 0.085], [0.062, 0.085], [0.062, 0.12], [0.045, 0.127], [0.028, 0.12], [0.028, 0.085]]
-            )
-            canvas.paint(ribbon(self.pixels(square), 0.0014 * self.scale), dark)
+            pocket = [(0.028, 0.085), (0.062, 0.085), (0.062, 0.12), (0.045, 0.127), (0.028, 0.12), (0.028, 0.085)]
+            canvas.paint(self._line(pocket, 0.0014), dark)
             return
         y = min(SHOULDER - self.garment.hem - 0.07, 0.27)
         for side in SIDES:
-            slit = np.array([[side * 0.04, y], [side * 0.068, y + 0.045]])
-            canvas.paint(ribbon(self.pixels(slit), 0.0028 * self.scale), dark)
+            canvas.paint(self._line([(side * 0.04, y), (side * 0.068, y + 0.045)], 0.0028), dark)
 
     def _draw_collar(self, canvas: Canvas) -> None:
         """Two flaps from the side of the neck to the closure; a lapel is longer and has a notch."""
         x, y = self.pattern.neck
-        depth = self.garment.neck_depth
-        fabric = self.garment.fabric
+        low, fabric = y + self.garment.neck_depth, self.garment.fabric
+        flap = [[x * 0.96, y - 0.003], [x + 0.012, y + 0.006], [0.03, low + 0.022], [0.001, low - 0.002]]
+        if self.garment.neckline == "lapel":
+            notch = [[0.052, y + 0.04], [0.043, y + 0.046], [0.056, y + 0.052]]
+            flap = [[x * 0.96, y], [x + 0.016, y + 0.008], *notch, [0.001, low + 0.004]]
         for side in SIDES:
-            flap = [
-                [x * 0.96, y - 0.003],
-                [x + 0.012, y + 0.006],
-                [0.03, y + depth + 0.022],
-                [0.001, y + depth - 0.002],
-            ]
-            if self.garment.neckline == "lapel":
-                notch = [[0.052, y + 0.04], [0.043, y + 0.046], [0.056, y + 0.052]]
-                flap = [[x * 0.96, y], [x + 0.016, y + 0.008], *notch, [0.001, y + depth + 0.004]]
             polygon = self.pixels(np.array(flap) * (side, 1))
-            canvas.paint([moved(polygon, 0.0, 0.003 * self.scale)], fabric.ground * 0.55, opacity=0.6)
+            canvas.paint([polygon + np.array([0.0, 0.003 * self.scale])], fabric.ground * 0.55, opacity=0.6)
             canvas.paint([polygon], fabric.ground * 0.94 + 8 if not self.garment.trim else fabric.accent)
 
     def picture(self) -> tuple[np.ndarray, np.ndarray]:
         """The in-shop image and its mask: (H, W, 3) uint8 RGB on white, (H, W) bool."""
         back, sleeves, front, albedo = (
             cv2.resize(layer, self.size, interpolation=cv2.INTER_AREA)
-            for layer in (self.back, self.sleeves, self.front, self.albedo)
+            for layer in (self.back, self._cover(self.pattern.sleeves()), self.front, self.albedo)
         )
         image = np.full(albedo.shape, 255, np.float32)
         radius = 0.018 * self.scale / FINER
@@ -340,13 +275,3 @@ class FlatGarment:
             image += (np.minimum(shaded, 238) - image) * cover[..., None]
         mask = np.maximum(np.maximum(front, back), sleeves) >= 0.5
         return np.clip(np.rint(image), 0, 255).astype(np.uint8), mask
-
-
-def _grown(quad: np.ndarray, margin: float) -> np.ndarray:
-    """A sleeve's quadrilateral with every edge pushed outwards by `margin`."""
-    tip, outer, inner, armpit = quad
-    along = (outer + inner - tip - armpit) / np.linalg.norm(outer + inner - tip - armpit)
-    out = np.array([along[1], -along[0]])
-    out *= np.sign(out @ (tip - armpit))
-    sides, ends = (1, 1, -1, -1), (-1, 1, 1, -1)
-    return quad + margin * (np.outer(sides, out) + np.outer(ends, along))

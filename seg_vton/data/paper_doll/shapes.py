@@ -16,8 +16,7 @@ def smooth(points: Sequence[Point], closed: bool = True, steps: int = 6) -> np.n
     """A Catmull-Rom curve through `points`: (N, 2), `steps` samples between two points."""
     knots = np.asarray(points, np.float64)
     if closed:
-        before, after, end = np.roll(knots, 1, axis=0), np.roll(knots, -1, axis=0), np.roll(knots, -2, axis=0)
-        start = knots
+        before, start, after, end = (np.roll(knots, shift, axis=0) for shift in (1, 0, -1, -2))
     else:
         padded = np.concatenate([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])
         before, start, after, end = padded[:-3], padded[1:-2], padded[2:-1], padded[3:]
@@ -70,16 +69,17 @@ def ribbon(line: np.ndarray, half_widths: np.ndarray | float, round_ends: bool =
     offset = normals(line) * half_widths[:, None]
     left, right = line + offset, line - offset
     quads = np.stack([left[:-1], left[1:], right[1:], right[:-1]], axis=1)
-    joints = [*np.flatnonzero(_bends(line)) + 1, *((0, len(line) - 1) if round_ends else ())]
-    return [*quads, *(ellipse(line[i], half_widths[i], half_widths[i], steps=16) for i in joints)]
-
-
-def _bends(line: np.ndarray) -> np.ndarray:
-    """Which inner points (N - 2,) of a polyline turn by three degrees or more: there the quadrilaterals leave gaps."""
     step = line[1:] - line[:-1]
     turn = step[1:, 0] * step[:-1, 1] - step[1:, 1] * step[:-1, 0]
     along = step[1:, 0] * step[:-1, 0] + step[1:, 1] * step[:-1, 1]
-    return np.abs(turn) > 0.052 * along
+    bends = np.abs(turn) > 0.052 * along  # by three degrees or more: there the quadrilaterals leave gaps
+    joints = [*np.flatnonzero(bends) + 1, *((0, len(line) - 1) if round_ends else ())]
+    return [*quads, *(ellipse(line[i], half_widths[i], half_widths[i], steps=16) for i in joints)]
+
+
+def tube(line: np.ndarray, half_widths: np.ndarray) -> Polygons:
+    """A sleeve or a trouser leg: round where it begins, cut straight at its end."""
+    return [*ribbon(line, half_widths, round_ends=False), ellipse(line[0], half_widths[0], half_widths[0])]
 
 
 def arc_length(line: np.ndarray) -> np.ndarray:
@@ -93,26 +93,18 @@ def between(a: Point, b: Point, t: float) -> np.ndarray:
     return np.asarray(a, np.float64) * (1 - t) + np.asarray(b, np.float64) * t
 
 
-def cut(line: np.ndarray, values: np.ndarray, end: float, steps: int = 14) -> tuple[np.ndarray, np.ndarray]:
-    """The first part of a polyline, up to the arc length `end`, at `steps` even points.
+def cut(line: np.ndarray, values: np.ndarray, share: float, steps: int = 14) -> tuple[np.ndarray, np.ndarray]:
+    """The first part of a polyline at `steps` even points: (steps, 2), and a quantity along it there, (steps,).
 
     Args:
         line: (N, 2) points.
-        values: (N,) a quantity along it.
-        end: arc length; beyond the line's own it goes on straight.
+        values: (N,) the quantity.
+        share: of the line's length; beyond 1 it goes on straight.
         steps: number of points.
-
-    Returns:
-        The points (steps, 2) and the quantity at them (steps,).
     """
     lengths = arc_length(line)
-    at = np.linspace(0, end, steps)
+    at = np.linspace(0, float(lengths[-1]) * share, steps)
     points = np.stack([np.interp(at, lengths, line[:, axis]) for axis in (0, 1)], axis=1)
     direction = (line[-1] - line[-2]) / max(float(np.linalg.norm(line[-1] - line[-2])), 1e-9)
     points += np.maximum(at - lengths[-1], 0)[:, None] * direction
     return points, np.interp(at, lengths, values)
-
-
-def moved(point: Point, x: float, y: float) -> np.ndarray:
-    """Points (..., 2) moved by (x, y)."""
-    return np.asarray(point, np.float64) + np.array([x, y])

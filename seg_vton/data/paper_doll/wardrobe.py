@@ -11,10 +11,10 @@ from seg_vton.data.paper_doll import accessories, head, lower
 from seg_vton.data.paper_doll.body import (
     ANKLE,
     CHIN,
+    SIDES,
     Body,
     Camera,
     Figure,
-    Leg,
     Trunk,
     sample_arm,
     sample_body,
@@ -22,15 +22,13 @@ from seg_vton.data.paper_doll.body import (
     sample_posture,
 )
 from seg_vton.data.paper_doll.garments import UpperGarment, sample_upper
+from seg_vton.data.paper_doll.lots import pick
 
 T = TypeVar("T")
 
-_UPPER_SHARES = {"top": 0.68, "dress": 0.22, "outer": 0.1}
-_TRY_ON_SHARES = {"top": 0.84, "outer": 0.16}
-_CHANCES = {
-    "tights": 0.16, "tucked": 0.35, "jacket": 0.3, "shoes": 0.96, "belt": 0.38, "bag": 0.42, "neckwear": 0.36,
-    "eyewear": 0.34, "headwear": 0.32,
-}  # fmt: skip
+_CHANCES = dict(
+    tights=0.16, tucked=0.35, jacket=0.3, shoes=0.96, belt=0.38, bag=0.42, neckwear=0.36, eyewear=0.34, headwear=0.32,
+)  # fmt: skip
 _TRY_ON_CHANCES = _CHANCES | {"jacket": 0.0, "belt": 0.08, "bag": 0.1, "neckwear": 0.05}
 """Shop pictures seldom have accessories over the garment."""
 
@@ -69,29 +67,19 @@ class Person:
 
 def sample_garment(rng: np.random.Generator, try_on: bool) -> UpperGarment:
     """Draws the upper garment: it has its own stream, so that another person can wear it."""
-    shares = _TRY_ON_SHARES if try_on else _UPPER_SHARES
-    return sample_upper(rng, str(rng.choice(list(shares), p=list(shares.values()))))
+    return sample_upper(rng, pick(rng, top=0.84, outer=0.16) if try_on else pick(rng, top=0.68, dress=0.22, outer=0.1))
 
 
 def sample_person(rng: np.random.Generator, size: tuple[int, int], try_on: bool) -> Person:
-    """Draws body, pose, framing, looks and outfit."""
-    body = sample_body(rng)
-    posture = sample_posture(rng)
+    """Draws body, pose, framing (the whole figure, or head to thighs), looks and outfit."""
+    body, posture = sample_body(rng), sample_posture(rng)
     legs = sample_legs(rng, body, posture)
     trunk = Trunk(body, posture, legs)
-    arms = (sample_arm(rng, body, trunk, -1), sample_arm(rng, body, trunk, 1))
+    arms = {side: sample_arm(rng, body, trunk, side) for side in SIDES}
     cropped = rng.random() < 0.22 or try_on
-    figure = Figure(body, posture, arms, legs, _aim(rng, size, cropped, legs))
-    looks = head.sample_looks(rng, body)
-    return Person(figure, looks, _sample_outfit(rng, body, (arms[0].gesture, arms[1].gesture), try_on))
-
-
-def _aim(rng: np.random.Generator, size: tuple[int, int], cropped: bool, legs: tuple[Leg, Leg]) -> Camera:
-    """Frames the whole figure, or (cropped) head to thighs."""
     width, height = size
     reference = min(height, width * 4 / 3)
-    sole = max(legs[0].ankle[1], legs[1].ankle[1]) + ANKLE
-    crown = CHIN + 0.155
+    sole, crown = max(leg.ankle[1] for leg in legs.values()) + ANKLE, CHIN + 0.155
     zoom, place = rng.random(), rng.random()
     if cropped:
         scale = reference * (1.35 + 0.35 * zoom)
@@ -100,11 +88,14 @@ def _aim(rng: np.random.Generator, size: tuple[int, int], cropped: bool, legs: t
         scale = reference * (0.86 + 0.07 * zoom) / (sole + crown)
         top = (height - scale * (sole + crown)) * (0.4 + 0.35 * place)
     x = width * (0.5 + rng.uniform(-0.05, 0.05))
-    return Camera(scale, np.array([x, top + scale * crown]))
+    figure = Figure(body, posture, arms, legs, Camera(scale, np.array([x, top + scale * crown])))
+    looks = head.sample_looks(rng, body)
+    free = [side for side in SIDES if arms[side].gesture in ("down", "out")]
+    return Person(figure, looks, _sample_outfit(rng, body, free, try_on))
 
 
-def _sample_outfit(rng: np.random.Generator, body: Body, gestures: tuple[str, str], try_on: bool) -> Outfit:
-    """Draws the clothes below and the accessories.
+def _sample_outfit(rng: np.random.Generator, body: Body, free: list[int], try_on: bool) -> Outfit:
+    """Draws the clothes below and the accessories; `free` has the sides of the hands that can hold a bag.
 
     Every draw is made whether its result is worn or not, so that one chance does not shift the draws after it.
     """
@@ -113,8 +104,7 @@ def _sample_outfit(rng: np.random.Generator, body: Body, gestures: tuple[str, st
     def maybe(name: str, value: T) -> T | None:
         return value if rng.random() < chances[name] else None
 
-    shares = [0.46, 0.22, 0.32] if body.feminine > 0.5 else [0.0, 0.66, 0.34]
-    kind = int(rng.choice(3, p=shares))
+    kind = rng.choice(3, p=[0.46, 0.22, 0.32] if body.feminine > 0.5 else [0.0, 0.66, 0.34])
     leggings = lower.sample_leggings(rng)
     bottom = (lower.sample_skirt(rng), lower.sample_pants(rng), leggings)[kind]
     ground = bottom.fabric.colors[0]
@@ -125,7 +115,7 @@ def _sample_outfit(rng: np.random.Generator, body: Body, gestures: tuple[str, st
         jacket=maybe("jacket", replace(sample_upper(rng, "outer"), closure="open")),
         shoes=maybe("shoes", lower.sample_shoes(rng, body.feminine)),
         belt=maybe("belt", lower.sample_belt(rng, ground)),
-        bag=maybe("bag", accessories.sample_bag(rng, gestures)),
+        bag=maybe("bag", accessories.sample_bag(rng, free)),
         neckwear=maybe("neckwear", accessories.sample_neckwear(rng, body.feminine)),
         eyewear=maybe("eyewear", head.sample_eyewear(rng)),
         headwear=maybe("headwear", head.sample_headwear(rng)),

@@ -52,16 +52,11 @@ class ThinPlateSpline:
 
 
 def along_and_across(line: np.ndarray, patch: Patch) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates of a window's pixels in the frame of a polyline.
-
-    Args:
-        line: (N, 2) pixels.
-        patch: the window.
+    """Coordinates of a window's pixels in the frame of a polyline (N, 2) in pixels.
 
     Returns:
-        For each pixel the arc length of the nearest point of the line, and the signed distance to it in pixels
-        (positive to the left of the direction as it appears on the screen with y down, that is, on the side of
-        `shapes.normals`); each (h, w) float32.
+        For each pixel the arc length of the nearest point of the line, and the distance to it in pixels, positive on
+        the side of `shapes.normals`; each (h, w) float32.
     """
     x, y = patch.pixel_centers()
     lengths = arc_length(line).astype(np.float32)
@@ -85,32 +80,19 @@ def along_and_across(line: np.ndarray, patch: Patch) -> tuple[np.ndarray, np.nda
 
 
 def quad_map(quad: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Bilinear point of a quadrilateral.
+    """Bilinear point of a quadrilateral: x and y, float32 of the shape of `u`.
 
     Args:
         quad: (4, 2) corners: start at v=-1, end at v=-1, end at v=1, start at v=1.
         u: 0 at the start to 1 at the end.
         v: -1 to 1 across.
-
-    Returns:
-        x and y of the shape of `u`, float32.
     """
-    start_a, end_a, end_b, start_b = quad.astype(np.float32)
     w = (v + 1) * np.float32(0.5)
-    corners = [(1 - u) * (1 - w), u * (1 - w), u * w, (1 - u) * w]
-    points = (start_a, end_a, end_b, start_b)
-    x = sum(weight * point[0] for weight, point in zip(corners, points, strict=True))
-    y = sum(weight * point[1] for weight, point in zip(corners, points, strict=True))
+    weights = [(1 - u) * (1 - w), u * (1 - w), u * w, (1 - u) * w]
+    x, y = (sum(weight * corner for weight, corner in zip(weights, axis, strict=True)) for axis in np.float32(quad).T)
     return x, y
 
 
 def sample(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Bilinear values of `image` at continuous coordinates (pixel i covers [i, i + 1)); the border is repeated."""
-    half = np.float32(0.5)
-    return cv2.remap(
-        image,
-        (x - half).astype(np.float32),
-        (y - half).astype(np.float32),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    """Bilinear values of `image` at float32 coordinates (pixel i covers [i, i + 1)); the border is repeated."""
+    return cv2.remap(image, x - 0.5, y - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
