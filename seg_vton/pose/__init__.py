@@ -2,16 +2,15 @@
 
 from seg_vton.pose.backends import BACKENDS, PoseEstimator, estimate, resolve_backend
 from seg_vton.pose.choice import Choice, choose_pose
-from seg_vton.pose.files import load_or_estimate, openpose_json, pose_file
+from seg_vton.pose.files import Poses, openpose_json
 
 __all__ = [
     "BACKENDS",
     "Choice",
     "PoseEstimator",
+    "Poses",
     "choose_pose",
     "estimate",
-    "load_or_estimate",
     "openpose_json",
-    "pose_file",
     "resolve_backend",
 ]

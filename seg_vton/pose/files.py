@@ -1,4 +1,4 @@
-"""Pose files of a user's photos: found by the photo's name, read, and written as OpenPose writes them."""
+"""Poses of a user's photos: from keypoint files found by the photo's name, or estimated; written as OpenPose does."""
 
 from __future__ import annotations
 
@@ -10,63 +10,80 @@ import numpy as np
 
 from seg_vton.errors import UserError
 from seg_vton.files import find_beside
-from seg_vton.pose.backends import BACKENDS, estimate
+from seg_vton.pose.backends import BACKENDS, resolve_backend, shared_estimator
 from seg_vton.pose.keypoints import read_people
 
 ENDINGS = ("_keypoints.json", ".json")
 """How the names of keypoint files end, after the photo's without suffix."""
 
 
-def load_or_estimate(
-    source: str | Path,
-    photo: str | Path,
-    image: np.ndarray,
-    models: Sequence[str | Path] | None = None,
-    place: str | Path | None = None,
-) -> list[np.ndarray]:
-    """The joints of everybody in a photo, from wherever the user says.
+class Poses:
+    """Where the joints of persons come from: a folder of keypoint files, or an estimator.
 
     Args:
-        source: a keypoint file of any format that `read_keypoints` knows; a folder of such files (see `pose_file`); or
-            the name of one of `BACKENDS`.
-        photo: the photo's file.
-        image: the photo, RGB uint8 `(H, W, 3)`.
-        models: ONNX files of rtmlib's detector and pose model, see `PoseEstimator`; of no use to keypoint files.
-        place: finds the keypoints in a folder, see `pose_file`.
+        source: a folder of keypoint files of any format that `read_people` knows, or the name of one of `BACKENDS`.
+        models: ONNX files of rtmlib's detector and pose model, see `PoseEstimator`.
 
-    Returns:
-        float32 `(18, 3)` for each person of the file, of x, y in pixels and score, in COCO's order with the neck as
-        joint 1, missing joints 0 0 0. A backend gives one person: all joints are missing where it found nobody.
+    Attributes:
+        folder: of the keypoint files; None where joints are estimated.
+        name: of the source for records: the backend that runs, or 'files'.
 
     Raises:
-        UserError: there is no such file or backend, or the file is broken.
+        UserError: there is no such folder, the backend is not installed, or models are given that it does not take.
     """
-    if str(source) in BACKENDS:
-        return [estimate(image, str(source), models)]
-    return [joints.astype(np.float32) for joints in read_people(pose_file(Path(source), Path(photo), place))]
 
+    def __init__(self, source: str | Path, models: Sequence[str | Path] | None = None) -> None:
+        self.folder = None if str(source) in BACKENDS else Path(source)
+        self.name = "files" if self.folder else resolve_backend(str(source))
+        self.models = None if models is None else tuple(map(str, models))
+        if self.folder is not None and not self.folder.is_dir():
+            raise UserError(
+                f"the pose source {source} is neither a folder of keypoint files nor one of {', '.join(BACKENDS)}"
+            )
+        if models is not None and self.name != "rtmlib":
+            raise UserError(f"pose models are for rtmlib: {source} takes none")
 
-def pose_file(source: Path, photo: Path, place: str | Path | None = None) -> Path:
-    """The keypoint file of a photo: `source` itself, or in a folder `NAME_keypoints.json` or `NAME.json`.
+    def load(self) -> None:
+        """Loads the estimator, which is otherwise done at the first photo; raises `UserError` where it cannot be."""
+        if self.folder is None:
+            shared_estimator(self.name, self.models)
 
-    Args:
-        source: the file or folder.
-        photo: the photo's file.
-        place: its path in the folder it was found in, where its keypoints are looked for first: those of `a/me.jpg` and
-            `b/me.jpg` are `a/me_keypoints.json` and `b/me_keypoints.json`. None for its name alone.
+    def file(self, photo: Path, place: str | Path | None = None) -> Path | None:
+        """The keypoint file of a photo: `NAME_keypoints.json` or `NAME.json`; None where joints are estimated.
 
-    Raises:
-        UserError: there is none.
-    """
-    if source.is_file():
-        return source
-    if not source.is_dir():
-        raise UserError(f"{source} is neither a keypoint file, nor a folder, nor one of {', '.join(BACKENDS)}")
-    place = Path(place or photo.name)
-    found = find_beside(source, place, ENDINGS)
-    if found is None:
-        raise UserError(f"{photo} has no pose: {source / place.with_suffix('')}{ENDINGS[0]} does not exist")
-    return found
+        Args:
+            photo: the photo's file.
+            place: its path in the folder it was found in, where its keypoints are looked for first: those of `a/me.jpg`
+                and `b/me.jpg` are `a/me_keypoints.json` and `b/me_keypoints.json`. None for its name alone.
+
+        Raises:
+            UserError: there is none.
+        """
+        if self.folder is None:
+            return None
+        place = Path(place or photo.name)
+        found = find_beside(self.folder, place, ENDINGS)
+        if found is None:
+            raise UserError(f"{photo} has no pose: {self.folder / place.with_suffix('')}{ENDINGS[0]} does not exist")
+        return found
+
+    def people(self, file: Path | None, image: np.ndarray) -> list[np.ndarray]:
+        """The joints of everybody in a photo.
+
+        Args:
+            file: of `file`.
+            image: the photo, RGB uint8 `(H, W, 3)`.
+
+        Returns:
+            float `(18, 3)` for each person of the file, of x, y in pixels and score, in COCO's order with the neck as
+            joint 1, missing joints 0 0 0. An estimator gives one person: all joints are missing where it found nobody.
+
+        Raises:
+            UserError: the file is broken, or the estimator cannot be loaded.
+        """
+        if file is not None:
+            return read_people(file)
+        return [shared_estimator(self.name, self.models)(image)]
 
 
 def openpose_json(joints: np.ndarray) -> dict[str, Any]:

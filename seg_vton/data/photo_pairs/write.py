@@ -25,7 +25,7 @@ from seg_vton.files import find_beside, shared_files, write_json
 from seg_vton.labels import DEEPFASHION15, save_palette_png
 from seg_vton.parsing.jobs import Item, Job, PhotoResults
 from seg_vton.pictures.photos import read_photo
-from seg_vton.pose import BACKENDS, load_or_estimate, openpose_json, resolve_backend
+from seg_vton.pose import BACKENDS, Poses, openpose_json
 from seg_vton.pose.files import ENDINGS
 from seg_vton.progress import track_map
 
@@ -80,8 +80,6 @@ class Plan:
             raise UserError(f"--strength is {self.settings.strength}: it must be from 0 to 2")
         if self.settings.min_garment < 1 or self.seed < 0:
             raise UserError("--min-garment must be 1 or more and --seed 0 or more")
-        if self.poses not in BACKENDS and not Path(self.poses).is_dir():
-            raise UserError(f"--poses {self.poses} is neither a folder nor one of {', '.join(BACKENDS)}")
 
 
 @dataclass(frozen=True)
@@ -147,10 +145,9 @@ def write_photo_pairs(out: str | Path, plan: Plan, workers: int = 1, overwrite: 
     plan.check()
     if workers < 1:
         raise UserError(f"--workers is {workers}: it must be 1 or more")
-    if plan.poses in BACKENDS:
-        resolve_backend(plan.poses)  # raises where it is not installed, before any work
-    else:  # two photos that would have one keypoint file; a photo without one is a fault of its own
-        files = {photo.photo: find_beside(Path(plan.poses), photo.place, ENDINGS) for photo in plan.photos}
+    poses = Poses(plan.poses, plan.pose_models)
+    if poses.folder:  # two photos may not have one keypoint file; a photo without one is a fault of its own
+        files = {photo.photo: find_beside(poses.folder, photo.place, ENDINGS) for photo in plan.photos}
         for message in shared_files(files).values():
             raise UserError(message)
     outcome = Outcome()
@@ -158,7 +155,7 @@ def write_photo_pairs(out: str | Path, plan: Plan, workers: int = 1, overwrite: 
     with new_folder(Path(out), DATA_SET, overwrite) as folder:
         for split, name in ((item_split, name) for item_split in SPLITS for name in _FOLDERS):
             (folder / split / name).mkdir(parents=True)
-        done = list(track_map(partial(_write_item, folder, plan), items, "photos", workers))
+        done = list(track_map(partial(_write_item, folder, plan, poses), items, "photos", workers))
         persons = _collect(items, done, outcome)
         if not persons:
             reasons = [f"{len(names)} x {reason}" for reason, names in sorted(outcome.dropped.items())]
@@ -198,13 +195,14 @@ def _assign(plan: Plan, outcome: Outcome) -> list[_Item]:
     return items
 
 
-def _write_item(folder: Path, plan: Plan, item: _Item) -> _Done:
+def _write_item(folder: Path, plan: Plan, poses: Poses, item: _Item) -> _Done:
     """Writes all that comes of one photo."""
     source = item.photo
     try:
         photo = read_photo(source.photo)
         labels = source.label_map(photo.shape[:2])
-        people = load_or_estimate(plan.poses, source.photo, photo, plan.pose_models, source.place)
+        people = poses.people(poses.file(source.photo, source.place), photo)
+        people = [joints.astype(np.float32) for joints in people]
         seen = None if plan.predicted is None else plan.predicted.get(source.place)
         if plan.predicted is not None and seen is None:
             raise UserError(f"{source.photo}: --predicted has no label map of it: run tools/parse.py over all photos")

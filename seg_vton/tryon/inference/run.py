@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from seg_vton.errors import UserError
@@ -17,8 +16,7 @@ from seg_vton.files import atomic_path, find_beside, remove_leftovers, sha256, s
 from seg_vton.labels import DEEPFASHION15, save_palette_png
 from seg_vton.parsing.jobs import Item, Job, Plan, complain
 from seg_vton.pictures.photos import SUFFIXES, limited, read_photo
-from seg_vton.pose import BACKENDS, PoseEstimator, pose_file
-from seg_vton.pose.keypoints import read_people
+from seg_vton.pose import Poses
 from seg_vton.progress import track
 from seg_vton.tryon.datasets.images import MASK_THRESHOLD
 from seg_vton.tryon.inference.garment import Garment
@@ -54,43 +52,6 @@ class Outcome:
     unmasked: list[Path] = field(default_factory=list)
 
 
-class Poses:
-    """Where the joints of persons come from.
-
-    Args:
-        source: a folder of keypoint files (`seg_vton.pose.pose_file`) or the name of one of `seg_vton.pose.BACKENDS`.
-        models: ONNX files of rtmlib's detector and pose model, see `seg_vton.pose.PoseEstimator`.
-
-    Attributes:
-        name: of the source for records: the backend that runs, or 'files'.
-
-    Raises:
-        UserError: there is no such folder, the backend is not installed, or the models are not there or not for it.
-    """
-
-    def __init__(self, source: str | Path, models: Sequence[str | Path] | None = None) -> None:
-        self.folder = None if str(source) in BACKENDS else Path(source)
-        if self.folder is None:
-            self._estimate = PoseEstimator(str(source), models)
-        elif models is not None:
-            raise UserError(f"--pose-models are for --pose rtmlib: --pose {source} takes none")
-        elif not self.folder.is_dir():
-            raise UserError(f"--pose {source} is neither a folder of keypoint files nor one of {', '.join(BACKENDS)}")
-        self.name = "files" if self.folder else self._estimate.backend
-
-    def file(self, item: Item) -> Path | None:
-        """The keypoint file of a person; None where joints are estimated. Raises `UserError` where there is none."""
-        return None if self.folder is None else pose_file(self.folder, item.photo, item.place)
-
-    def people(self, file: Path | None, image: np.ndarray) -> list[np.ndarray]:
-        """The joints `(18, 3)` of everybody in a photo, in its pixels."""
-        if file is not None:
-            return read_people(file)
-        small = limited(image)
-        joints = self._estimate(small)
-        return [joints * (image.shape[1] / small.shape[1], image.shape[0] / small.shape[0], 1)]
-
-
 def dress_all(
     predictor: TryOn,
     persons: Sequence[str | Path],
@@ -113,11 +74,11 @@ def dress_all(
         garments: the same.
         out: folder of the results.
         pairs: a file of lines with a person's and a garment's file name, or None for all of them.
-        pose: see `Poses`.
+        pose: see `seg_vton.pose.Poses`.
         garment_masks: folder of masks, white on black, named as the garments' photos; None for none. Garments without
             one are said on stderr and left to the segmenter.
         overwrite: do everything anew, whatever is there.
-        pose_models: see `Poses`.
+        pose_models: the same.
 
     Returns:
         What was done; with nothing to do, only `failures` that say why.
@@ -129,11 +90,13 @@ def dress_all(
     out, poses, masks = Path(out), Poses(pose, pose_models), None if garment_masks is None else Path(garment_masks)
     if masks is not None and not masks.is_dir():
         raise UserError(f"--garment-mask {masks} is no folder")
+    poses.load()
     remove_leftovers(out)
     hashes = pose_models and [sha256(path) for path in pose_models]
     results = PairResults(out, {**predictor.stamp, "pose": poses.name, "pose_models": hashes})
     plan = Plan()
-    people = _with_extras(results.find(persons, "person", plan.failures), poses.file, plan.failures)
+    people = results.find(persons, "person", plan.failures)
+    people = _with_extras(people, lambda item: poses.file(item.photo, item.place), plan.failures)
     things = results.find(garments, "garment", plan.failures)
     things = _with_extras(things, lambda item: masks and find_beside(masks, item.place, MASK_ENDINGS), plan.failures)
     chosen = choose_pairs(people, things, pairs, plan.failures)
@@ -212,7 +175,9 @@ class _Prepared:
 
     def _load_person(self, item: Item) -> Person:
         photo = read_photo(item.photo)
-        return self._predictor.person(photo, self._poses.people(item.extra, photo))
+        seen = photo if item.extra else limited(photo)
+        scale = photo.shape[1] / seen.shape[1], photo.shape[0] / seen.shape[0], 1
+        return self._predictor.person(photo, [joints * scale for joints in self._poses.people(item.extra, seen)])
 
     def _load_garment(self, item: Item) -> Garment:
         mask = None if item.extra is None else read_photo(item.extra)[..., 0] >= MASK_THRESHOLD

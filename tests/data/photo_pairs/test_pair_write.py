@@ -256,7 +256,7 @@ def test_the_marker_says_how_it_was_made_and_names_no_place(album, tmp_path):
         ({"settings": Settings(size=(16, 16))}, "--size is 16 16"),
         ({"settings": Settings(strength=-1.0)}, "--strength is -1"),
         ({"settings": Settings(min_garment=0)}, "--min-garment must be 1 or more"),
-        ({"poses": "nowhere"}, "--poses nowhere is neither a folder nor one of auto"),
+        ({"poses": "nowhere"}, "pose source nowhere is neither a folder of keypoint files nor one of auto"),
         ({"rule": SplitRule(train=["1-9"], test=["000001_0", "9-1"])}, "range 9-1 is empty"),
         (
             {"rule": SplitRule(train=["1", "2"], test=["*"])},

@@ -14,7 +14,6 @@ from seg_vton.labels import DEEPFASHION15, load_palette_png
 from seg_vton.parsing.jobs import Item, Job, Plan
 from seg_vton.pictures.photos import read_photo
 from seg_vton.tryon.inference import jobs
-from seg_vton.tryon.inference import run as runs
 from seg_vton.tryon.inference.jobs import KINDS, PairResults, choose_pairs
 from seg_vton.tryon.inference.run import dress_all
 from seg_vton.tryon.predictor import TryOn
@@ -312,13 +311,14 @@ def test_pose_models_reach_the_estimator_and_the_records(run, doll_photos, tmp_p
         def __call__(self, image):
             return np.zeros((18, 3), np.float32)
 
-    monkeypatch.setattr(runs, "PoseEstimator", Estimator)
+    monkeypatch.setattr("seg_vton.pose.files.resolve_backend", lambda backend: backend)
+    monkeypatch.setattr("seg_vton.pose.backends.PoseEstimator", Estimator)
     models = [tmp_path / "detector.onnx", tmp_path / "pose.onnx"]
     for path in models:
         path.write_text(path.name)
     inputs = [doll_photos / "persons" / "1.png"], [doll_photos / "garments" / "2.png"]
     assert run(*inputs, tmp_path / "out", pose="rtmlib", pose_models=models).done == 1
-    assert given == [("rtmlib", models)]
+    assert given == [("rtmlib", tuple(map(str, models)))]
     assert record(tmp_path / "out", "1_2")["stamp"]["pose_models"] == [sha256(path) for path in models]
     models[0].write_text("another")
     outcome = run(*inputs, tmp_path / "out", pose="rtmlib", pose_models=models)
@@ -393,8 +393,8 @@ def test_without_poses_it_is_said(run, doll_photos, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"pose": "nowhere"}, "--pose nowhere is neither a folder of keypoint files nor one of"),
-        ({"pose_models": ["a.onnx", "b.onnx"]}, "--pose-models are for --pose rtmlib: --pose .* takes none"),
+        ({"pose": "nowhere"}, "nowhere is neither a folder of keypoint files nor one of"),
+        ({"pose_models": ["a.onnx", "b.onnx"]}, "pose models are for rtmlib: .* takes none"),
         ({"garment_masks": "nowhere"}, "--garment-mask nowhere is no folder"),
         ({"pairs": "nowhere.txt"}, r"nowhere\.txt does not exist"),
     ],
