@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from seg_vton.labels import get_space, save_palette_png
 from seg_vton.parsing.jobs import Item, Job, PhotoResults
 from seg_vton.registry import DATASETS
-from seg_vton.tryon.datasets.layouts import KNOWN_WARP, WARPED, Pair, get_layout
+from seg_vton.tryon.datasets.layouts import COMMON, Pair, get_layout
 
 
 def write_set(root, layout, split, pairs, size, seed=0, pairs_file=None, label_space=None, folders=None):
@@ -33,7 +33,7 @@ def write_set(root, layout, split, pairs, size, seed=0, pairs_file=None, label_s
         KeyError: the layout has files of a role that nothing here can draw.
     """
     rng, layout, folders = np.random.default_rng(seed), get_layout(layout), folders or {}
-    places = {**layout.places, **{role: place for role, place in {**WARPED, **KNOWN_WARP}.items() if role in folders}}
+    places = {**layout.places, **{role: place for role, place in COMMON.items() if role in folders}}
     for pair in (Pair(*pair) for pair in pairs):
         for role, place in places.items():
             folder = folders.get(role, place.folders[0])

@@ -96,10 +96,10 @@ def draw_pairs(loader, model, root):
         asked = dict(pairs_file=dataset.pairs, label_space=dataset.label_space, folders=dataset.get("folders"))
         write_set(root, layout.name, dataset.split, pairs, (48, 64), **asked)
         dataset.data_root = str(root)
-        if dataset.get("parse"):
+        if any(step.get("role") == "predicted_parse" for step in dataset.pipeline):
             photos = sorted(layout.split_root(root, dataset.split).glob("image*/*_0.jpg"))
             write_predictions(root / f"seen-{dataset.split}", photos, (48, 64))
-            dataset.parse.update(folder=str(root / f"seen-{dataset.split}"), config=None, checkpoint=None)
+            dataset.folders.predicted_parse = str(root / f"seen-{dataset.split}")
     except (AttributeError, KeyError):  # another class of data sets, or a layout with files of a kind of its own
         space = (model.get("aux_head") or {}).get("label_space", "tryon8")
         sizes = dict(image_size=model.get("image_size", (256, 192)), person_channels=model.get("person_channels", 22))

@@ -66,12 +66,12 @@ from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, get_space, load_pal
 from seg_vton.ops import carafe, roi_align_kernels
 from seg_vton.ops.carafe_kernels import shifts_backward, shifts_forward
 from seg_vton.ops.cpu_forms import use_cpu_forms
+from seg_vton.pictures.images import MASK_THRESHOLD
 from seg_vton.pose.keypoints import read_pose
 from seg_vton.progress import track
 from seg_vton.segmentation.metrics import SUMMARY_NAMES, InstanceAP
 from seg_vton.tryon.datasets import TryOnDataset
-from seg_vton.tryon.datasets.dataset import person_inputs
-from seg_vton.tryon.datasets.images import MASK_THRESHOLD
+from seg_vton.tryon.datasets.dataset import build_pipeline
 from seg_vton.tryon.models import GMM, TOM, TPSGrid
 
 Report = dict[str, Any]
@@ -421,13 +421,14 @@ def _item(rounds: int, items: int) -> list[dict[str, Any]]:
     doll = draw_doll(0, 0, try_on=True)
     photo, joints = Image.fromarray(doll.image), doll.keypoints[:, :2].astype(np.float64)
     label_map, task = doll.label_map.astype(np.uint8), "inputs of one item"
+    pipeline = build_pipeline([{"type": name} for name in ("LoadPerson", "CPVTONAgnostic", "GarmentTargets")])
+    arrays = {"photo": doll.image, "parsing": label_map, "parsing_space": DEEPFASHION15.name, "joints": joints}
+    arrays |= {"image_size": label_map.shape, "garment_classes": None}
     jobs = {
         (task, "a Pillow picture a joint"): partial(
             published.published_inputs, photo, label_map, joints, DEEPFASHION15.unions
         ),
-        (task, OURS): partial(
-            person_inputs, doll.image, label_map, joints, DEEPFASHION15.name, DEEPFASHION15.unions.upper
-        ),
+        (task, OURS): lambda: pipeline({**arrays, "inputs": {}}),
     }
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -549,7 +550,7 @@ class PublishedTryOn(Dataset):
     """Pairs in the operations of CP-VTON's data loader; the files of our data set must have the size of its items."""
 
     def __init__(self, dataset: TryOnDataset) -> None:
-        self.files, self.space = dataset.files, dataset.label_space
+        self.files, self.space = dataset.files, dataset.label_spaces["parse"]
 
     def __len__(self) -> int:
         """Number of pairs."""
@@ -572,9 +573,11 @@ class PublishedTryOn(Dataset):
 def try_on_forms(folder: Path, size: tuple[int, int]) -> dict[str, Dataset]:
     """The data sets of try-on pairs, on paper dolls drawn into `folder`; `size` is their width and height."""
     write_paper_dolls(folder, Plan(train=16, size=size, layout="viton"), workers=1)
-    ours = TryOnDataset(
-        folder, "train_pairs.txt", "paper_doll", label_space="deepfashion15", split="train", image_size=size[::-1]
-    )
+    names = ("LoadPerson", "LoadGarment", "LoadParsing", "LoadPose", "FaceFromPose", "CPVTONAgnostic", "GarmentTargets")
+    steps = [{"type": name} for name in names]
+    steps += [{"type": "AuxTarget", "label_space": "tryon8"}, {"type": "PackTryOnInputs"}]
+    settings = {"layout": "paper_doll", "label_space": "deepfashion15", "split": "train", "image_size": size[::-1]}
+    ours = TryOnDataset(folder, "train_pairs.txt", pipeline=steps, **settings)
     return {"CP-VTON's operations": PublishedTryOn(ours), OURS: ours}
 
 

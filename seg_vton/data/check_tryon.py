@@ -16,9 +16,9 @@ from seg_vton.data.paper_doll.write import DATA_SET
 from seg_vton.data.report import Report, TryOnSummary
 from seg_vton.errors import UserError
 from seg_vton.labels import get_space, load_palette_png
+from seg_vton.pictures.images import MASK_THRESHOLD, check_shape
 from seg_vton.pose.keypoints import read_pose
 from seg_vton.progress import track
-from seg_vton.tryon.datasets.images import MASK_THRESHOLD, check_shape
 from seg_vton.tryon.datasets.layouts import FileFinder, Layout, Pair, get_layout, read_pairs
 
 _SPLITS = ("train", "val", "test")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
-from PIL import Image
+from mmengine.dataset import Compose
 from torch import Tensor, nn
 
 from seg_vton.engine.checkpoint import load_checkpoint_file, load_weights
@@ -21,9 +22,11 @@ from seg_vton.errors import UserError
 from seg_vton.files import sha256
 from seg_vton.labels import DEEPFASHION15
 from seg_vton.ops.cpu_forms import use_cpu_forms
+from seg_vton.pictures.images import resized
 from seg_vton.pictures.photos import limited
 from seg_vton.registry import build_model
-from seg_vton.tryon.datasets import agnostic
+from seg_vton.tryon.datasets.dataset import build_pipeline
+from seg_vton.tryon.datasets.transforms import LoadParsing, TargetTransform
 from seg_vton.tryon.inference.composition import Composition, compose, place
 from seg_vton.tryon.inference.garment import Garment, prepare_garment
 from seg_vton.tryon.inference.panel import draw_panel
@@ -64,7 +67,8 @@ class TryOn:
     >>> garment = try_on.garment(read_photo("shirt.jpg"))
     >>> result = try_on(person, garment)
 
-    A person and a garment are prepared once and serve any number of try-ons.
+    A person and a garment are prepared once and serve any number of try-ons. What the models get of them is made by the
+    pipelines of the data sets that the two configs test on, so it is what they were trained on.
 
     Args:
         parser: the segmenter.
@@ -79,8 +83,8 @@ class TryOn:
         stamp: all that a result depends on besides the photos, pose and mask, as a dict that JSON can hold.
 
     Raises:
-        UserError: a file is missing, broken or refused, a config is of another model, a checkpoint does not fit, or the
-            two stages are of different sizes or pose maps.
+        UserError: a file is missing, broken or refused, a config is of another model or has no pipeline, a checkpoint
+            does not fit, or the two stages are of different sizes.
     """
 
     def __init__(
@@ -97,7 +101,9 @@ class TryOn:
         self.image_size: tuple[int, int] = self._gmm.image_size
         _check_sizes(self.image_size, gmm_config, tom_config)
         self._aspect = self.image_size[1] / self.image_size[0]
-        self._pose_radius = _common_radius(gmm_config, tom_config)
+        (gmm_steps, self._gmm_pipeline), (tom_steps, self._tom_pipeline) = map(_pipeline, (gmm_config, tom_config))
+        if gmm_steps == tom_steps:
+            self._tom_pipeline = self._gmm_pipeline  # which runs once for both
         for stage in (self._gmm, self._tom):
             use_cpu_forms(stage.to(self.device))
         self.stamp: dict[str, Any] = {
@@ -121,7 +127,7 @@ class TryOn:
         Raises:
             UserError: there is no upper body, or the pose is of another photo.
         """
-        return prepare_person(photo, self._parse(photo), people, self.image_size, self._pose_radius)
+        return prepare_person(photo, self._parse(photo), people, self.image_size)
 
     def garment(self, photo: np.ndarray, mask: np.ndarray | None = None) -> Garment:
         """Cuts out and frames a garment, worn or lying.
@@ -155,7 +161,9 @@ class TryOn:
         Returns:
             The try-on at the photo's resolution.
         """
-        outputs = self._predict(person, garment)
+        gmm, tom = self.inputs(person, garment)
+        warped = self._gmm.generate(gmm)
+        outputs = {**warped, **self._tom.generate({**tom, **warped})}
         placed = () if self.whole_window else (place(person.parse, outputs["rendered"]), garment.mask)
         made = compose(person.photo, person.box, garment.picture, self._gmm, outputs, *placed)
         return TryOnResult(*made, outputs, (*person.warnings, *garment.warnings))
@@ -165,18 +173,23 @@ class TryOn:
         made = Composition(result.image, result.warped_cloth, result.mask)
         return draw_panel(person, garment, result.outputs, made, title)
 
-    def _predict(self, person: Person, garment: Garment) -> dict[str, Tensor]:
-        """Both stages' outputs for the one pair."""
-        picture = Image.fromarray(garment.picture).resize(self.image_size[::-1], Image.Resampling.BILINEAR)
-        mask = _resized_mask(garment.mask, self.image_size)
-        inputs = {
-            "agnostic": person.inputs["agnostic"],
-            "cloth": agnostic.to_unit(np.asarray(picture)),
-            "cloth_mask": mask[None].astype(np.float32),
+    def inputs(self, person: Person, garment: Garment) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """What GMM and TOM get of a pair: batches of one by the names of inputs, on the predictor's device."""
+        gmm = self._run(self._gmm_pipeline, person, garment)
+        return gmm, gmm if self._tom_pipeline is self._gmm_pipeline else self._run(self._tom_pipeline, person, garment)
+
+    def _run(self, pipeline: Compose, person: Person, garment: Garment) -> dict[str, Tensor]:
+        results = {
+            **deepcopy(person.results),
+            "image_size": self.image_size,
+            "cloth": resized(garment.picture, self.image_size),
+            "cloth_mask": _resized_mask(garment.mask, self.image_size),
+            "inputs": {},
         }
-        batch = {key: torch.from_numpy(value)[None].to(self.device) for key, value in inputs.items()}
-        warped = self._gmm.generate(batch)
-        return {**warped, **self._tom.generate({**batch, **warped})}
+        for step in pipeline.transforms:
+            if isinstance(step, LoadParsing):  # whoever made the maps that the models were trained on
+                results[step.key], results[f"{step.key}_space"] = person.results["parsing"].copy(), DEEPFASHION15.name
+        return {key: value[None].to(self.device) for key, value in pipeline(results)["inputs"].items()}
 
     def _parse(self, photo: np.ndarray) -> np.ndarray:
         """The photo's label map in deepfashion15, no more than `PARSE_SIDE` pixels on a side."""
@@ -244,12 +257,11 @@ def _check_sizes(size: tuple[int, int], gmm: Config, tom: Config) -> None:
             )
 
 
-def _common_radius(gmm: Config, tom: Config) -> int:
-    """The radius of the squares that mark joints; raises `UserError` unless both stages are trained on one."""
-    radius, other = (_data(config).get("pose_radius", agnostic.RADIUS) for config in (gmm, tom))
-    if radius != other:
-        raise UserError(
-            f"{tom.filename} marks joints with pose_radius={other} and {gmm.filename} with {radius}, and both stages "
-            "get one pose map: give two that are trained with the same"
-        )
-    return radius
+def _pipeline(config: Config) -> tuple[list[dict[str, Any]], Compose]:
+    """The steps that make a stage's inputs, as its config has them and built; all but those of targets."""
+    steps = _data(config).get("pipeline")
+    if not steps:
+        raise UserError(f"{config.filename} has no test_dataloader.dataset.pipeline, which makes what the model gets")
+    built = zip(steps, build_pipeline(steps).transforms, strict=True)
+    kept = [(step, transform) for step, transform in built if not isinstance(transform, TargetTransform)]
+    return [step for step, _ in kept], Compose([transform for _, transform in kept])

@@ -13,6 +13,7 @@ from mmengine.config import Config
 
 from seg_vton.engine.launch import load_config
 from seg_vton.engine.optim import precision_of
+from seg_vton.tryon.datasets import predicted
 
 DEFAULT_SIZE = (256, 192)
 """(height, width) of `TryOnDataset` where a config says none."""
@@ -58,11 +59,16 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
         "iterations": training.train_cfg.get("max_iters"),
         "batch_size": training.train_dataloader.batch_size,
         "precision": precision_of(training),
-        "maps": (training.train_dataloader.dataset.get("parse") or {}).get("source", "files"),
+        "maps": "predicted" if predicted.ROLE in _roles(training.train_dataloader.dataset) else "files",
         "known_warps": _knows_warps(model),
         "recipe": _recipe(training),
     }
     return facts | (_tom_facts(config, model) if facts["stage"] == "tom" else {})
+
+
+def _roles(dataset: Mapping[str, Any]) -> list[str | None]:
+    """Roles of the parsing maps that a data set's pipeline loads."""
+    return [step.get("role") for step in dataset.get("pipeline", ())]
 
 
 def _knows_warps(gmm: Mapping[str, Any]) -> bool:

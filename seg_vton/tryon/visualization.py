@@ -21,6 +21,7 @@ from seg_vton.files import atomic_path
 from seg_vton.labels import get_space, save_palette_png
 from seg_vton.pictures.drawing import Color, grid
 from seg_vton.registry import HOOKS
+from seg_vton.tryon.datasets.agnostic import NUM_CHANNELS
 from seg_vton.tryon.metrics.image_quality import as_bytes
 
 FOLDERS = {
@@ -182,15 +183,14 @@ def panel(inputs: Mapping[str, Tensor], sample: BaseDataElement) -> np.ndarray:
     The third: predicted segmentation, try-on (of a GMM the warped garment laid over the person), the person.
 
     Args:
-        inputs: tensors of one item: `agnostic` `(22, H, W)`, `cloth`, `image`, `parse_cloth`, optionally `target`.
+        inputs: tensors of one item: `agnostic` `(C, H, W)`, `cloth`, `image`, `parse_cloth`, optionally `target`.
         sample: the prediction with the item's metainfo.
 
     Returns:
         RGB uint8.
     """
-    body, head, pose = inputs["agnostic"].split([1, 3, inputs["agnostic"].shape[0] - 4])
     cells = (
-        (("head", _rgb(head)), ("body shape", _rgb(body.expand(3, -1, -1))), ("pose", draw_pose(pose))),
+        _representation(inputs),
         (
             ("in-shop garment", _rgb(inputs["cloth"])),
             ("warped garment", _rgb(sample.warped_cloth)),
@@ -205,6 +205,16 @@ def panel(inputs: Mapping[str, Tensor], sample: BaseDataElement) -> np.ndarray:
     space = get_space(sample.label_space)
     legend = list(zip(space.classes, space.palette, strict=True)) if "seg_map" in sample else []
     return grid(enlarged, f"{sample.person} with {sample.garment}, {relation}", legend)
+
+
+def _representation(inputs: Mapping[str, Tensor]) -> tuple[tuple[str, np.ndarray], ...]:
+    """Three pictures: the parts of CP-VTON's representation, of any other where its channels are above 0."""
+    channels = inputs["agnostic"]
+    if len(channels) != NUM_CHANNELS:
+        shown = f"person, {len(channels)} channels", draw_pose(channels)
+        return shown, ("worn garment", _rgb(inputs["parse_cloth"])), ("", _blank(inputs["image"]))
+    body, head, pose = channels.split([1, 3, len(channels) - 4])
+    return ("head", _rgb(head)), ("body shape", _rgb(body.expand(3, -1, -1))), ("pose", draw_pose(pose))
 
 
 def _target(inputs: Mapping[str, Tensor], sample: BaseDataElement) -> tuple[str, np.ndarray]:

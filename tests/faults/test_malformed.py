@@ -15,6 +15,7 @@ import torch
 from mmdet.registry import DATASETS
 from mmengine.registry import init_default_scope
 from PIL import Image
+from tryon_pipelines import build as build_pairs
 
 from seg_vton.coco import categories
 from seg_vton.engine.checkpoint import load_checkpoint_file
@@ -25,7 +26,6 @@ from seg_vton.labels import CCP59, CLOTHING_CLASSES, save_palette_png
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.pictures.photos import read_photo
 from seg_vton.pose.keypoints import read_people
-from seg_vton.tryon.datasets.dataset import TryOnDataset
 
 PROMISE = (
     "A broken file works or ends in one message that names it, without a traceback; nothing else of a batch is lost, "
@@ -152,7 +152,7 @@ def test_tryon_sets(write_set, tool, record, full, tmp_path):
     root = tmp_path / "set"
     write_set(root, "viton", "train", pairs, (48, 64))
     settings = {"pairs": "train_pairs.txt", "layout": "viton", "label_space": "lip20", "split": "train"}
-    dataset = TryOnDataset(root, image_size=(64, 48), **settings)
+    dataset = build_pairs(root, image_size=(64, 48), **settings)
     for index, files in enumerate(dataset.files):
         for role in ("image", "cloth_mask", "parse"):
             path, whole = files[role], files[role].read_bytes()
@@ -177,7 +177,7 @@ def test_tryon_sets(write_set, tool, record, full, tmp_path):
         (root / "other.txt").write_bytes(content)
         names = [root / "other.txt", *(files["pose"] for files in dataset.files)]
         other = {**settings, "pairs": "other.txt"}
-        attempt(lost, names, ("pairs", what), lambda other=other: TryOnDataset(root, image_size=(64, 48), **other))
+        attempt(lost, names, ("pairs", what), lambda other=other: build_pairs(root, image_size=(64, 48), **other))
         tried += 1
     finish(record, "try-on", "photos, masks, parsing maps, keypoints and pairs files of a try-on set", tried, lost)
 
@@ -478,7 +478,7 @@ def test_a_png_of_50000_x_50000_is_not_decoded(tiny_coco, record, tmp_path):
     """Wherever an image is opened: photos, masks, parsing maps, the checker, and mmdet's own reader in a training."""
     from seg_vton.data.images import image_size
     from seg_vton.labels import load_palette_png
-    from seg_vton.tryon.datasets.images import read_mask
+    from seg_vton.pictures.images import read_mask
 
     save_palette_png(tmp_path / "good.png", np.zeros((64, 48), np.uint8), "lip20")
 

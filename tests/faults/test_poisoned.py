@@ -79,13 +79,6 @@ def entries(segmenter_config, tiny_weights, stages, doll_coco, tmp_path_factory)
     def train(config, *options):
         return lambda bad: ("train.py", config, "--work-dir", folder / "work", *(str(o).format(bad) for o in options))
 
-    def parse_of_a_set(bad):
-        """The segmenter whose maps a try-on training asks for."""
-        source = f'dict(source="predicted", config="{segmenter_config}", checkpoint="{bad}")'
-        predicted = folder / "predicted.py"
-        predicted.write_text(f'_base_ = "{gmm}"\ntrain_dataloader = dict(dataset=dict(parse={source}))\n')
-        return "train.py", predicted, "--work-dir", folder / "work"
-
     def test_tom(option):
         return lambda bad: ("test.py", tom, stages["tom"][1], *work, "--cfg-options", *warped, f"{option}={bad}")
 
@@ -105,7 +98,6 @@ def entries(segmenter_config, tiny_weights, stages, doll_coco, tmp_path_factory)
         "test": lambda bad: ("test.py", segmenter_config, bad, *work),
         "test TOM": lambda bad: ("test.py", tom, bad, *work),
         "train TOM, VGG19": train(tom, "--cfg-options", *warped, *vgg, "model.loss_perceptual.weights={}"),
-        "train GMM, its set's segmenter": parse_of_a_set,
         "test TOM, AlexNet": test_tom("test_evaluator.alexnet_weights"),
         "test TOM, Inception": test_tom("test_evaluator.inception_weights"),
         "panels": lambda bad: (

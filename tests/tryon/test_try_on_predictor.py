@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from tryon_pipelines import PREDICTED_TEST, build
+from tryon_pipelines import changed as changed_steps
 
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15
 from seg_vton.pictures.photos import read_photo
 from seg_vton.pose.keypoints import read_people
-from seg_vton.tryon.datasets import TryOnDataset
+from seg_vton.tryon.datasets.dataset import build_pipeline
 from seg_vton.tryon.inference.person import prepare_person
 from seg_vton.tryon.predictor import TryOn
 
@@ -51,23 +53,46 @@ def test_shapes_and_sources(dressed):
     assert garment.source == "plain background"
     assert result.outputs["try_on"].shape == (1, 3, 64, 64)
     assert person.full_label_map().shape == (192, 144)
-    assert person.inputs["agnostic"].shape == (22, 64, 64)
+    assert person.results["parsing"].shape == person.parse.shape == (64, 64)
     assert result.warnings == person.warnings + garment.warnings
 
 
 def test_a_photo_that_is_framed_already_gives_the_data_sets_own_input(oracle, tiny_dolls, doll_photos):
-    dataset = TryOnDataset(
-        tiny_dolls, "test_pairs.txt", "paper_doll", "deepfashion15", "test", image_size=(64, 48), pose_radius=2
-    )
-    expected, photo = dataset[0]["inputs"], photo_of(doll_photos)
-    label_map = oracle(photo).label_map(fill_holes=False)
-    person = prepare_person(photo, label_map, people_of(doll_photos), (64, 48), 2)
+    dataset = build(tiny_dolls, "test_pairs.txt", "paper_doll", "deepfashion15", "test", image_size=(64, 48))
+    expected, photo = dataset[0]["inputs"]["agnostic"], photo_of(doll_photos)
+    person = prepare_person(photo, oracle(photo).label_map(fill_holes=False), people_of(doll_photos), (64, 48))
     assert tuple(person.box) == (0, 0, 144, 192)
-    got = torch.from_numpy(person.inputs["agnostic"])
-    assert torch.equal(got[0], expected["agnostic"][0])  # of a map enlarged and reduced
-    assert (got[4:] - expected["agnostic"][4:]).abs().mean() < 0.02  # joints may round to the next pixel
-    assert (got[1:4] - expected["agnostic"][1:4]).abs().mean() < 0.05  # the photo was resized twice
-    assert np.array_equal(person.inputs["parse_cloth_mask"][0], expected["parse_cloth_mask"][0].numpy())
+    steps = build_pipeline([{"type": "LoadPerson"}, {"type": "CPVTONAgnostic"}])
+    arrays = {**person.results, "parsing_space": "deepfashion15", "image_size": (64, 48), "inputs": {}}
+    got = torch.from_numpy(steps(arrays)["inputs"]["agnostic"])
+    assert torch.equal(got[0], expected[0])  # of a map enlarged and reduced
+    assert (got[4:] - expected[4:]).abs().mean() < 0.02  # joints may round to the next pixel
+    assert (got[1:4] - expected[1:4]).abs().mean() < 0.05  # the photo was resized twice
+
+
+def test_each_stage_gets_what_its_own_configs_pipeline_makes(oracle, stages, doll_photos):
+    """Here the TOM's config marks joints by larger squares; targets, which need a truth, are left out."""
+    config = load_config(stages["tom"][0])
+    config.test_dataloader.dataset.pipeline = changed_steps("CPVTONAgnostic", pose_radius=3)
+    try_on = TryOn(oracle, stages["gmm"], (config, stages["tom"][1]))
+    person = try_on.person(photo_of(doll_photos), people_of(doll_photos))
+    gmm, tom = try_on.inputs(person, try_on.garment(photo_of(doll_photos, 2, "garments")))
+    assert gmm.keys() == tom.keys() == {"agnostic", "image", "cloth", "cloth_mask"}
+    assert gmm["agnostic"].shape == (1, 22, 64, 64)
+    assert torch.equal(gmm["agnostic"][:, :4], tom["agnostic"][:, :4])
+    squares = [(each["agnostic"][0, 4:] > 0).sum((1, 2)).max() for each in (gmm, tom)]
+    assert squares == [9, 49]
+
+
+def test_equal_pipelines_run_once_and_all_maps_that_they_load_are_the_segmenters(oracle, stages, doll_photos):
+    configs = [load_config(stages[name][0]) for name in ("gmm", "tom")]
+    for config in configs:
+        config.test_dataloader.dataset.pipeline = PREDICTED_TEST
+    try_on = TryOn(oracle, (configs[0], stages["gmm"][1]), (configs[1], stages["tom"][1]))
+    person = try_on.person(photo_of(doll_photos), people_of(doll_photos))
+    gmm, tom = try_on.inputs(person, try_on.garment(photo_of(doll_photos, 2, "garments")))
+    assert gmm is tom
+    assert (gmm["agnostic"][0, 1:4] > -1).any()
 
 
 def test_outside_the_window_and_where_nothing_changes_the_photo_is_untouched(predictor, oracle, doll_photos):
@@ -112,7 +137,7 @@ def test_of_several_people_the_one_on_the_body_is_taken(predictor, doll_photos):
     alone = predictor.person(photo, [own])
     person = predictor.person(photo, [other, own])
     assert np.array_equal(person.joints, own)
-    assert np.array_equal(person.inputs["agnostic"], alone.inputs["agnostic"])
+    assert np.array_equal(person.results["joints"], alone.results["joints"])
     assert [text for text in person.warnings if "the keypoints are of 2 people" in text]
     assert not [text for text in alone.warnings if "people:" in text]
 
@@ -121,7 +146,7 @@ def test_without_a_pose_the_maps_are_empty_and_it_is_said(predictor, doll_photos
     for people in ([], [np.zeros((18, 3), np.float32)]):
         person = predictor.person(photo_of(doll_photos), people)
         assert person.joints is None
-        assert (person.inputs["agnostic"][4:] == -1).all()
+        assert person.results["joints"] is None
         assert [text for text in person.warnings if text.startswith("no pose")]
 
 
@@ -138,7 +163,7 @@ def test_joints_far_outside_count_as_missing(predictor, doll_photos):
     missing[4], far[4] = 0, (1e300, 50, 1)
     expected, person = predictor.person(photo, [missing]), predictor.person(photo, [far])
     assert person.box == expected.box
-    assert np.array_equal(person.inputs["agnostic"], expected.inputs["agnostic"])
+    assert np.array_equal(person.results["joints"], expected.results["joints"])
     assert "1 joints lie outside the photo and count as missing" in person.warnings
     assert not [text for text in expected.warnings if "outside" in text]
 
@@ -218,8 +243,8 @@ def test_checkpoints_and_configs_of_other_models_are_refused(oracle, stages, tmp
     with pytest.raises(UserError, match=r"is for images of \(128, 96\)"):
         TryOn(oracle, gmm, (other, tom[1]))
     other = load_config(tom[0])
-    other.test_dataloader.dataset.pose_radius = 3
-    with pytest.raises(UserError, match=r"tom_tiny\.py marks joints with pose_radius=3 and \S*gmm_tiny\.py with 2,"):
+    del other.test_dataloader.dataset["pipeline"]
+    with pytest.raises(UserError, match=r"tom_tiny\.py has no test_dataloader\.dataset\.pipeline"):
         TryOn(oracle, gmm, (other, tom[1]))
 
 

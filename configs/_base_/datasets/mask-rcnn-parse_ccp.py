@@ -1,8 +1,8 @@
 # Parsing maps of the photo pairs as a segmenter predicts them in the whole photographs: tools/parse.py CONFIG CHECKPOINT
-# data/ccp/photos --out data/ccp-parsed --write label-map, then pairs_from_photos with --predicted
-# data/ccp-parsed. Ours is mask-rcnn_r50_fpn_sgd-lr0.005_half-res_2e_ccp, trained on the photographs of the pairs to train on.
+# data/ccp/photos --out data/ccp-parsed --write label-map, then pairs_from_photos with --predicted data/ccp-parsed. Ours is
+# mask-rcnn_r50_fpn_sgd-lr0.005_half-res_2e_ccp, trained on the photographs of the pairs to train on.
 _base_ = "./ccp-tryon.py"
-predicted_parse = dict(source="predicted", folder="image-parse-predicted")
-train_dataloader = dict(dataset=dict(parse=dict(predicted_parse, targets="predicted")))
-val_dataloader = dict(dataset=dict(parse=dict(predicted_parse, targets="files")))
+folders = dict(predicted_parse="image-parse-predicted")
+train_dataloader = dict(dataset=dict(folders=folders, pipeline=_base_.predicted_train_pipeline))
+val_dataloader = dict(dataset=dict(folders=folders, pipeline=_base_.predicted_test_pipeline))
 test_dataloader = val_dataloader

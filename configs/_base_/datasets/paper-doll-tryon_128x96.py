@@ -1,6 +1,6 @@
 # The paper doll at half the paper's size, for trainings on two cores.
 _base_ = "./paper-doll-tryon.py"
-small = dict(image_size=(128, 96), pose_radius=2)  # half of the published 5, rounded down
+small = dict(image_size=(128, 96))
 train_dataloader = dict(dataset=small)
 val_dataloader = dict(dataset=small)
 test_dataloader = val_dataloader

@@ -12,7 +12,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from seg_vton.tryon.datasets.images import WARP_GRID
+from seg_vton.tryon.datasets.transforms import WARP_GRID
 from seg_vton.tryon.models.tps import control_points, tps_basis
 
 LARGEST = 0.97

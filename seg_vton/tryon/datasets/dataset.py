@@ -1,38 +1,33 @@
-"""The try-on data set: persons, in-shop garments, parsing maps and poses as the tensors of GMM and TOM."""
+"""The try-on data set: finds the files of persons and garments; the steps of its pipeline make tensors of them."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-import torch
+from mmengine.dataset import Compose
 from mmengine.logging import print_log
-from mmengine.structures import BaseDataElement
 
 from seg_vton.engine.samples import SeededSamples
 from seg_vton.errors import UserError
-from seg_vton.labels import IGNORE_INDEX, conversion_table, dropped_classes, get_space
-from seg_vton.pose.face import label_face
 from seg_vton.pose.keypoints import read_pose
-from seg_vton.registry import DATASETS
-from seg_vton.tryon.datasets import agnostic
-from seg_vton.tryon.datasets.images import read_mask, read_parse, read_photo, read_theta
-from seg_vton.tryon.datasets.layouts import KNOWN_WARP, WARPED, FileFinder, Layout, Pair, Place, get_layout, read_pairs
-from seg_vton.tryon.datasets.predicted import PredictedParsing, find_unusable
+from seg_vton.registry import DATASETS, TRANSFORMS
+from seg_vton.tryon.datasets import predicted
+from seg_vton.tryon.datasets.layouts import COMMON, FileFinder, Pair, get_layout, read_pairs
+from seg_vton.tryon.datasets.transforms import LoadParsing, TargetTransform
+
+TRUTH = ("target", "target_parse")
+"""Roles of the truth of an unpaired set: the person in the pair's garment."""
 
 _EXAMPLES = 10
 
 
-class _Labels(NamedTuple):
-    """What ids of a label space mean to the models."""
-
-    space: str
-    garment: tuple[int, ...]  # ids of the garment that is tried on
-    aux: np.ndarray  # see `_aux_table`
+def build_pipeline(steps: Sequence[Mapping[str, Any] | Callable]) -> Compose:
+    """Builds steps by their names in the try-on half, whatever the process's default scope is."""
+    return Compose([step if callable(step) else TRANSFORMS.build({"_scope_": "seg_vton", **step}) for step in steps])
 
 
 @DATASETS.register_module()
@@ -42,15 +37,16 @@ class TryOnDataset(SeededSamples):
     Everything that can be known before training is looked at when the data set is built: pairs, folders, missing
     files and poses. An item is `dict(inputs=..., data_samples=...)`; mmengine's `default_collate` makes batches of it.
 
-    `inputs`, float32 unless said, RGB, images in [-1, 1], `H, W = image_size`:
+    `inputs` of the pipeline in `configs/_base_/datasets/tryon.py`, float32 unless said, RGB, images in [-1, 1],
+    `H, W = image_size`:
 
     | key                               | shape         | what                                                    |
     |-----------------------------------|---------------|---------------------------------------------------------|
-    | `agnostic`                        | (22, H, W)    | body shape 1, head 3, pose 18: `cloth_agnostic`         |
+    | `agnostic`                        | (22, H, W)    | body shape 1, head 3, pose 18: `CPVTONAgnostic`         |
     | `cloth`, `cloth_mask`             | (3 / 1, H, W) | the in-shop garment, its mask of 0 and 1                |
     | `image`                           | (3, H, W)     | the person                                              |
     | `parse_cloth`, `parse_cloth_mask` | (3 / 1, H, W) | the garment they wear on white: GMM's target; its mask  |
-    | `parse`                           | (H, W) int64  | ids of `aux_label_space`, 255 where it has no label     |
+    | `parse`                           | (H, W) int64  | ids of `AuxTarget`'s space, 255 where it has no label   |
     | `warped_cloth`, `warped_mask`     | (3 / 1, H, W) | exported warps, where `folders` names them              |
     | `theta`                           | (50,)         | the warp that GMM is to find, where `folders` names it  |
     | `target`, `target_parse`          | as `image`, `parse` | truth of the try-on, in the paper doll's unpaired set |
@@ -61,27 +57,30 @@ class TryOnDataset(SeededSamples):
     Args:
         data_root: root of the data set; of a category for `dresscode`.
         pairs: pairs file, relative to the root.
-        layout: `viton`, `viton_hd`, `dresscode` or `paper_doll`.
+        layout: name of a layout.
         label_space: of the parsing maps on disk. No default: nothing in a map says what its ids mean.
         split: folder of the split, `train` or `test`.
+        pipeline: the steps, see `seg_vton.tryon.datasets.transforms`. The files of their `roles` are found, and those
+            of their `optional_roles` where `folders` names them or they are of the truth of these very pairs. Where
+            targets come from a segmenter's maps, pairs whose map lacks an upper garment or a head are left out, with
+            the counts in the log.
         image_size: (height, width) of all tensors. What is not of this size is resized: photos as the data set's
             published code does it, label maps and masks by nearest, keypoints scaled.
-        aux_label_space: space of `parse`, the target of the auxiliary decoders.
-        pose_radius: radius of the squares that mark joints, in pixels.
         own_garments: give each person the garment they wear, whatever the pairs file says. Neither VITON nor VITON-HD
             has a paired list of its test set.
         garment_classes: classes of the garment that is tried on, in place of the label space's upper union; for
             DressCode's `lower_body`, `("pants", "skirt")`.
         folders: other folders by role, of the split or paths: `dict(parse="image-parse-new")` for CP-VTON+'s maps,
-            which are in `lip21`, `dict(warped_cloth="warp-cloth", warped_mask="warp-mask")` for exported warps,
-            `dict(theta="warp")` for the known warps of pairs that are made from photos.
-        parse: where persons' parsing maps come from. `dict(source="files")`, the default, takes the data set's own;
-            `dict(source="predicted", ...)` takes a segmenter's, see `PredictedParsing` for the other keys: agnostic
-            representation and, unless it says otherwise, all targets are made from them. Pairs whose predicted map
-            lacks an upper garment or a head are left out where targets come from it, with the counts in the log.
+            which are in `lip21`, `dict(predicted_parse="OUT")` for what `tools/parse.py` wrote to `OUT`,
+            `dict(warped_cloth="warp-cloth", warped_mask="warp-mask")` for exported warps, `dict(theta="warp")` for the
+            known warps of pairs that are made from photos.
 
     Attributes:
+        pairs: the pairs.
+        files: paths by role for each pair.
         left_out: number of pairs left out by reason.
+        metainfo: what the steps say (`AuxTarget`: `classes`, `palette` and `label_space`), and `predicted_parse`, the
+            record of the segmenter's maps, where there are any.
 
     Raises:
         UserError: the data or an argument is at fault; the message says which and how to fix it.
@@ -94,98 +93,40 @@ class TryOnDataset(SeededSamples):
         layout: str,
         label_space: str,
         split: str,
+        pipeline: Sequence[Mapping[str, Any] | Callable],
         image_size: Sequence[int] = (256, 192),
-        aux_label_space: str = "tryon8",
-        pose_radius: int = agnostic.RADIUS,
         own_garments: bool = False,
         garment_classes: Sequence[str] | None = None,
         folders: Mapping[str, str] | None = None,
-        parse: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.layout: Layout = get_layout(layout)
-        _refuse_lower_body(self.layout, Path(data_root), garment_classes)
-        self.label_space, self.aux_label_space = label_space, aux_label_space
-        self.image_size = _checked_size(image_size)
-        if pose_radius < 0:
-            raise UserError(f"pose_radius is {pose_radius}: it must be 0 or more pixels")
-        self.pose_radius = pose_radius
-        self.predicted = _predicted(parse)
-        self._own = _labels(label_space, garment_classes, aux_label_space)
-        self._seen = self.predicted and _labels(PredictedParsing.label_space, garment_classes, aux_label_space)
-        self.pairs_file = Path(data_root) / pairs
-        self.pairs = self._load_pairs(own_garments)
-        self.files = self._find_files(Path(data_root), split, dict(folders or {}))
-        self.left_out: Counter[str] = Counter()
-        if self.predicted is not None:
-            self._find_predicted(self.layout.split_root(data_root, split))
-        self._warn_of_other_garments(split)
-        self._joints = self._load_poses()
-
-    @property
-    def metainfo(self) -> dict[str, Any]:
-        """Classes, colors and name of the label space of `parse`."""
-        space = get_space(self.aux_label_space)
-        return {"classes": space.classes, "palette": list(space.palette), "label_space": space.name}
-
-    def __len__(self) -> int:
-        """Number of pairs."""
-        return len(self.pairs)
-
-    def _load_pairs(self, own_garments: bool) -> list[Pair]:
-        pairs = read_pairs(self.pairs_file)
-        return [Pair(p.person, self.layout.own_garment(p.person)) for p in pairs] if own_garments else pairs
-
-    def _find_files(self, data_root: Path, split: str, folders: dict[str, str]) -> list[dict[str, Path]]:
-        """Paths by role for each pair."""
-        finder = FileFinder(self.layout.split_root(data_root, split), self._places(data_root, folders), folders)
-        files, missing = [], []
-        for pair in self.pairs:
-            found = {role: finder.find(role, pair) for role in finder.places}
-            missing += [path for path, there in found.values() if not there]
-            files.append({role: path for role, (path, _) in found.items()})
-        if missing:
-            _refuse_missing(list(dict.fromkeys(missing)), self.pairs_file)
-        return files
-
-    def _places(self, data_root: Path, folders: Mapping[str, str]) -> dict[str, Place]:
-        """Places of the roles to read: exported warps when asked for, a truth when it is of these very pairs."""
-        optional = {**WARPED, **KNOWN_WARP}
-        known = {**self.layout.places, **optional}
-        unknown = [role for role in folders if role not in known]
-        if unknown:
-            raise UserError(f"folders has {', '.join(unknown)}; known: {', '.join(known)}")
-        places = {role: place for role, place in known.items() if role not in optional or role in folders}
-        if self.predicted is not None and not self.predicted.own_targets and "parse" not in folders:
-            del places["parse"]  # there may be none
-        if not self._has_truth(data_root):
-            places = {role: place for role, place in places.items() if not role.startswith("target")}
-        return places
-
-    def _find_predicted(self, split_root: Path) -> None:
-        """Finds the predicted maps, and leaves out pairs that they make useless."""
-        maps = self.predicted.find(split_root, [files["image"] for files in self.files])
-        for files in self.files:
-            files["predicted_parse"] = maps[files["image"]]
-        reasons = {} if self.predicted.own_targets else find_unusable(maps)
-        self.left_out.update(reasons[files["image"]] for files in self.files if files["image"] in reasons)
-        kept = [i for i, files in enumerate(self.files) if files["image"] not in reasons]
-        if not kept:
+        if len(image_size) != 2 or not all(isinstance(side, int) and side >= 16 for side in image_size):
             raise UserError(
-                f"no pair of {self.pairs_file} is left to train on: {dict(self.left_out)} ({maps[next(iter(maps))]})"
+                f"image_size is {image_size}: it must be (height, width), whole numbers from 16, such as (256, 192)"
             )
-        self.pairs, self.files = [self.pairs[i] for i in kept], [self.files[i] for i in kept]
-
-    def _has_truth(self, data_root: Path) -> bool:
-        name = self.layout.truth_pairs
-        if name is None or all(map(self._paired, self.pairs)):
-            return False
-        return set(self.pairs) <= set(read_pairs(data_root / name))
-
-    def _paired(self, pair: Pair) -> bool:
-        return pair.garment == self.layout.own_garment(pair.person)
-
-    def _warn_of_other_garments(self, split: str) -> None:
+        self.image_size: tuple[int, int] = tuple(image_size)
+        self.layout, self.garment_classes = get_layout(layout), garment_classes
+        if self.layout.several_garments and garment_classes is None:
+            raise UserError(
+                f"data sets of the layout {layout} are of upper or of lower garments: name the classes of this one, "
+                "garment_classes=('upper-clothes', 'dress') or ('pants', 'skirt'), say"
+            )
+        self.pipeline = build_pipeline(pipeline)
+        self.data_root, self.pairs_file = Path(data_root), Path(data_root) / pairs
+        self.pairs = read_pairs(self.pairs_file)
+        if own_garments:
+            self.pairs = [Pair(pair.person, self.layout.own_garment(pair.person)) for pair in self.pairs]
+        self.left_out: Counter[str] = Counter()
+        self.metainfo: dict[str, Any] = {}
+        for step in self.pipeline.transforms:
+            self.metainfo |= getattr(step, "metainfo", {})
+        self.files = self._find_files(self.layout.split_root(data_root, split), dict(folders or {}))
+        self.label_spaces = dict.fromkeys(self.files[0], label_space)
+        if predicted.ROLE in self._roles():
+            self._find_predicted(self.layout.split_root(data_root, split), (folders or {}).get(predicted.ROLE))
+        spaces = {step.key: step.label_space or self.label_spaces[step.role] for step in self._steps(LoadParsing)}
+        for step in self._steps(TargetTransform):
+            step.check(spaces[step.parsing], garment_classes)
         others = sum(not self._paired(pair) for pair in self.pairs)
         if split == "train" and others:
             print_log(
@@ -194,18 +135,11 @@ class TryOnDataset(SeededSamples):
                 logger="current",
                 level=logging.WARNING,
             )
+        self._check_poses()
 
-    def _load_poses(self) -> list[np.ndarray | None]:
-        """Joints of each pair's person, in pixels of their file, so that a broken file shows before training."""
-        joints = {path: read_pose(path) for path in dict.fromkeys(files["pose"] for files in self.files)}
-        empty = [path for path, pose in joints.items() if pose is None]
-        if empty:
-            print_log(
-                f"{len(empty)} of {len(joints)} pose files have no people and give empty pose maps: {empty[0]}, ...",
-                logger="current",
-                level=logging.WARNING,
-            )
-        return [joints[files["pose"]] for files in self.files]
+    def __len__(self) -> int:
+        """Number of pairs."""
+        return len(self.pairs)
 
     def sample_file(self, index: int) -> str:
         """The person's photo."""
@@ -213,154 +147,100 @@ class TryOnDataset(SeededSamples):
 
     def load_sample(self, index: int) -> dict[str, Any]:
         """The item of a pair; see the class."""
-        files = self.files[index]
-        photo, ori_shape = read_photo(files["image"], self.image_size, self.layout.resampling)
-        inputs = self._person_inputs(photo, files, self._scaled_joints(index, ori_shape), ori_shape)
-        inputs |= self._garment_inputs(files)
-        if "target" in files:
-            target, shape = read_photo(files["target"], self.image_size, self.layout.resampling)
-            inputs["target"] = agnostic.to_unit(target)
-            inputs["target_parse"] = self._own.aux[self._read_parse(files["target_parse"], shape)]
-        tensors = {key: torch.from_numpy(value) for key, value in inputs.items()}
-        return {"inputs": tensors, "data_samples": self._data_sample(index, ori_shape)}
-
-    def _person_inputs(
-        self, photo: np.ndarray, files: Mapping[str, Path], joints: np.ndarray | None, ori_shape: tuple[int, int]
-    ) -> dict[str, np.ndarray]:
-        """`person_inputs` and `parse`: of the data set's own map, of the predicted one, or of both."""
-        if self.predicted is None:
-            return self._of_map(photo, self._read_parse(files["parse"], ori_shape), joints, self._own)
-        seen = read_parse(files["predicted_parse"], self._seen.space, self.image_size, ori_shape)
-        seen = seen if joints is None else label_face(seen, joints, self._seen.space)
-        if not self.predicted.own_targets:
-            return self._of_map(photo, seen, joints, self._seen)
-        inputs = self._of_map(photo, self._read_parse(files["parse"], ori_shape), joints, self._own)
-        inputs["agnostic"] = agnostic.cloth_agnostic(inputs["image"], seen, joints, self._seen.space, self.pose_radius)
-        return inputs
-
-    def _of_map(
-        self, photo: np.ndarray, parse: np.ndarray, joints: np.ndarray | None, labels: _Labels
-    ) -> dict[str, np.ndarray]:
-        """`person_inputs` and `parse` of one map."""
-        inputs = person_inputs(photo, parse, joints, labels.space, labels.garment, self.pose_radius)
-        return {**inputs, "parse": labels.aux[parse]}
-
-    def _read_parse(self, path: Path, photo: tuple[int, int]) -> np.ndarray:
-        """A person's parsing map at the model's size: uint8 ids of `label_space`."""
-        return read_parse(path, self.label_space, self.image_size, photo)
-
-    def _scaled_joints(self, index: int, ori_shape: tuple[int, int]) -> np.ndarray | None:
-        """Joints in pixels of the model's size."""
-        joints = self._joints[index]
-        width, height = self.layout.pose_frame or ori_shape[::-1]
-        if joints is None or (height, width) == self.image_size:
-            return joints
-        return joints * (self.image_size[1] / width, self.image_size[0] / height)
-
-    def _garment_inputs(self, files: Mapping[str, Path]) -> dict[str, np.ndarray]:
-        """The garment and its mask, in-shop and, where there are exported ones, warped."""
-        inputs = {}
-        for role in ("cloth", "warped_cloth"):
-            if role in files:
-                inputs[role] = agnostic.to_unit(read_photo(files[role], self.image_size, self.layout.resampling)[0])
-        for role in ("cloth_mask", "warped_mask"):
-            if role in files:
-                inputs[role] = read_mask(files[role], self.image_size)[None].astype(np.float32)
-        if "theta" in files:
-            inputs["theta"] = read_theta(files["theta"])
-        return inputs
-
-    def _data_sample(self, index: int, ori_shape: tuple[int, int]) -> BaseDataElement:
         pair, files = self.pairs[index], self.files[index]
-        return BaseDataElement(
-            metainfo={
-                "person": Path(pair.person).stem,
-                "garment": Path(pair.garment).stem,
-                "paired": self._paired(pair),
-                "ori_shape": ori_shape,
-                "img_shape": self.image_size,
-                "label_space": self.aux_label_space,
-                "image_path": str(files["image"]),
-                "cloth_path": str(files["cloth"]),
-            }
-        )
+        results = {
+            "files": dict(files),
+            "image_size": self.image_size,
+            "layout": self.layout,
+            "label_spaces": self.label_spaces,
+            "garment_classes": self.garment_classes,
+            "person": Path(pair.person).stem,
+            "garment": Path(pair.garment).stem,
+            "paired": self._paired(pair),
+            "img_shape": self.image_size,
+            "image_path": str(files["image"]),
+            "cloth_path": str(files["cloth"]),
+            "inputs": {},
+        }
+        return self.pipeline(results)
 
+    def _steps(self, kind: type) -> list[Any]:
+        return [step for step in self.pipeline.transforms if isinstance(step, kind)]
 
-def person_inputs(
-    photo: np.ndarray,
-    parse: np.ndarray,
-    joints: np.ndarray | None,
-    label_space: str,
-    garment_ids: Sequence[int],
-    radius: int = agnostic.RADIUS,
-) -> dict[str, np.ndarray]:
-    """What the models get of a person.
+    def _roles(self, attribute: str = "roles") -> list[str]:
+        """Roles of the files that the steps read."""
+        roles = [role for step in self.pipeline.transforms for role in getattr(step, attribute, ())]
+        return list(dict.fromkeys(roles))
 
-    Args:
-        photo: uint8 RGB `(H, W, 3)`.
-        parse: uint8 ids `(H, W)`.
-        joints: float64 `(18, 2)`, x and y in pixels; None for a person without a pose.
-        label_space: of `parse`.
-        garment_ids: of the garment that is tried on; the label space's upper union as a rule.
-        radius: of the squares that mark joints, in pixels.
+    def _paired(self, pair: Pair) -> bool:
+        return pair.garment == self.layout.own_garment(pair.person)
 
-    Returns:
-        `image`, `agnostic`, `parse_cloth` and `parse_cloth_mask`; see `TryOnDataset`.
-    """
-    image, worn = agnostic.to_unit(photo), agnostic.union_mask(parse, garment_ids)
-    return {
-        "image": image,
-        "agnostic": agnostic.cloth_agnostic(image, parse, joints, label_space, radius),
-        "parse_cloth": agnostic.on_white(image, worn),
-        "parse_cloth_mask": worn[None].astype(np.float32),
-    }
+    def _find_files(self, split_root: Path, folders: dict[str, str]) -> list[dict[str, Path]]:
+        """Paths by role for each pair, all but those of predicted maps."""
+        known = {**self.layout.places, **COMMON}
+        unknown = [role for role in folders if role not in known and role != predicted.ROLE]
+        if unknown:
+            raise UserError(f"folders has {', '.join(unknown)}; known: {', '.join([*known, predicted.ROLE])}")
+        named = {*folders, *(TRUTH if self._has_truth() else ())}
+        roles = ["image", "cloth", *self._roles(), *(role for role in self._roles("optional_roles") if role in named)]
+        strange = [role for role in roles if role not in known and role != predicted.ROLE]
+        if strange:
+            raise UserError(
+                f"the pipeline reads {', '.join(strange)}, for which layout {self.layout.name} has no place; it has "
+                f"{', '.join(known)}. Name a layout of your own (seg_vton.tryon.datasets.layouts.register_layout)"
+            )
+        places = {role: known[role] for role in roles if role != predicted.ROLE}
+        finder = FileFinder(split_root, places, folders)
+        found = [{role: finder.find(role, pair) for role in places} for pair in self.pairs]
+        missing = list(dict.fromkeys(path for roles in found for path, there in roles.values() if not there))
+        if missing:
+            lines = [f"missing: {len(missing)} of the files that {self.pairs_file} asks for:"]
+            lines += [f"  {path}" for path in missing[:_EXAMPLES]] + ["  ..."] * (len(missing) > _EXAMPLES)
+            raise UserError("\n".join([*lines, "Put them there, or take their lines out of the pairs file"]))
+        return [{role: path for role, (path, _) in roles.items()} for roles in found]
 
+    def _has_truth(self) -> bool:
+        """Whether the layout's truth is of these very pairs."""
+        name = self.layout.truth_pairs
+        if name is None or all(map(self._paired, self.pairs)):
+            return False
+        return set(self.pairs) <= set(read_pairs(self.data_root / name))
 
-def _checked_size(size: Sequence[int]) -> tuple[int, int]:
-    """(height, width), refused unless the body shape can be shrunk to a sixteenth of it."""
-    if len(size) != 2 or not all(isinstance(side, int) and side >= 16 for side in size):
-        raise UserError(f"image_size is {size}: it must be (height, width), whole numbers from 16, such as (256, 192)")
-    return size[0], size[1]
+    def _find_predicted(self, split_root: Path, folder: str | None) -> None:
+        """Finds a segmenter's maps, and leaves out pairs that they make useless."""
+        folders = [split_root / predicted.FOLDER] if folder is None else [split_root / folder, Path(folder)]
+        maps, record = predicted.find_predicted(folders, [files["image"] for files in self.files])
+        loaders = [step for step in self._steps(LoadParsing) if step.role == predicted.ROLE]
+        for wanted in (step.record for step in loaders):
+            differs = [
+                f"{key} is {record.get(key)!r}, not {wanted[key]!r}" for key in wanted if record.get(key) != wanted[key]
+            ]
+            if differs:
+                raise UserError(
+                    f"the maps in {next(iter(maps.values())).parent} are not those of the record that the pipeline "
+                    f"names: {'; '.join(differs)}. Write them with that segmenter, or name theirs"
+                )
+        self.metainfo[predicted.ROLE], self.label_spaces[predicted.ROLE] = record, record["label_space"]
+        for files in self.files:
+            files[predicted.ROLE] = maps[files["image"]]
+        if not {step.key for step in loaders} & {step.parsing for step in self._steps(TargetTransform)}:
+            return
+        reasons = predicted.find_unusable(maps, record["label_space"])
+        self.left_out.update(reasons[files["image"]] for files in self.files if files["image"] in reasons)
+        kept = [i for i, files in enumerate(self.files) if files["image"] not in reasons]
+        if not kept:
+            raise UserError(
+                f"no pair of {self.pairs_file} is left to train on: {dict(self.left_out)} ({next(iter(maps.values()))})"
+            )
+        self.pairs, self.files = [self.pairs[i] for i in kept], [self.files[i] for i in kept]
 
-
-def _garment_ids(label_space: str, classes: Sequence[str] | None) -> tuple[int, ...]:
-    space = get_space(label_space)
-    return space.unions.upper if classes is None else tuple(space.id_of(name) for name in classes)
-
-
-def _refuse_lower_body(layout: Layout, data_root: Path, garment_classes: Sequence[str] | None) -> None:
-    """Without its classes named, the upper garments would be taken for those that are tried on."""
-    if layout.name == "dresscode" and data_root.resolve().name == "lower_body" and garment_classes is None:
-        raise UserError(f"{data_root} has garments of the lower body: set garment_classes=('pants', 'skirt')")
-
-
-def _predicted(parse: Mapping[str, Any] | None) -> PredictedParsing | None:
-    """The segmenter's maps, or None for the data set's own."""
-    settings = dict(parse or {})
-    source = settings.pop("source", "files")
-    if source not in ("files", "predicted") or (source == "files" and settings):
-        raise UserError(
-            f"parse is dict(source='files') or dict(source='predicted', folder=..., ...), not {dict(parse or {})}; "
-            "folders=dict(parse=...) names another folder of the data set's own maps"
-        )
-    return PredictedParsing(**settings) if source == "predicted" else None
-
-
-def _labels(space: str, garment_classes: Sequence[str] | None, aux_label_space: str) -> _Labels:
-    return _Labels(space, _garment_ids(space, garment_classes), _aux_table(space, aux_label_space))
-
-
-def _aux_table(source: str, target: str) -> np.ndarray:
-    """Auxiliary id by source id, int64; `IGNORE_INDEX` for a source class that the auxiliary space has no label for."""
-    table = conversion_table(source, target).astype(np.int64)
-    table[[get_space(source).id_of(name) for name in dropped_classes(source, target)]] = IGNORE_INDEX
-    return table
-
-
-def _refuse_missing(missing: Sequence[Path], pairs_file: Path) -> None:
-    lines = [
-        f"missing: {len(missing)} of the files that {pairs_file} asks for:",
-        *(f"  {p}" for p in missing[:_EXAMPLES]),
-    ]
-    lines += ["  ..."] if len(missing) > _EXAMPLES else []
-    raise UserError("\n".join([*lines, "Put them there, or take their lines out of the pairs file"]))
+    def _check_poses(self) -> None:
+        """Reads all poses, so that a broken file shows before training."""
+        joints = {path: read_pose(path) for path in dict.fromkeys(f["pose"] for f in self.files if "pose" in f)}
+        empty = [path for path, pose in joints.items() if pose is None]
+        if empty:
+            print_log(
+                f"{len(empty)} of {len(joints)} pose files have no people and give empty pose maps: {empty[0]}, ...",
+                logger="current",
+                level=logging.WARNING,
+            )

@@ -9,6 +9,11 @@
 
 The paper doll's has the truth of its unpaired set too. DressCode's ROOT is the folder of a category
 (`DressCode/upper_body`); its splits share the folders and differ in their pairs files alone.
+
+A layout of one's own is registered in a module that the config's `custom_imports` names, and configs call it by name:
+
+>>> joints = Place(("joints",), ("{person}.json",))
+>>> register_layout(Layout(name="mine", places={**get_layout("viton").places, "pose": joints}))
 """
 
 from __future__ import annotations
@@ -64,23 +69,26 @@ class Layout:
     Attributes:
         name: what configs call it.
         places: of `image`, `cloth`, `cloth_mask`, `parse` and `pose`; `target` and `target_parse` where the layout
-            holds the truth of an unpaired set.
-        published_space: label space of the parsing maps as the data set's authors give them out.
+            holds the truth of an unpaired set; and of any other role that a transform of one's own reads.
+        published_space: label space of the parsing maps as the data set's authors give them out; None where it is not
+            the layout that says so.
         split_folders: whether the folders are in one named after the split.
         garment_ending: a person's ending and that of the garment they wear; equal names where None.
         pose_frame: (width, height) that keypoints are relative to; the size of the person's photo where None.
         resampling: how photos that are not of the model's size are resized in the data set's published code.
         truth_pairs: pairs file that the files of `target` belong to.
+        several_garments: whether pairs may be of lower garments too, so that a data set must say `garment_classes`.
     """
 
     name: str
     places: Mapping[str, Place]
-    published_space: str
+    published_space: str | None = None
     split_folders: bool = True
     garment_ending: tuple[str, str] | None = ("_0", "_1")
     pose_frame: tuple[int, int] | None = None
     resampling: Image.Resampling = Image.Resampling.BILINEAR
     truth_pairs: str | None = None
+    several_garments: bool = False
 
     def own_garment(self, person: str) -> str:
         """File name of the garment that a person wears, as this layout names it."""
@@ -104,60 +112,27 @@ CP-VTON+'s code names them after the person: rename those to `PERSON_GARMENT.png
 names, as in VITON-HD, nothing else tells the two ways apart, and they would be taken for the garments'.
 """
 
-KNOWN_WARP = MappingProxyType({"theta": Place(("warp",), ("{person}.npy",))})
-"""The warp that GMM is to find, where it is known: see `seg_vton.data.photo_pairs`."""
+COMMON = MappingProxyType({
+    **WARPED,
+    # The warp that GMM is to find, where it is known: see `seg_vton.data.photo_pairs`.
+    "theta": Place(("warp",), ("{person}.npy",)),
+})  # fmt: skip
+"""Places that every layout may have: they are read where a transform asks for them."""
 
-_VITON = Layout(
-    name="viton",
-    places={
-        "image": Place(("image",), ("{person_file}",)),
-        "cloth": Place(("cloth",), ("{garment_file}",)),
-        "cloth_mask": Place(("cloth-mask",), ("{garment_file}", "{garment}.png", "{garment}.jpg")),
-        "parse": Place(("image-parse",), ("{person}.png",)),
-        "pose": Place(("pose",), ("{person}_keypoints.json",)),
-    },
-    published_space="lip20",
-)
-_VITON_HD = replace(
-    _VITON,
-    name="viton_hd",
-    places={
-        **_VITON.places,
-        # The first release of the test set has the second names.
-        "parse": Place(("image-parse-v3", "image-parse"), ("{person}.png",)),
-        "pose": Place(("openpose_json", "openpose-json"), ("{person}_keypoints.json",)),
-    },
-    published_space="cihp20",
-    garment_ending=None,
-)
-_DRESSCODE = Layout(
-    name="dresscode",
-    places={
-        "image": Place(("images",), ("{person_file}",)),
-        "cloth": Place(("images",), ("{garment_file}",)),
-        # Not in DressCode itself: LaDI-VTON (Morelli et al., ACM MM 2023) gives them out.
-        "cloth_mask": Place(("masks",), ("{garment}.png", "{garment_file}")),
-        "parse": Place(("label_maps",), ("{person_id}_4.png",)),
-        "pose": Place(("keypoints",), ("{person_id}_2.json",)),
-    },
-    published_space="atr18",
-    split_folders=False,
-    pose_frame=(384, 512),
-    resampling=Image.Resampling.BICUBIC,
-)
-_PAPER_DOLL = replace(
-    _VITON,
-    name="paper_doll",
-    places={
-        **_VITON.places,
-        "target": Place(("unpaired",), ("{person_file}",)),
-        "target_parse": Place(("unpaired-parse",), ("{person}.png",)),
-    },
-    published_space="deepfashion15",
-    truth_pairs="test_unpaired_pairs.txt",
-)
+_LAYOUTS: dict[str, Layout] = {}
+LAYOUTS: Mapping[str, Layout] = MappingProxyType(_LAYOUTS)
+"""All layouts by name, in the order of their registration."""
 
-LAYOUTS = MappingProxyType({layout.name: layout for layout in (_VITON, _VITON_HD, _DRESSCODE, _PAPER_DOLL)})
+
+def register_layout(layout: Layout) -> Layout:
+    """Makes a layout known by its name.
+
+    Raises:
+        ValueError: another layout has the name.
+    """
+    if _LAYOUTS.setdefault(layout.name, layout) != layout:
+        raise ValueError(f"there is another layout {layout.name!r} already: choose another name")
+    return layout
 
 
 def get_layout(name: str) -> Layout:
@@ -169,6 +144,66 @@ def get_layout(name: str) -> Layout:
     if name not in LAYOUTS:
         raise UserError(f"unknown layout {name!r}; known: {', '.join(LAYOUTS)}")
     return LAYOUTS[name]
+
+
+_VITON = register_layout(
+    Layout(
+        name="viton",
+        places={
+            "image": Place(("image",), ("{person_file}",)),
+            "cloth": Place(("cloth",), ("{garment_file}",)),
+            "cloth_mask": Place(("cloth-mask",), ("{garment_file}", "{garment}.png", "{garment}.jpg")),
+            "parse": Place(("image-parse",), ("{person}.png",)),
+            "pose": Place(("pose",), ("{person}_keypoints.json",)),
+        },
+        published_space="lip20",
+    )
+)
+register_layout(
+    replace(
+        _VITON,
+        name="viton_hd",
+        places={
+            **_VITON.places,
+            # The first release of the test set has the second names.
+            "parse": Place(("image-parse-v3", "image-parse"), ("{person}.png",)),
+            "pose": Place(("openpose_json", "openpose-json"), ("{person}_keypoints.json",)),
+        },
+        published_space="cihp20",
+        garment_ending=None,
+    )
+)
+register_layout(
+    Layout(
+        name="dresscode",
+        places={
+            "image": Place(("images",), ("{person_file}",)),
+            "cloth": Place(("images",), ("{garment_file}",)),
+            # Not in DressCode itself: LaDI-VTON (Morelli et al., ACM MM 2023) gives them out.
+            "cloth_mask": Place(("masks",), ("{garment}.png", "{garment_file}")),
+            "parse": Place(("label_maps",), ("{person_id}_4.png",)),
+            "pose": Place(("keypoints",), ("{person_id}_2.json",)),
+        },
+        published_space="atr18",
+        split_folders=False,
+        pose_frame=(384, 512),
+        resampling=Image.Resampling.BICUBIC,
+        several_garments=True,
+    )
+)
+register_layout(
+    replace(
+        _VITON,
+        name="paper_doll",
+        places={
+            **_VITON.places,
+            "target": Place(("unpaired",), ("{person_file}",)),
+            "target_parse": Place(("unpaired-parse",), ("{person}.png",)),
+        },
+        published_space="deepfashion15",
+        truth_pairs="test_unpaired_pairs.txt",
+    )
+)
 
 
 def read_pairs(path: str | Path) -> list[Pair]:
@@ -215,32 +250,26 @@ class FileFinder:
 
     def __init__(self, split_root: Path, places: Mapping[str, Place], folders: Mapping[str, str]) -> None:
         self.places = places
-        self.folders = {}
+        self.folders: dict[str, Path] = {}
+        self._names: dict[Path, set[str]] = {}
         for role, place in places.items():
             named = folders.get(role)
-            candidates = [split_root / name for name in place.folders] if named is None else _both(split_root, named)
-            self.folders[role] = _first_folder(candidates, role)
-        self._names: dict[Path, set[str]] = {}
+            candidates = [split_root / n for n in place.folders] if named is None else [split_root / named, Path(named)]
+            found = next((folder for folder in candidates if folder.is_dir()), None)
+            if found is None:
+                raise UserError(
+                    f"found no folder for {role}: {' or '.join(map(str, candidates))} does not exist. Is data_root the "
+                    f"root of the data set, and is it of this layout? folders=dict({role}=...) names another folder"
+                )
+            self.folders[role] = found
 
     def find(self, role: str, pair: Pair) -> tuple[Path, bool]:
         """The path of a pair's file of a role, and whether it is there; the first name's where none is."""
-        folder = self.folders[role]
-        if folder not in self._names:
-            self._names[folder] = {entry.name for entry in folder.iterdir()}
-        names = [pair.fill(pattern) for pattern in self.places[role].names]
-        found = [name for name in names if name in self._names[folder]]
-        return folder / (found or names)[0], bool(found)
-
-
-def _both(split_root: Path, folder: str) -> list[Path]:
-    return [split_root / folder, Path(folder)]
-
-
-def _first_folder(candidates: list[Path], role: str) -> Path:
-    for folder in candidates:
-        if folder.is_dir():
-            return folder
-    raise UserError(
-        f"found no folder for {role}: {' or '.join(map(str, candidates))} does not exist. Is data_root the root of the "
-        f"data set, and is it of this layout? folders=dict({role}=...) names another folder"
-    )
+        paths = [self.folders[role] / pair.fill(pattern) for pattern in self.places[role].names]
+        for path in paths:
+            if path.parent not in self._names:
+                there = path.parent.iterdir() if path.parent.is_dir() else ()
+                self._names[path.parent] = {entry.name for entry in there}
+            if path.name in self._names[path.parent]:
+                return path, True
+        return paths[0], False

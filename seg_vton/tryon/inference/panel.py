@@ -11,6 +11,8 @@ from torch import Tensor
 from seg_vton.labels import DEEPFASHION15
 from seg_vton.pictures.crop import crop
 from seg_vton.pictures.drawing import grid
+from seg_vton.pose.keypoints import NUM_JOINTS
+from seg_vton.tryon.datasets.agnostic import RADIUS, body_shape, mark_joints
 from seg_vton.tryon.inference.composition import Composition
 from seg_vton.tryon.inference.garment import Garment
 from seg_vton.tryon.inference.person import Person
@@ -35,15 +37,17 @@ def draw_panel(
         RGB uint8.
     """
     palette = np.array(DEEPFASHION15.palette, np.uint8)
-    body, pose = person.inputs["agnostic"][0], torch.from_numpy(person.inputs["agnostic"][4:])
-    shape = np.repeat(np.uint8(127.5 * (body + 1))[..., None], 3, 2) // 2
+    shape = np.repeat(np.uint8(127.5 * (body_shape(person.parse, DEEPFASHION15.name)[0] + 1))[..., None], 3, 2) // 2
+    pose = np.full((NUM_JOINTS, *person.parse.shape), -1, np.float32)
+    if person.results["joints"] is not None:
+        mark_joints(pose, person.results["joints"], RADIUS * len(person.parse) // 256)
     rendered = np.uint8(127.5 * (outputs["rendered"][0].permute(1, 2, 0).cpu().numpy() + 1))
     rows = (
         (
             ("person", person.crop),
             (f"garment: {garment.source}", garment.picture),
             ("parsing", palette[person.parse]),
-            ("body shape, pose", np.maximum(shape, draw_pose(pose))),
+            ("body shape, pose", np.maximum(shape, draw_pose(torch.from_numpy(pose)))),
         ),
         (
             ("warped garment", result.warped_cloth),

@@ -1,9 +1,10 @@
-"""A person of any photo as the models' input: body found, window cut, cloth-agnostic representation made."""
+"""A person of any photo as the pipelines of the data sets take one: body found, window cut, all at the models' size."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,10 +14,10 @@ from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15
 from seg_vton.parsing.label_map import Regions, regions
 from seg_vton.pictures.crop import Box, crop, move_joints, person_box
+from seg_vton.pictures.images import resized
 from seg_vton.pose.choice import choose_pose
 from seg_vton.pose.face import label_face
 from seg_vton.pose.keypoints import NUM_JOINTS
-from seg_vton.tryon.datasets.dataset import person_inputs
 
 LEAST_SHARE = 0.002
 """The smallest worn upper garment, as a share of the photo: below that the segmenter has seen something else."""
@@ -35,11 +36,13 @@ class Person:
 
     Attributes:
         photo: RGB uint8 `(H, W, 3)`.
-        label_map: uint8 ids of `deepfashion15`, of the photo's shape or smaller at the same aspect.
+        label_map: uint8 ids of `deepfashion15`, of the photo's shape or smaller at the same aspect; with a face, also
+            where the segmenter knows none.
         box: the window in the photo, of the models' aspect; it may reach beyond the photo, whose edge goes on there.
         joints: float `(18, 3)` of x, y in pixels of the photo and score; None where nothing is known of the pose.
         parse: uint8 ids `(h, w)`: the window of `label_map` at the models' size.
-        inputs: `agnostic` and the rest of `person_inputs`, float32 `(C, h, w)`.
+        results: what the steps of `seg_vton.tryon.datasets.transforms` would load of the window, at the models' size:
+            `photo`, uint8 RGB; `parsing`, as the segmenter has it; `joints`, float64 `(18, 2)` or None; `ori_shape`.
         warnings: what the user should know.
     """
 
@@ -48,7 +51,7 @@ class Person:
     box: Box
     joints: np.ndarray | None
     parse: np.ndarray
-    inputs: dict[str, np.ndarray]
+    results: dict[str, Any]
     warnings: tuple[str, ...] = ()
 
     @property
@@ -58,33 +61,19 @@ class Person:
 
     def full_label_map(self) -> np.ndarray:
         """The label map of the photo's shape, enlarged by nearest."""
-        return resize_nearest(self.label_map, self.photo.shape[:2])
-
-
-def resize_nearest(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resizes ids to (height, width) by nearest, as the training data are."""
-    return (
-        labels
-        if labels.shape == size
-        else np.asarray(Image.fromarray(labels).resize(size[::-1], Image.Resampling.NEAREST))
-    )
+        return resized(self.label_map, self.photo.shape[:2], Image.Resampling.NEAREST)
 
 
 def prepare_person(
-    photo: np.ndarray,
-    label_map: np.ndarray,
-    people: Sequence[np.ndarray],
-    size: tuple[int, int],
-    pose_radius: int,
+    photo: np.ndarray, label_map: np.ndarray, people: Sequence[np.ndarray], size: tuple[int, int]
 ) -> Person:
-    """Finds the person and makes the models' input of them.
+    """Finds the person and cuts their window out.
 
     Args:
         photo: RGB uint8 `(H, W, 3)`.
         label_map: uint8 ids of `deepfashion15`, what the segmenter sees, of the photo's shape or smaller.
         people: joints `(18, 3)` in pixels of the photo, missing ones 0, of everybody whose pose is known.
         size: (height, width) of the models' images.
-        pose_radius: of the squares that mark joints, in pixels of the models' images.
 
     Returns:
         The person.
@@ -101,18 +90,24 @@ def prepare_person(
         warnings.append(f"{np.count_nonzero(outside)} joints lie outside the photo and count as missing")
     known = np.zeros((NUM_JOINTS, 3), np.float32) if joints is None else joints
     scaled = known * (scale, scale, 1)
-    label_map = label_face(label_map, scaled)
-    seen = regions(label_map, DEEPFASHION15.name)
+    with_face = label_face(label_map, scaled)
+    seen = regions(with_face, DEEPFASHION15.name)
     box = _window(seen, scaled, size)
     full = Box(*(round(side / scale) for side in box))
     if full.height < LEAST_HEIGHT:
         raise UserError(f"the person is too small: head to hips are {full.height} pixels high, {LEAST_HEIGHT} needed")
-    parse = resize_nearest(crop(label_map, box, cv2.BORDER_CONSTANT), size)
-    image = Image.fromarray(crop(photo, full, cv2.BORDER_REPLICATE)).resize(size[::-1], Image.Resampling.BILINEAR)
-    moved = None if joints is None else move_joints(known, full, size)[:, :2].astype(np.float64)
-    inputs = person_inputs(np.asarray(image), parse, moved, DEEPFASHION15.name, DEEPFASHION15.unions.upper, pose_radius)
-    warnings += _faults(seen, label_map, full, size)
-    return Person(photo, label_map, full, joints, parse, inputs, tuple(warnings))
+    parse, parsing = (
+        resized(crop(labels, box, cv2.BORDER_CONSTANT), size, Image.Resampling.NEAREST)
+        for labels in (with_face, label_map)
+    )
+    results = {
+        "photo": resized(crop(photo, full, cv2.BORDER_REPLICATE), size),
+        "ori_shape": (full.height, full.width),
+        "parsing": parsing,
+        "joints": None if joints is None else move_joints(known, full, size)[:, :2].astype(np.float64),
+    }
+    warnings += _faults(seen, with_face, full, size)
+    return Person(photo, with_face, full, joints, parse, results, tuple(warnings))
 
 
 def _window(seen: Regions, joints: np.ndarray, size: tuple[int, int]) -> Box:

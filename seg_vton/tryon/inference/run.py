@@ -15,10 +15,10 @@ from seg_vton.errors import UserError
 from seg_vton.files import atomic_path, find_beside, remove_leftovers, sha256, shared_files
 from seg_vton.labels import DEEPFASHION15, save_palette_png
 from seg_vton.parsing.jobs import Item, Job, Plan, complain
+from seg_vton.pictures.images import MASK_THRESHOLD
 from seg_vton.pictures.photos import SUFFIXES, limited, read_photo
 from seg_vton.pose import Poses
 from seg_vton.progress import track
-from seg_vton.tryon.datasets.images import MASK_THRESHOLD
 from seg_vton.tryon.inference.garment import Garment
 from seg_vton.tryon.inference.jobs import PairResults, choose_pairs
 from seg_vton.tryon.inference.person import Person

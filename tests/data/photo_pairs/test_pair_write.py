@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tryon_pipelines import PREDICTED_TRAIN, build
 
 from seg_vton.data.photo_pairs import Plan, Settings, SplitRule, find_labeled, write_photo_pairs
 from seg_vton.data.photo_pairs.write import MARKER, PREDICTED
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15, save_palette_png
 from seg_vton.parsing.jobs import read_records
-from seg_vton.tryon.datasets import TryOnDataset
 from seg_vton.tryon.models import TPSGrid
 
 SIZE = (64, 48)  # height, width
@@ -48,7 +48,7 @@ def test_the_try_on_data_set_reads_it(album, tmp_path):
     outcome = write_photo_pairs(tmp_path / "set", plan_of(album))
     assert (dict(outcome.persons), outcome.dropped, outcome.faults) == ({"train": 2, "test": 3}, {}, [])
     for split, pairs, count in (("train", "train_pairs.txt", 2), ("test", "test_unpaired_pairs.txt", 3)):
-        data = TryOnDataset(tmp_path / "set", pairs, "viton", "deepfashion15", split, image_size=SIZE)
+        data = build(tmp_path / "set", pairs, "viton", "deepfashion15", split, image_size=SIZE)
         assert len(data) == count
         item = data[0]
         assert item["data_samples"].paired == (split == "train")
@@ -302,10 +302,10 @@ def test_what_a_segmenter_predicted_comes_along(album, tmp_path):
     assert write_photo_pairs(tmp_path / "set", plan).persons == {"train": 2, "test": 3}
     stamps = [record["stamp"] for record in read_records(tmp_path / "set" / "train" / PREDICTED).values()]
     assert stamps == 2 * [{"checkpoint_sha256": "aa", "label_space": "deepfashion15"}]
-    parse = {"source": "predicted", "folder": PREDICTED}
     size = {"split": "train", "image_size": SIZE}
-    own = TryOnDataset(tmp_path / "set", "train_pairs.txt", "viton", "deepfashion15", **size)
-    seen = TryOnDataset(tmp_path / "set", "train_pairs.txt", "viton", "deepfashion15", **size, parse=parse)
+    predicted = {"pipeline": PREDICTED_TRAIN, "folders": {"predicted_parse": PREDICTED}}
+    own = build(tmp_path / "set", "train_pairs.txt", "viton", "deepfashion15", **size)
+    seen = build(tmp_path / "set", "train_pairs.txt", "viton", "deepfashion15", **size, **predicted)
     assert len(own) == len(seen) == 2
     for a, b in zip(own, seen, strict=True):
         assert a["inputs"].keys() == b["inputs"].keys()
@@ -325,7 +325,7 @@ def test_the_known_warp_lays_the_worn_garment_on_the_in_shop_one(album, tmp_path
     """The spline of the file takes the in-shop garment back to where it is worn."""
     write_photo_pairs(tmp_path / "set", plan_of(album, mirror=1))
     settings = {"split": "train", "image_size": SIZE, "folders": {"theta": "warp"}}
-    for item in TryOnDataset(tmp_path / "set", "train_pairs.txt", "viton", "deepfashion15", **settings):
+    for item in build(tmp_path / "set", "train_pairs.txt", "viton", "deepfashion15", **settings):
         inputs = {key: value[None] for key, value in item["inputs"].items()}
         grid = TPSGrid(SIZE)(inputs["theta"])
         worn, laid = inputs["parse_cloth_mask"], inputs["cloth_mask"]
@@ -351,4 +351,4 @@ def test_broken_known_warps_are_named(album, tmp_path, content, message):
     file.write_bytes(content) if isinstance(content, bytes) else np.save(file, content)
     settings = {"split": "train", "image_size": SIZE, "folders": {"theta": "warp"}}
     with pytest.raises(UserError, match=f"000001_0_0.npy.*{message}"):
-        TryOnDataset(tmp_path / "set", "train_pairs.txt", "viton", "deepfashion15", **settings)[0]
+        build(tmp_path / "set", "train_pairs.txt", "viton", "deepfashion15", **settings)[0]

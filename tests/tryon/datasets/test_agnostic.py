@@ -10,7 +10,7 @@ from torchvision.transforms import functional as F
 from seg_vton.analysis.published import published_inputs
 from seg_vton.labels import SPACES
 from seg_vton.tryon.datasets import agnostic
-from seg_vton.tryon.datasets.dataset import person_inputs
+from seg_vton.tryon.datasets.dataset import build_pipeline
 
 
 def pose_maps(joints, height, width, radius=5):
@@ -41,7 +41,11 @@ def test_representation_is_the_published_one_bit_for_bit(space, size):
     photo, parse, joints = random_person(rng, *size, len(SPACES[space].classes))
     unions = SPACES[space].unions
     expected = published_inputs(photo, parse, joints, unions)
-    made = person_inputs(np.asarray(photo), parse, joints, space, unions.upper)
+    steps = build_pipeline(
+        [{"type": "LoadPerson"}, {"type": "CPVTONAgnostic", "pose_radius": 5}, {"type": "GarmentTargets"}]
+    )
+    arrays = {"photo": np.asarray(photo), "parsing": parse, "parsing_space": space, "joints": joints}
+    made = steps({**arrays, "image_size": parse.shape, "garment_classes": None, "inputs": {}})["inputs"]
     assert made.keys() == expected.keys()
     assert made["agnostic"].shape == (22, size[1], size[0])
     for key, value in expected.items():

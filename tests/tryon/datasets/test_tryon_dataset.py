@@ -2,20 +2,24 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from mmcv.transforms import BaseTransform
 from mmengine.dataset import default_collate
 from mmengine.runner import Runner
 from PIL import Image
 from torchvision.transforms import functional as F
+from tryon_pipelines import STEPS, build, changed
 
 from seg_vton.analysis.published import published_inputs
 from seg_vton.errors import UserError
 from seg_vton.labels import IGNORE_INDEX, LabelConversionError, convert, get_space, save_palette_png
 from seg_vton.registry import DATASETS
 from seg_vton.tryon.datasets import TryOnDataset, dataset
+from seg_vton.tryon.datasets.layouts import Place, get_layout, register_layout
 
 PAIRS = [("000001_0.jpg", "000001_1.jpg"), ("000002_0.jpg", "000002_1.jpg")]
 HD_PAIRS = [("00006_00.jpg", "00006_00.jpg"), ("00008_00.jpg", "00008_00.jpg")]
@@ -23,11 +27,23 @@ HD_PAIRS = [("00006_00.jpg", "00006_00.jpg"), ("00008_00.jpg", "00008_00.jpg")]
 
 def dolls_of(root, pairs="train_pairs.txt", split="train", **options):
     options = {"layout": "paper_doll", "label_space": "deepfashion15", "image_size": (64, 48), **options}
-    return TryOnDataset(root, pairs=pairs, split=split, **options)
+    return build(root, pairs=pairs, split=split, **options)
 
 
 def unpaired_of(root, **options):
     return dolls_of(root, "test_unpaired_pairs.txt", "test", **options)
+
+
+class _Reader(BaseTransform):
+    """A step of one's own, which reads a role of one's own."""
+
+    def __init__(self, role):
+        self.roles = (role,)
+
+    def transform(self, results):
+        path = results["files"][self.roles[0]]
+        results["inputs"][self.roles[0]] = np.asarray(Image.open(path), np.float32)[None]
+        return results
 
 
 @pytest.fixture
@@ -55,7 +71,7 @@ def test_an_item_of_the_dolls_is_the_published_preprocessing_of_its_files(tiny_d
     photo, cloth = Image.open(folder / "image/000003_0.jpg"), Image.open(folder / "cloth/000003_1.jpg")
     parse = np.array(Image.open(folder / "image-parse/000003_0.png"))
     joints = raw_joints(folder / "pose/000003_0_keypoints.json", 3)
-    expected = published_inputs(photo, parse, joints, space.unions)
+    expected = published_inputs(photo, parse, joints, space.unions, radius=1)
     expected["cloth"] = photo_tensor(cloth)
     mask = np.array(Image.open(folder / "cloth-mask/000003_1.jpg")) >= 128
     expected["cloth_mask"] = torch.from_numpy(mask.astype(np.float32))[None]
@@ -117,7 +133,9 @@ def test_own_garments_make_a_paired_set_of_an_unpaired_list(tiny_dolls):
 def test_other_layouts_are_read_and_resized(tmp_path, write_set, layout, pairs, places, columns, resampling):
     write_set(tmp_path, layout, "train", pairs, (60, 80))
     size, space = (32, 48), {"viton_hd": "cihp20", "dresscode": "atr18"}[layout]
-    data = TryOnDataset(tmp_path, "train_pairs.txt", layout, space, "train", image_size=size[::-1])
+    garment = {"garment_classes": ("upper-clothes", "dress")} if layout == "dresscode" else {}
+    steps = changed("CPVTONAgnostic", pose_radius=5)
+    data = build(tmp_path, "train_pairs.txt", layout, space, "train", pipeline=steps, image_size=size[::-1], **garment)
     item, resampling = data[1], Image.Resampling[resampling]
     photo, parse, pose = (sorted((tmp_path / place).iterdir())[-1] for place in places)
     photo = tmp_path / places[0] / pairs[1][0]
@@ -137,17 +155,17 @@ def test_the_first_viton_hd_release_has_other_folder_names(tmp_path, write_set):
     write_set(tmp_path, "viton_hd", "test", HD_PAIRS, (32, 48))
     for old, new in (("image-parse-v3", "image-parse"), ("openpose_json", "openpose-json")):
         (tmp_path / "test" / old).rename(tmp_path / "test" / new)
-    data = TryOnDataset(tmp_path, "test_pairs.txt", "viton_hd", "cihp20", "test", image_size=(48, 32))
+    data = build(tmp_path, "test_pairs.txt", "viton_hd", "cihp20", "test", image_size=(48, 32))
     assert data[0]["inputs"]["agnostic"].shape == (22, 48, 32)
 
 
-def test_lower_garments_of_dresscode_need_their_classes(tmp_path, write_set):
-    root = tmp_path / "lower_body"
+def test_garments_of_dresscode_need_their_classes(tmp_path, write_set):
+    root = tmp_path / "set"
     write_set(root, "dresscode", "train", PAIRS, (32, 48))
     arguments = {"layout": "dresscode", "label_space": "atr18", "split": "train", "image_size": (48, 32)}
-    with pytest.raises(UserError, match=r"lower_body has garments of the lower body: set garment_classes"):
-        TryOnDataset(root, "train_pairs.txt", **arguments)
-    data = TryOnDataset(root, "train_pairs.txt", **arguments, garment_classes=("pants", "skirt"))
+    with pytest.raises(UserError, match=r"of the layout dresscode are of upper or of lower garments: name the classes"):
+        build(root, "train_pairs.txt", **arguments)
+    data = build(root, "train_pairs.txt", **arguments, garment_classes=("pants", "skirt"))
     parse = np.array(Image.open(root / "label_maps" / "000001_4.png"))
     assert np.array_equal(data[0]["inputs"]["parse_cloth_mask"][0], np.isin(parse, (5, 6)))
 
@@ -195,15 +213,18 @@ def test_a_class_without_an_auxiliary_label_is_ignored(dolls):
     space = get_space("dfmm24")
     parse[:8], parse[8:16] = space.id_of("ring"), space.id_of("top")
     save_palette_png(dolls / "train/image-parse/000001_0.png", parse, "dfmm24", overwrite=True)
-    item = dolls_of(dolls, label_space="dfmm24", aux_label_space="deepfashion15")[0]["inputs"]["parse"]
+    steps = changed("AuxTarget", label_space="deepfashion15")
+    item = dolls_of(dolls, label_space="dfmm24", pipeline=steps)[0]["inputs"]["parse"]
     assert (item[:8] == IGNORE_INDEX).all()
     assert (item[8:16] == get_space("deepfashion15").id_of("top")).all()
     assert (item[16:] == 0).all()
 
 
-def test_pose_radius(tiny_dolls):
-    large, small = (dolls_of(tiny_dolls, pose_radius=r)[0]["inputs"]["agnostic"][4:] for r in (5, 2))
-    assert ((large == 1).sum((1, 2)).max(), (small == 1).sum((1, 2)).max()) == (121, 25)
+@pytest.mark.parametrize(("radius", "rows", "side"), [(5, 64, 11), (None, 256, 11), (None, 128, 5), (None, 48, 1)])
+def test_pose_radius(tiny_dolls, radius, rows, side):
+    size, steps = (rows, rows * 3 // 4), changed("CPVTONAgnostic", pose_radius=radius)
+    agnostic = dolls_of(tiny_dolls, image_size=size, pipeline=steps)[0]["inputs"]["agnostic"]
+    assert (agnostic[4:] == 1).sum((1, 2)).max() == side**2
 
 
 def test_metainfo_is_of_the_auxiliary_space(tiny_dolls):
@@ -224,6 +245,7 @@ def test_runner_loads_batches_in_workers(tiny_dolls):
                 label_space="deepfashion15",
                 split="test",
                 image_size=[64, 48],
+                pipeline=STEPS,
             ),
             sampler=dict(type="DefaultSampler", shuffle=False),
             collate_fn=dict(type="default_collate"),
@@ -281,7 +303,7 @@ def test_a_missing_file_of_two_pairs_counts_once(dolls):
     [
         ({"layout": "mpv"}, "unknown layout 'mpv'"),
         ({"label_space": "lip"}, "unknown label space 'lip'"),
-        ({"aux_label_space": "tryon9"}, "unknown label space 'tryon9'"),
+        ({"pipeline": changed("AuxTarget", label_space="tryon9")}, "unknown label space 'tryon9'"),
         ({"pairs": "val_pairs.txt"}, "val_pairs.txt does not exist"),
         ({"split": "val"}, r"found no folder for image: .*val.*image does not exist.*folders=dict\(image=...\)"),
         ({"folders": {"parses": "x"}}, "folders has parses; known: image, cloth"),
@@ -289,7 +311,11 @@ def test_a_missing_file_of_two_pairs_counts_once(dolls):
         ({"garment_classes": ("shirt",)}, "deepfashion15 has no label 'shirt'"),
         ({"image_size": (8, 8)}, r"image_size is \(8, 8\)"),
         ({"image_size": (256,)}, "image_size is"),
-        ({"pose_radius": -1}, "pose_radius is -1"),
+        ({"pipeline": changed("CPVTONAgnostic", pose_radius=-1)}, "pose_radius is -1"),
+        (
+            {"pipeline": [*STEPS, lambda results: results, _Reader("depth")]},
+            "reads depth, for which layout paper_doll has",
+        ),
     ],
 )
 def test_arguments_at_fault(tiny_dolls, options, said):
@@ -299,7 +325,7 @@ def test_arguments_at_fault(tiny_dolls, options, said):
 
 def test_a_conversion_that_would_invent_labels_is_refused(tiny_dolls):
     with pytest.raises(LabelConversionError, match="left or right"):
-        dolls_of(tiny_dolls, aux_label_space="lip20")
+        dolls_of(tiny_dolls, pipeline=changed("AuxTarget", label_space="lip20"))
 
 
 def test_a_missing_folder_is_named(dolls):
@@ -331,3 +357,48 @@ def test_a_truncated_photo_is_named(dolls):
     path.write_bytes(path.read_bytes()[:900])
     with pytest.raises(UserError, match=r"000001_0.jpg is not a whole image"):
         dolls_of(dolls)[0]
+
+
+def test_a_role_of_ones_own_layout_is_found_for_the_step_that_reads_it(dolls):
+    viton = get_layout("viton")
+    (dolls / "train" / "image").rename(dolls / "train" / "persons")
+    places = {**viton.places, "image": Place(("persons",), ("{person_file}",))}
+    places["depth"] = Place(("depth-maps",), ("{person}.png",))
+    register_layout(replace(viton, name="test_of_depth", places=places))
+    (dolls / "train" / "depth-maps").mkdir()
+    for number in range(1, 6):
+        Image.fromarray(np.full((64, 48), number, np.uint8)).save(dolls / f"train/depth-maps/00000{number}_0.png")
+    data = dolls_of(dolls, layout="test_of_depth", pipeline=[*STEPS[:-1], _Reader("depth"), STEPS[-1]])
+    assert (data[2]["inputs"]["depth"] == 3).all()
+    assert "depth" not in dolls_of(dolls, layout="test_of_depth").files[0]
+
+
+def test_what_is_loaded_already_is_left_alone(tiny_dolls):
+    """As `TryOn` runs the steps: on arrays, without files."""
+    steps = dataset.build_pipeline(step for step in STEPS if step["type"] not in ("GarmentTargets", "AuxTarget"))
+    rng = np.random.default_rng(0)
+    arrays = {
+        "photo": rng.integers(0, 256, (64, 48, 3), dtype=np.uint8),
+        "parsing": rng.integers(0, 16, (64, 48), dtype=np.uint8),
+        "cloth": rng.integers(0, 256, (64, 48, 3), dtype=np.uint8),
+        "cloth_mask": rng.random((64, 48)) < 0.5,
+    }
+    given = {**arrays, "parsing_space": "deepfashion15", "joints": None, "image_size": (64, 48), "inputs": {}}
+    item = steps(given)
+    assert item["inputs"].keys() == {"image", "cloth", "cloth_mask", "agnostic"}
+    assert torch.equal(item["inputs"]["image"], photo_tensor(Image.fromarray(arrays["photo"])))
+    assert np.array_equal(item["inputs"]["cloth_mask"][0], arrays["cloth_mask"])
+    assert (item["inputs"]["agnostic"][4:] == -1).all()
+
+
+def test_a_map_without_a_face_gets_one_from_the_pose(dolls):
+    space, path = get_space("deepfashion15"), dolls / "train/image-parse/000001_0.png"
+    truth = np.array(Image.open(path))
+    faceless = np.where(truth == space.id_of("face"), space.id_of("skin"), truth)
+    save_palette_png(path, faceless, "deepfashion15", overwrite=True)
+    face = get_space("tryon8").id_of("face+eyeglass")
+    with_face, without = (
+        dolls_of(dolls, pipeline=steps)[0]["inputs"]["parse"] == face
+        for steps in (STEPS, [step for step in STEPS if step["type"] != "FaceFromPose"])
+    )
+    assert with_face.sum() > without.sum()

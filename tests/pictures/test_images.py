@@ -6,7 +6,7 @@ from PIL import Image
 
 from seg_vton.errors import UserError
 from seg_vton.labels import save_palette_png
-from seg_vton.tryon.datasets.images import read_mask, read_parse, read_photo
+from seg_vton.pictures.images import read_mask, read_parse, read_picture
 
 
 @pytest.fixture
@@ -24,14 +24,14 @@ def parse(tmp_path):
 
 
 def test_a_photo_of_the_models_size_is_untouched(photo):
-    levels, size = read_photo(photo, (40, 30))
+    levels, size = read_picture(photo, (40, 30))
     assert np.array_equal(levels, np.asarray(Image.open(photo)))
     assert size == (40, 30)
 
 
 @pytest.mark.parametrize("resampling", [Image.Resampling.BILINEAR, Image.Resampling.BICUBIC])
 def test_another_size_is_resized_by_pillow(photo, resampling):
-    levels, size = read_photo(photo, (24, 16), resampling)
+    levels, size = read_picture(photo, (24, 16), resampling)
     assert np.array_equal(levels, np.asarray(Image.open(photo).resize((16, 24), resampling)))
     assert size == (40, 30)
 
@@ -40,7 +40,7 @@ def test_another_size_is_resized_by_pillow(photo, resampling):
 def test_photos_of_other_modes_become_rgb(tmp_path, photo, mode):
     path = tmp_path / ("other.tif" if mode == "CMYK" else "other.png")
     Image.open(photo).convert(mode).save(path)
-    assert read_photo(path, (40, 30))[0].shape == (40, 30, 3)
+    assert read_picture(path, (40, 30))[0].shape == (40, 30, 3)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
@@ -53,7 +53,7 @@ def test_what_is_transparent_becomes_white_and_the_rest_stays(tmp_path, mode):
         picture.convert(mode).save(tmp_path / "cut.png")
     expected = np.full((2, 4, 3), 90)
     expected[:, :2] = 255
-    assert np.array_equal(read_photo(tmp_path / "cut.png", (2, 4))[0], expected)
+    assert np.array_equal(read_picture(tmp_path / "cut.png", (2, 4))[0], expected)
 
 
 def test_mask_is_true_from_128(tmp_path):
@@ -98,11 +98,11 @@ def test_ids_of_another_space_are_named(tmp_path):
 def test_a_truncated_photo_is_named(photo, keep):
     photo.write_bytes(photo.read_bytes()[:keep])
     with pytest.raises(UserError, match=r"photo.png is not a whole image"):
-        read_photo(photo, (40, 30))
+        read_picture(photo, (40, 30))
     with pytest.raises(UserError, match=r"photo.png is not a whole image"):
         read_mask(photo, (40, 30))
 
 
 def test_a_missing_photo_is_named(tmp_path):
     with pytest.raises(UserError, match=r"gone.png does not exist"):
-        read_photo(tmp_path / "gone.png", (40, 30))
+        read_picture(tmp_path / "gone.png", (40, 30))

@@ -1,4 +1,7 @@
-"""Reading photos, masks, parsing maps and known warps of a try-on data set at the model's size."""
+"""Pictures, masks and parsing maps of data sets at the size of a model's images, bit for bit as CP-VTON has them.
+
+A user's own photos, which may be anything, are read by `seg_vton.pictures.photos`.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,6 @@ from seg_vton.errors import BROKEN_IMAGE, UserError
 from seg_vton.labels import load_palette_png
 
 MASK_THRESHOLD = 128  # CP-VTON's, of 255
-
-WARP_GRID = 5
-"""Control points along each side of the known warps in files: GMM's grid as published."""
 
 
 def _open(path: Path, mode: str) -> Image.Image:
@@ -34,15 +34,24 @@ def _on_white(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
 
 
-def read_photo(
+def resized(
+    picture: np.ndarray, size: tuple[int, int], resampling: Image.Resampling = Image.Resampling.BILINEAR
+) -> np.ndarray:
+    """A picture uint8 `(H, W)` or `(H, W, 3)` at (height, width), by Pillow: its filters are wide enough to shrink."""
+    if picture.shape[:2] == size:
+        return picture
+    return np.asarray(Image.fromarray(picture).resize(size[::-1], resampling))
+
+
+def read_picture(
     path: Path, size: tuple[int, int], resampling: Image.Resampling = Image.Resampling.BILINEAR
 ) -> tuple[np.ndarray, tuple[int, int]]:
-    """Reads a photo.
+    """Reads a picture.
 
     Args:
         path: an image file of any mode; transparent parts become white.
         size: (height, width) wanted.
-        resampling: for a photo of another size; Pillow's filters are wide enough for shrinking.
+        resampling: for a picture of another size.
 
     Returns:
         uint8 RGB `(H, W, 3)`, and the (height, width) of the file.
@@ -50,9 +59,8 @@ def read_photo(
     Raises:
         UserError: the file is missing or broken.
     """
-    image = _open(path, "RGB")
-    wanted, found = size[::-1], image.size
-    return np.asarray(image if found == wanted else image.resize(wanted, resampling)), found[::-1]
+    picture = np.asarray(_open(path, "RGB"))
+    return resized(picture, size, resampling), picture.shape[:2]
 
 
 def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
@@ -61,11 +69,7 @@ def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
     Raises:
         UserError: the file is missing or broken.
     """
-    image = _open(path, "L")
-    wanted = size[::-1]
-    return (
-        np.asarray(image if image.size == wanted else image.resize(wanted, Image.Resampling.NEAREST)) >= MASK_THRESHOLD
-    )
+    return resized(np.asarray(_open(path, "L")), size, Image.Resampling.NEAREST) >= MASK_THRESHOLD
 
 
 def read_parse(path: Path, label_space: str, size: tuple[int, int], photo: tuple[int, int]) -> np.ndarray:
@@ -85,9 +89,7 @@ def read_parse(path: Path, label_space: str, size: tuple[int, int], photo: tuple
     """
     parse = load_palette_png(path, label_space)
     check_shape(path, parse.shape, photo)
-    if parse.shape == size:
-        return parse
-    return np.asarray(Image.fromarray(parse).resize(size[::-1], Image.Resampling.NEAREST))
+    return resized(parse, size, Image.Resampling.NEAREST)
 
 
 def check_shape(path: Path, parse: tuple[int, ...], photo: tuple[int, int]) -> None:
@@ -97,23 +99,3 @@ def check_shape(path: Path, parse: tuple[int, ...], photo: tuple[int, int]) -> N
             f"{path}: the parsing map is {parse[1]}x{parse[0]} and the photo {photo[1]}x{photo[0]} (width x height): "
             "they are not of one picture"
         )
-
-
-def read_theta(path: Path) -> np.ndarray:
-    """Reads the offsets of the control points of a known warp: float32 `(50,)`, in x, then in y, in units of [-1, 1].
-
-    Raises:
-        UserError: the file is missing or holds anything else, such as the warp of another grid than `WARP_GRID`.
-    """
-    try:
-        theta = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path} is no array of offsets ({error}): make the pairs again") from None
-    if theta.ndim != 1 or theta.dtype.kind != "f" or not np.abs(theta).max(initial=0) <= 1:
-        raise UserError(f"{path} has {theta.dtype} {theta.shape}, not offsets in [-1, 1]: make the pairs again")
-    if theta.size != 2 * WARP_GRID**2:
-        raise UserError(
-            f"{path} has {theta.size} offsets, and {WARP_GRID} x {WARP_GRID} control points have {2 * WARP_GRID**2}: "
-            "make the pairs again"
-        )
-    return theta.astype(np.float32)
