@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from faster_coco_eval import COCO
 from mmdet.registry import METRICS
 from mmengine.config import Config
@@ -21,91 +22,8 @@ from seg_vton.errors import UserError
 from seg_vton.files import read_json
 from seg_vton.labels import DEEPFASHION15, IGNORE_INDEX, conversion_table, get_space
 from seg_vton.parsing.instances import SCORE_THR, from_sample, space_of
+from seg_vton.parsing.iou import confusion_matrix, merge_confusion, share, summarize
 from seg_vton.parsing.label_map import merge_instances
-
-
-def confusion_matrix(predicted: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
-    """Counts pixels by true and predicted label.
-
-    Args:
-        predicted: integer ids, 0 to `classes` - 1, any shape.
-        truth: integer ids of the same shape, or `IGNORE_INDEX`, which is not counted.
-        classes: number of labels, the background included.
-
-    Returns:
-        int64 `(classes, classes)`: row the truth, column the prediction.
-
-    Raises:
-        ValueError: the shapes differ, or an id is out of range.
-    """
-    if predicted.shape != truth.shape:
-        raise ValueError(f"predicted {predicted.shape} and true {truth.shape} label maps differ in shape")
-    counted = truth != IGNORE_INDEX
-    rows, columns = truth[counted].astype(np.int64), predicted[counted].astype(np.int64)
-    if rows.size and not (min(rows.min(), columns.min()) >= 0 and max(rows.max(), columns.max()) < classes):
-        raise ValueError(f"a label map has ids outside 0 to {classes - 1}")
-    return np.bincount(classes * rows + columns, minlength=classes**2).reshape(classes, classes)
-
-
-def merge_confusion(confusion: np.ndarray, table: np.ndarray, classes: int) -> np.ndarray:
-    """The confusion matrix of label maps converted by a table, from that of the maps before.
-
-    Args:
-        confusion: int64 `(K, K)`.
-        table: K new ids, from `seg_vton.labels.conversion_table`.
-        classes: number of new ids.
-
-    Returns:
-        int64 `(classes, classes)`.
-    """
-    merged = np.zeros((classes, classes), np.int64)
-    np.add.at(merged, (table[:, None], table[None, :]), confusion)
-    return merged
-
-
-def summarize(confusion: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
-    """Numbers from a confusion matrix over all pixels of all photos, id 0 the background.
-
-    A class that does not occur in the truth has no IoU and is in no mean, as in the try-on's mIoU; what is wrongly
-    predicted as such a class counts against the true ones.
-
-    Args:
-        confusion: int64 `(K, K)`: row the truth, column the prediction.
-        names: K class names.
-
-    Returns:
-        `metrics`: `mIoU` (mean over the classes, the background included), `mIoU_foreground` (without it),
-        `pixel_accuracy`, `mean_accuracy` (mean over the classes of the truth of the share of their pixels found) and
-        `foreground_accuracy` (share of the pixels of all classes but the background). `per_class`: by name `iou`,
-        `accuracy`, `pixels` (of the truth) and `predicted_pixels`. All in [0, 1]; None where there is nothing to judge.
-    """
-    hits, truth, predicted = np.diagonal(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    union = truth + predicted - hits
-    ious = [_share(h, u) if t else None for h, u, t in zip(hits, union, truth, strict=True)]
-    accuracies = [_share(h, t) for h, t in zip(hits, truth, strict=True)]
-    columns = zip(names, ious, accuracies, truth.tolist(), predicted.tolist(), strict=True)
-    return {
-        "metrics": {
-            "mIoU": _mean(ious),
-            "mIoU_foreground": _mean(ious[1:]),
-            "pixel_accuracy": _share(hits.sum(), truth.sum()),
-            "mean_accuracy": _mean(accuracies),
-            "foreground_accuracy": _share(hits[1:].sum(), truth[1:].sum()),
-        },
-        "per_class": {
-            name: {"iou": iou, "accuracy": accuracy, "pixels": pixels, "predicted_pixels": found}
-            for name, iou, accuracy, pixels, found in columns
-        },
-    }
-
-
-def _share(part: int, whole: int) -> float | None:
-    return float(part / whole) if whole else None
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    existing = [value for value in values if value is not None]
-    return sum(existing) / len(existing) if existing else None
 
 
 def judge_label_maps(config: Config, **settings: Any) -> None:
@@ -207,7 +125,7 @@ class LabelMapIoU(BaseMetric):
             if parsing.shape != truth.shape:
                 raise UserError(f"image {sample['img_id']}: {self.ann_file} says it is {truth.shape[::-1]} pixels")
             predicted = parsing.label_map(fill_holes=self.fill_holes)
-            self.results.append(confusion_matrix(predicted, truth, len(self._space.classes)))
+            self.results.append(confusion_matrix(torch.from_numpy(predicted), torch.from_numpy(truth), self._space))
 
     def render_truth(self, image_id: int | str) -> np.ndarray:
         """The truth of an image: uint8 `(H, W)`, ids of the categories' label space, 255 in crowd regions."""
@@ -261,7 +179,7 @@ class LabelMapIoU(BaseMetric):
         table = Table("class", "IoU", "accuracy", "share of the pixels")
         total = sum(row["pixels"] for row in self.report["per_class"].values())
         for name, row in self.report["per_class"].items():
-            shares = (row["iou"], row["accuracy"], _share(row["pixels"], total))
+            shares = (row["iou"], row["accuracy"], share(row["pixels"], total))
             table.add_row(name, *("-" if share is None else f"{share:.3f}" for share in shares))
         text = io.StringIO()
         Console(width=80, file=text).print(table)

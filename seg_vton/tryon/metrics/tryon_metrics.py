@@ -18,8 +18,9 @@ from torch import Tensor
 
 from seg_vton.errors import UserError
 from seg_vton.labels import get_space, unions
+from seg_vton.parsing.iou import confusion_matrix, summarize
 from seg_vton.registry import METRICS
-from seg_vton.tryon.metrics import image_quality, overlap
+from seg_vton.tryon.metrics import image_quality
 from seg_vton.tryon.metrics.networks import (
     ALEXNET_FILE,
     INCEPTION_FILE,
@@ -32,7 +33,15 @@ METRIC_NAMES = ("FID", "LPIPS", "SSIM", "MS-SSIM", "PSNR", "mIoU", "warped-mask 
 PAIRED, UNPAIRED = "paired", "unpaired"
 UNPAIRED_WITH_TRUTH = "unpaired, against the data set's truth"
 
-_WARPED_L1 = "mean absolute difference of warped and worn garment (the GMM's loss), images in [-1, 1]; mean over images"
+CONVENTIONS = {
+    "mIoU": "IoU of each class over the pixels of all images, mean over the classes that occur in the truth; pixels "
+    "without a label left out",
+    "warped-mask IoU": "warped garment mask (0.5 and above) against the person's upper garment; mean over images",
+    "warped-garment L1": "mean absolute difference of warped and worn garment (the GMM's loss), images in [-1, 1]; "
+    "mean over images",
+}
+"""What each number is, by the name that tables use."""
+
 _FEW = "it needs two images or more"
 _SMALL = (
     f"images of {{}} x {{}} are too small for it: five scales of an 11 x 11 window need "
@@ -127,9 +136,9 @@ class TryOnMetrics(BaseMetric):
     def _overlaps(self, sample: Mapping[str, Any], truth: Mapping[str, Tensor]) -> dict[str, Any]:
         row: dict[str, Any] = {}
         if "parse" in truth and "seg_map" in sample:
-            row["confusion"] = overlap.confusion(sample["seg_map"], truth["parse"], sample["label_space"]).cpu().numpy()
+            row["confusion"] = confusion_matrix(sample["seg_map"], truth["parse"], get_space(sample["label_space"]))
         if "garment_mask" in truth and "warped_mask" in sample:  # exported warps may come without masks
-            row["warped-mask IoU"] = overlap.mask_iou(sample["warped_mask"], truth["garment_mask"])
+            row["warped-mask IoU"] = mask_iou(sample["warped_mask"], truth["garment_mask"])
         if "garment" in truth:
             row["warped-garment L1"] = float((sample["warped_cloth"].double() - truth["garment"]).abs().mean())
         return row
@@ -166,8 +175,12 @@ class TryOnMetrics(BaseMetric):
         """
         stage, pairs, size, space = (_shared(results, key) for key in ("stage", "pairs", "size", "space"))
         confusions = [row["confusion"] for row in results if "confusion" in row]
-        per_class = _per_class(np.sum(confusions, axis=0), space) if confusions else {}
-        metrics, missing = self._numbers(results, per_class, stage, pairs, size)
+        segmentation = summarize(np.sum(confusions, axis=0), get_space(space).classes) if confusions else {}
+        per_class = {
+            name: {"pixels": row["pixels"], "IoU": row["iou"]}
+            for name, row in segmentation.get("per_class", {}).items()
+        }
+        metrics, missing = self._numbers(results, segmentation, stage, pairs, size)
         self.report = {
             "task": "tryon",
             "stage": stage,
@@ -189,7 +202,7 @@ class TryOnMetrics(BaseMetric):
     def _numbers(
         self,
         results: Sequence[Mapping[str, Any]],
-        per_class: Mapping[str, Any],
+        segmentation: Mapping[str, Any],
         stage: str,
         pairs: str,
         size: tuple[int, int],
@@ -197,8 +210,8 @@ class TryOnMetrics(BaseMetric):
         """The metrics by name and, of those of this stage that there are not, the reasons."""
         values = {name: [row[name] for row in results if row.get(name) is not None] for name in METRIC_NAMES}
         numbers = {name: fmean(found) for name, found in values.items() if found}
-        if per_class:
-            numbers["mIoU"] = fmean(entry["IoU"] for entry in per_class.values() if entry["IoU"] is not None)
+        if segmentation:
+            numbers["mIoU"] = segmentation["metrics"]["mIoU"]
         features = [row["features"] for row in results if "features" in row]
         if len(features) > 1:
             numbers["FID"] = frechet_distance(*np.stack(features, axis=1))
@@ -212,7 +225,7 @@ class TryOnMetrics(BaseMetric):
     def _convention(
         self, metrics: Mapping[str, float], stage: str, pairs: str, size: tuple[int, int], count: int
     ) -> dict[str, str]:
-        known = {**image_quality.CONVENTIONS, **overlap.CONVENTIONS, "warped-garment L1": _WARPED_L1}
+        known = {**image_quality.CONVENTIONS, **CONVENTIONS}
         known |= {
             name: network.convention
             for name, network in (("FID", self._inception), ("LPIPS", self._lpips))
@@ -270,13 +283,11 @@ def _shared(results: Sequence[Mapping[str, Any]], key: str) -> Any:
     return found[0]
 
 
-def _per_class(matrix: np.ndarray, space: str) -> dict[str, dict[str, Any]]:
-    ious = overlap.class_ious(matrix)
-    pixels = matrix.sum(1).tolist()
-    return {
-        name: {"pixels": count, "IoU": iou}
-        for name, count, iou in zip(get_space(space).classes, pixels, ious, strict=True)
-    }
+def mask_iou(predicted: Tensor, target: Tensor) -> float | None:
+    """Intersection over union of two masks in [0, 1] of one shape, cut at 0.5; None where both are empty."""
+    predicted, target = predicted >= 0.5, target >= 0.5
+    union = int((predicted | target).sum())
+    return int((predicted & target).sum()) / union if union else None
 
 
 def _per_image(results: Sequence[Mapping[str, Any]], metrics: Mapping[str, float]) -> dict[str, list[Any]]:

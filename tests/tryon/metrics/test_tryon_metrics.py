@@ -294,3 +294,15 @@ def test_an_image_without_a_number_has_none_and_an_infinite_mean_no_numbers():
     assert "PSNR" not in report["per_image"]
     assert report["per_image"]["warped-mask IoU"] == [0.5, 0.5, None]
     assert json.loads(json.dumps(report, allow_nan=False)) == report
+
+
+def test_mask_iou():
+    mask = torch.zeros(1, 4, 4)
+    mask[0, :2] = 1
+    soft = torch.zeros(1, 4, 4)
+    soft[0, 1:3] = 0.5
+    soft[0, 3] = 0.49
+    assert tryon_metrics.mask_iou(soft, mask) == pytest.approx(4 / 12)
+    assert tryon_metrics.mask_iou(mask, mask) == 1
+    assert tryon_metrics.mask_iou(torch.zeros(1, 4, 4), mask) == 0
+    assert tryon_metrics.mask_iou(torch.zeros(1, 4, 4), torch.zeros(1, 4, 4)) is None

@@ -1,0 +1,99 @@
+"""Intersection over union of label maps, for both halves: from confusion matrices that add up over images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+from seg_vton.errors import UserError
+from seg_vton.labels import IGNORE_INDEX, LabelSpace
+
+
+def confusion_matrix(predicted: Tensor, truth: Tensor, space: LabelSpace) -> np.ndarray:
+    """Counts pixels by true and predicted label.
+
+    Args:
+        predicted: integer ids of the label space, any shape.
+        truth: integer ids of the same shape, or `IGNORE_INDEX`, which is not counted.
+        space: of both maps.
+
+    Returns:
+        int64 `(K, K)`: row the truth, column the prediction.
+
+    Raises:
+        UserError: the prediction has ids that the space has not.
+    """
+    count = len(space.classes)
+    if int(predicted.max()) >= count:
+        raise UserError(
+            f"the model predicts the label {int(predicted.max())}, but the data's label space {space.name} has "
+            f"{count}: give the auxiliary head and the data set the same label space in the config"
+        )
+    matrix = multiclass_confusion_matrix(predicted, truth, count, ignore_index=IGNORE_INDEX, validate_args=False)
+    return matrix.cpu().numpy()
+
+
+def merge_confusion(confusion: np.ndarray, table: np.ndarray, classes: int) -> np.ndarray:
+    """The confusion matrix of label maps converted by a table, from that of the maps before.
+
+    Args:
+        confusion: int64 `(K, K)`.
+        table: K new ids, from `seg_vton.labels.conversion_table`.
+        classes: number of new ids.
+
+    Returns:
+        int64 `(classes, classes)`.
+    """
+    merged = np.zeros((classes, classes), np.int64)
+    np.add.at(merged, (table[:, None], table[None, :]), confusion)
+    return merged
+
+
+def summarize(confusion: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
+    """Numbers from a confusion matrix over all pixels of all photos, id 0 the background.
+
+    A class that does not occur in the truth has no IoU and is in no mean, as in the try-on's mIoU; what is wrongly
+    predicted as such a class counts against the true ones.
+
+    Args:
+        confusion: int64 `(K, K)`: row the truth, column the prediction.
+        names: K class names.
+
+    Returns:
+        `metrics`: `mIoU` (mean over the classes, the background included), `mIoU_foreground` (without it),
+        `pixel_accuracy`, `mean_accuracy` (mean over the classes of the truth of the share of their pixels found) and
+        `foreground_accuracy` (share of the pixels of all classes but the background). `per_class`: by name `iou`,
+        `accuracy`, `pixels` (of the truth) and `predicted_pixels`. All in [0, 1]; None where there is nothing to judge.
+    """
+    hits, truth, predicted = np.diagonal(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    union = truth + predicted - hits
+    ious = [share(h, u) if t else None for h, u, t in zip(hits, union, truth, strict=True)]
+    accuracies = [share(h, t) for h, t in zip(hits, truth, strict=True)]
+    columns = zip(names, ious, accuracies, truth.tolist(), predicted.tolist(), strict=True)
+    return {
+        "metrics": {
+            "mIoU": _mean(ious),
+            "mIoU_foreground": _mean(ious[1:]),
+            "pixel_accuracy": share(hits.sum(), truth.sum()),
+            "mean_accuracy": _mean(accuracies),
+            "foreground_accuracy": share(hits[1:].sum(), truth[1:].sum()),
+        },
+        "per_class": {
+            name: {"iou": iou, "accuracy": accuracy, "pixels": pixels, "predicted_pixels": found}
+            for name, iou, accuracy, pixels, found in columns
+        },
+    }
+
+
+def share(part: int, whole: int) -> float | None:
+    """A part of a whole in [0, 1], or None of nothing."""
+    return float(part / whole) if whole else None
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    existing = [value for value in values if value is not None]
+    return sum(existing) / len(existing) if existing else None
