@@ -168,7 +168,10 @@ def row_table(runs: pd.DataFrame, all_rows: bool = False, metrics: Sequence[str]
         metrics: these numbers alone, beside only what tells the rows apart.
     """
     task, stage = runs[["task", "stage"]].iloc[0]
-    names = metrics or [*METRICS[stage or task], *(name for name in runs if name.startswith("mIoU in "))]
+    known = {name for names in METRICS.values() for name in names}
+    others = (name for run in runs["content"] for name, value in run["metrics"].items() if not isinstance(value, dict))
+    spaces = (name for name in runs if name.startswith("mIoU in "))
+    names = metrics or [*METRICS[stage or task], *dict.fromkeys(x for x in others if x not in known), *spaces]
     lines, order = [], []
     for number, group in runs.groupby("#"):
         run = group["content"].iloc[0]
@@ -236,15 +239,13 @@ def class_tables(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def conventions(runs: pd.DataFrame) -> str:
     """How each try-on metric was computed, and why one is missing, as the runs wrote it."""
-    shown = {"images", *(name for names in (METRICS["tom"], METRICS["gmm"]) for name in names)}
     parts = []
     for title, key in (("Convention", "convention"), ("Not reported", "not_reported")):
         texts: dict[tuple[str, str], list[str]] = {}
         for number, group in runs.groupby("#"):
             run = group["content"].iloc[0]
-            names = shown & {"images", *METRICS[run["stage"]]}
             for name, text in run[key].items():
-                if name in names:
+                if name in ("images", *METRICS[run["stage"]]):
                     texts.setdefault((name, text), []).append(f"#{number}")
         lines = [f"- {name} ({', '.join(numbers)}): {text}" for (name, text), numbers in texts.items()]
         parts += [f"{title}:\n\n" + "\n".join(lines)] if lines else []

@@ -172,6 +172,11 @@ def test_a_tom_row_has_seeds_of_its_warper(tmp_path):
     assert "- FID (#1): it needs a file" in table(tmp_path)
 
 
+def test_a_metric_of_ones_own_has_a_column(tmp_path):
+    mine = tryon(metrics={"SSIM": 0.6, "my metric": 0.25})
+    assert read(table(write(tmp_path, mine)))[0][0]["my metric"] == ".250"
+
+
 def test_small_tables_and_choices(tmp_path):
     folder = write(tmp_path, segmentation(), segmentation("carafe", neck="CARAFE-FPN"))
     [rows] = read(table(folder, "--metrics", "segm AP", "top bbox AP"))
