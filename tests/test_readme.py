@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "data/README.md", *sorted(ROOT.glob("docs/*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "data/README.md"]
+PAGES += [*sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("configs/*/README.md"))]
 LINES = [
     line.split("  #")[0].strip()
     for page in PAGES
