@@ -17,17 +17,10 @@ def main() -> None:
     parser.add_argument("--val", type=int, default=0, help="held-out dolls (COCO layout)")
     parser.add_argument("--test", type=int, default=0, help="dolls to test on")
     parser.add_argument("--seed", type=int, default=0, help="of the set: the same seed gives the same bytes")
-    parser.add_argument(
-        "--size",
-        type=int,
-        nargs=2,
-        default=DEFAULT_SIZE,
-        metavar=("W", "H"),
-        help="pixels of every image (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--layout", choices=("coco", "viton", "both"), default="both", help="what to write (default: %(default)s)"
-    )
+    size = "pixels of every image (default: %(default)s)"
+    parser.add_argument("--size", type=int, nargs=2, default=DEFAULT_SIZE, metavar=("W", "H"), help=size)
+    layouts = ("coco", "viton", "both")
+    parser.add_argument("--layout", choices=layouts, default="both", help="what to write (default: %(default)s)")
     parser.add_argument("--workers", type=int, help="processes (default: as many as pay off)")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier set at OUT")
     args = parser.parse_args()

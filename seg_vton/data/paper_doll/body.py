@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -309,14 +308,18 @@ class Figure:
         trunk: the spine with its widths, in body coordinates.
         camera: body coordinates to pixels.
         unit: the stature in pixels.
+        head_unit: half-width of the head in pixels.
+        head_angle: of the head in radians, clockwise on the screen.
     """
 
     def __init__(
         self, body: Body, posture: Posture, arms: dict[int, Arm], legs: dict[int, Leg], camera: Camera
     ) -> None:
         self.body, self.posture, self.arms, self.legs, self.camera = body, posture, arms, legs, camera
-        self.trunk = Trunk(body, posture, legs)
-        self.unit = camera.scale
+        self.trunk, self.unit = Trunk(body, posture, legs), camera.scale
+        self.head_unit, self.head_angle = body.head_width * self.unit, posture.lean + posture.head_tilt
+        self._head_up = np.array([np.sin(self.head_angle), -np.cos(self.head_angle)])
+        self._chin = camera(self.trunk.center(NECK) + self._head_up * (CHIN - NECK))
 
     def point(self, x: float, h: float) -> np.ndarray:
         """Pixel (2,) of the trunk's front surface `x` from the middle at height `h` (both in statures)."""
@@ -363,25 +366,6 @@ class Figure:
             relaxed = forearm * 0.4 + np.array([-0.5 * side, 0.6])
         return relaxed / max(float(np.linalg.norm(relaxed)), 1e-9)
 
-    @cached_property
-    def head_up(self) -> np.ndarray:
-        """Unit vector (2,) from chin to crown."""
-        return np.array([np.sin(self.head_angle), -np.cos(self.head_angle)])
-
-    @property
-    def head_angle(self) -> float:
-        """Of the head, in radians, clockwise on the screen."""
-        return self.posture.lean + self.posture.head_tilt
-
-    @property
-    def head_unit(self) -> float:
-        """Half-width of the head in pixels."""
-        return self.body.head_width * self.unit
-
-    @cached_property
-    def _chin(self) -> np.ndarray:
-        return self.camera(self.trunk.center(NECK) + self.head_up * (CHIN - NECK))
-
     def head(self, points: Point | Sequence[Point], turn: float = 0.0) -> np.ndarray:
         """Pixels (..., 2) of points (..., 2) on the head.
 
@@ -390,11 +374,10 @@ class Figure:
             turn: how much the points follow the face when the head turns (1 for the tip of the nose).
         """
         x, y = np.split(np.asarray(points, np.float64), 2, axis=-1)
-        across = np.array([-self.head_up[1], self.head_up[0]])
+        across = np.array([-self._head_up[1], self._head_up[0]])
         shift = turn * 0.55 * np.sin(self.posture.head_yaw)
-        return self._chin + self.unit * (
-            y * self.body.head * self.head_up + (x + shift) * self.body.head_width * across
-        )
+        upwards = y * self.body.head * self._head_up
+        return self._chin + self.unit * (upwards + (x + shift) * self.body.head_width * across)
 
     def foot_outline(self, side: int, grow: float = 0.0) -> np.ndarray:
         """A foot seen from the front, turned outwards, as a polygon (N, 2) in pixels; `grow` widens it for shoes."""

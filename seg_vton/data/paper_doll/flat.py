@@ -30,38 +30,33 @@ _FLAT_LEGS = {side: Leg(*(_FLAT_JOINTS * (side, 1)), turn=0.0) for side in SIDES
 _FLAT_TRUNK = Trunk(STANDARD_BODY, Posture(), _FLAT_LEGS)
 _TOP = NECK + 0.006  # height of the side of the neck opening
 TURTLE = 0.03  # height of a turtleneck above it
-FINER = 1.5
+_FINER = 1.5  # than the in-shop image
 _FLAT_LIGHT = (-0.6, -0.8)
-ARM_LENGTH = STANDARD_BODY.upper_arm + STANDARD_BODY.forearm
+_ARM_LENGTH = STANDARD_BODY.upper_arm + STANDARD_BODY.forearm
 
 
 class GarmentPattern:
-    """The cut pieces of a garment in flat coordinates: (x, y) in statures, y down, shoulders at y = 0."""
+    """The cut pieces of a garment in flat coordinates: (x, y) in statures, y down, shoulders at y = 0.
+
+    Attributes:
+        garment: what to cut.
+        armpit: (x, y) on the right.
+        tip: (x, y) of the right end of the shoulder seam.
+        neck: (x, y) of the right side of the neck opening.
+    """
 
     def __init__(self, garment: UpperGarment) -> None:
         self.garment = garment
+        h = CHEST - 0.012 - 0.5 * garment.ease[0]
+        self.armpit = np.array([self.half_width(h), SHOULDER - h])
+        x = _FLAT_TRUNK.half_width(SHOULDER) * garment.strap + 0.002
+        self.tip = np.array([x, 0.004 - 0.022 * (1 - min(garment.strap, 1))])
+        x = STANDARD_BODY.neck * garment.neck_width
+        self.neck = np.array([x, SHOULDER - _TOP + 0.35 * (x - STANDARD_BODY.neck)])
 
     def half_width(self, h: float) -> float:
         """Half-width of the flat garment at height `h`."""
         return _FLAT_TRUNK.half_width(h) + self.garment.ease_at(h)
-
-    @property
-    def armpit(self) -> np.ndarray:
-        """(x, y) of the right armpit."""
-        h = CHEST - 0.012 - 0.5 * self.garment.ease[0]
-        return np.array([self.half_width(h), SHOULDER - h])
-
-    @property
-    def tip(self) -> np.ndarray:
-        """(x, y) of the right end of the shoulder seam."""
-        x = _FLAT_TRUNK.half_width(SHOULDER) * self.garment.strap + 0.002
-        return np.array([x, 0.004 - 0.022 * (1 - min(self.garment.strap, 1))])
-
-    @property
-    def neck(self) -> np.ndarray:
-        """(x, y) of the right side of the neck opening."""
-        width = STANDARD_BODY.neck * self.garment.neck_width
-        return np.array([width, SHOULDER - _TOP + 0.35 * (width - STANDARD_BODY.neck)])
 
     def side_seam(self) -> np.ndarray:
         """Right outline from the end of the shoulder over armhole and waist to the hem, (N, 2)."""
@@ -115,14 +110,14 @@ class GarmentPattern:
             return []
         angle = float(np.interp(garment.sleeve, [0.3, 0.8], [0.75, 0.3]))  # from straight down, in radians
         down, out = np.array([np.sin(angle), np.cos(angle)]), np.array([np.cos(angle), -np.sin(angle)])
-        middle = between(self.tip, self.armpit, 0.5) + garment.sleeve * ARM_LENGTH * down
+        middle = between(self.tip, self.armpit, 0.5) + garment.sleeve * _ARM_LENGTH * down
         cuff = float(np.interp(garment.sleeve, [0, 0.53, 1], STANDARD_BODY.arm)) + garment.sleeve_ease
         quad = np.stack([self.tip, middle + out * cuff, middle - out * cuff, self.armpit])
         return [quad * (side, 1) for side in SIDES]
 
 
 class FlatGarment:
-    """The flat picture of a garment, drawn at `FINER` times the size of the in-shop image.
+    """The flat picture of a garment, drawn at 1.5 times the size of the in-shop image.
 
     Args:
         garment: what to draw.
@@ -140,7 +135,7 @@ class FlatGarment:
     def __init__(self, garment: UpperGarment, size: tuple[int, int]) -> None:
         self.garment, self.size = garment, size
         self.pattern = pattern = GarmentPattern(garment)
-        self.canvas_size = (round(FINER * size[0]), round(FINER * size[1]))
+        self.canvas_size = (round(_FINER * size[0]), round(_FINER * size[1]))
         points = np.concatenate([*pattern.front(), *pattern.back(), *pattern.sleeves()])
         low, high = points.min(axis=0), points.max(axis=0)
         self.scale = float(np.min(0.88 * np.array(self.canvas_size) / (high - low)))
@@ -264,12 +259,10 @@ class FlatGarment:
 
     def picture(self) -> tuple[np.ndarray, np.ndarray]:
         """The in-shop image and its mask: (H, W, 3) uint8 RGB on white, (H, W) bool."""
-        back, sleeves, front, albedo = (
-            cv2.resize(layer, self.size, interpolation=cv2.INTER_AREA)
-            for layer in (self.back, self._cover(self.pattern.sleeves()), self.front, self.albedo)
-        )
+        layers = (self.back, self._cover(self.pattern.sleeves()), self.front, self.albedo)
+        back, sleeves, front, albedo = (cv2.resize(layer, self.size, interpolation=cv2.INTER_AREA) for layer in layers)
         image = np.full(albedo.shape, 255, np.float32)
-        radius = 0.018 * self.scale / FINER
+        radius = 0.018 * self.scale / _FINER
         for cover, color in ((back, albedo * np.float32(0.62)), (sleeves, albedo), (front, albedo)):
             shaded = color * shade(cover, radius, _FLAT_LIGHT, strength=0.35)[..., None]
             image += (np.minimum(shaded, 238) - image) * cover[..., None]
