@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from tool_process import Started, widen
 
 REPO = Path(__file__).resolve().parents[2]
 
 
 class Cli:
-    """Runs the tools as a user does, in processes of their own.
+    """Runs the tools as a user does, in processes of their own; single ones are forked with the imports done.
 
     Output goes through files, and each process leads a session: a killed training leaves loader workers behind, which
     would keep a pipe open and may wait for ever.
@@ -24,27 +25,39 @@ class Cli:
         self.folder = folder
         self.count = 0
 
-    def __call__(self, tool, *arguments, processes=1, env=None):
+    def __call__(self, tool, *arguments, processes=1):
         """Runs `tools/TOOL`, with several processes under torchrun; returns the finished process with its output."""
         self.count += 1
         log = self.folder / f"{self.count}-{Path(tool).stem}"
-        launcher, end = [sys.executable], []
-        if processes > 1:
-            launcher += ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-            end = ["--launcher", "pytorch"]
-        command = [*launcher, str(REPO / "tools" / tool), *map(str, arguments), *end]
-        settings = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **(env or {})}
-        with log.with_suffix(".out").open("w") as out, log.with_suffix(".err").open("w") as err:
-            running = subprocess.Popen(
-                command, cwd=self.folder, env=settings, stdout=out, stderr=err, start_new_session=True
-            )
-            try:
-                code = running.wait()
-            finally:
-                with suppress(ProcessLookupError):  # no process of the tool's is left, as it should be
-                    os.killpg(running.pid, signal.SIGKILL)
-        said = (log.with_suffix(end).read_text() for end in (".out", ".err"))
-        return subprocess.CompletedProcess(command, code, *said)
+        out, err, script = log.with_suffix(".out"), log.with_suffix(".err"), str(REPO / "tools" / tool)
+        command = [script, *map(str, arguments)]
+        if processes == 1:
+            code = Started(script, command[1:], out, [(widen,)], str(self.folder), str(err)).wait()
+        else:
+            launcher = [
+                sys.executable,
+                "-m",
+                "torch.distributed.run",
+                "--standalone",
+                "--nproc_per_node",
+                str(processes),
+            ]
+            command = [*launcher, *command, "--launcher", "pytorch"]
+            with out.open("w") as stdout, err.open("w") as stderr:
+                running = subprocess.Popen(
+                    command,
+                    cwd=self.folder,
+                    env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+                    stdout=stdout,
+                    stderr=stderr,
+                    start_new_session=True,
+                )
+                try:
+                    code = running.wait()
+                finally:
+                    with suppress(ProcessLookupError):  # no process of the tool's is left, as it should be
+                        os.killpg(running.pid, signal.SIGKILL)
+        return subprocess.CompletedProcess(command, code, out.read_text(), err.read_text())
 
     def together(self, calls):
         """Runs `{name: arguments of a call}`, as many at once as there are cores; returns the ends by name."""

@@ -1,12 +1,11 @@
 import hashlib
 import json
 import shutil
-import signal
 
 import pytest
 import torch
 from PIL import Image
-from test_train_cli import KILL_HOOK, KILLED_CONFIG, log, tensors
+from test_train_cli import log
 
 from seg_vton.engine.checkpoint import load_checkpoint_file
 
@@ -22,40 +21,6 @@ def gmm(cli, tiny_tryon):
     ended = cli("train.py", tiny_tryon["gmm"], "--work-dir", folder)
     assert ended.returncode == 0, ended.stderr
     return folder
-
-
-@pytest.fixture(scope="module")
-def interrupted(cli, tiny_tryon, tmp_path_factory):
-    """Work dir of the same training, killed in the fifth iteration and resumed without loader workers."""
-    folder = tmp_path_factory.mktemp("interrupted")
-    (folder / "kill_hook.py").write_text(KILL_HOOK)
-    killed = folder / "killed.py"
-    killed.write_text(KILLED_CONFIG.format(base=tiny_tryon["gmm"], iterations=5))
-    ended = cli("train.py", killed, "--work-dir", folder / "run", env={"PYTHONPATH": str(folder)})
-    assert ended.returncode == -signal.SIGKILL, ended.stderr
-    assert (folder / "run" / "last_checkpoint").read_text().endswith("iter_4.pth")
-    option = ("--cfg-options", "train_dataloader.num_workers=0")
-    ended = cli("train.py", tiny_tryon["gmm"], "--work-dir", folder / "run", "--resume", *option)
-    assert ended.returncode == 0, ended.stderr
-    return folder / "run"
-
-
-def test_a_killed_and_resumed_training_ends_as_an_uninterrupted_one_bit_for_bit(gmm, interrupted):
-    whole, parts = (load_checkpoint_file(folder / "iter_6.pth") for folder in (gmm, interrupted))
-    assert parts["meta"]["iter"] == 6
-    for part in ("state_dict", "optimizer"):
-        ours, theirs = tensors(parts[part]), tensors(whole[part])
-        assert len(ours) > 100
-        assert ours.keys() == theirs.keys()
-        assert [key for key in ours if not torch.equal(ours[key], theirs[key])] == []
-    assert parts["param_schedulers"] == whole["param_schedulers"]
-
-
-def test_a_killed_and_resumed_training_logs_the_losses_of_an_uninterrupted_one(gmm, interrupted):
-    entries, expected = log(interrupted), log(gmm)
-    assert {5, 6} <= set(entries) <= set(expected) == set(range(1, 7))  # a killed log may lack its last lines
-    for iteration, found in entries.items():
-        assert all(entry == expected[iteration][0] for entry in found), iteration
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ QUICK = {
 }
 
 
-def _run(tool, arguments, log, prepare, cwd):
+def _run(tool, arguments, log, errors, prepare, cwd):
     gc.freeze()  # what the imports made is never garbage
     for name, stand_in in QUICK.items():
         module, _, attribute = name.rpartition(".")
@@ -33,12 +33,17 @@ def _run(tool, arguments, log, prepare, cwd):
     os.chdir(cwd)
     stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(stream, 1)
-    os.dup2(stream, 2)
+    os.dup2(stream if errors is None else os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
     for function, *values in prepare:
         function(*values)
     sys.argv = [tool, *arguments]
     runpy.run_path(tool, run_name="__main__")
+
+
+def widen():
+    """Gives tables room, as on a wide terminal."""
+    os.environ["COLUMNS"] = "200"
 
 
 class Started:
@@ -50,12 +55,13 @@ class Started:
         log: file that its output goes to.
         prepare: tuples of a function and its arguments, called in the process before the tool starts.
         cwd: its working folder.
+        errors: file that its standard error goes to; None for the same one.
     """
 
-    def __init__(self, tool, arguments, log, prepare, cwd):
+    def __init__(self, tool, arguments, log, prepare, cwd, errors=None):
         os.environ["OMP_NUM_THREADS"] = "1"
         self.log = Path(log)
-        self.process = _FORKS.Process(target=_run, args=(tool, arguments, str(log), tuple(prepare), cwd))
+        self.process = _FORKS.Process(target=_run, args=(tool, arguments, str(log), errors, tuple(prepare), cwd))
         self.process.start()
 
     def wait(self, seconds=300):
