@@ -116,8 +116,7 @@ def gpu_forms() -> tuple[Callable[..., Tensor], Callable[..., tuple[Tensor, Tens
     """Forward and backward on a GPU for what mmcv has no compiled operator for.
 
     Triton's kernels where Triton is installed and finds what it builds its launchers with, a C compiler and Python's
-    headers (no CUDA toolkit); else sums of shifted views in PyTorch. No GPU has run Triton's kernels yet: they are
-    checked in Triton's interpreter.
+    headers (no CUDA toolkit); else sums of shifted views in PyTorch.
     """
     try:
         import triton  # noqa: F401

@@ -11,6 +11,7 @@ import functools
 import importlib.util
 import sys
 from collections.abc import Callable
+from dataclasses import astuple
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -112,86 +113,56 @@ def _nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Te
     return torchvision.ops.nms(boxes, scores, iou_threshold)
 
 
+def _pooling(
+    aligned_height: int, aligned_width: int, spatial_scale: float, sampling_ratio: int, pool_mode: int, aligned: bool
+) -> Pooling:
+    if pool_mode != 1:
+        raise NotImplementedError(
+            f"roi_align with pool_mode='max' is not in torchvision, which stands in for mmcv's compiled operators; "
+            f"use pool_mode='avg'. {ADVICE}"
+        )
+    return Pooling((aligned_height, aligned_width), spatial_scale, sampling_ratio, aligned)
+
+
 def _roi_align_forward(
-    input: Tensor,
-    rois: Tensor,
-    output: Tensor,
-    argmax_y: Tensor,
-    argmax_x: Tensor,
-    aligned_height: int,
-    aligned_width: int,
-    spatial_scale: float,
-    sampling_ratio: int,
-    pool_mode: int,
-    aligned: bool,
+    input: Tensor, rois: Tensor, output: Tensor, argmax_y: Tensor, argmax_x: Tensor, **settings: Any
 ) -> None:
     """Fills ``output`` (K, C, aligned_height, aligned_width); the argmax buffers belong to max pooling."""
-    _require_average(pool_mode)
-    dtype = torch.promote_types(input.dtype, torch.float32)
-    size = aligned_height, aligned_width
+    pooling, dtype = _pooling(**settings), torch.promote_types(input.dtype, torch.float32)
+    features, rois = input.to(dtype), rois.to(dtype)
     if input.is_cuda:
-        pooled = torch.ops.torchvision.roi_align(
-            input.to(dtype), rois.to(dtype), spatial_scale, *size, sampling_ratio, aligned
-        )
+        # Not torchvision.ops.roi_align, which compiles a slow form of its own under deterministic algorithms.
+        size, scale, *rest = astuple(pooling)
+        pooled = torch.ops.torchvision.roi_align(features, rois, scale, *size, *rest)
     else:
-        pooled = roi_align_kernels.forward(
-            input.to(dtype), rois.to(dtype), Pooling(size, spatial_scale, sampling_ratio, aligned)
-        )
+        pooled = roi_align_kernels.forward(features, rois, pooling)
     output.copy_(pooled)
 
 
 def _roi_align_backward(
-    grad_output: Tensor,
-    rois: Tensor,
-    argmax_y: Tensor,
-    argmax_x: Tensor,
-    grad_input: Tensor,
-    aligned_height: int,
-    aligned_width: int,
-    spatial_scale: float,
-    sampling_ratio: int,
-    pool_mode: int,
-    aligned: bool,
+    grad_output: Tensor, rois: Tensor, argmax_y: Tensor, argmax_x: Tensor, grad_input: Tensor, **settings: Any
 ) -> None:
     """Fills ``grad_input`` (N, C, H, W)."""
-    _require_average(pool_mode)
-    dtype = torch.promote_types(grad_output.dtype, torch.float32)
-    size = aligned_height, aligned_width
+    pooling, dtype = _pooling(**settings), torch.promote_types(grad_output.dtype, torch.float32)
+    grad_output, rois = grad_output.to(dtype), rois.to(dtype)
     if grad_output.is_cuda:
-        grad = torch.ops.torchvision._roi_align_backward(
-            grad_output.to(dtype), rois.to(dtype), spatial_scale, *size, *grad_input.shape, sampling_ratio, aligned
-        )
+        # torchvision has no public name for its backward pass, and through autograd it would need the features.
+        size, scale, *rest = astuple(pooling)
+        grad = torch.ops.torchvision._roi_align_backward(grad_output, rois, scale, *size, *grad_input.shape, *rest)
     else:
-        pooling = Pooling(size, spatial_scale, sampling_ratio, aligned)
-        grad = roi_align_kernels.backward(grad_output.to(dtype), rois.to(dtype), grad_input.shape, pooling)
+        grad = roi_align_kernels.backward(grad_output, rois, grad_input.shape, pooling)
     if grad.dtype == grad_input.dtype:
         grad_input.set_(grad)  # mmcv's buffer takes over the memory and its layout instead of a transposing copy
     else:
         grad_input.copy_(grad)
 
 
-def _require_average(pool_mode: int) -> None:
-    if pool_mode != 1:
-        raise NotImplementedError(
-            f"roi_align with pool_mode='max' is not in torchvision, which stands in for mmcv's compiled operators; "
-            f"use pool_mode='avg'. {ADVICE}"
-        )
-
-
 def _carafe_forward(
-    features: Tensor,
-    masks: Tensor,
-    rfeatures: Tensor,
-    routput: Tensor,
-    rmasks: Tensor,
-    output: Tensor,
-    kernel_size: int,
-    group_size: int,
-    scale_factor: int,
+    features: Tensor, masks: Tensor, rfeatures: Tensor, routput: Tensor, rmasks: Tensor, output: Tensor, **settings: int
 ) -> None:
     """Fills ``output``, and ``rfeatures``, mmcv's buffer that its backward pass gets, with the features."""
     rfeatures.copy_(features)
-    _carafe_naive_forward(features, masks, output, kernel_size, group_size, scale_factor)
+    _carafe_naive_forward(features, masks, output, **settings)
 
 
 def _carafe_backward(
@@ -204,40 +175,28 @@ def _carafe_backward(
     rgrad_masks: Tensor,
     grad_input: Tensor,
     grad_masks: Tensor,
-    kernel_size: int,
-    group_size: int,
-    scale_factor: int,
+    **settings: int,
 ) -> None:
     """Fills ``grad_input`` and ``grad_masks``."""
-    settings = kernel_size, group_size, scale_factor
-    _carafe_naive_backward(grad_output, rfeatures, masks, grad_input, grad_masks, *settings)
+    _carafe_naive_backward(grad_output, rfeatures, masks, grad_input, grad_masks, **settings)
 
 
-def _carafe_naive_forward(
-    features: Tensor, masks: Tensor, output: Tensor, kernel_size: int, group_size: int, scale_factor: int
-) -> None:
+def _carafe_naive_forward(features: Tensor, masks: Tensor, output: Tensor, **settings: int) -> None:
     """Fills ``output``."""
     from .carafe_function import carafe
 
-    output.copy_(carafe(features, masks, kernel_size, group_size, scale_factor))
+    output.copy_(carafe(features, masks, **settings))
 
 
 def _carafe_naive_backward(
-    grad_output: Tensor,
-    features: Tensor,
-    masks: Tensor,
-    grad_input: Tensor,
-    grad_masks: Tensor,
-    kernel_size: int,
-    group_size: int,
-    scale_factor: int,
+    grad_output: Tensor, features: Tensor, masks: Tensor, grad_input: Tensor, grad_masks: Tensor, **settings: int
 ) -> None:
     """Fills ``grad_input`` and ``grad_masks``."""
     from .carafe_function import carafe
 
     with torch.enable_grad():
         inputs = features.detach().requires_grad_(), masks.detach().requires_grad_()
-        output = carafe(*inputs, kernel_size, group_size, scale_factor)
+        output = carafe(*inputs, **settings)
     for buffer, grad in zip((grad_input, grad_masks), torch.autograd.grad(output, inputs, grad_output), strict=True):
         buffer.copy_(grad)
 

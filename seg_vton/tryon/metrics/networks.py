@@ -75,7 +75,8 @@ class PerceptualDistance:
         import torchmetrics
         from torchmetrics.functional.image.lpips import _NoTrainLpips
 
-        self._network = _NoTrainLpips(net="alex", pnet_rand=True)  # without `pnet_rand` it would download AlexNet
+        # torchmetrics' public classes download AlexNet; only this one can start without (`pnet_rand`).
+        self._network = _NoTrainLpips(net="alex", pnet_rand=True)
         state = load_checkpoint_file(weights, map_location="cpu")
         try:
             self._network.net.load_state_dict(_by_slice(self._network.net, state))

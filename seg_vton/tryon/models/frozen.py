@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -21,7 +20,7 @@ def freeze(network: Network) -> Network:
         for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
             delattr(module, name)
             module.register_buffer(name, tensor.detach(), persistent=False)
-        if isinstance(module, _BatchNorm):
+        if isinstance(module, nn.BatchNorm2d):
             # In eval mode the statistics are used all the same; with True, loading a state dict of before PyTorch 0.4.1
             # would look for this layer's counter in the owner's checkpoint.
             module.track_running_stats = False
