@@ -40,7 +40,12 @@ def new_folder(out: Path, data_set: str, overwrite: bool) -> Iterator[Path]:
     Raises:
         UserError: `out` exists and may not be replaced, or cannot be written.
     """
-    _refuse(out, data_set, overwrite)
+    if out.exists() and not overwrite:
+        raise UserError(f"{out} exists already: pass --overwrite to replace it, or choose another --out")
+    if out.exists() and read_marker(out).get("data_set") != data_set:
+        raise UserError(
+            f"{out} is no set of the kind '{data_set}' (by its {MARKER}): choose another --out, or remove it"
+        )
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         temporary.mkdir(parents=True)
@@ -60,15 +65,3 @@ def new_folder(out: Path, data_set: str, overwrite: bool) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _refuse(out: Path, data_set: str, overwrite: bool) -> None:
-    """Raises `UserError` when `out` exists, unless it is an earlier set of that kind that may be replaced."""
-    if not out.exists():
-        return
-    if not overwrite:
-        raise UserError(f"{out} exists already: pass --overwrite to replace it, or choose another --out")
-    if read_marker(out).get("data_set") != data_set:
-        raise UserError(
-            f"{out} is no set of the kind '{data_set}' (by its {MARKER}): choose another --out, or remove it"
-        )

@@ -54,8 +54,9 @@ def person_box(
         The crop.
     """
     masks, which = ([body], slice(None)) if frame == "body" else ([head, upper], _UPPER_JOINTS)
+    boxes = np.array([cv2.boundingRect(mask.view(np.uint8)) for mask in masks if mask.any()], float)
     found = joints[which][joints[which, 2] > 0, :2]
-    corners = np.concatenate([*(_corners(mask) for mask in masks if mask.any()), found])
+    corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:], found])
     (left, top), (right, bottom) = corners.min(0), corners.max(0)
     margin = MARGIN * (bottom - top)
     height = max(bottom - top + 2 * margin, (right - left + 2 * margin) / aspect)
@@ -64,12 +65,6 @@ def person_box(
     above = margin + 0.3 * max(0.0, height - (bottom - top) - 2 * margin)
     x, y = round((left + right - width) / 2), round(top - above)
     return Box(_inside(x, width, body.shape[1]), _inside(y, height, body.shape[0]), width, height)
-
-
-def _corners(mask: np.ndarray) -> np.ndarray:
-    """The first and the last corner of a mask's box: float64 `(2, 2)` of x and y."""
-    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
-    return np.array([(x, y), (x + width, y + height)], float)
 
 
 def _inside(start: int, length: int, side: int) -> int:

@@ -123,15 +123,10 @@ def compose(
         result.warped_cloth[rows] = _as_picture(cloth + 255 * (1 - opacity))
         result.mask[rows] = _as_picture(255 * mask)[..., 0]
         window[rows] = _as_picture(below * (1 - share * opacity) + share * cloth)
-    _paste(result.image, window, box)
-    return result
-
-
-def _paste(image: np.ndarray, window: np.ndarray, box: Box) -> None:
-    """Writes the part of a window that lies in the image into it."""
     top, left = max(box.top, 0), max(box.left, 0)
-    part = image[top : box.top + box.height, left : box.left + box.width]
+    part = result.image[top : box.top + box.height, left : box.left + box.width]  # what of the window is in the photo
     part[:] = window[top - box.top :, left - box.left :][: part.shape[0], : part.shape[1]]
+    return result
 
 
 def warp_at(gmm: GMM, theta: Tensor, garment: Tensor, pixels: Tensor) -> Tensor:
