@@ -18,6 +18,7 @@ import seg_vton  # noqa: F401  registers the hooks
 from seg_vton.engine.hooks import ChannelsLastHook, CheckpointFitHook, EpochSeedHook, NonFiniteLossHook
 from seg_vton.engine.samples import SeededSamples
 from seg_vton.errors import UserError
+from seg_vton.ops.winograd import WinogradConv2d
 
 
 @pytest.fixture
@@ -136,6 +137,14 @@ def test_a_sample_draws_the_same_in_any_order():
 def test_kept_workers_are_refused():
     with pytest.raises(UserError, match="persistent_workers=False"):
         epoch(0, loader(2, persistent_workers=True))
+
+
+def test_runs_of_the_try_on_take_the_cpus_forms(repo):
+    config = Config.fromfile(repo / "configs" / "_base_" / "tryon_runtime.py")
+    (hook,) = (HOOKS.build(hook) for hook in config.custom_hooks if hook.type == "CPUFormsHook")
+    model = nn.Sequential(nn.Conv2d(128, 128, 3, padding=1))
+    hook.before_run(SimpleNamespace(model=model))
+    assert type(model[0]) is WinogradConv2d
 
 
 def test_hooks_are_built_by_name():
