@@ -82,7 +82,8 @@ def training_facts(checkpoint_path: Path) -> dict[str, Any]:
         `seed`, `epoch`, `iterations`; `code` (the commit, see `machine.code_version`), `command` and `date` of the
         process that saved it, None where it does not say; `train_accuracy` (the box head's, percent, mean over the last
         50 iterations; None for a model without one) and `seconds_per_iteration` (median). Of weights without their log,
-        such as `.safetensors`, the last two are None. Empty for a bare state dict.
+        such as `.safetensors`, the last two are None. `records`, where the data set had some, say by which checkpoint
+        and settings its files were made, by role. Empty for a bare state dict.
     """
     checkpoint = load_checkpoint_file(checkpoint_path, map_location="cpu")
     meta, hub = checkpoint_meta(checkpoint), checkpoint.get("message_hub")
@@ -91,6 +92,8 @@ def training_facts(checkpoint_path: Path) -> dict[str, Any]:
     scalars = hub["log_scalars"] if hub else {}
     trained = meta[ORIGIN] if isinstance(meta.get(ORIGIN), dict) else {}
     accuracy, time = scalars.get("train/acc"), scalars.get("train/time")
+    data = meta.get("dataset_meta")
+    records = data.get("records") if isinstance(data, dict) else None
     return {
         "seed": meta.get("seed"),
         "epoch": meta.get("epoch"),
@@ -98,6 +101,7 @@ def training_facts(checkpoint_path: Path) -> dict[str, Any]:
         **{key: trained.get(key) for key in ("code", "command", "date")},
         "train_accuracy": None if accuracy is None else float(accuracy.mean(50)),
         "seconds_per_iteration": None if time is None else float(sorted(time.data[0])[len(time.data[0]) // 2]),
+        **({"records": records} if records else {}),
     }
 
 

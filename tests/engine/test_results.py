@@ -69,6 +69,19 @@ def test_a_checkpoint_knows_its_training(tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        ({"classes": ("top",), "records": {"parse": {"score_thr": 0.3}}}, {"parse": {"score_thr": 0.3}}),
+        ({"classes": ("top",)}, None),
+        ("dolls", None),
+    ],
+)
+def test_what_made_the_files_of_a_training_is_known(tmp_path, data, found):
+    torch.save({"state_dict": {}, "meta": {"seed": 3, "dataset_meta": data}}, tmp_path / "a.pth")
+    assert training_facts(tmp_path / "a.pth").get("records") == found
+
+
 def test_weights_without_their_log_know_seed_and_length(tmp_path):
     pytest.importorskip("safetensors", reason="optional: pip install safetensors")
     convert(save(tmp_path / "a.pth", **{"train/acc": history([90.0])}), tmp_path / "a.safetensors")

@@ -79,8 +79,8 @@ class TryOnDataset(SeededSamples):
         pairs: the pairs.
         files: paths by role for each pair.
         left_out: number of pairs left out by reason.
-        metainfo: what the steps say (`AuxTarget`: `classes`, `palette` and `label_space`), and `predicted_parse`, the
-            record of the segmenter's maps, where there are any.
+        metainfo: what the steps say (`AuxTarget`: `classes`, `palette` and `label_space`); where there are maps of a
+            segmenter `records`, with their record under `predicted_parse`.
 
     Raises:
         UserError: the data or an argument is at fault; the message says which and how to fix it.
@@ -220,7 +220,8 @@ class TryOnDataset(SeededSamples):
                     f"the maps in {next(iter(maps.values())).parent} are not those of the record that the pipeline "
                     f"names: {'; '.join(differs)}. Write them with that segmenter, or name theirs"
                 )
-        self.metainfo[predicted.ROLE], self.label_spaces[predicted.ROLE] = record, record["label_space"]
+        self.metainfo["records"] = {predicted.ROLE: record}
+        self.label_spaces[predicted.ROLE] = record["label_space"]
         for files in self.files:
             files[predicted.ROLE] = maps[files["image"]]
         if not {step.key for step in loaders} & {step.parsing for step in self._steps(TargetTransform)}:

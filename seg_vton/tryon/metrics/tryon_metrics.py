@@ -65,7 +65,7 @@ class TryOnMetrics(BaseMetric):
     `images`, `image_size` ([H, W] in pixels), `pairs`, `label_space`, `metrics` (by name, only what was computed),
     `not_reported` (reasons by name), `per_class` (`pixels` and `IoU` by class name), `per_image` (`names` as
     PERSON_GARMENT and, in their order, the numbers of each measure that is a mean over images, six digits, None where
-    an image has none) and `convention` (by name).
+    an image has none), `convention` (by name) and, of persons from a segmenter's maps, `records` (see `TryOnDataset`).
 
     Args:
         dataset: the data set's name for tables, such as 'paper-doll'.
@@ -196,6 +196,8 @@ class TryOnMetrics(BaseMetric):
             "per_image": _per_image(results, metrics),
             "convention": self._convention(metrics, stage, pairs, size, len(results)),
         }
+        if records := (self.dataset_meta or {}).get("records"):  # of a segmenter's maps that the persons are made from
+            self.report["records"] = records
         self._log()
         return {name.lower().replace("-", "_").replace(" ", "_"): value for name, value in metrics.items()}
 

@@ -130,7 +130,7 @@ def test_missing_maps_are_counted_and_the_command_is_said(dolls):
 def test_the_maps_have_one_record_which_the_metainfo_keeps(dolls):
     maps = maps_of(dolls)
     write_maps(dolls, maps)
-    assert seen_of(dolls).metainfo == {**build(dolls).metainfo, "predicted_parse": RECORD}
+    assert seen_of(dolls).metainfo == {**build(dolls).metainfo, "records": {"predicted_parse": RECORD}}
     write_maps(dolls, dict(list(maps.items())[:2]), {**RECORD, "score_thr": 0.5})
     with pytest.raises(UserError, match=r"are of 2 segmenters or settings \(score_thr 0.5 and 0.3\): write all"):
         seen_of(dolls)

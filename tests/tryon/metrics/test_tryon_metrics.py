@@ -306,3 +306,10 @@ def test_mask_iou():
     assert tryon_metrics.mask_iou(mask, mask) == 1
     assert tryon_metrics.mask_iou(torch.zeros(1, 4, 4), mask) == 0
     assert tryon_metrics.mask_iou(torch.zeros(1, 4, 4), torch.zeros(1, 4, 4)) is None
+
+
+def test_the_report_keeps_the_record_of_a_segmenters_maps():
+    metric, records = TryOnMetrics("dolls", "test"), {"predicted_parse": {"checkpoint_sha256": "aa"}}
+    assert "records" not in evaluate(metric, batch())[1]
+    metric.dataset_meta = {"records": records}
+    assert evaluate(metric, batch())[1]["records"] == records
