@@ -93,7 +93,8 @@ def draw_pairs(loader, model, root):
     try:
         layout = get_layout(dataset.layout)
         pairs = [(person, layout.own_garment(person)) for person in ("1_0.jpg", "2_0.jpg")]
-        asked = dict(pairs_file=dataset.pairs, label_space=dataset.label_space, folders=dataset.get("folders"))
+        folders = {role: folder for role, folder in dataset.get("folders", {}).items() if role != "predicted_parse"}
+        asked = dict(pairs_file=dataset.pairs, label_space=dataset.label_space, folders=folders)
         write_set(root, layout.name, dataset.split, pairs, (48, 64), **asked)
         dataset.data_root = str(root)
         if any(step.get("role") == "predicted_parse" for step in dataset.pipeline):

@@ -33,7 +33,7 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
         trained: the resolved config of the training, where the checkpoint has it: `--cfg-options` may have changed it.
 
     Returns:
-        A dict that JSON can hold. `stage` ('gmm' or 'tom'), `aux` (whether the stage has an auxiliary decoder) and
+        A dict that JSON can hold. `stage` (gmm, tom or a type), `aux` (whether it has an auxiliary decoder) and
         `aux_head` (its `label_space`, `class_weight` and `loss_weight`, or None); of a TOM `warper` (name of the GMM's
         config, or `EXPORTED`), `warper_aux` (whether that GMM has an auxiliary decoder; None for exported warps),
         `mask_target` and `perceptual_weights` (file name of VGG19's weights, None with the loss switched off);
@@ -50,7 +50,7 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
     model = training.model
     head = model.get("aux_head")
     facts = {
-        "stage": STAGES[model.type],
+        "stage": STAGES.get(model.type, model.type),
         "aux": head is not None,
         "aux_head": head and {key: head.get(key) for key in ("label_space", "class_weight", "loss_weight")},
         "image_size": list(config.test_dataloader.dataset.get("image_size", DEFAULT_SIZE)),
