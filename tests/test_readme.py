@@ -65,3 +65,9 @@ def test_make_targets_exist():
 def test_links_lead_to_files(page):
     links = re.findall(r"\]\((?!http)([^)#]+)", page.read_text(encoding="utf-8"))
     assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def test_files_of_the_demo_are_those_that_make_writes():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("$(DEMO)", "work_dirs/demo")
+    named = {path for line in LINES for path in re.findall(r"work_dirs/demo/\S+\.pth", line)}
+    assert named and all(path in makefile for path in named)
