@@ -62,7 +62,10 @@ def exit_on_user_error() -> Iterator[None]:
         yield
     except Exception as error:
         full = "".join(traceback.format_exception(error)) + getattr(error, "details", "")
-        _log_to_file(full)
+        for handler in MMLogger.get_current_instance().handlers:  # of the file alone; there is none before a run
+            if isinstance(handler, logging.FileHandler):
+                with suppress(OSError), Path(handler.baseFilename).open("a", encoding="utf-8") as log:  # no room, say
+                    log.write(full)
         if isinstance(error, UserError):
             message = str(error)
         elif isinstance(error, OSError) and error.errno in _NO_ROOM:
@@ -77,14 +80,6 @@ def exit_on_user_error() -> Iterator[None]:
         sys.exit(128 + signal.SIGINT)
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _log_to_file(text: str) -> None:
-    """Appends to the file of the run's log alone; does nothing before there is one."""
-    for handler in MMLogger.get_current_instance().handlers:
-        if isinstance(handler, logging.FileHandler):
-            with suppress(OSError), Path(handler.baseFilename).open("a", encoding="utf-8") as stream:  # no room, say
-                stream.write(text)
 
 
 def _end(number: int, frame: FrameType | None) -> None:

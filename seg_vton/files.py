@@ -32,7 +32,7 @@ def atomic_path(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     path = Path(path)
     refuse_existing(path, overwrite)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    with _blame(path, temporary):
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
@@ -40,6 +40,12 @@ def atomic_path(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+    except OSError as error:
+        if error.filename is not None and str(error.filename) not in map(str, (temporary, path, *path.parents)):
+            raise  # it is about another file
+        raise UserError(
+            f"{path} cannot be written: {error.strerror or error}. Choose another place, make room or grant the right"
+        ) from error
 
 
 def remove_leftovers(folder: str | Path) -> None:
@@ -48,39 +54,14 @@ def remove_leftovers(folder: str | Path) -> None:
     To be called before the processes that write there are started.
     """
     for path in Path(folder).rglob(".*.tmp*"):
-        found = _TEMPORARY.fullmatch(path.name)
-        if found and not path.is_dir() and not _runs(int(found[1])):
-            path.unlink(missing_ok=True)
-
-
-_TEMPORARY = re.compile(r"\..*\.(\d+)\.tmp(\..*)?")
-
-
-def _runs(process: int) -> bool:
-    """Whether there is a process of that id."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-@contextmanager
-def _blame(path: Path, temporary: Path) -> Iterator[None]:
-    """Turns what the file system refuses into a message about the file that was asked for.
-
-    What is about another file passes.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.filename is not None and str(error.filename) not in map(str, (temporary, path, *path.parents)):
-            raise
-        raise UserError(
-            f"{path} cannot be written: {error.strerror or error}. Choose another place, make room or grant the right"
-        ) from error
+        found = re.fullmatch(r"\..*\.(\d+)\.tmp(\..*)?", path.name)
+        if found and not path.is_dir():
+            try:
+                os.kill(int(found[1]), 0)  # asks whether the process runs
+            except ProcessLookupError:
+                path.unlink(missing_ok=True)
+            except PermissionError:
+                continue  # it does, as another user's
 
 
 def _flush(path: Path) -> None:
@@ -90,20 +71,15 @@ def _flush(path: Path) -> None:
 
 
 def write_text(path: str | Path, text: str, overwrite: bool = False) -> None:
-    """Writes text as UTF-8.
-
-    Raises:
-        UserError: `path` exists and `overwrite` is False.
-    """
+    """Writes text as UTF-8; see `atomic_path`."""
     with atomic_path(path, overwrite) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: str | Path, content: Any, overwrite: bool = False, indent: int | None = None) -> None:
-    """Writes `content` as JSON: keys in the given order, the same content always the same bytes.
+    """Writes `content` as JSON: keys in the given order, the same content always the same bytes; see `atomic_path`.
 
     Raises:
-        UserError: `path` exists and `overwrite` is False.
         ValueError: `content` holds a NaN or an infinity, which JSON has no form for.
     """
     separators = (",", ":") if indent is None else None
@@ -131,11 +107,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def sha256(path: str | Path) -> str:
-    """The file's SHA-256 as 64 hexadecimal digits; `~` in its path is the user's home.
-
-    Raises:
-        UserError: the file cannot be read.
-    """
+    """The file's SHA-256 as 64 hexadecimal digits, `~` in its path for the user's home; else `UserError`."""
     digest = hashlib.sha256()
     try:
         with Path(path).expanduser().open("rb") as stream:
@@ -147,28 +119,22 @@ def sha256(path: str | Path) -> str:
 
 
 def find_beside(folder: Path, place: Path, endings: Sequence[str]) -> Path | None:
-    """The file of a photo in a folder of such files: at the photo's own place there, or else of its name alone.
+    """The file of a photo in a folder of poses or masks, if any: at the photo's own place, or else of its name alone.
 
     Args:
-        folder: of poses or masks.
+        folder: of such files.
         place: the photo's path in the folder it was found in.
         endings: what may stand in the place of the photo's suffix; the first that is there is meant.
-
-    Returns:
-        None where there is none.
     """
     names = [f"{stem}{ending}" for stem in (place.with_suffix(""), place.stem) for ending in endings]
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
 def shared_files(files: Mapping[Path, Path | None]) -> dict[Path, str]:
-    """What is to be said of the photos that would have one file in common: nothing tells whose it is.
+    """By photo what is to be said of those that would have one file in common: nothing tells whose it is.
 
     Args:
         files: the file by photo, see `find_beside`; None where a photo has none.
-
-    Returns:
-        A message by photo, the same for those of one file.
     """
     owners: dict[Path, list[Path]] = {}
     for photo, file in files.items():

@@ -4,20 +4,9 @@ Importing it closes mmengine's full unpickling, makes its writes atomic, and reg
 wrappers of optimizers and models.
 """
 
-from seg_vton.engine import checkpoint, folding, hooks, iterations, loading, optim, parallel, samples, saving, storage
+from seg_vton.engine import checkpoint, folding, hooks, iterations, optim, parallel, saving, storage
 
 checkpoint.install()
 storage.install()
 
-__all__ = [
-    "checkpoint",
-    "folding",
-    "hooks",
-    "iterations",
-    "loading",
-    "optim",
-    "parallel",
-    "samples",
-    "saving",
-    "storage",
-]
+__all__ = ["folding", "hooks", "iterations", "optim", "parallel", "saving"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import pickle
 import re
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,13 +33,9 @@ def load_checkpoint_file(path: str | Path, map_location: Any = None) -> dict[str
             or one of safetensors, by its suffix.
         map_location: as in `torch.load`.
 
-    Returns:
-        The file's dict.
-
     Raises:
         DamagedFileError: the file is cut off or no checkpoint.
-        UserError: the file is missing, holds no dict, or asks for a global outside the allow-list; the message names
-            it.
+        UserError: the file is missing, holds no dict, or asks for a global outside the allow-list, which is named.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -49,10 +44,20 @@ def load_checkpoint_file(path: str | Path, map_location: Any = None) -> dict[str
         return tensors.read(path, map_location)
     try:
         content = torch.load(path, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise _refusal(path, str(error)) from error
-    except _DAMAGED as error:
-        raise _damage(path, str(error) or type(error).__name__) from error
+    except Exception as error:  # of any type: what torch raises depends on where the bytes go wrong
+        message = str(error) or type(error).__name__
+        if isinstance(error, pickle.UnpicklingError):
+            if named := re.search(r"GLOBAL ([\w.]+)|asks for (.*), which", message):
+                raise UserError(
+                    f"checkpoint {path} was refused: it asks for {named[1] or named[2]}, and a checkpoint may hold "
+                    "tensors and plain data only. Loading it would run code from the file; ask its author for a plain "
+                    "state dict"
+                ) from error
+            message = message.partition("WeightsUnpickler error:")[2] or message
+        reason = message.strip().split("\n")[0].split(". ")[0].rstrip(".")
+        raise DamagedFileError(
+            f"{path} cannot be read as a checkpoint ({reason}): it may be cut off or another kind of file; get it again"
+        ) from error
     if not isinstance(content, dict):
         raise UserError(f"checkpoint {path} has no state dict: expected a dict, found {type(content).__name__}")
     if isinstance(content.get("meta"), dict):
@@ -76,12 +81,7 @@ def trained_classes(content: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 
 def convert(source: str | Path, target: str | Path, overwrite: bool = False) -> None:
-    """Writes the weights of a checkpoint in the format of the target's suffix, `.safetensors` or `.pth`.
-
-    Args:
-        source: a checkpoint of either format.
-        target: to write; besides the weights it has the source's `meta`, less what safetensors cannot hold.
-        overwrite: whether an existing file may be replaced.
+    """Writes a checkpoint's weights and `meta` in the format of the target's suffix, `.safetensors` or `.pth`.
 
     Raises:
         UserError: see `load_checkpoint_file`; or the target exists, or has another suffix.
@@ -96,40 +96,6 @@ def convert(source: str | Path, target: str | Path, overwrite: bool = False) -> 
         return
     with atomic_path(target, overwrite) as temporary:
         torch.save({"state_dict": content.get("state_dict", content), "meta": content.get("meta", {})}, temporary)
-
-
-# What torch and its unpickler raise on bytes that are no checkpoint, or not all of one.
-_DAMAGED = (
-    RuntimeError,
-    EOFError,
-    OSError,
-    LookupError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    AssertionError,
-    OverflowError,
-    MemoryError,
-    struct.error,
-)
-
-
-def _refusal(path: Path, message: str) -> UserError:
-    """Names what a file asks for, out of torch's long message; or says that it is no checkpoint at all."""
-    named = re.search(r"GLOBAL ([\w.]+)|asks for (.*), which", message)
-    if named is None:
-        return _damage(path, message.partition("WeightsUnpickler error:")[2] or message)
-    return UserError(
-        f"checkpoint {path} was refused: it asks for {named[1] or named[2]}, and a checkpoint may hold tensors and "
-        "plain data only. Loading it would run code from the file; ask its author for a plain state dict"
-    )
-
-
-def _damage(path: Path, message: str) -> DamagedFileError:
-    reason = message.strip().split("\n")[0].split(". ")[0].rstrip(".")
-    return DamagedFileError(
-        f"{path} cannot be read as a checkpoint ({reason}): it may be cut off or another kind of file; get it again"
-    )
 
 
 def check_fits(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path) -> None:
@@ -149,15 +115,15 @@ def check_fits(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path
     state = checkpoint.get("state_dict", checkpoint)
     if not isinstance(state, Mapping):
         raise UserError(f"checkpoint {path} has no state dict: expected a dict, found {type(state).__name__}")
-    found = {str(k).removeprefix("module."): v.shape if _is_array(v) else None for k, v in state.items()}
-    wanted = {key: value.shape for key, value in model.state_dict().items()}
+    found = {str(key).removeprefix("module."): _shape(value) for key, value in state.items()}
+    wanted = {key: _shape(value) for key, value in model.state_dict().items()}
     faults = {
         "missing": [key for key in wanted if key not in found and not key.endswith("num_batches_tracked")],
         "unexpected": [key for key in found if key not in wanted],
         "of another shape": [
-            f"{key} {_shape(found[key])} instead of {_shape(wanted[key])}"
-            for key in wanted
-            if key in found and found[key] != wanted[key]
+            f"{key} {found[key]} instead of {shape}"
+            for key, shape in wanted.items()
+            if key in found and found[key] != shape
         ],
     }
     if any(faults.values()):
@@ -168,12 +134,7 @@ def check_fits(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path
 
 
 def usable_state(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path) -> dict[str, torch.Tensor]:
-    """The state dict in a checkpoint for a model that is used, not trained.
-
-    Args:
-        model: see `check_fits`.
-        checkpoint: see `check_fits`.
-        path: see `check_fits`.
+    """The state dict in a checkpoint for a model that is used, not trained; arguments as of `check_fits`.
 
     Raises:
         UserError: see `check_fits`; or a weight is NaN or infinite, of which a model makes pictures all the same.
@@ -200,19 +161,16 @@ def not_finite(state: Mapping[str, torch.Tensor]) -> list[str]:
     return [key for key, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
 
 
-def _is_array(value: Any) -> bool:
-    """Whether a value is a tensor of real numbers, one for each place; not a sparse, quantized or complex one."""
-    if not isinstance(value, torch.Tensor):
-        return False
-    return value.layout is torch.strided and not value.is_quantized and not value.is_complex()
-
-
 def _first(keys: list[str], count: int = 3) -> str:
     return ", ".join(keys[:count]) + (", ..." if len(keys) > count else "")
 
 
-def _shape(shape: torch.Size | None) -> str:
-    return "no tensor" if shape is None else "x".join(map(str, shape)) or "scalar"
+def _shape(value: Any) -> str:
+    """A tensor's shape as text; one that is sparse, quantized or complex is none here."""
+    plain = isinstance(value, torch.Tensor) and value.layout is torch.strided
+    if not plain or value.is_quantized or value.is_complex():
+        return "no tensor"
+    return "x".join(map(str, value.shape)) or "scalar"
 
 
 def _download(address: str, target: Path) -> None:
@@ -267,14 +225,6 @@ def load_from_openmmlab(filename: str, map_location: Any = None) -> dict[str, An
     return load_checkpoint_file(Path(mmengine_checkpoint._get_mmengine_home()) / addresses[name], map_location)
 
 
-_LOADERS = {
-    # The storage of some clusters (Pavi, Ceph, Petrel), whose clients unpickle on their own, is read as no file at all.
-    load_from_local: ["", "pavi://", r"(\S+\:)?s3://", r"(\S+\:)?petrel://"],
-    load_from_http: ["http://", "https://"],
-    load_from_openmmlab: ["open-mmlab://", "openmmlab://"],
-}
-
-
 def _load_weights_only(file: Any, map_location: Any = None, weights_only: bool | None = None) -> Any:
     """Stands in for the maintained fork's `_safe_torch_load`, which unpickles everything where this refuses."""
     if isinstance(file, str | Path):
@@ -286,6 +236,12 @@ def install() -> None:
     """Puts the safe loaders where mmengine looks for its own; calling it again changes nothing."""
     torch.serialization.add_safe_globals(list(allowed_globals()))
     mmengine_checkpoint._safe_torch_load = _load_weights_only
-    for function, schemes in _LOADERS.items():
+    loaders = {
+        # The storage of some clusters (Pavi, Ceph, Petrel), whose clients unpickle on their own, is read as no file.
+        load_from_local: ["", "pavi://", r"(\S+\:)?s3://", r"(\S+\:)?petrel://"],
+        load_from_http: ["http://", "https://"],
+        load_from_openmmlab: ["open-mmlab://", "openmmlab://"],
+    }
+    for function, schemes in loaders.items():
         setattr(mmengine_checkpoint, function.__name__, function)
         mmengine_checkpoint.CheckpointLoader.register_scheme(schemes, function, force=True)

@@ -79,7 +79,7 @@ def load_config(
 
     Args:
         path: the config file.
-        options: `--cfg-options` as a flat dict with dotted keys, see `check_options`.
+        options: `--cfg-options` as a flat dict with dotted keys, see `_check_option`.
         work_dir: output folder; None takes the config's, and without one `work_dirs/<config name>`.
         launcher: 'none', 'pytorch', 'slurm' or 'mpi'.
 
@@ -99,7 +99,8 @@ def load_config(
             raise
         raise UserError(f"config {path} cannot be read: {type(error).__name__}: {error}") from error
     if options:
-        check_options(config, options)
+        for key, value in options.items():
+            _check_option(config, key, value, options)
         config.merge_from_dict(options)
     set_classes(config, options or {})
     for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
@@ -141,25 +142,13 @@ def _comes_from_code(error: BaseException | None) -> bool:
     return False
 
 
-def check_options(config: Config, options: Mapping[str, Any]) -> None:
-    """Checks `--cfg-options` before they are merged.
+def _check_option(config: Config, key: str, value: Any, options: Mapping[str, Any]) -> None:
+    """Raises `UserError` where one of `--cfg-options` is of no use, with the nearest known key.
 
     A key is known if the config has it, if the constructor of the `type` beside it takes it, or if it is in a dict that
     a constructor takes whole (`metainfo`, say) and no misspelling of what stands there. A value must be of the kind
     that the config has: a number, text, True or False, a list, a dict; or None.
-
-    Args:
-        config: as read from the file.
-        options: values by dotted key.
-
-    Raises:
-        UserError: an option is of no use; the message names the nearest known key.
     """
-    for key, value in options.items():
-        _check_option(config, key, value, options)
-
-
-def _check_option(config: Config, key: str, value: Any, options: Mapping[str, Any]) -> None:
     parts, node, open_below = key.split("."), dict(config.items()), False
     for depth, part in enumerate(parts):
         above = ".".join(parts[:depth])
@@ -173,9 +162,13 @@ def _check_option(config: Config, key: str, value: Any, options: Mapping[str, An
             # A dict without a type in one with a type is one of its constructor's arguments.
             node, open_below = node[part], depth > 0 and ("type" in node or open_below)
         else:
-            known, takes_any = _known_keys(node, above, options.get(f"{above}.type"))
+            kind = options.get(f"{above}.type") or node.get("type")
+            takers = built_by(kind) if kind else _TAKERS.get(above, ())
+            taken = [arguments(taker) for taker in takers]
+            known = [*node, *_ALSO.get(above, ()), *(name for names, _ in taken for name in names)]
             if part in known or part == "_delete_":
                 return
+            takes_any = (kind and not takers) or any(more for _, more in taken) or above == "default_hooks"
             if not (takes_any or (open_below and "type" not in node)) or get_close_matches(part, known, 1, 0.8):
                 raise UserError(_unknown(config, key, above, part, known))
             return
@@ -190,18 +183,6 @@ def _check_option(config: Config, key: str, value: Any, options: Mapping[str, An
             f"--cfg-options {key}: {config.filename} has a {wanted} there ({_short(node)}), and {_short(value)} is a "
             f"{found}{hint}"
         )
-
-
-def _known_keys(node: Mapping[str, Any], place: str, new_type: Any) -> tuple[list[str], bool]:
-    """The keys that a dict of a config may have, and whether its constructor takes any others as well."""
-    kind = new_type or node.get("type")
-    takers = built_by(kind) if kind else _TAKERS.get(place, ())
-    known, takes_any = [*node, *_ALSO.get(place, ())], bool(kind) and not takers
-    for taker in takers:
-        names, more = arguments(taker)
-        known += names
-        takes_any |= more
-    return known, takes_any or place == "default_hooks"
 
 
 def built_by(name: Any) -> list[Callable[..., Any]]:
@@ -265,11 +246,7 @@ def set_classes(config: Config, options: Mapping[str, Any]) -> None:
 
     The list is one of the command line; or else that of the data sets' `metainfo`, of a variable `metainfo` or
     `classes` of the config, or the data set class's own. All data sets get it, and each head with a `num_classes` gets
-    their number, with a line in the log.
-
-    Args:
-        config: changed in place.
-        options: of the command line, already merged.
+    their number, with a line in the log. The options are merged already.
 
     Raises:
         UserError: two lists differ, or a name is no text or comes twice.

@@ -30,24 +30,20 @@ class FoldBatchNormHook(Hook):
             UserError: something stands between a convolution and the batch normalization that would be folded into it.
         """
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        # mmcv folds batch normalization into the last convolution among the children before it, whatever follows that.
         for name, module in model.named_modules():
-            _refuse_what_stands_between(name, module)
+            convolution, between = None, []
+            for child_name, child in module.named_children():
+                if isinstance(child, nn.Conv2d):
+                    convolution, between = child_name, []
+                elif not isinstance(child, _BatchNorm):  # what mmcv asks for; torch's name for all kinds of it
+                    between.append(f"{child_name} ({type(child).__name__})")
+                elif convolution is not None and between:
+                    raise UserError(
+                        f"FoldBatchNormHook cannot fold {child_name} of {name or type(module).__name__} into "
+                        f"{convolution}: {', '.join(between)} stands between them. Take the hook out of custom_hooks"
+                    )
+                else:
+                    convolution = None
         with torch.no_grad():
             fuse_conv_bn(model)
-
-
-def _refuse_what_stands_between(name: str, module: nn.Module) -> None:
-    """mmcv folds batch normalization into the last convolution among the children before it, whatever follows that."""
-    convolution, between = None, []
-    for child_name, child in module.named_children():
-        if isinstance(child, nn.Conv2d):
-            convolution, between = child_name, []
-        elif not isinstance(child, _BatchNorm):
-            between.append(f"{child_name} ({type(child).__name__})")
-        elif convolution is not None and between:
-            raise UserError(
-                f"FoldBatchNormHook cannot fold {child_name} of {name or type(module).__name__} into {convolution}: "
-                f"{', '.join(between)} stands between them. Take the hook out of custom_hooks"
-            )
-        else:
-            convolution = None

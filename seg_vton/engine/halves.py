@@ -15,6 +15,8 @@ from seg_vton.errors import UserError
 class Half:
     """The answers of a config that no half owns; a half overrides what it knows better.
 
+    They change the config in place and raise `UserError` for what the half does not do.
+
     Attributes:
         data_set: configs whose test data is of this class are the half's.
         splits: the names of the data that a config may be tested on, for `--split`.
@@ -24,57 +26,26 @@ class Half:
     splits: tuple[str, ...] = ("val", "test")
 
     def describe_row(self, config: Config, trained: Config | None) -> dict[str, Any]:
-        """The facts that tell one row of an ablation from another.
-
-        Args:
-            config: the resolved config of the test.
-            trained: the resolved config of the training, where the checkpoint has it.
-        """
+        """The facts of a test, and of its training where the checkpoint has its config, that an ablation is about."""
         return {}
 
     def select_split(self, config: Config, split: str) -> None:
-        """Points the test loop at other data of the config; 'test' leaves it as it is.
-
-        Args:
-            config: its `test_dataloader` and `test_evaluator` are changed.
-            split: one of `splits`.
-
-        Raises:
-            UserError: the config has no such data.
-        """
+        """Points the config's test loop at one of `splits`; raises `UserError` where the config has no such data."""
         if split == "val":
             config.test_dataloader, config.test_evaluator = config.val_dataloader, config.val_evaluator
         elif split != "test":
             raise UserError(f"{config.filename} has no {split} split to test on: it has {' and '.join(self.splits)}")
 
     def enable_tta(self, config: Config) -> None:
-        """Wraps the model and the pipeline in test-time augmentation.
-
-        Raises:
-            UserError: the half has none.
-        """
+        """Wraps the model and the pipeline in test-time augmentation."""
         raise UserError(f"--tta is for segmentation, which {config.filename} is not of")
 
     def enable_painting(self, config: Config, show: bool, show_dir: str | None, wait_time: float) -> None:
-        """Paints the predictions over the images.
-
-        Args:
-            config: changed in place.
-            show: open a window for each image.
-            show_dir: folder inside the run's own folder that the painted images are written to.
-            wait_time: seconds that a window stays.
-
-        Raises:
-            UserError: the half paints nothing.
-        """
+        """Paints predictions over the images, in windows for so many seconds or to a folder inside the run's own."""
         raise UserError(f"--show and --show-dir are for segmentation, which {config.filename} is not of")
 
     def set_output(self, config: Config, out: str, overwrite: bool) -> list[BaseMetric]:
-        """Makes a test write its predictions to `out`, after checking that it may; returns metrics that do it.
-
-        Raises:
-            UserError: something stands there, or the half writes no such thing.
-        """
+        """Makes a test write its predictions to `out`, unless it may not; returns metrics that do it."""
         raise UserError(f"--out is for segmentation and try-on, and {config.filename} is of neither")
 
     def more_facts(self, config: Config) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner, set_random_seed
-from mmengine.structures import BaseDataElement
 
 from seg_vton.engine.checkpoint import check_fits
 from seg_vton.engine.parallel import ChannelsLastDistributedDataParallel
@@ -118,17 +117,16 @@ class NonFiniteLossHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
     ) -> None:
-        """Counts.
-
-        Raises:
-            UserError: it was the last step of so many.
-        """
+        """Counts; raises `UserError` at the last step of so many."""
         loss = torch.as_tensor((outputs or {}).get("loss", 0.0))
         if loss.isfinite().all():
             self.count = 0
             return
         self.count += 1
-        images = ", ".join(map(_image_name, data_batch["data_samples"]))
+        images = ", ".join(
+            f"{s.get('img_id', s.get('person', '?'))} ({s.get('img_path') or s.get('image_path') or 'no file'})"
+            for s in data_batch["data_samples"]
+        )
         message = f"the loss of iteration {runner.iter + 1} is {loss.item()}, the batch: {images}"
         if self.count < self.patience:
             print_log(message, logger="current", level=logging.WARNING)
@@ -137,12 +135,6 @@ class NonFiniteLossHook(Hook):
             f"{message}. It was not finite for {self.count} steps in a row: lower the learning rate or look at these "
             "images; the last good checkpoint stays and --resume goes on from it"
         )
-
-
-def _image_name(sample: BaseDataElement) -> str:
-    """What messages call a sample: its image id, and file."""
-    path = sample.get("img_path") or sample.get("image_path") or "no file"
-    return f"{sample.get('img_id', sample.get('person', '?'))} ({path})"
 
 
 class OriginHook(Hook):
@@ -173,11 +165,7 @@ class CheckpointFitHook(Hook):
         self.path, self.resume = path, resume
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Checks what was read, before it gets into the model.
-
-        Raises:
-            UserError: see `check_fits`; or the state of the training is not in the file.
-        """
+        """Raises `UserError` before it gets into the model; see `check_fits`."""
         check_fits(runner.model, checkpoint, self.path)
         missing = [key for key in ("meta", "optimizer") if key not in checkpoint]
         if self.resume and missing:

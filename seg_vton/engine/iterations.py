@@ -45,22 +45,19 @@ class SeededInfiniteSampler(Sampler[int]):
         self.start = 0
 
     def skip(self, num_samples: int) -> None:
-        """Makes the next iterator start after this many indices of this process, counted from the stream's start."""
+        """Makes the next iterator start after so many indices of this process, counted from the stream's start."""
         self.start = num_samples
 
     def __iter__(self) -> Iterator[int]:
         """Yields indices without end."""
         first, offset = divmod(self.start * self.world_size + self.rank, self.size)
         for number in count(first):
-            yield from self._order(number)[offset :: self.world_size]
+            order = torch.arange(self.size)
+            if self.shuffle:
+                generator = torch.Generator().manual_seed(mixed_seed(self.seed, _ORDER, number))
+                order = torch.randperm(self.size, generator=generator)
+            yield from order[offset :: self.world_size].tolist()
             offset = (offset - self.size) % self.world_size  # a pass rarely ends with the last process's turn
-
-    def _order(self, number: int) -> list[int]:
-        """The indices of one pass over the data."""
-        if not self.shuffle:
-            return list(range(self.size))
-        generator = torch.Generator().manual_seed(mixed_seed(self.seed, _ORDER, number))
-        return torch.randperm(self.size, generator=generator).tolist()
 
     def __len__(self) -> int:
         """Length of one pass, as mmengine's endless sampler has it."""
@@ -118,7 +115,8 @@ class SeededIterBasedTrainLoop(IterBasedTrainLoop):
             self._seed(_STEP)
             self.run_iter(batch)
             self._decide_current_val_interval()
-            if self._is_validation_due():
+            due = self.iter % self.val_interval == 0 or self.iter == self.max_iters
+            if runner.val_loop is not None and self.iter >= self.val_begin and due:
                 runner.val_loop.run()
         self.dataloader_iterator = None  # ends the workers now, not whenever garbage is collected
         runner.call_hook("after_train_epoch")
@@ -141,7 +139,3 @@ class SeededIterBasedTrainLoop(IterBasedTrainLoop):
 
     def _seed(self, purpose: int) -> None:
         set_random_seed(mixed_seed(self.runner.seed, purpose, get_rank(), self.iter))
-
-    def _is_validation_due(self) -> bool:
-        due = self.iter % self.val_interval == 0 or self.iter == self.max_iters
-        return self.runner.val_loop is not None and self.iter >= self.val_begin and due

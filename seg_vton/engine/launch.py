@@ -14,23 +14,12 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from seg_vton import machine
-from seg_vton.engine.configs import load_config
+from seg_vton.engine.configs import load_config as load_config
 from seg_vton.engine.hooks import CheckpointFitHook, NonFiniteLossHook, OriginHook
 from seg_vton.engine.loading import explain_faults
 from seg_vton.engine.saving import find_good_checkpoint
 from seg_vton.errors import UserError
 from seg_vton.files import remove_leftovers
-
-__all__ = [
-    "build_runner",
-    "enable_amp",
-    "enable_auto_scale_lr",
-    "load_config",
-    "set_resume",
-    "train",
-    "trained_checkpoint",
-]
-
 
 _PLAIN = {
     "CheckpointHook": "a training that is asked to end saves nothing, and NaN weights are saved; "
@@ -67,11 +56,7 @@ def enable_amp(config: Config) -> None:
 
 
 def enable_auto_scale_lr(config: Config) -> None:
-    """Scales the learning rate with the batch over all processes.
-
-    Raises:
-        UserError: the config does not say which batch size its learning rate is for.
-    """
+    """Scales the learning rate with the batch over all processes, where the config says which batch it is for."""
     if "base_batch_size" not in (config.get("auto_scale_lr") or {}):
         raise UserError(f"{config.filename} has no auto_scale_lr.base_batch_size, so --auto-scale-lr cannot scale")
     config.auto_scale_lr.enable = True
@@ -115,11 +100,7 @@ def build_runner(config: Config) -> Runner:
 
 
 def train(config: Config) -> None:
-    """Builds the Runner and trains.
-
-    Raises:
-        UserError: what is asked for cannot be done, or a loader's worker or another process of the training died.
-    """
+    """Builds the Runner and trains; a worker's or another process's death is a `UserError` too."""
     remove_leftovers(config.work_dir)
     checkpoint = (config.get("default_hooks") or {}).get("checkpoint") or {}
     for found in (checkpoint.get("type", "CheckpointHook"), config.train_cfg.get("type", "EpochBasedTrainLoop")):
@@ -134,8 +115,7 @@ def train(config: Config) -> None:
 def _choose_wrapper(config: Config, on_cpu: bool) -> None:
     """Says what wraps the model in several processes, as far as the config does not; the defaults are mmengine's."""
     wrapper = config.setdefault("model_wrapper_cfg", ConfigDict())
-    hooks = [hook.get("type") for hook in config.get("custom_hooks") or []]
-    channels_last = "ChannelsLastHook" in hooks
+    channels_last = any(hook.get("type") == "ChannelsLastHook" for hook in config.get("custom_hooks") or [])
     wrapper.setdefault("type", f"{'ChannelsLast' if channels_last else 'MM'}DistributedDataParallel")
     wrapper.setdefault("broadcast_buffers", False)
     wrapper.setdefault("find_unused_parameters", config.get("find_unused_parameters", False))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from mmengine.dist import get_world_size
 
-from seg_vton.engine.samples import SeededSamples
+from seg_vton.engine.samples import SeededSamples, release_workers
 from seg_vton.errors import UserError
 from seg_vton.processes import abandon_process_group
 
@@ -25,33 +25,25 @@ def explain_faults() -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, *_CUT_OFF) as error:
-        said = error if isinstance(error, RuntimeError) else _announced_death()
-        message = said and (_dead_worker(str(said)) or _dead_process(str(said)))
+    except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
+        said = str(error)
+        if not isinstance(error, RuntimeError):
+            # A tensor was fetched from a worker that is gone: a dying process's connections are closed first. The
+            # signal of its death may come much later on a busy machine, and torch's handler raises here then.
+            said = ""
+            try:
+                time.sleep(_ANNOUNCED_WITHIN)
+            except RuntimeError as death:
+                said = str(death)
+        message = _dead_worker(said) or _dead_process(said)
         if message is None:
             raise
         raise UserError(message) from error
     finally:
-        for samples in SeededSamples.alive:
-            samples.release_workers()
+        release_workers()
 
 
-# What fetching a tensor from a loader's worker raises when it is gone, or about to go.
-_CUT_OFF = (ConnectionError, EOFError, FileNotFoundError)
 _ANNOUNCED_WITHIN = 5.0  # seconds
-
-
-def _announced_death() -> RuntimeError | None:
-    """What torch says of a worker's death once the system tells of it; None where it does not.
-
-    The connections of a dying process are closed first. The signal of its death may come much later on a busy machine,
-    and torch's handler raises wherever the main process is then.
-    """
-    try:
-        time.sleep(_ANNOUNCED_WITHIN)
-    except RuntimeError as error:
-        return error
-    return None
 
 
 def _dead_worker(text: str) -> str | None:

@@ -20,8 +20,7 @@ class ChannelsLastDistributedDataParallel(MMDistributedDataParallel):
 
     Args:
         module: the model; its 4-D weights are converted in place.
-        args: as in `MMDistributedDataParallel`.
-        kwargs: the same.
+        args, kwargs: as in `MMDistributedDataParallel`.
     """
 
     def __init__(self, module: nn.Module, *args: Any, **kwargs: Any) -> None:

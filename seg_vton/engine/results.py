@@ -50,12 +50,7 @@ class _DictCalls(ast.NodeTransformer):
 
 
 def parse_config_text(text: str) -> Config | None:
-    """Reads mmengine's `pretty_text` of a config without running it.
-
-    Returns:
-        The config, or None where the text is not literals all through (a config in Python syntax, or of another
-        library).
-    """
+    """Reads mmengine's `pretty_text` of a config without running it; None where it is not literals all through."""
     try:
         statements = ast.parse(text).body
         return Config({s.targets[0].id: ast.literal_eval(_DictCalls().visit(s.value)) for s in statements})
@@ -64,11 +59,7 @@ def parse_config_text(text: str) -> Config | None:
 
 
 def trained_config(checkpoint_path: Path) -> Config | None:
-    """The resolved config that a checkpoint was trained with, `--cfg-options` and `--amp` included.
-
-    Returns:
-        None for a checkpoint that has none, such as a bare state dict.
-    """
+    """The resolved config, options included, that a checkpoint was trained with; None where it has none."""
     meta = checkpoint_meta(load_checkpoint_file(checkpoint_path, map_location="cpu"))
     config = parse_config_text(meta["cfg"]) if isinstance(meta.get("cfg"), str) else None
     complete = config is not None and {"model", "optim_wrapper", "train_cfg", "train_dataloader"} <= set(config)
@@ -79,11 +70,10 @@ def training_facts(checkpoint_path: Path) -> dict[str, Any]:
     """What the checkpoint knows of its training.
 
     Returns:
-        `seed`, `epoch`, `iterations`; `code` (the commit, see `machine.code_version`), `command` and `date` of the
-        process that saved it, None where it does not say; `train_accuracy` (the box head's, percent, mean over the last
-        50 iterations; None for a model without one) and `seconds_per_iteration` (median). Of weights without their log,
-        such as `.safetensors`, the last two are None. `records`, where the data set had some, say by which checkpoint
-        and settings its files were made, by role. Empty for a bare state dict.
+        `seed`, `epoch`, `iterations`; `code` (the commit), `command` and `date` of the process that saved it;
+        `train_accuracy` (the box head's, percent, mean over the last 50 iterations) and `seconds_per_iteration`
+        (median); None for what is not known. `records` of the data set, where it had some, say by which checkpoint and
+        settings its files were made, by role. Empty for a bare state dict.
     """
     checkpoint = load_checkpoint_file(checkpoint_path, map_location="cpu")
     meta, hub = checkpoint_meta(checkpoint), checkpoint.get("message_hub")
@@ -114,17 +104,14 @@ def result_path(checkpoint: str | Path, dataset: str, split: str) -> Path:
 def write_result(
     path: Path, report: dict[str, Any], config_facts: dict[str, Any], checkpoint: Path, overwrite: bool
 ) -> None:
-    """Writes a metric's report with where it comes from: code, command, config, checkpoint, seed, machine class, date.
+    """Writes a metric's `report` with where it comes from: code, command, config, checkpoint, machine class, date.
 
     Args:
         path: where to, from `result_path`.
-        report: a metric's `report`, with `dataset`, `split` and `metrics`.
+        report: with `dataset`, `split` and `metrics`.
         config_facts: the config's name and hash and the row it stands for, taken before the run changed it.
         checkpoint: the tested file.
-        overwrite: whether an existing result may be replaced.
-
-    Raises:
-        UserError: the file exists and `overwrite` is False.
+        overwrite: whether an existing result may be replaced; else it is a `UserError`.
     """
     content = {
         "schema": SCHEMA,

@@ -57,7 +57,7 @@ class SeededSamples(Dataset):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._seeds: tuple[int, int] | None = None
         self._notes = torch.full((_MAX_WORKERS, 2), -1).share_memory_()  # by worker: process id; index, or -1
-        self._released = torch.zeros(1, dtype=torch.bool).share_memory_()
+        self.released = torch.zeros(1, dtype=torch.bool).share_memory_()
         super().__init__(*args, **kwargs)
         self.alive.add(self)
 
@@ -95,12 +95,11 @@ class SeededSamples(Dataset):
         try:
             return self.load_sample(index)
         except Exception as error:
-            name = self.sample_name(index)
-            if isinstance(error, UserError):
-                raise SampleError(f"{name} cannot be loaded: {error}") from error
-            if reason := _image_fault(self.sample_file(index)):
-                raise SampleError(f"{name} cannot be loaded: {reason}") from error
-            print_log(f"{name} cannot be loaded", logger="current", level=logging.ERROR)
+            fault = f"{self.sample_name(index)} cannot be loaded"
+            reason = error if isinstance(error, UserError) else _image_fault(self.sample_file(index))
+            if reason:
+                raise SampleError(f"{fault}: {reason}") from error
+            print_log(fault, logger="current", level=logging.ERROR)
             raise
         finally:
             note[1] = -1
@@ -114,13 +113,9 @@ class SeededSamples(Dataset):
         found = [index for pid, index in self._notes.tolist() if pid == process and index >= 0]
         return self.sample_name(found[0]) if found else None
 
-    def release_workers(self) -> None:
-        """Makes workers end on SIGTERM, by which torch and multiprocessing end them in the end."""
-        self._released.fill_(True)
-
     def _end_if_released(self, number: int, frame: FrameType | None) -> None:
         """Handles SIGTERM in a worker. As with torch's handler the end is no failure, which the main process raises."""
-        if self._released:
+        if self.released:
             os._exit(0)
 
 
@@ -132,8 +127,8 @@ def _image_fault(path: str) -> str:
         return str(error) or type(error).__name__
 
 
-@atexit.register
-def _release_all() -> None:
-    """Lets workers end that are still there: multiprocessing, which ends them after this, waits for them for ever."""
+@atexit.register  # multiprocessing ends workers after this, and waits for them for ever
+def release_workers() -> None:
+    """Makes workers end on SIGTERM, by which torch and multiprocessing end them in the end."""
     for samples in SeededSamples.alive:
-        samples.release_workers()
+        samples.released.fill_(True)

@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -33,45 +33,33 @@ _NAME = re.compile(r"(epoch|iter)_\d+\.pth")
 
 
 def find_good_checkpoint(work_dir: str | Path) -> Path | None:
-    """The last checkpoint in a work dir that is whole; those that are not are said in the log.
-
-    Args:
-        work_dir: of a training.
-
-    Returns:
-        None where there is no checkpoint.
+    """The last whole checkpoint in a work dir, None where there is none; the log names those that are not whole.
 
     Raises:
         UserError: there are checkpoints and none is whole, or one that asks for more than data is refused.
     """
-    damaged = []
-    for path in _candidates(Path(work_dir)):
+    folder, mark = Path(work_dir), Path(work_dir) / MARK
+    named = Path(mark.read_text(encoding="utf-8", errors="replace").strip()) if mark.is_file() else Path()
+    folders = {folder, named.parent} if named.name else {folder}
+    found = {path for f in folders if f.is_dir() for path in f.iterdir() if _NAME.fullmatch(path.name)}
+    candidates = sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
+    # The one that the mark names comes first; the work dir may have been moved since.
+    first = next((path for path in (named, folder / named.name) if named.name and path.is_file()), None)
+    if first:
+        candidates = [first, *(path for path in candidates if path != first)]
+    for path in candidates:
         try:
             load_checkpoint_file(path, "cpu")
         except DamagedFileError as error:
-            damaged.append(path)
             print_log(f"{error}. The one before it is taken", logger="current", level=logging.WARNING)
             continue
         return path
-    if damaged:
+    if candidates:
         raise UserError(
-            f"none of the {len(damaged)} checkpoints in {work_dir} can be read, {damaged[0]} for one: remove them to "
-            "start anew, or choose another --work-dir"
+            f"none of the {len(candidates)} checkpoints in {work_dir} can be read, {candidates[0]} for one: remove "
+            "them to start anew, or choose another --work-dir"
         )
     return None
-
-
-def _candidates(work_dir: Path) -> Iterator[Path]:
-    """The checkpoint that the work dir's mark names, then all others, the newest first."""
-    mark = work_dir / MARK
-    named = Path(mark.read_text(encoding="utf-8", errors="replace").strip()) if mark.is_file() else Path()
-    folders = {work_dir, named.parent} if named.name else {work_dir}
-    # The work dir may have been moved since.
-    first = next((path for path in (named, work_dir / named.name) if named.name and path.is_file()), None)
-    found = [path for folder in folders if folder.is_dir() for path in folder.iterdir() if _NAME.fullmatch(path.name)]
-    others = sorted(set(found) - {first}, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
-    yield from ([first] if first else [])
-    yield from others
 
 
 @LOOPS.register_module()
@@ -92,30 +80,25 @@ class ResumableEpochBasedTrainLoop(EpochBasedTrainLoop):
         """Trains for one epoch, or for what is left of it."""
         self.runner.call_hook("before_train_epoch")
         self.runner.model.train()
-        seen = self._seen()
+        seen = 0
+        if self.interrupted is not None:
+            length, states = self.interrupted["epoch_length"], self.interrupted["random_states"]
+            if length != len(self.dataloader) or len(states) != get_world_size():
+                raise UserError(
+                    f"the checkpoint was written within an epoch of {length} iterations by {len(states)} processes, "
+                    f"and this training has {len(self.dataloader)} and {get_world_size()}: resume with the same batch "
+                    "size, data and processes, or from the checkpoint of an epoch's end"
+                )
+            seen = self.iter - self.epoch * length
+            print_log(f"going on within epoch {self.epoch + 1}: {seen} batches are loaded and left out", "current")
         for index, batch in enumerate(self.dataloader):
             if index >= seen:
                 self.run_iter(index, batch)
             elif index == seen - 1:
-                set_random_state(self.interrupted["random_states"][get_rank()])
+                set_random_state(states[get_rank()])
         self.interrupted = None
         self.runner.call_hook("after_train_epoch")
         self._epoch += 1
-
-    def _seen(self) -> int:
-        """How many batches of the epoch an interrupted training has seen."""
-        if self.interrupted is None:
-            return 0
-        length, states = self.interrupted["epoch_length"], self.interrupted["random_states"]
-        if length != len(self.dataloader) or len(states) != get_world_size():
-            raise UserError(
-                f"the checkpoint was written within an epoch of {length} iterations by {len(states)} processes, and "
-                f"this training has {len(self.dataloader)} and {get_world_size()}: resume with the same batch size, "
-                "data and processes, or from the checkpoint of an epoch's end"
-            )
-        seen = self.iter - self.epoch * length
-        print_log(f"going on within epoch {self.epoch + 1}: {seen} batches are loaded and left out", logger="current")
-        return seen
 
 
 @HOOKS.register_module()
@@ -187,21 +170,15 @@ class PreemptibleCheckpointHook(CheckpointHook):
                 states = all_gather_object(random_state())
                 meta["interrupted"] = {"epoch_length": len(loop.dataloader), "random_states": states}
             print_log(f"{name}: saving after iteration {done}, `--resume` goes on from it", logger="current")
-            self._save_interrupted(runner, done, meta)
+            if not self.by_epoch:
+                self._save_checkpoint_with_step(runner, done, meta)
+            elif not not_finite(runner.model.state_dict()):
+                file = f"iter_{done}.pth"  # which the next checkpoint of an epoch removes
+                runner.save_checkpoint(self.out_dir, file, meta=meta, by_epoch=False, backend_args=self.backend_args)
+                if is_main_process():
+                    write_text(Path(runner.work_dir) / MARK, str(Path(self.out_dir) / file), overwrite=True)
         leave_process_group()
         sys.exit(128 + number)
-
-    def _save_interrupted(self, runner: Runner, done: int, meta: dict[str, Any]) -> None:
-        """Saves as usual, or in a training that saves by epoch under a name that its next checkpoint removes."""
-        if not self.by_epoch:
-            self._save_checkpoint_with_step(runner, done, meta)
-            return
-        if not_finite(runner.model.state_dict()):
-            return
-        name = f"iter_{done}.pth"
-        runner.save_checkpoint(self.out_dir, name, meta=meta, by_epoch=False, backend_args=self.backend_args)
-        if is_main_process():
-            write_text(Path(runner.work_dir) / MARK, str(Path(self.out_dir) / name), overwrite=True)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         """Saves, then removes what `max_keep_ckpts` leaves out.
@@ -222,5 +199,5 @@ class PreemptibleCheckpointHook(CheckpointHook):
         if outdated is not None and is_main_process():
             (Path(self.out_dir) / self.filename_tmpl.format(outdated)).unlink(missing_ok=True)
         if self.by_epoch and is_main_process():
-            for path in Path(self.out_dir).glob("iter_*.pth"):  # of `_save_interrupted`
+            for path in Path(self.out_dir).glob("iter_*.pth"):  # of `_end`
                 path.unlink()

@@ -29,14 +29,7 @@ def _library() -> ModuleType:
 
 
 def read(path: Path, map_location: Any = None) -> dict[str, Any]:
-    """Reads a safetensors file.
-
-    Args:
-        path: the file.
-        map_location: a device, or None for the CPU.
-
-    Returns:
-        `state_dict`, and `meta` with what `write` kept of it.
+    """Reads a safetensors file onto a device (None: the CPU): `state_dict`, and `meta` with what `write` kept of it.
 
     Raises:
         DamagedFileError: the file is cut off or of another kind.
@@ -53,12 +46,7 @@ def read(path: Path, map_location: Any = None) -> dict[str, Any]:
 
 
 def write(path: Path, content: dict[str, Any], overwrite: bool = False) -> None:
-    """Writes a checkpoint's weights, and of its `meta` config, classes, seed, length and origin of the training.
-
-    Args:
-        path: to write.
-        content: what `load_checkpoint_file` returned.
-        overwrite: whether an existing file may be replaced.
+    """Writes what `load_checkpoint_file` returned: weights, and of the `meta` what says how they were trained.
 
     Raises:
         UserError: the library is not installed, a weight is no tensor, or the file exists.

@@ -8,7 +8,6 @@ from statistics import median
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
-from mmengine.runner import Runner
 
 from seg_vton.engine import launch, results
 from seg_vton.engine.halves import half_of
@@ -31,8 +30,7 @@ def run(config: Config, checkpoint: str | Path, out: str | None = None, overwrit
         The result file's path.
 
     Raises:
-        UserError: the checkpoint is missing, refused or another model's, a file to write exists, or `out` has another
-            suffix.
+        UserError: the checkpoint is missing, refused or another model's, or a file cannot be written so.
     """
     checkpoint = Path(checkpoint)
     if not checkpoint.is_file():
@@ -55,18 +53,11 @@ def run(config: Config, checkpoint: str | Path, out: str | None = None, overwrit
     facts |= half.more_facts(config)
     with explain_faults():
         runner.test()
-    facts["images_per_second"] = _images_per_second(runner)
+    # By the median iteration, loading included and what metrics compute after the last image not.
+    seconds, loader = runner.message_hub.log_scalars.get("test/time"), runner.test_loop.dataloader
+    rate = None if seconds is None else len(loader.dataset) / len(loader) / float(median(seconds.data[0]))
+    facts["images_per_second"] = rate
     if is_main_process():
         results.write_result(path, runner.test_evaluator.metrics[0].report, facts, checkpoint, overwrite)
         print_log(f"result written to {path}", logger="current")
     return path
-
-
-def _images_per_second(runner: Runner) -> float | None:
-    """Throughput of the test loop, loading included, by its median iteration; None without mmengine's timer.
-
-    What metrics compute after the last image is not in it.
-    """
-    seconds = runner.message_hub.log_scalars.get("test/time")
-    loader = runner.test_loop.dataloader
-    return None if seconds is None else len(loader.dataset) / len(loader) / float(median(seconds.data[0]))

@@ -68,8 +68,8 @@ def test_it_starts_anywhere(process, world_size, start):
 def test_a_late_start_draws_nothing_before_it(monkeypatch):
     sampler = SeededInfiniteSampler(range(1000), seed=0)
     passes = []
-    order = SeededInfiniteSampler._order
-    monkeypatch.setattr(SeededInfiniteSampler, "_order", lambda self, n: passes.append(n) or order(self, n))
+    seed = iterations.mixed_seed
+    monkeypatch.setattr(iterations, "mixed_seed", lambda *numbers: passes.append(numbers[-1]) or seed(*numbers))
     sampler.skip(800_000_001)
     draw(sampler, 10)
     assert passes == [800_000]
@@ -182,8 +182,8 @@ def test_resuming_reads_no_batch_again(tmp_path):
     assert loader.dataset.read == 6 * 2
 
 
-def test_validation_and_its_random_numbers_do_not_matter(tmp_path, whole, monkeypatch):
-    monkeypatch.setattr(SeededIterBasedTrainLoop, "_is_validation_due", lambda self: torch.rand(3) is None)
+def test_random_numbers_drawn_between_iterations_do_not_matter(tmp_path, whole, monkeypatch):
+    monkeypatch.setattr(SeededIterBasedTrainLoop, "_decide_current_val_interval", lambda self: torch.rand(3))
     assert_same(run(tmp_path, 12, workers=2).model, whole)
 
 

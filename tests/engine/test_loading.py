@@ -127,6 +127,6 @@ def test_workers_are_released_at_the_end_of_the_process():
         pass
 
     numbers = Numbers()
-    assert not numbers._released
-    samples._release_all()
-    assert numbers._released
+    assert not numbers.released
+    samples.release_workers()
+    assert numbers.released
