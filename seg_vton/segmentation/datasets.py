@@ -23,12 +23,8 @@ class NamedCategoryCOCO(COCO):
     pycocotools filters the categories by name and keeps the file's order, whatever the order of the names; mmdet takes
     that order for the classes', so a file with another order trains under wrong names without a word.
 
-    Args:
-        annotation_file: path of the JSON.
-
     Raises:
-        UserError: the file is missing, not whole JSON, or without images, annotations and categories, or an entry is
-            broken.
+        UserError: the file is missing, not whole JSON, or lacks a section, or an entry is broken.
     """
 
     def __init__(self, annotation_file: str) -> None:
@@ -43,11 +39,7 @@ class NamedCategoryCOCO(COCO):
     def get_cat_ids(
         self, cat_names: Sequence[str] = (), sup_names: Sequence[str] = (), cat_ids: Sequence[int] = ()
     ) -> list[int]:
-        """Category ids in the order of `cat_names`; without names as pycocotools gives them.
-
-        Raises:
-            UserError: the file's categories are not the classes of `cat_names`; see `check_category_names`.
-        """
+        """Category ids in the order of `cat_names`, see `check_category_names`; without names as in pycocotools."""
         if not cat_names:
             return super().get_cat_ids(cat_names, sup_names, cat_ids)
         categories = self.dataset["categories"]
@@ -68,17 +60,6 @@ def missing_files(paths: Iterable[str | Path]) -> list[Path]:
     return missing
 
 
-def refuse_missing_images(paths: Iterable[str | Path], ann_file: str | Path) -> None:
-    """Raises `UserError` with the count and the first ten of the images that are not on disk."""
-    paths = list(paths)
-    missing = missing_files(paths)
-    if missing:
-        lines = [f"{len(missing)} of the {len(paths)} images in {ann_file} are not on disk:"]
-        lines += [f"  {path}" for path in missing[:10]] + (["  ..."] if len(missing) > 10 else [])
-        lines += ["Put them there, or set data_root and data_prefix=dict(img=...) in the config to where they are"]
-        raise UserError("\n".join(lines))
-
-
 @DATASETS.register_module()
 class ClothingDataset(SeededSamples, CocoDataset):
     """The 15 DeepFashion classes in COCO format (DeepFashion In-shop, Clothing Co-Parsing, the paper doll).
@@ -97,19 +78,17 @@ class ClothingDataset(SeededSamples, CocoDataset):
         return self.get_data_info(index)["img_path"]
 
     def load_data_list(self) -> list[dict]:
-        """Loads the annotations.
-
-        Returns:
-            mmdet's dicts, one an image: `img_path`, `img_id`, `height`, `width`, `instances`.
-
-        Raises:
-            UserError: the data is at fault; see the class.
-        """
+        """Loads mmdet's dicts, one an image: `img_path`, `img_id`, `height`, `width`, `instances`."""
         if self.data_root and not Path(self.data_root).is_dir():
             raise UserError(
                 f"data root {self.data_root} does not exist: data/README.md says how to get and convert the data sets; "
                 "data_root in the config says where to look"
             )
         data_list = super().load_data_list()
-        refuse_missing_images((info["img_path"] for info in data_list), self.ann_file)
+        missing = missing_files(info["img_path"] for info in data_list)
+        if missing:
+            lines = [f"{len(missing)} of the {len(data_list)} images in {self.ann_file} are not on disk:"]
+            lines += [f"  {path}" for path in missing[:10]] + (["  ..."] if len(missing) > 10 else [])
+            lines += ["Put them there, or set data_root and data_prefix=dict(img=...) in the config to where they are"]
+            raise UserError("\n".join(lines))
         return data_list

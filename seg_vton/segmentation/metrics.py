@@ -28,29 +28,17 @@ BOUNDARY_WIDTH = 0.02
 """How far a mask's boundary reaches inwards, in diagonals of the image: what Cheng et al. take for COCO."""
 
 
-def _mean(precision: np.ndarray) -> float | None:
-    """Mean over the entries that exist; COCO marks the others with -1. None where no ground truth exists."""
-    existing = precision[precision > -1]
-    return float(existing.mean()) if existing.size else None
-
-
 def summarize(precision: np.ndarray) -> dict[str, float | None]:
-    """COCO's six numbers from the precision array.
+    """COCO's six numbers from the precision array, None where no ground truth exists.
 
     Args:
         precision: (10 IoU thresholds .50:.05:.95, 101 recalls, K classes, 4 areas all/small/medium/large, 3 limits of
-            1, 10 and 100 detections).
+            1, 10 and 100 detections); -1 where there is none.
     """
-    at_limit = precision[..., -1]
-    values = (
-        at_limit[:, :, :, 0],
-        at_limit[0, :, :, 0],
-        at_limit[5, :, :, 0],
-        at_limit[:, :, :, 1],
-        at_limit[:, :, :, 2],
-        at_limit[:, :, :, 3],
-    )
-    return {name: _mean(value) for name, value in zip(SUMMARY_NAMES, values, strict=True)}
+    everything, small, medium, large = np.moveaxis(precision[..., -1], -1, 0)
+    parts = zip(SUMMARY_NAMES, (everything, everything[0], everything[5], small, medium, large), strict=True)
+    existing = {name: part[part > -1] for name, part in parts}
+    return {name: float(part.mean()) if part.size else None for name, part in existing.items()}
 
 
 def _numbered_truth(
@@ -122,7 +110,7 @@ class InstanceAP(BaseMetric):
     def dataset_meta(self, dataset_meta: dict[str, Any]) -> None:
         """Takes the data set's classes, and raises `UserError` where the annotation file's are others."""
         check_category_names(self._categories, dataset_meta["classes"], self.ann_file, CLOTHING_CLASSES)
-        self._dataset_meta = dataset_meta
+        BaseMetric.dataset_meta.fset(self, dataset_meta)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Keeps a batch's predictions, masks as RLE.
@@ -151,10 +139,7 @@ class InstanceAP(BaseMetric):
             )
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
-        """Evaluates all collected predictions.
-
-        Args:
-            results: what `process` kept, one dict an image.
+        """Evaluates what `process` kept, one dict an image.
 
         Returns:
             `bbox_mAP`, `segm_mAP_50`, ... as mmdet names them, and `boundary_mAP`, ...; numbers without ground truth
@@ -163,99 +148,68 @@ class InstanceAP(BaseMetric):
         content = read_json(self.ann_file)
         ids = {category["name"]: category["id"] for category in content["categories"]}
         class_ids = [ids[name] for name in self.dataset_meta["classes"]]
-        image_ids = [prediction["img_id"] for prediction in results]
-        self.predictions = [row for prediction in results for row in self._rows(prediction, class_ids)]
-        if self.predictions_file:
-            write_json(self.predictions_file, self.predictions, overwrite=True)
-        numbered = _numbered_truth(content, class_ids)
-        precisions = {kind: self._precision(*numbered, self.predictions, kind, image_ids) for kind in self.iou_types}
-        self.report = self._build_report(content, class_ids, image_ids, precisions)
-        self._log()
-        return self._scalars()
-
-    @staticmethod
-    def _rows(prediction: dict[str, Any], class_ids: Sequence[int | str]) -> list[dict[str, Any]]:
-        """One image's predictions as COCO result rows: box as x, y, width, height in pixels, mask as compressed RLE."""
-        columns = (prediction[key].tolist() for key in ("bboxes", "scores", "labels"))
-        return [
+        self.predictions = [
             {
-                "image_id": prediction["img_id"],
+                "image_id": result["img_id"],
                 "category_id": class_ids[label],
                 "bbox": [x1, y1, x2 - x1, y2 - y1],
                 "score": score,
                 "segmentation": {"size": list(mask["size"]), "counts": mask["counts"].decode()},
             }
-            for (x1, y1, x2, y2), score, label, mask in zip(*columns, prediction["masks"], strict=True)
+            for result in results
+            for (x1, y1, x2, y2), score, label, mask in zip(
+                *(result[key].tolist() for key in ("bboxes", "scores", "labels")), result["masks"], strict=True
+            )
         ]
-
-    @staticmethod
-    def _precision(
-        ground_truth: COCO,
-        images: dict[int | str, int],
-        classes: dict[int | str, int],
-        predictions: list[dict[str, Any]],
-        kind: str,
-        image_ids: Sequence[int | str],
-    ) -> np.ndarray:
-        """COCO's precision array over `image_ids`; `images` and `classes` are as in `_numbered_truth`."""
-        # For masks COCO must take the area from the mask, which it does only when no box is given.
-        place = "bbox" if kind == "bbox" else "segmentation"
-        rows = [
-            {
-                "image_id": images[row["image_id"]],
-                "category_id": classes[row["category_id"]],
-                "score": row["score"],
-                place: row[place],
-            }
-            for row in predictions
-        ]
-        evaluation = COCOeval_faster(
-            ground_truth,
-            ground_truth.loadRes(rows),
-            kind,
-            print_function=lambda *_: None,
-            boundary_dilation_ratio=BOUNDARY_WIDTH,
-        )
-        evaluation.params.catIds, evaluation.params.imgIds = list(classes.values()), [images[i] for i in image_ids]
-        evaluation.evaluate()
-        evaluation.accumulate()
-        return np.asarray(evaluation.eval["precision"])
-
-    def _build_report(
-        self,
-        content: dict[str, Any],
-        class_ids: Sequence[int | str],
-        image_ids: Sequence[int | str],
-        precisions: dict[str, np.ndarray],
-    ) -> dict[str, Any]:
+        if self.predictions_file:
+            write_json(self.predictions_file, self.predictions, overwrite=True)
+        image_ids = [result["img_id"] for result in results]
+        truth, images, classes = _numbered_truth(content, class_ids)
+        precisions = {}
+        for kind in self.iou_types:
+            # For masks COCO must take the area from the mask, which it does only when no box is given.
+            place = "bbox" if kind == "bbox" else "segmentation"
+            rows = [
+                {
+                    "image_id": images[row["image_id"]],
+                    "category_id": classes[row["category_id"]],
+                    **{key: row[key] for key in ("score", place)},
+                }
+                for row in self.predictions
+            ]
+            evaluation = COCOeval_faster(
+                truth,
+                truth.loadRes(rows),
+                kind,
+                print_function=lambda *_: None,
+                boundary_dilation_ratio=BOUNDARY_WIDTH,
+            )
+            evaluation.params.catIds, evaluation.params.imgIds = list(classes.values()), [images[i] for i in image_ids]
+            evaluation.evaluate()
+            evaluation.accumulate()
+            precisions[kind] = np.asarray(evaluation.eval["precision"])
         judged = set(image_ids)
-        annotations = [
-            a
-            for a in content["annotations"]
-            if a["image_id"] in judged and a["category_id"] in class_ids and not a.get("iscrowd")
-        ]
-        truths = Counter(annotation["category_id"] for annotation in annotations)
+        truths = Counter(
+            a["category_id"] for a in content["annotations"] if a["image_id"] in judged and not a.get("iscrowd")
+        )
         predicted = Counter(row["category_id"] for row in self.predictions)
         per_class = {}
         for index, (name, class_id) in enumerate(zip(self.dataset_meta["classes"], class_ids, strict=True)):
-            summaries = {kind: summarize(precision[:, :, [index]]) for kind, precision in precisions.items()}
-            per_class[name] = {
-                "instances": truths[class_id],
-                "predictions": predicted[class_id],
-                **{kind: {key: summary[key] for key in ("AP", "AP50")} for kind, summary in summaries.items()},
-            }
-        return {
+            per_class[name] = {"instances": truths[class_id], "predictions": predicted[class_id]}
+            for kind, precision in precisions.items():
+                summary = summarize(precision[:, :, [index]])
+                per_class[name][kind] = {key: summary[key] for key in ("AP", "AP50")}
+        self.report = {
             "dataset": self.dataset,
             "split": self.split,
             "annotations": Path(self.ann_file).name,
             "images": len(image_ids),
-            "instances": len(annotations),
+            "instances": sum(truths[class_id] for class_id in class_ids),
             "predictions": len(self.predictions),
             "metrics": {kind: summarize(precision) for kind, precision in precisions.items()},
             "per_class": per_class,
         }
-
-    def _scalars(self) -> dict[str, float]:
+        self._log()
         mmdet_names = dict(zip(SUMMARY_NAMES, ("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l"), strict=True))
         return {
             f"{kind}_{mmdet_names[name]}": value
@@ -268,10 +222,7 @@ class InstanceAP(BaseMetric):
         """Writes the table of classes to the log."""
         columns = [(kind, name) for kind in self.iou_types for name in ("AP", "AP50")]
         table = Table("class", "instances", *(" ".join(column) for column in columns))
-        rows = {
-            **self.report["per_class"],
-            "all": {"instances": self.report["instances"], **self.report["metrics"]},
-        }
+        rows = self.report["per_class"] | {"all": {"instances": self.report["instances"], **self.report["metrics"]}}
         for class_name, row in rows.items():
             numbers = (row[kind][name] for kind, name in columns)
             table.add_row(class_name, str(row["instances"]), *("-" if n is None else f"{n:.3f}" for n in numbers))

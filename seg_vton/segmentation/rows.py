@@ -19,23 +19,21 @@ _NECK_NAMES = {
 
 
 def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any]:
-    """The facts that tell one row of an ablation from another.
+    """The facts that tell one row of an ablation from another, as a dict that JSON can hold.
 
     Args:
         config: the resolved config of the test, also one whose model `enable_tta` has wrapped.
         trained: the resolved config of the training, where the checkpoint has it: `--cfg-options` may have changed it.
 
     Returns:
-        A dict that JSON can hold. Of the training: `optimizer`, `learning_rate`, `epochs` (None for a run counted in
-        iterations), `iterations` (None for one counted in epochs), `batch_size` (of one process), `precision` and
-        `detector_weights` (file name of what the whole model started from, or None). Of the test: `image_scale` (what
-        images are resized to, in pixels, or None) and `test_time_augmentation`. For a detector with RoI heads also
-        `neck` (the table's name), `neck_type`, `neck_upsampling`, `mask_head_upsampling`, `backbone` and
-        `backbone_weights`.
+        What is named below: `epochs` or `iterations`, whichever the run is counted in, the other None; `batch_size` of
+        one process; `detector_weights` and `backbone_weights` by file name; `image_scale` in pixels.
     """
     training = trained or config
     # A resumed training no longer says what it had started from.
     origin = config if training.get("resume") else training
+    resizes = [step for step in config.test_dataloader.dataset.pipeline if step["type"] == "Resize"]
+    scales = [step["scale"] for step in resizes[:1] if "scale" in step]
     facts = {
         "optimizer": training.optim_wrapper.optimizer.type,
         "learning_rate": training.optim_wrapper.optimizer.lr,
@@ -44,7 +42,7 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
         "batch_size": training.train_dataloader.batch_size,
         "precision": precision_of(training),
         "detector_weights": _file_name(origin.get("load_from")),
-        "image_scale": _image_scale(config),
+        "image_scale": list(scales[0]) if scales else None,
         "test_time_augmentation": "module" in config.model,
     }
     model = training.model.get("module", training.model)
@@ -67,11 +65,6 @@ def _detector_facts(model: dict[str, Any]) -> dict[str, Any]:
         "backbone": f"{backbone['type']}-{backbone['depth']}" if "depth" in backbone else backbone["type"],
         "backbone_weights": _file_name((backbone.get("init_cfg") or {}).get("checkpoint")),
     }
-
-
-def _image_scale(config: Config) -> list[int] | None:
-    resizes = [step for step in config.test_dataloader.dataset.pipeline if step["type"] == "Resize"]
-    return list(resizes[0]["scale"]) if resizes and "scale" in resizes[0] else None
 
 
 def _file_name(address: str | None) -> str | None:

@@ -37,17 +37,16 @@ class InstanceTTAModel(BaseTTAModel):
         Returns:
             One sample an image, instances by falling score; all else in it is that of a view that is not flipped.
         """
-        return [self._merge(views) for views in data_samples_list]
-
-    def _merge(self, views: list[DetDataSample]) -> DetDataSample:
-        pooled = InstanceData.cat([self._unflip(view) for view in views])
-        # The ground truth of a flipped view is flipped too, and would be painted so.
-        merged = next((view for view in views if not view.flip), views[0]).clone()
-        if len(pooled):
-            _, keep = batched_nms(pooled.bboxes, pooled.scores, pooled.labels, self.tta_cfg["nms"])
-            pooled = pooled[keep[: self.tta_cfg["max_per_img"]]]
-        merged.pred_instances = pooled
-        return merged
+        samples = []
+        for views in data_samples_list:
+            pooled = InstanceData.cat([self._unflip(view) for view in views])
+            if len(pooled):
+                _, keep = batched_nms(pooled.bboxes, pooled.scores, pooled.labels, self.tta_cfg["nms"])
+                pooled = pooled[keep[: self.tta_cfg["max_per_img"]]]
+            # The ground truth of a flipped view is flipped too, and would be painted so.
+            samples.append(next((view for view in views if not view.flip), views[0]).clone())
+            samples[-1].pred_instances = pooled
+        return samples
 
     @staticmethod
     def _unflip(view: DetDataSample) -> InstanceData:
