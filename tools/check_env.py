@@ -44,7 +44,7 @@ REINSTALL = "pip install --no-deps --require-hashes -r requirements.lock"
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report; ``fault`` is empty where nothing is wrong, and ``fix`` is what to do about it."""
+    """One line of the report; `fault` is empty where nothing is wrong, and `fix` is what to do about it."""
 
     name: str
     value: str
@@ -84,32 +84,22 @@ def check_python(version: tuple[int, int]) -> Finding:
 
 
 def check_families(installed: Mapping[str, str]) -> list[Finding]:
-    """Packages that come from a fork or from the original: exactly one must be there.
-
-    Args:
-        installed: normalized name -> version.
-    """
+    """Packages that come from a fork or from the original: exactly one of `installed` (name -> version) may do so."""
     findings = []
     for module, names in FAMILIES.items():
-        found = [name for name in names if name in installed]
-        value = ", ".join(f"{name} {installed[name]}" for name in found) or "missing"
+        found, fault, fix = [name for name in names if name in installed], "", ""
         if not found:
-            findings.append(Finding(module, value, f"nothing that brings {module} is installed", REINSTALL))
+            fault, fix = f"nothing that brings {module} is installed", REINSTALL
         elif len(found) > 1:
             fault = f"{' and '.join(found)} are installed beside each other and overwrite each other's {module}"
             fix = f"pip uninstall -y {' '.join(found)}; pip install --no-deps {names[0]}=={installed[found[0]]}"
-            findings.append(Finding(module, value, fault, fix))
-        else:
-            findings.append(Finding(module, value))
+        value = ", ".join(f"{name} {installed[name]}" for name in found) or "missing"
+        findings.append(Finding(module, value, fault, fix))
     return findings
 
 
 def check_requirements(installed: Mapping[str, str]) -> list[Finding]:
-    """The other packages, against the versions that `pyproject.toml` asks for.
-
-    Args:
-        installed: normalized name -> version.
-    """
+    """The other packages of `installed` (name -> version), against the versions that `pyproject.toml` asks for."""
     for name, fix in (("seg-vton", "pip install --no-deps --no-build-isolation -e ."), ("packaging", REINSTALL)):
         if name not in installed:
             return [Finding(name, "missing", f"{name} is not installed", fix)]
@@ -117,25 +107,18 @@ def check_requirements(installed: Mapping[str, str]) -> list[Finding]:
 
 
 def check_versions(installed: Mapping[str, str], requirements: Iterable[str]) -> list[Finding]:
-    """Compares versions with requirements, those of extras left out.
-
-    Args:
-        installed: normalized name -> version.
-        requirements: as in a package's metadata, ``torch>=2.4`` say.
-    """
+    """Compares versions by name with requirements of a package's metadata, those of extras left out."""
     from packaging.requirements import Requirement
 
     findings = []
     for requirement in map(Requirement, requirements):
-        name = _normalize(requirement.name)
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
             continue
-        in_family = any(name in names for names in FAMILIES.values())
+        name = _normalize(requirement.name)
         version = installed.get(name)
-        if version is None and in_family:
-            continue  # its place is taken by the original, or check_families has complained
         fits = version is not None and requirement.specifier.contains(version, prereleases=True)
-        if in_family and fits:
+        # Where one of a family is missing the original takes its place, or check_families has complained.
+        if any(name in names for names in FAMILIES.values()) and (version is None or fits):
             continue
         fault = "" if fits else f"{requirement} is needed, but {version or 'nothing'} is installed"
         findings.append(Finding(name, version or "missing", fault, "" if fits else f"pip install '{requirement}'"))
@@ -147,16 +130,7 @@ def _start(code: str) -> subprocess.Popen[str]:
 
 
 def check_run(name: str, process: subprocess.Popen[str], hint: str) -> tuple[Finding, str]:
-    """Waits for an interpreter that imports something; a crash there takes nothing with it here.
-
-    Args:
-        name: what to call it.
-        process: the interpreter, with pipes for its output.
-        hint: what may be behind a failure.
-
-    Returns:
-        The finding, and what the interpreter printed, empty if it failed.
-    """
+    """Waits for an interpreter that imports something: the finding, and what it printed, empty if it failed."""
     output, errors = process.communicate()
     if not process.returncode:
         return Finding(name, "works"), output
@@ -166,11 +140,7 @@ def check_run(name: str, process: subprocess.Popen[str], hint: str) -> tuple[Fin
 
 
 def describe(facts: Mapping[str, Any]) -> list[Finding]:
-    """Whose nms, roi_align and CARAFE run, and what there is to compute on.
-
-    Args:
-        facts: what `PACKAGE` prints.
-    """
+    """Whose nms, roi_align and CARAFE run, and what there is to compute on, by what `PACKAGE` prints."""
     operators = "mmcv has none compiled: torchvision's nms and roi_align and seg_vton.ops.carafe stand in"
     if facts["compiled"]:
         operators = "mmcv's compiled ones; seg_vton.ops.carafe on a CPU and in bfloat16"

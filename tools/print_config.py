@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
-from mmengine.config import DictAction
+import inspect
+from collections.abc import Iterator
+from typing import Any
 
-from seg_vton.analysis.configs import config_difference
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import ToolParser, exit_on_user_error
+
+# A config's other names (`train_pipeline`, `carafe_fpn`) are there for `_base_` to reuse: nothing reads them.
+_READ = {*inspect.signature(Runner).parameters, "custom_imports", "tta_model", "tta_pipeline"} - {"cfg", "work_dir"}
+
+
+def _leaves(value: Any, key: str) -> Iterator[tuple[str, str]]:
+    """Dotted key and `repr` of everything in `value` that is neither a dict nor a list of dicts."""
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from _leaves(inner, f"{key}.{name}" if key else name)
+    elif isinstance(value, list) and any(isinstance(inner, dict) for inner in value):
+        for index, inner in enumerate(value):
+            yield from _leaves(inner, f"{key}[{index}]")
+    else:
+        yield key, repr(value)
+
+
+def config_difference(*configs: Config) -> str:
+    """What a Runner reads in which two configs differ, one a line: `optim_wrapper.optimizer.lr: 0.009 -> 0.02`."""
+    left, right = (
+        dict(_leaves({name: value for name, value in config.to_dict().items() if name in _READ}, ""))
+        for config in configs
+    )
+    pairs = {key: (left.get(key, "(absent)"), right.get(key, "(absent)")) for key in (left | right)}
+    return "\n".join(f"{key}: {old} -> {new}" for key, (old, new) in pairs.items() if old != new)
 
 
 def main() -> None:

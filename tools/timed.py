@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 
 
-def parse_args() -> argparse.Namespace:
-    """Where to note, what to call the step, what to run."""
+def main() -> None:
+    """Runs and notes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, metavar="FILE", help="JSON lines; it grows by one")
     parser.add_argument("step", metavar="STEP", help="name of the step")
@@ -25,12 +25,6 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if not args.command:
         parser.error("no COMMAND to run")
-    return args
-
-
-def main() -> None:
-    """Runs and notes."""
-    args = parse_args()
     started, before, code = datetime.datetime.now(datetime.timezone.utc), time.monotonic(), None
     try:
         code = subprocess.run(args.command, check=False).returncode

@@ -11,8 +11,8 @@ from seg_vton.errors import ToolParser, exit_on_user_error
 from seg_vton.processes import leave_process_group
 
 
-def parse_args() -> argparse.Namespace:
-    """mmdet's flags."""
+def main() -> None:
+    """Applies the options and trains."""
     parser = ToolParser(description=__doc__)
     parser.add_argument("config", help="config file")
     parser.add_argument("--work-dir", help="folder for logs and checkpoints (default: work_dirs/CONFIG_NAME)")
@@ -28,12 +28,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config")
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Applies the options and trains."""
-    args = parse_args()
+    args = parser.parse_args()
     with exit_on_user_error():
         config = launch.load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
         if args.amp:

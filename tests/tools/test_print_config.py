@@ -1,10 +1,12 @@
+import runpy
 from pathlib import Path
 
 import seg_vton  # noqa: F401  before mmdet
-from seg_vton.analysis.configs import config_difference
 from seg_vton.engine.launch import load_config
 
-CONFIGS = Path(__file__).parents[2] / "configs" / "segmentation"
+ROOT = Path(__file__).parents[2]
+CONFIGS = ROOT / "configs" / "segmentation"
+config_difference = runpy.run_path(str(ROOT / "tools" / "print_config.py"))["config_difference"]
 
 
 def difference(ours, theirs):
