@@ -88,11 +88,7 @@ def write_json(path: str | Path, content: Any, overwrite: bool = False, indent: 
 
 
 def read_json(path: str | Path) -> Any:
-    """Reads a JSON file.
-
-    Raises:
-        UserError: the file is missing, not readable, not UTF-8 or not whole JSON; the message has the place.
-    """
+    """Reads a JSON file; `UserError` with the place where it is not readable, not UTF-8 or not whole JSON."""
     path = Path(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))

@@ -12,12 +12,11 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-PYTHONS = ((3, 10), (3, 14))
 # Import name -> distributions that bring it: the maintained fork and the originals. Two of them overwrite each other.
 FAMILIES = {
     "mmengine": ("onedl-mmengine", "mmengine", "mmengine-lite"),
@@ -54,20 +53,14 @@ class Finding:
 
 def check() -> list[Finding]:
     """Looks at the interpreter, the packages, what can be imported, the operators and the devices."""
-    installed = installed_distributions()
+    installed: dict[str, str] = {}
+    for distribution in metadata.distributions():
+        installed.setdefault(_normalize(distribution.metadata["Name"]), distribution.version)  # the path's first one
     findings = [check_python(sys.version_info[:2]), *check_families(installed), *check_requirements(installed)]
     runs = {code: _start(code) for code in (*IMPORTS, PACKAGE)}
     findings += [check_run(code, runs[code], hint)[0] for code, hint in IMPORTS.items()]
     package, output = check_run("import seg_vton", runs[PACKAGE], PACKAGE_HINT)
     return [*findings, package, *(describe(json.loads(output.splitlines()[-1])) if output else [])]
-
-
-def installed_distributions() -> dict[str, str]:
-    """Normalized name -> version, first one on the path."""
-    found: dict[str, str] = {}
-    for distribution in metadata.distributions():
-        found.setdefault(_normalize(distribution.metadata["Name"]), distribution.version)
-    return found
 
 
 def _normalize(name: str) -> str:
@@ -76,11 +69,10 @@ def _normalize(name: str) -> str:
 
 def check_python(version: tuple[int, int]) -> Finding:
     """The interpreter."""
-    value = platform.python_version()
-    if PYTHONS[0] <= version <= PYTHONS[1]:
-        return Finding("python", value)
+    if (3, 10) <= version <= (3, 14):
+        return Finding("python", platform.python_version())
     fault = f"Python {'.'.join(map(str, version))} is not one of 3.10 to 3.14"
-    return Finding("python", value, fault, "remove .venv, then: make setup PYTHON=python3.12")
+    return Finding("python", platform.python_version(), fault, "remove .venv, then: make setup PYTHON=python3.12")
 
 
 def check_families(installed: Mapping[str, str]) -> list[Finding]:
@@ -154,9 +146,8 @@ def describe(facts: Mapping[str, Any]) -> list[Finding]:
     ]
 
 
-def report(findings: Iterable[Finding]) -> str:
+def report(findings: Sequence[Finding]) -> str:
     """The findings as a table, then what is wrong with the fix for each."""
-    findings = list(findings)
     width = max(len(finding.name) for finding in findings) + 2
     lines = [f"{'!' if f.fault else ' '} {f.name:<{width}}{f.value}" for f in findings]
     wrong = [f for f in findings if f.fault]

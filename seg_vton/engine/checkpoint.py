@@ -73,7 +73,7 @@ def checkpoint_meta(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def trained_classes(content: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The class names that a checkpoint says it knows; None where it says nothing that is a list of names."""
+    """The class names that a checkpoint says it knows; None where it names none."""
     data = checkpoint_meta(content).get("dataset_meta")
     classes = data.get("classes") if isinstance(data, dict) else None
     named = isinstance(classes, list | tuple) and all(isinstance(name, str) for name in classes)
@@ -102,7 +102,7 @@ def check_fits(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path
     """Refuses a checkpoint that is not this model's; mmengine would load what fits and go on with the rest at random.
 
     Args:
-        model: the model, also one wrapped for several processes or for test-time augmentation.
+        model: also one wrapped for several processes or for test-time augmentation.
         checkpoint: what `load_checkpoint_file` returned: a state dict, or a dict with `state_dict`.
         path: where it came from, for the message.
 
@@ -161,8 +161,8 @@ def not_finite(state: Mapping[str, torch.Tensor]) -> list[str]:
     return [key for key, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
 
 
-def _first(keys: list[str], count: int = 3) -> str:
-    return ", ".join(keys[:count]) + (", ..." if len(keys) > count else "")
+def _first(keys: list[str]) -> str:
+    return ", ".join(keys[:3]) + (", ..." if len(keys) > 3 else "")
 
 
 def _shape(value: Any) -> str:
@@ -173,20 +173,6 @@ def _shape(value: Any) -> str:
     return "x".join(map(str, value.shape)) or "scalar"
 
 
-def _download(address: str, target: Path) -> None:
-    """Downloads unless the file is there; it gets its name only when it is whole and its name's hash is right."""
-    if target.exists():
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    found = torch.hub.HASH_REGEX.search(target.name)
-    try:
-        torch.hub.download_url_to_file(address, str(target), found.group(1) if found else None)
-    except (OSError, RuntimeError) as error:
-        raise UserError(
-            f"{address} could not be downloaded ({error}): try again, or get it elsewhere and put it at {target}"
-        ) from error
-
-
 # The names of the three loaders show in mmengine's log, less their first ten letters.
 def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
     """`load_checkpoint_file` under the name and signature that mmengine's log and callers expect."""
@@ -194,26 +180,26 @@ def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
 
 
 def load_from_http(filename: str, map_location: Any = None, model_dir: str | None = None, **_: Any) -> dict[str, Any]:
-    """Downloads once into torch's hub folder, the first process before the others, then reads as any local file.
-
-    Raises:
-        UserError: the download failed, or the file is refused.
-    """
+    """Downloads once into torch's hub folder, the first process before the others, then reads as any local file."""
     folder = Path(model_dir or Path(torch.hub.get_dir()) / "checkpoints")
     target = folder / Path(filename.split("?")[0]).name
-    if get_rank() == 0:
-        _download(filename, target)
-    barrier()
-    _download(filename, target)  # on machines that do not see the first one's disk
+    found = torch.hub.HASH_REGEX.search(target.name)
+    for rank in (0, get_rank()):  # again for machines that do not see the first one's disk
+        if get_rank() == rank and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:  # the file gets its name only when it is whole and its name's hash is right
+                torch.hub.download_url_to_file(filename, str(target), found.group(1) if found else None)
+            except (OSError, RuntimeError) as error:
+                raise UserError(
+                    f"{filename} could not be downloaded ({error}): try again, or get it elsewhere and put it at "
+                    f"{target}"
+                ) from error
+        barrier()
     return load_checkpoint_file(target, map_location)
 
 
 def load_from_openmmlab(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Reads `open-mmlab://NAME`: mmengine's list of names has an address or a file under `MMENGINE_HOME` for each.
-
-    Raises:
-        UserError: the name is unknown, the download failed, or the file is refused.
-    """
+    """Reads `open-mmlab://NAME`: mmengine's list of names has an address or a file under `MMENGINE_HOME` for each."""
     name = filename.split("://", 1)[1]
     name = mmengine_checkpoint.get_deprecated_model_names().get(name, name)
     addresses = mmengine_checkpoint.get_external_models()

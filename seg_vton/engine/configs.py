@@ -78,7 +78,7 @@ def load_config(
     All heads of a segmenter get the number of the data set's classes, see `set_classes`.
 
     Args:
-        path: the config file.
+        path: the file.
         options: `--cfg-options` as a flat dict with dotted keys, see `_check_option`.
         work_dir: output folder; None takes the config's, and without one `work_dirs/<config name>`.
         launcher: 'none', 'pytorch', 'slurm' or 'mpi'.
@@ -212,11 +212,10 @@ def _unknown(config: Config, key: str, above: str, part: str, known: Sequence[st
     for old, new in _OLD_KEYS.items():
         if key == old or key.startswith(f"{old}."):
             return f"--cfg-options {key} is a key of mmdet 2.x: it is called {new}{key[len(old) :]} now"
-    beside = get_close_matches(part, known, 1, 0.6)
     everywhere = list(_dotted(dict(config.items())))
     same = [other for other in everywhere if other.rpartition(".")[2] == part]
     prefix = f"{above}." if above else ""
-    beside = beside or (get_close_matches(part, known, 1, 0.0) if above and not same else [])
+    beside = get_close_matches(part, known, 1, 0.0 if above and not same else 0.6)
     nearest = f"{prefix}{beside[0]}" if beside else (same or get_close_matches(key, everywhere, 1, 0.0) or [""])[0]
     return f"--cfg-options {key}: {config.filename} has no {prefix}{part}; the nearest known key is {nearest}"
 

@@ -28,10 +28,8 @@ class ChannelsLastHook(Hook):
     """Keeps the model's 4-D weights in channels-last (NHWC) memory, which CPU and GPU convolutions prefer.
 
     Activations follow the weights, results are the same up to rounding, and a checkpoint can be loaded with or without
-    the hook. In a config: `custom_hooks = [dict(type='ChannelsLastHook')]`.
-
-    In several processes the weights must be converted before the model is wrapped: `engine.launch` then wraps it in
-    `ChannelsLastDistributedDataParallel`, and under any other wrapper this hook leaves them alone.
+    the hook. In several processes the weights must be converted before the model is wrapped: `engine.launch` then wraps
+    it in `ChannelsLastDistributedDataParallel`, and under any other wrapper this hook leaves them alone.
     """
 
     priority = "VERY_HIGH"
@@ -53,7 +51,7 @@ class ChannelsLastHook(Hook):
 class CPUFormsHook(Hook):
     """Puts forms that are faster on the CPU in the place of layers, see `use_cpu_forms`; does nothing on a GPU.
 
-    In a config: `custom_hooks = [dict(type='CPUFormsHook')]`. A checkpoint can be loaded with or without the hook.
+    A checkpoint can be loaded with or without the hook.
     """
 
     def before_run(self, runner: Runner) -> None:
@@ -73,11 +71,7 @@ class EpochSeedHook(Hook):
     """
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Seeds the main process and the samples that the epoch will load.
-
-        Raises:
-            UserError: the loader keeps its workers, which would go on with the random numbers of an earlier epoch.
-        """
+        """Seeds the main process and the samples that the epoch will load."""
         loader = runner.train_dataloader
         if loader.num_workers and loader.persistent_workers:
             raise UserError(

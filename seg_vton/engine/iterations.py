@@ -107,7 +107,17 @@ class SeededIterBasedTrainLoop(IterBasedTrainLoop):
         runner = self.runner
         runner.call_hook("before_train")
         runner.call_hook("before_train_epoch")  # the whole training is one epoch, as in mmengine's loop
-        self.dataloader_iterator = self._start_loader()
+        loader = self.dataloader
+        if not isinstance(loader.sampler, SeededInfiniteSampler) or loader.persistent_workers:
+            raise UserError(
+                "SeededIterBasedTrainLoop needs train_dataloader.sampler.type='SeededInfiniteSampler' and "
+                f"persistent_workers=False, found {type(loader.sampler).__name__} and {loader.persistent_workers}; one "
+                "iterator serves the whole training, so workers are kept anyway"
+            )
+        loader.sampler.skip(self.iter * loader.batch_size)
+        seeds = _WorkerSeeds(loader.collate_fn, runner.seed, get_rank(), self.iter)
+        loader.collate_fn, loader.worker_init_fn = seeds, seeds.start
+        self.dataloader_iterator = iter(loader)
         while self.iter < self.max_iters and not self.stop_training:
             runner.model.train()
             self._seed(_DATA)
@@ -122,20 +132,6 @@ class SeededIterBasedTrainLoop(IterBasedTrainLoop):
         runner.call_hook("after_train_epoch")
         runner.call_hook("after_train")
         return runner.model
-
-    def _start_loader(self) -> Iterator[Any]:
-        """The loader's iterator from the current iteration on."""
-        loader = self.dataloader
-        if not isinstance(loader.sampler, SeededInfiniteSampler) or loader.persistent_workers:
-            raise UserError(
-                "SeededIterBasedTrainLoop needs train_dataloader.sampler.type='SeededInfiniteSampler' and "
-                f"persistent_workers=False, found {type(loader.sampler).__name__} and {loader.persistent_workers}; one "
-                "iterator serves the whole training, so workers are kept anyway"
-            )
-        loader.sampler.skip(self.iter * loader.batch_size)
-        seeds = _WorkerSeeds(loader.collate_fn, self.runner.seed, get_rank(), self.iter)
-        loader.collate_fn, loader.worker_init_fn = seeds, seeds.start
-        return iter(loader)
 
     def _seed(self, purpose: int) -> None:
         set_random_seed(mixed_seed(self.runner.seed, purpose, get_rank(), self.iter))

@@ -32,11 +32,7 @@ _PLAIN = {
 
 
 def trained_checkpoint(config: Config) -> Path:
-    """The file with which a config's training ends, whether it is there or not.
-
-    Raises:
-        UserError: the config trains nothing.
-    """
+    """The file with which a config's training ends, there or not; `UserError` where it trains nothing."""
     training = config.get("train_cfg") or {}
     for name, key in (("iter", "max_iters"), ("epoch", "max_epochs")):
         if key in training:

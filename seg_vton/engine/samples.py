@@ -82,11 +82,7 @@ class SeededSamples(Dataset):
         return samples
 
     def __getitem__(self, index: int) -> Any:
-        """A sample.
-
-        Raises:
-            SampleError: its file is at fault.
-        """
+        """A sample; `SampleError` where its file is at fault."""
         worker = get_worker_info()
         note = self._notes[worker.id % _MAX_WORKERS if worker else 0]
         if worker and note[0] != os.getpid():
@@ -114,7 +110,7 @@ class SeededSamples(Dataset):
         return self.sample_name(found[0]) if found else None
 
     def _end_if_released(self, number: int, frame: FrameType | None) -> None:
-        """Handles SIGTERM in a worker. As with torch's handler the end is no failure, which the main process raises."""
+        """Handles SIGTERM in a worker; as with torch's handler the end is no failure, which the main process raises."""
         if self.released:
             os._exit(0)
 

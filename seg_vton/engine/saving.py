@@ -20,7 +20,7 @@ from mmengine.logging import print_log
 from mmengine.registry import HOOKS, LOOPS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
-from seg_vton.engine.checkpoint import load_checkpoint_file, not_finite
+from seg_vton.engine.checkpoint import checkpoint_meta, load_checkpoint_file, not_finite
 from seg_vton.engine.randomness import random_state, set_random_state
 from seg_vton.errors import DamagedFileError, UserError
 from seg_vton.files import write_text
@@ -138,9 +138,8 @@ class PreemptibleCheckpointHook(CheckpointHook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Hands the training loop what it needs to go on within an epoch."""
-        meta = checkpoint.get("meta")
-        if runner.cfg.get("resume") and isinstance(meta, dict):
-            runner.train_loop.interrupted = meta.get("interrupted")
+        if runner.cfg.get("resume"):
+            runner.train_loop.interrupted = checkpoint_meta(checkpoint).get("interrupted")
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
@@ -188,13 +187,8 @@ class PreemptibleCheckpointHook(CheckpointHook):
         if not_finite(runner.model.state_dict()):
             print_log("the weights hold NaN or infinity and are not saved", logger="current", level=logging.ERROR)
             return
-        outdated = None
-        if (
-            self.max_keep_ckpts > 0
-            and len(self.keep_ckpt_ids) == self.max_keep_ckpts
-            and self.keep_ckpt_ids[-1] != step
-        ):
-            outdated = self.keep_ckpt_ids.popleft()
+        full = 0 < self.max_keep_ckpts == len(self.keep_ckpt_ids)
+        outdated = self.keep_ckpt_ids.popleft() if full and self.keep_ckpt_ids[-1] != step else None
         super()._save_checkpoint_with_step(runner, step, meta)
         if outdated is not None and is_main_process():
             (Path(self.out_dir) / self.filename_tmpl.format(outdated)).unlink(missing_ok=True)

@@ -76,8 +76,7 @@ class InstanceAP(BaseMetric):
 
     Args:
         ann_file: COCO JSON with the ground truth.
-        dataset: the data set's name for tables, such as 'ccp'.
-        split: the split's name for tables, such as 'val'.
+        dataset, split: their names for tables, such as 'ccp' and 'val'.
         predictions_file: where to write the predictions as COCO results, or None.
         iou_types: what to judge by: of 'bbox', 'segm' and 'boundary'.
 
