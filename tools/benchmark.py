@@ -26,11 +26,11 @@ from rich.console import Console
 
 from seg_vton import machine
 from seg_vton.analysis.benchmark_table import benchmark_tables
-from seg_vton.analysis.benchmarks import BENCHMARKS, run
+from seg_vton.analysis.benchmarks import BENCHMARKS, ON_GPU, run
 from seg_vton.errors import ToolParser, UserError, exit_on_user_error
 from seg_vton.files import read_json, refuse_existing, write_json
 
-SUITES = {"cpu": tuple(BENCHMARKS), "gpu": ("ops", "detector", "tryon")}  # data and evaluation use no GPU
+SUITES = {"cpu": tuple(BENCHMARKS), "gpu": ON_GPU}
 
 
 def parse_args() -> argparse.Namespace:

@@ -9,9 +9,13 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.data import Dataset
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from seg_vton.labels import Unions
+from seg_vton.labels import Unions, get_space, load_palette_png
+from seg_vton.pictures.images import MASK_THRESHOLD
+from seg_vton.pose.keypoints import read_pose
+from seg_vton.tryon.datasets import TryOnDataset
 from seg_vton.tryon.models import GMM, TOM
 from seg_vton.tryon.models.perceptual import LAYER_WEIGHTS
 from seg_vton.tryon.models.tom import UNetBlock
@@ -156,3 +160,26 @@ def published_inputs(
         "parse_cloth": image * worn + (1 - worn),
         "parse_cloth_mask": worn[None],
     }
+
+
+class PublishedTryOn(Dataset):
+    """Pairs in the operations of CP-VTON's data loader; the files of our data set must have the size of its items."""
+
+    def __init__(self, dataset: TryOnDataset) -> None:
+        self.files, self.space = dataset.files, dataset.label_spaces["parse"]
+
+    def __len__(self) -> int:
+        """Number of pairs."""
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        """What GMM gets of a pair, as `TryOnDataset`'s `inputs` but for `parse`, which CP-VTON has not."""
+        files = self.files[index]
+        with Image.open(files["cloth"]) as cloth, Image.open(files["cloth_mask"]) as mask:
+            garment = _COLOR(cloth.convert("RGB"))
+            lies = (np.array(mask.convert("L")) >= MASK_THRESHOLD).astype(np.float32)
+        with Image.open(files["image"]) as photo:
+            person = photo.convert("RGB")
+        parse, joints = load_palette_png(files["parse"], self.space), read_pose(files["pose"])
+        inputs = published_inputs(person, parse, joints, get_space(self.space).unions)
+        return {**inputs, "cloth": garment, "cloth_mask": torch.from_numpy(lies)[None]}
