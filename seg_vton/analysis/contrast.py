@@ -20,18 +20,13 @@ def differences(first: pd.DataFrame, second: pd.DataFrame, name: str) -> list[fl
     """
     if first.empty or second.empty or name not in first or first[name].isna().any() or second[name].isna().any():
         return []
-    if are_paired(first, second):
-        return sorted(b - a for a, b in zip(first[name], second[name], strict=True))
-    return sorted(b - a for a in first[name] for b in second[name])
-
-
-def are_paired(first: pd.DataFrame, second: pd.DataFrame) -> bool:
-    """Whether the rows have the same seeds and, seed by seed, the same GMM before them."""
     before, after = (
         [(run["training"].get("seed"), (run.get("warper") or {}).get("checkpoint_sha256")) for run in rows["content"]]
         for rows in (first, second)
     )
-    return before == after and all(warper for _, warper in before)
+    if before == after and all(warper for _, warper in before):
+        return sorted(b - a for a, b in zip(first[name], second[name], strict=True))
+    return sorted(b - a for a in first[name] for b in second[name])
 
 
 def interval(first: pd.DataFrame, second: pd.DataFrame, name: str) -> tuple[float, float] | None:
@@ -88,6 +83,10 @@ def change_table(
     Raises:
         UserError: a config has not been run, or has several rows here.
     """
+
+    def signed(name: str, value: float) -> str:
+        return f"{'-' if value < 0 else '+'}{form(name)(abs(value))}"
+
     lines, shown = [], set()
     for change in changes:
         title, _, configs = change.rpartition("=")
@@ -95,21 +94,27 @@ def change_table(
         first, second = _row(runs, before), _row(runs, after)
         title = title or f"{before} to {after}"
         found = {name: differences(first, second, name) for name in names}
-        signed = {name: _signer(form(name)) for name in names}
         shown |= {name for name, each in found.items() if each}
         several = min(len(first), len(second)) > 1
+        cells = {}
+        for name, each in found.items():
+            if each:
+                cells[name] = signed(name, second[name].mean() - first[name].mean())
+                cells[name] += f" [{signed(name, each[0])}, {signed(name, each[-1])}]" * (len(each) > 1)
         agree = [name for name, each in found.items() if each and each[0] * each[-1] > 0]
         lines.append(
             {"change": title, "seeds": f"{len(first)} and {len(second)}"}
-            | {name: _range(first, second, name, found[name], signed[name]) for name in names}
+            | cells
             | {"seeds agree in": (", ".join(agree) or "none") if several and any(found.values()) else "-"}
         )
         intervals = {name: interval(first, second, name) for name in names if found[name]}
         if any(intervals.values()):
-            cells = {name: f"[{', '.join(map(signed[name], ends))}]" for name, ends in intervals.items() if ends}
+            cells = {
+                name: f"[{', '.join(signed(name, end) for end in ends)}]" for name, ends in intervals.items() if ends
+            }
             lines.append({"change": f"{title}: 95 % over the images", **cells})
         given = published_change(first["content"].iloc[0], second["content"].iloc[0])
-        if cells := {name: signed[name](value) for name, value in given.items() if name in names}:
+        if cells := {name: signed(name, value) for name, value in given.items() if name in names}:
             lines.append({"change": f"{title}: the paper's own", **cells})
     columns = ["change", "seeds", *(name for name in names if name in shown), "seeds agree in"]
     return pd.DataFrame(lines, columns=columns).fillna("-")
@@ -124,16 +129,3 @@ def _row(runs: pd.DataFrame, config: str) -> pd.DataFrame:
             f"{config} has several rows here: other data, training lengths or options; choose one by --where or files"
         )
     return rows
-
-
-def _signer(write: Callable[[float], str]) -> Callable[[float], str]:
-    return lambda value: f"{'-' if value < 0 else '+'}{write(abs(value))}"
-
-
-def _range(
-    first: pd.DataFrame, second: pd.DataFrame, name: str, found: list[float], signed: Callable[[float], str]
-) -> str:
-    if not found:
-        return "-"
-    text = signed(second[name].mean() - first[name].mean())
-    return text if len(found) == 1 else f"{text} [{signed(found[0])}, {signed(found[-1])}]"

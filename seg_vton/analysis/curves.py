@@ -51,14 +51,7 @@ def read_curves(work_dir: str | Path) -> pd.DataFrame:
 
 
 def smooth(values: np.ndarray) -> np.ndarray:
-    """Gaussian average over neighbors to both sides: unlike a running average it does not lag behind a falling loss.
-
-    Args:
-        values: `(N,)`, evenly spaced.
-
-    Returns:
-        float64 `(N,)`; the Gaussian's sigma is a fiftieth of the run, and one entry at least.
-    """
+    """Gaussian average of `(N,)` with a sigma of N / 50, at least one: unlike a running one it lags behind no loss."""
     return gaussian_filter1d(values.astype(np.float64), sigma=max(1.0, len(values) / 50), mode="nearest")
 
 

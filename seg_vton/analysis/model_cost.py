@@ -13,7 +13,6 @@ from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.config import Config
 from mmengine.structures import InstanceData
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from seg_vton import machine
@@ -78,58 +77,35 @@ def model_cost(config: Config, photo: tuple[int, int]) -> dict[str, Any]:
     config.model.backbone.init_cfg = None
     model = MODELS.build(config.model).eval()
     width, height = input_size(config, photo)
+    sums: list[int] = []
+    for module in model.modules():
+        if isinstance(module, CARAFEPack):
+            module.register_forward_hook(lambda pack, _, output: sums.append(2 * pack.up_kernel**2 * output.numel()))
+    boxes = torch.tensor([[0.0, 0.0, width / 2, height / 2]]).expand(config.model.test_cfg.rpn.max_per_img, 4)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        features = model.extract_feat(torch.zeros(1, 3, height, width))
+        model.rpn_head(features)
+        model.roi_head(features, [InstanceData(bboxes=boxes)])
+    counted = counter.get_flop_counts()["Global"]
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "gigaflop": _flop(model, config.model.test_cfg.rpn.max_per_img, width, height) / 1e9,
+        "gigaflop": (sum(counted.get(layer, 0) for layer in _LAYERS) + sum(sums)) / 1e9,
         "image": [width, height],
         "row": {key: facts[key] for key in ROW_FACTS},
     }
 
 
-@torch.no_grad()
-def _flop(model: nn.Module, proposals: int, width: int, height: int) -> int:
-    sums: list[int] = []
-    hooks = [
-        module.register_forward_hook(lambda module, _, output: sums.append(2 * module.up_kernel**2 * output.numel()))
-        for module in model.modules()
-        if isinstance(module, CARAFEPack)
-    ]
-    boxes = torch.tensor([[0.0, 0.0, width / 2, height / 2]]).expand(proposals, 4)
-    with FlopCounterMode(display=False) as counter:
-        features = model.extract_feat(torch.zeros(1, 3, height, width))
-        model.rpn_head(features)
-        model.roi_head(features, [InstanceData(bboxes=boxes)])
-    for hook in hooks:
-        hook.remove()
-    counted = counter.get_flop_counts()["Global"]
-    return sum(counted.get(layer, 0) for layer in _LAYERS) + sum(sums)
-
-
 def write_costs(
     configs: Iterable[str | Path], photo: tuple[int, int], out: str | Path, overwrite: bool = False
 ) -> dict[str, Any]:
-    """Writes the costs of configs as JSON.
-
-    Args:
-        configs: config files of two-stage detectors.
-        photo: width and height of the photograph in pixels.
-        out: the file; the ablation table looks for `FILE_NAME`.
-        overwrite: whether `out` may be replaced.
-
-    Returns:
-        What was written: `photo`, the command and date, and `rows`, `model_cost` by the configs' names.
+    """Writes `model_cost` of each config as JSON and returns it: `rows` by the configs' names, `photo`, command, date.
 
     Raises:
-        UserError: `out` exists, or see `model_cost`.
+        UserError: `out` exists and `overwrite` is off, or see `model_cost`.
     """
     refuse_existing(Path(out), overwrite)
     rows = {Path(path).stem: model_cost(launch.load_config(path), photo) for path in configs}
-    content = {
-        "schema": SCHEMA,
-        "command": machine.command_line(),
-        "date": datetime.date.today().isoformat(),
-        "photo": list(photo),
-        "rows": rows,
-    }
+    facts = {"command": machine.command_line(), "date": datetime.date.today().isoformat(), "photo": list(photo)}
+    content = {"schema": SCHEMA, **facts, "rows": rows}
     write_json(out, content, overwrite=overwrite, indent=1)
     return content

@@ -218,23 +218,20 @@ def draw_panels(
         else read_predictions(source.predictions, photographs, ids, score_thr)
         for source in sources
     ]
-    rows = []
+    rows, pictures = [], {}
     for image_id in track(ids, "panels"):
         photo, truth = photographs.load(image_id)
         columns = [[], truth, *(instances[image_id] for instances in predicted)]
         panels = [draw_instances(photo, instances, height) for instances in columns]
-        for title, panel in zip(titles, panels, strict=True):
-            _save(paths[image_id, title], panel, overwrite)
+        pictures |= {paths[image_id, title]: panel for title, panel in zip(titles, panels, strict=True)}
         rows.append((f"{photographs.path_of[image_id].name}, id {image_id}", panels))
-    _save(out / SHEET, sheet(titles, rows, f"predictions with a score of {score_thr:g} or more"), overwrite)
+    pictures[out / SHEET] = sheet(titles, rows, f"predictions with a score of {score_thr:g} or more")
+    for path, picture in pictures.items():
+        with atomic_path(path, overwrite) as temporary:
+            Image.fromarray(picture).save(temporary)
     return out / SHEET
 
 
 def _slug(text: str) -> str:
     """A name that is a file name everywhere."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "unnamed"
-
-
-def _save(path: Path, panel: np.ndarray, overwrite: bool) -> None:
-    with atomic_path(path, overwrite) as temporary:
-        Image.fromarray(panel).save(temporary)

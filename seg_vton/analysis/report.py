@@ -152,8 +152,7 @@ def _add_numbers(section: Section, folder: Path, task: str, metrics: list[str]) 
 
 def _add_curves(section: Section, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        file = Path(scratch) / "curves.png"
-        draw_curves([folder], file)
+        draw_curves([folder], file := Path(scratch) / "curves.png")
         section.picture(_open(file), "Losses during training, as logged (pale) and smoothed.", 1100)
 
 
@@ -174,7 +173,7 @@ def _open(path: Path) -> Image.Image:
 
 
 def _cell(path: Path) -> np.ndarray:
-    """A picture in the size of the grids' cells, on white where its shape is another."""
+    """A picture of `_CELL`, padded with white."""
     return np.asarray(ImageOps.pad(_open(path), _CELL, color="white"))
 
 
@@ -253,12 +252,10 @@ def read_timings(path: Path) -> dict[str, list[float]]:
 
 
 def _add_timings(section: Section, path: Path) -> None:
-    steps = read_timings(path)
-    rows = [(step, str(len(seconds)), sum(seconds)) for step, seconds in steps.items()]
+    rows = [(step, str(len(seconds)), sum(seconds)) for step, seconds in read_timings(path).items()]
     rows.append(("all", "", sum(seconds for *_, seconds in rows)))
-    frame = pd.DataFrame(rows, columns=["step", "runs", "time"])
-    frame["time"] = [f"{round(seconds) // 60}:{round(seconds) % 60:02d}" for seconds in frame["time"]]
-    section.table("Time of every step, minutes:seconds", frame)
+    rows = [(*first, f"{round(seconds) // 60}:{round(seconds) % 60:02d}") for *first, seconds in rows]
+    section.table("Time of every step, minutes:seconds", pd.DataFrame(rows, columns=["step", "runs", "time"]))
 
 
 def _add_sources(section: Section, work_dir: Path) -> None:

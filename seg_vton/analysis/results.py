@@ -97,8 +97,7 @@ def _read_costs(paths: Iterable[Path]) -> dict[str, Content]:
     """What `tools/analysis/model_cost.py` wrote, by the configs' names."""
     costs = {}
     for path in paths:
-        named = [path] if path.name == model_cost.FILE_NAME else path.rglob(model_cost.FILE_NAME)
-        for file in sorted(named):
+        for file in [path] if path.name == model_cost.FILE_NAME else sorted(path.rglob(model_cost.FILE_NAME)):
             content = read_json(file)
             if not isinstance(content, dict) or content.get("schema") != model_cost.SCHEMA or "rows" not in content:
                 raise UserError(f"{file} is not what tools/analysis/model_cost.py writes: make it again")

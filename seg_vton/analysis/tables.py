@@ -110,7 +110,11 @@ def _of(run: Content, unit: str, planned: int | None) -> str:
 def _last_columns(runs: pd.DataFrame) -> dict[str, str]:
     """Data, training and test of a row, after its numbers."""
     run = runs["content"].iloc[0]
-    facts, columns = run["row"], {"paper": _paper_cell(run)}
+    facts, numbers = run["row"], published(run)
+    columns = {"paper": _listed(numbers)}
+    if numbers and not is_comparable(run):
+        where = "VITON" if run["task"] == "tryon" else "DeepFashion"
+        columns["paper"] += f" on {where}: other images, not comparable"
     data = f"{run['dataset']} {run['split'].removesuffix('-label-map')}, {run['images']} images"
     if run["task"] == "tryon":
         head = facts["aux_head"] or {}
@@ -125,18 +129,13 @@ def _last_columns(runs: pd.DataFrame) -> dict[str, str]:
     elif run["task"] == "segmentation":
         columns["trained in"] = facts["precision"]
         data += ", resized to fit {}x{}".format(*facts["image_scale"]) if facts["image_scale"] else ""
+    seeds = ", ".join("unknown" if pd.isna(seed) else str(seed) for seed in runs["seed"])
     return columns | {
         "data": data,
-        "seeds": seeds(runs),
+        "seeds": seeds if len(runs) == 1 else f"{seeds} (n = {len(runs)})",
         "tested on": ", ".join(dict.fromkeys(map(machine, runs["content"]))),
         "date": ", ".join(dict.fromkeys(run["date"] for run in runs["content"])),
     }
-
-
-def seeds(runs: pd.DataFrame) -> str:
-    """The trainings' seeds and, of several, their number."""
-    names = ", ".join("unknown" if pd.isna(seed) else str(seed) for seed in runs["seed"])
-    return names if len(runs) == 1 else f"{names} (n = {len(runs)})"
 
 
 def machine(run: Content) -> str:
@@ -144,15 +143,6 @@ def machine(run: Content) -> str:
     found = run["machine"]
     cores = "1 core" if found["cores"] == 1 else f"{found['cores']} cores"
     return found["gpu"] or f"{cores}, {found['cpu'].replace('(R)', '').replace('(TM)', '')}"
-
-
-def _paper_cell(run: Content) -> str:
-    """The paper's numbers; where ours are of other images, the cell itself says so."""
-    numbers = published(run)
-    text = _listed(numbers)
-    if not numbers or is_comparable(run):
-        return text
-    return f"{text} on {'VITON' if run['task'] == 'tryon' else 'DeepFashion'}: other images, not comparable"
 
 
 def _listed(numbers: dict[str, float | None]) -> str:
@@ -289,18 +279,15 @@ def result_tables(runs: pd.DataFrame, all_rows: bool = False, per_class: bool = 
 
 def fault_table(records: pd.DataFrame) -> str:
     """What the fault suite promises, how it is tried, how often and how often in vain."""
-    figures = [
-        ", ".join(
-            f"{name.replace('_', ' ')} {' '.join(map(str, x)) if isinstance(x, list) else x}"
-            for name, x in each.items()
-        )
-        for each in records["figures"]
-    ]
-    frame = records[["name", "promise", "how"]].assign(
-        trials=records["tried"].map("{:,}".format), lost=records["lost"].map("{:,}".format), figures=figures
-    )
-    frame = frame.assign(form=records["form"], date=records["date"])
-    return markdown(frame.replace("", "-"))
+
+    def figures(each: Content) -> str:
+        texts = {name: " ".join(map(str, x)) if isinstance(x, list) else x for name, x in each.items()}
+        return ", ".join(f"{name.replace('_', ' ')} {text}" for name, text in texts.items())
+
+    frame = records.rename(columns={"tried": "trials"})
+    frame[["trials", "lost"]] = frame[["trials", "lost"]].map("{:,}".format)
+    frame["figures"] = frame["figures"].map(figures)
+    return markdown(frame[["name", "promise", "how", "trials", "lost", "figures", "form", "date"]].replace("", "-"))
 
 
 # ---- the command line, which is also what stands in a document's markers
@@ -342,17 +329,15 @@ def render(args: argparse.Namespace, root: Path = Path()) -> str:
     runs = _select(read_runs(paths), args.where)
     groups = [rows for _, rows in runs.groupby(["task", "stage"], sort=False, dropna=False)]
     if args.changes:
-        names = args.metrics or list(dict.fromkeys(n for r in groups for n in CHANGES[_kind(r)]))
+        names = args.metrics or list(
+            dict.fromkeys(n for r in groups for n in CHANGES[r["stage"].iloc[0] or r["task"].iloc[0]])
+        )
         return markdown(change_table(runs, args.changes, names, form))
     if args.metrics:
         if unknown := set(args.metrics) - set(runs):
             raise UserError(f"no run has {', '.join(sorted(unknown))}")
         return "\n\n".join(markdown(row_table(rows, args.all_rows, args.metrics)) for rows in groups)
     return result_tables(runs, args.all_rows, args.per_class)
-
-
-def _kind(rows: pd.DataFrame) -> str:
-    return rows["stage"].iloc[0] or rows["task"].iloc[0]
 
 
 def _select(frame: pd.DataFrame, where: Iterable[str]) -> pd.DataFrame:

@@ -35,15 +35,17 @@ def turns(names: Iterable[Name], number: int) -> list[Name]:
 def interleave(jobs: Mapping[Name, Job], rounds: int, warmup: int = 1, calls: int = 1) -> dict[Name, list[float]]:
     """Runs all jobs in turn, round after round, so that a machine that slows down slows all of them.
 
+    `torch.utils.benchmark` would call a job at least three times for each measurement, which is minutes where a step
+    takes ten seconds.
+
     Args:
-        jobs: name -> what to time. `turns` says in which order.
+        jobs: what to time; `turns` says in which order.
         rounds: counted rounds.
-        warmup: rounds before, not counted; 0 where all jobs have run already. (`torch.utils.benchmark` calls a job at
-            least three times for each measurement, which is minutes where a step takes ten seconds.)
+        warmup: rounds before, not counted; 0 where all jobs have run already.
         calls: how often a job runs in its turn; more than once where once takes too little time to be measured well.
 
     Returns:
-        name -> seconds of a call in each counted round.
+        Seconds of a call in each counted round, by the jobs' names.
     """
     seconds: dict[Name, list[float]] = {name: [] for name in jobs}
     for number in track(range(-warmup, rounds), "timing"):
@@ -71,12 +73,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def compared(own: Sequence[float], baseline: Sequence[float]) -> dict[str, Any]:
-    """What a report has of a form's time: `seconds` of each round, their spread, and that of the rounds' ratios.
-
-    Args:
-        own: its seconds in each round.
-        baseline: those of the form it is compared with; `speedup` has how many times faster than it.
-    """
+    """A form's `seconds` of each round, their spread, and in `speedup` that of how many times faster than baseline."""
     ratios = [theirs / ours for theirs, ours in zip(baseline, own, strict=True)]
     return {"seconds": list(own), **spread(own), "speedup": spread(ratios)}
 
@@ -87,13 +84,9 @@ def accelerator() -> torch.device:
 
 
 def matmul_peak(size: int = 2048, rounds: int = 8) -> float:
-    """The best float32 matrix product of this machine now, in GFLOP/s (a multiply-add counts as two).
+    """The fastest float32 matrix product of `rounds` on this machine, in GFLOP/s (a multiply-add counts as two).
 
-    Where there is a GPU it is the GPU's, with TF32 where cuDNN's convolutions may use it.
-
-    Args:
-        size: rows and columns on a CPU; on a GPU four times as many, which fill it.
-        rounds: products, of which the fastest counts.
+    `size` is the rows and columns on a CPU. On a GPU it is four times as many, with TF32 where convolutions may use it.
     """
     device = accelerator()
     size = size if device.type == "cpu" else 4 * size
