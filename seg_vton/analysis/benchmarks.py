@@ -493,8 +493,7 @@ def evaluation(rounds: int, quick: bool) -> Report:
     difference = largest_difference([numbers for each in found.values() for numbers, *_ in each])
     rows = compared_rows({key: [seconds for _, seconds, _ in each] for key, each in found.items()})
     rows = [row | {"peak_bytes": max(grown for *_, grown in found[task, row["form"]])} for row in rows]
-    facts = {"images": images, "instances": instances, "numbers": first, "largest_difference": difference}
-    return {"rows": rows, **facts}
+    return {"rows": rows, "images": images, "instances": instances, "numbers": first, "largest_difference": difference}
 
 
 def _evaluate(form: str, few: tuple[str, Predictions], case: tuple[str, Predictions]) -> tuple[Numbers, float, int]:
@@ -564,21 +563,16 @@ def make_case(images: int, instances: int, seed: int = 0) -> tuple[dict[str, Any
     for image in range(1, images + 1):
         sides, labels = rng.integers(6, 141, (instances, 2)), rng.integers(0, classes, instances)
         corners = rng.integers(0, frame - sides)
-        for corner, side, label, mask in zip(
-            corners, sides, labels, draw_masks(np.hstack([corners, corners + sides]).astype(float)), strict=True
-        ):
-            annotations.append({
-                **{"id": len(annotations) + 1, "image_id": image, "category_id": int(label) + 1, "iscrowd": 0},
-                "bbox": [*map(float, corner), *map(float, side)],
-                "area": int(coco_mask.area(mask)),
-                "segmentation": {"size": mask["size"], "counts": mask["counts"].decode()},
-            })  # fmt: skip
-        moved = np.hstack([corners, corners + sides]) + 0.06 * rng.normal(size=(instances, 4)) * np.tile(sides, 2)
-        moved = moved.clip(0, np.tile(frame, 2))
+        boxes = np.hstack([corners, corners + sides]).astype(float)
+        for corner, side, label, mask in zip(corners, sides, labels, draw_masks(boxes), strict=True):
+            place = {"bbox": [*map(float, corner), *map(float, side)], "area": int(coco_mask.area(mask))}
+            place["segmentation"] = mask | {"counts": mask["counts"].decode()}
+            ids = {"id": len(annotations) + 1, "image_id": image, "category_id": int(label) + 1, "iscrowd": 0}
+            annotations.append(ids | place)
+        moved = (boxes + 0.06 * rng.normal(size=boxes.shape) * np.tile(sides, 2)).clip(0, np.tile(frame, 2))
         guesses = np.where(rng.random(instances) < 0.2, rng.integers(0, classes, instances), labels)
-        scores = rng.beta(4, 2, instances)
-        predictions.append({"img_id": image, "bboxes": moved, "labels": guesses, "scores": scores,
-                            "masks": draw_masks(moved)})  # fmt: skip
+        found = {"bboxes": moved, "labels": guesses, "scores": rng.beta(4, 2, instances), "masks": draw_masks(moved)}
+        predictions.append({"img_id": image, **found})
     sizes = {"height": FRAME[0], "width": FRAME[1]}
     content = {
         "images": [{"id": i, "file_name": f"{i}.jpg", **sizes} for i in range(1, images + 1)],

@@ -28,13 +28,7 @@ SHEET = "panels.png"
 
 @dataclass(frozen=True)
 class Source:
-    """Where the masks of a column come from.
-
-    Attributes:
-        name: the column's title.
-        predictions: COCO results that `tools/test.py --out` wrote, or None.
-        model: config and checkpoint where there are no predictions.
-    """
+    """A column's title and its masks: of COCO results by `tools/test.py --out`, or of a config and a checkpoint."""
 
     name: str
     predictions: Path | None = None
