@@ -156,9 +156,13 @@ def _check_option(config: Config, key: str, value: Any, options: Mapping[str, An
             if not part.isdecimal() or int(part) >= len(node):
                 raise UserError(f"--cfg-options {key}: {above} of {config.filename} is a list of {len(node)} entries")
             node, open_below = node[int(part)], False
-        elif not isinstance(node, Mapping):
-            raise UserError(f"--cfg-options {key}: {above} of {config.filename} is {node!r} and has no keys")
-        elif part in node:
+            continue
+        if node is None and f"{above}._delete_" in options:
+            node = {}  # what `_delete_` replaces, mmengine's way to put a dict where there is none
+        if not isinstance(node, Mapping):
+            hint = f"; {above}._delete_=True {above}.type=TYPE puts a dict there" if node is None else ""
+            raise UserError(f"--cfg-options {key}: {above} of {config.filename} is {node!r} and has no keys{hint}")
+        if part in node:
             # A dict without a type in one with a type is one of its constructor's arguments.
             node, open_below = node[part], depth > 0 and ("type" in node or open_below)
         else:
