@@ -16,7 +16,6 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 
-import seg_vton  # noqa: F401  # operators before mmdet's models, and everything the configs name
 from seg_vton.engine.checkpoint import load_checkpoint_file, load_weights, trained_classes
 from seg_vton.engine.launch import load_config
 from seg_vton.engine.results import config_hash
