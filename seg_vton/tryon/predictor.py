@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,12 +16,14 @@ from mmengine.dataset import Compose
 from torch import Tensor, nn
 
 from seg_vton.engine.checkpoint import load_checkpoint_file, load_weights
+from seg_vton.engine.configs import built_by
 from seg_vton.engine.launch import load_config
 from seg_vton.engine.results import config_hash
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
 from seg_vton.labels import DEEPFASHION15
 from seg_vton.ops.cpu_forms import use_cpu_forms
+from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.pictures.images import resized
 from seg_vton.pictures.photos import limited
 from seg_vton.registry import build_model
@@ -31,9 +33,7 @@ from seg_vton.tryon.inference.composition import Composition, compose, place
 from seg_vton.tryon.inference.garment import Garment, prepare_garment
 from seg_vton.tryon.inference.panel import draw_panel
 from seg_vton.tryon.inference.person import Person, prepare_person
-
-if TYPE_CHECKING:
-    from seg_vton.parsing.predictor import ClothingParser
+from seg_vton.tryon.models import GMM, TOM
 
 GARMENT_SIDE = 4096
 """Pixels of the longer side from which a garment's photo is made smaller: a bound on memory."""
@@ -96,8 +96,8 @@ class TryOn:
         whole_window: bool = False,
     ) -> None:
         self.parser, self.device, self.whole_window = parser, torch.device(device or parser.device), whole_window
-        self._gmm, gmm_config, gmm_stamp = _load("GMM", *gmm)
-        self._tom, tom_config, tom_stamp = _load("TOM", *tom)
+        self._gmm, gmm_config, gmm_stamp = _load(GMM, *gmm)
+        self._tom, tom_config, tom_stamp = _load(TOM, *tom)
         self.image_size: tuple[int, int] = self._gmm.image_size
         _check_sizes(self.image_size, gmm_config, tom_config)
         self._aspect = self.image_size[1] / self.image_size[0]
@@ -217,16 +217,19 @@ def _enlarged(label_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return result
 
 
-def _load(kind: str, config: str | Path | Config, checkpoint: str | Path) -> tuple[nn.Module, Config, dict[str, Any]]:
-    """A trained stage without what only training needs, its config, and what it is."""
+def _load(
+    kind: type[nn.Module], config: str | Path | Config, checkpoint: str | Path
+) -> tuple[nn.Module, Config, dict[str, Any]]:
+    """A trained stage without what only training needs, its config, and what it is; `kind` or a class derived of it."""
     config = config if isinstance(config, Config) else load_config(config)
     model = config.get("model") or {}
-    if model.get("type") != kind:
+    if not any(isinstance(found, type) and issubclass(found, kind) for found in built_by(model.get("type"))):
+        name = kind.__name__
         raise UserError(
-            f"config {config.filename} is of {model.get('type')}: --{kind.lower()} needs a config of {kind}"
+            f"config {config.filename} is of {model.get('type')}: --{name.lower()} needs a config of {name}"
         )
     settings = model.to_dict()
-    if kind == "TOM":
+    if kind is TOM:
         settings["warper"] = None
         settings["loss_perceptual"] = None  # it has a large network
     network, content = build_model(settings), load_checkpoint_file(checkpoint, "cpu")

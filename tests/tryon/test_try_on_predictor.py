@@ -15,8 +15,10 @@ from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15
 from seg_vton.pictures.photos import read_photo
 from seg_vton.pose.keypoints import read_people
+from seg_vton.registry import MODELS
 from seg_vton.tryon.datasets.dataset import build_pipeline
 from seg_vton.tryon.inference.person import prepare_person
+from seg_vton.tryon.models import GMM
 from seg_vton.tryon.predictor import TryOn
 
 
@@ -221,6 +223,18 @@ def test_a_large_photo_is_parsed_small_and_kept_whole(predictor, doll_photos):
     box = person.box
     assert box.top < 300 * 8000 / 2048 < 420 * 8000 / 2048 < box.top + box.height
     assert np.array_equal(result.image[: box.top], photo[: box.top])
+
+
+def test_a_class_derived_of_gmm_is_a_gmm(predictor, oracle, stages, doll_photos):
+    @MODELS.register_module(force=True)
+    class OwnGMM(GMM):
+        """A researcher's own."""
+
+    config = load_config(stages["gmm"][0], {"model.type": "OwnGMM"})
+    own = TryOn(oracle, (config, stages["gmm"][1]), stages["tom"])
+    photo = photo_of(doll_photos)
+    pair = predictor.person(photo), predictor.garment(photo)
+    assert np.array_equal(own(*pair).image, predictor(*pair).image)
 
 
 # ---- what it refuses
