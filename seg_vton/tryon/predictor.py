@@ -21,7 +21,7 @@ from seg_vton.engine.launch import load_config
 from seg_vton.engine.results import config_hash
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
-from seg_vton.labels import DEEPFASHION15
+from seg_vton.labels import DEEPFASHION15, conversion_table
 from seg_vton.ops.cpu_forms import use_cpu_forms
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.pictures.images import resized
@@ -84,7 +84,8 @@ class TryOn:
 
     Raises:
         UserError: a file is missing, broken or refused, a config is of another model or has no pipeline, a checkpoint
-            does not fit, or the two stages are of different sizes.
+            does not fit, the two stages are of different sizes, or the segmenter's classes cannot become
+            `deepfashion15`.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class TryOn:
         whole_window: bool = False,
     ) -> None:
         self.parser, self.device, self.whole_window = parser, torch.device(device or parser.device), whole_window
+        conversion_table(parser.space.name, DEEPFASHION15.name)  # refuses a segmenter of other classes before any photo
         self._gmm, gmm_config, gmm_stamp = _load(GMM, *gmm)
         self._tom, tom_config, tom_stamp = _load(TOM, *tom)
         self.image_size: tuple[int, int] = self._gmm.image_size

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from seg_vton.engine.launch import load_config
-from seg_vton.labels import load_palette_png
+from seg_vton.labels import DEEPFASHION15, load_palette_png
 from seg_vton.parsing.instances import Parsing
 from seg_vton.pictures.photos import read_photo
 from seg_vton.registry import build_model
@@ -26,6 +26,7 @@ class Oracle:
 
     device = torch.device("cpu")
     stamp = {"checkpoint": "truth"}
+    space = DEEPFASHION15
 
     def __init__(self):
         self.maps = {}

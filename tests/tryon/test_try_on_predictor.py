@@ -13,6 +13,7 @@ from tryon_pipelines import changed as changed_steps
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15
+from seg_vton.parsing.instances import space_of
 from seg_vton.pictures.photos import read_photo
 from seg_vton.pose.keypoints import read_people
 from seg_vton.registry import MODELS
@@ -242,6 +243,10 @@ def test_a_class_derived_of_gmm_is_a_gmm(predictor, oracle, stages, doll_photos)
 
 def test_checkpoints_and_configs_of_other_models_are_refused(oracle, stages, tmp_path):
     gmm, tom = stages["gmm"], stages["tom"]
+    other = copy(oracle)
+    other.space = space_of(["hat", "scarf"])
+    with pytest.raises(UserError, match=r"own\(hat, scarf\) cannot become deepfashion15"):
+        TryOn(other, gmm, tom)
     with pytest.raises(UserError, match=r"tom_tiny\.py is of TOM: --gmm needs a config of GMM"):
         TryOn(oracle, tom, tom)
     with pytest.raises(UserError, match=r"gmm\.pth does not fit the model of the config"):
