@@ -1,6 +1,6 @@
 # Changes: gmm_aux-seg on the demo's dolls and the parsing maps of the demo's segmenter, 2000 iterations.
 # Why: the warp of `make demo`, which goes the whole way from drawn dolls to try-on in minutes.
-# Costs: 2000 iterations of 4 dolls, about 3 minutes on two cores with bfloat16 (`make demo` says how).
+# Costs: 2000 iterations of 4 dolls, about 3 minutes on two cores with bfloat16; `make demo` trains 500 of them.
 _base_ = [
     "../_base_/models/gmm_aux-seg.py",
     "../_base_/datasets/demo-parse_paper-doll.py",

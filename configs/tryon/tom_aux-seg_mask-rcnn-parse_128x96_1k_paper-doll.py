@@ -1,6 +1,6 @@
 # Changes: tom_aux-seg on the demo's dolls and the parsing maps of the demo's segmenter, 1000 iterations.
 # Why: the try-on of `make demo`, warped by the GMM that it has trained before.
-# Costs: 1000 iterations of 4 dolls, about 3 minutes on two cores with bfloat16 (`make demo` says how).
+# Costs: 1000 iterations of 4 dolls, about 3 minutes on two cores with bfloat16; `make demo` trains 300 of them.
 _base_ = [
     "../_base_/models/tom_aux-seg.py",
     "../_base_/datasets/demo-parse_paper-doll.py",
