@@ -1,7 +1,5 @@
 """COCO annotation files: the one reader and judge of them, whoever wrote them."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """The one exception for faults in what a user gave, and how the tools show it."""
 
-from __future__ import annotations
-
 import argparse
 import errno
 import logging

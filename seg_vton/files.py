@@ -1,7 +1,5 @@
 """Writing files so that nothing a user has is lost: temporary name first, then renamed."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

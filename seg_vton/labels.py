@@ -9,8 +9,6 @@ Each space names three unions of labels, which CP-VTON's person representation i
 `head` is kept from the photo, `upper` is the garment that try-on replaces, `body` is the silhouette.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The class of machine, the state of the code and the command that a number was measured with."""
 
-from __future__ import annotations
-
 import os
 import platform
 import shlex

@@ -1,7 +1,5 @@
 """The end of work that several processes share."""
 
-from __future__ import annotations
-
 import gc
 
 import torch.distributed

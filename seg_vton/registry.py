@@ -4,8 +4,6 @@ A config says `default_scope = "seg_vton"`: a name is looked up here first, then
 (hooks of `seg_vton.engine`, say) is registered at mmengine's root, where either half finds it.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from mmengine import registry as root

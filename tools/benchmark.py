@@ -10,8 +10,6 @@
 has ops, detector and tryon. docs/benchmarks.md says how to read the figures.
 """
 
-from __future__ import annotations
-
 import argparse
 import datetime
 import multiprocessing

@@ -4,8 +4,6 @@ It imports the standard library only and tries everything else in processes of t
 else does.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import platform

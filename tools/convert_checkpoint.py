@@ -6,8 +6,6 @@ python tools/convert_checkpoint.py epoch_2.safetensors epoch_2.pth
 Optimizer state and log are left out; classes, config and seed are kept. Every tool takes both kinds.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -8,8 +8,6 @@ path in its folder. Running the same command again goes on where it was interrup
 not be parsed; the others are.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

@@ -1,7 +1,5 @@
 """Prints a resolved config, or in what another differs: `python tools/print_config.py CONFIG --diff OTHER`."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Tests a checkpoint of either half: `python tools/test.py configs/{segmentation,tryon}/NAME.py CHECKPOINT`."""
 
-from __future__ import annotations
-
 import argparse
 
 from mmengine.config import DictAction

@@ -5,8 +5,6 @@ interrupted, and ends with the command's code. Only the standard library is impo
 `make demo`.
 """
 
-from __future__ import annotations
-
 import argparse
 import datetime
 import json

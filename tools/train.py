@@ -1,7 +1,5 @@
 """Trains a model of either half from a config: `python tools/train.py configs/{segmentation,tryon}/NAME.py`."""
 
-from __future__ import annotations
-
 import argparse
 
 from mmengine.config import DictAction

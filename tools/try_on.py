@@ -11,8 +11,6 @@ DIR/records/PERSON_GARMENT.json, which says what they are of. Running the same c
 interrupted. Ends with code 1 when something could not be done; the rest is.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 

@@ -1,7 +1,5 @@
 """Markdown tables of the JSONs that `tools/benchmark.py` writes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ A benchmark takes the number of rounds and whether to run `quick`ly, on tiny inp
 measures nothing. It returns a report with the `rows` of `measured`; `run` adds the machine and its peaks.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import logging

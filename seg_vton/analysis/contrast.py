@@ -1,7 +1,5 @@
 """What changes from one row to another, and whether the trainings' seeds and the test images tell the rows apart."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Training curves: losses and accuracy of runs side by side, from the scalars that mmengine logs."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

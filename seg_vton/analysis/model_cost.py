@@ -1,7 +1,5 @@
 """What a detector costs before anything is trained: parameters and the arithmetic of one test image."""
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The figure of the paper: photograph, ground truth and the masks of several models, a row for each photograph."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

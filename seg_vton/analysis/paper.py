@@ -5,8 +5,6 @@ DeepFashion In-shop. Try-on: Ayush et al., *Powering Virtual Try-On via Auxiliar
 Workshops 2019), its table of CP-VTON with auxiliary learning, on VITON's test set (Han et al., CVPR 2018).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """The usual ways to compute what seg_vton computes, written plainly: peers in benchmarks and references in tests."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

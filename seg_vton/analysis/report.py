@@ -1,7 +1,5 @@
 """The demo's report: curves, tables, panels, try-ons and timings of its work dir in one HTML file."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

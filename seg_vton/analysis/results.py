@@ -1,7 +1,5 @@
 """Results that `tools/test.py` and `tools/analysis/label_map_iou.py` wrote, as a data frame with a line a run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Markdown tables of results, of benchmarks and of the fault suite's records, printed or put into documents."""
 
-from __future__ import annotations
-
 import argparse
 import re
 import shlex

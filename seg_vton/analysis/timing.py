@@ -1,7 +1,5 @@
 """Time and memory of forms that take turns: only ratios inside one run count, and peaks are measured beside them."""
 
-from __future__ import annotations
-
 import json
 import resource
 import sys

@@ -1,7 +1,5 @@
 """Clothing Co-Parsing (Yang, Luo and Lin, CVPR 2014) to COCO files of the 15 DeepFashion classes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -3,8 +3,6 @@
 COCO files are checked here, try-on sets in `check_tryon`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Checks try-on sets on disk: pairs, missing files, photos, masks, parsing maps and poses."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """COCO annotation files of the 15 DeepFashion classes: what every converter and the paper doll write."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """DeepFashion In-shop (Liu et al., CVPR 2016), as mmdet lays it out, to checked COCO files with one kind of mask."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

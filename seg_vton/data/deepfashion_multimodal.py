@@ -1,7 +1,5 @@
 """DeepFashion-MultiModal (Jiang et al., Text2Human, SIGGRAPH 2022) to COCO files of the 15 DeepFashion classes."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Folders of data sets that our tools make: whole or not there, and known again by their marker."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterator

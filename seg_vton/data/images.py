@@ -1,7 +1,5 @@
 """Reading image files of a data set with errors that name the file."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

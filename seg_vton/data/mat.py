@@ -4,8 +4,6 @@ scipy's reader takes lengths from the file on trust and can bring the process do
 come from strangers, so they are read here. Format: MathWorks, "MAT-File Format", level 5.
 """
 
-from __future__ import annotations
-
 import struct
 import zlib
 from collections.abc import Iterator

@@ -5,8 +5,6 @@ fails. `install` replaces the loaders that mmengine's `CheckpointLoader` finds b
 `--resume`, `init_cfg` and the inference APIs all read through `load_checkpoint_file`.
 """
 
-from __future__ import annotations
-
 import pickle
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Reading a config: what the command line may change in it, and the classes of a segmenter."""
 
-from __future__ import annotations
-
 import inspect
 import sysconfig
 import traceback

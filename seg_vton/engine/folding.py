@@ -1,7 +1,5 @@
 """Batch normalization folded into the convolutions before it, for tests."""
 
-from __future__ import annotations
-
 import torch
 from mmcv.cnn.utils import fuse_conv_bn
 from mmengine.hooks import Hook

@@ -1,7 +1,5 @@
 """What a test asks the half of the repository that a config belongs to; each half registers an answer."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from mmengine.config import Config

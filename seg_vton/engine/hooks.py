@@ -1,7 +1,5 @@
 """Hooks that both halves use."""
 
-from __future__ import annotations
-
 import logging
 from functools import partial
 from typing import Any

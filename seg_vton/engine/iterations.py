@@ -5,8 +5,6 @@ restores random states. Here both are functions of the seed and the iteration's 
 replayed: a run that was killed and resumed ends with the weights of one that was not, bit for bit on the CPU.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence, Sized
 from itertools import count
 from typing import Any

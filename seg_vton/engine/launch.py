@@ -1,7 +1,5 @@
 """From a config and command-line options to a Runner: mmdet's flags, plus the CPU."""
 
-from __future__ import annotations
-
 import os
 from logging import WARNING
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What ends a run from outside, said with the sample or the process that it is of."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Optimizer wrappers that mmengine lacks, and what they are called."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

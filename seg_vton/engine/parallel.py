@@ -1,7 +1,5 @@
 """Training in several processes with channels-last weights."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -4,8 +4,6 @@ torch's weights-only unpickler finds an allowed global by the name that its `__m
 stand-in here carries the name of what it replaces, and the original is never reachable from a file.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import cache

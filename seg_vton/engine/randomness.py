@@ -1,7 +1,5 @@
 """Random numbers as functions of a seed and of what they are for, and the state of what they are drawn from."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager

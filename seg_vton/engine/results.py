@@ -1,7 +1,5 @@
 """The JSON that a test run leaves beside its checkpoint; every table in the repo is made from these."""
 
-from __future__ import annotations
-
 import ast
 import datetime
 import hashlib

@@ -1,7 +1,5 @@
 """Saving a training so that there is always a good checkpoint, and finding it again."""
 
-from __future__ import annotations
-
 import logging
 import os
 import re

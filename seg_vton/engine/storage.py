@@ -1,7 +1,5 @@
 """Local files that mmengine writes appear whole or not at all."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from mmengine.fileio.backends import LocalBackend, register_backend

@@ -3,17 +3,13 @@
 Format: https://github.com/huggingface/safetensors. The library is optional: `pip install safetensors`.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any
 
 from seg_vton.errors import DamagedFileError, UserError
 from seg_vton.files import atomic_path
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 SUFFIX = ".safetensors"
 _META = "seg_vton.meta"

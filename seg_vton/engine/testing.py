@@ -1,7 +1,5 @@
 """One test run: a config, a checkpoint, and the result file beside it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from statistics import median
 

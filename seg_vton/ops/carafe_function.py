@@ -1,7 +1,5 @@
 """The CARAFE operator: content-aware reassembly of features (Wang et al., ICCV 2019)."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sysconfig

@@ -24,8 +24,6 @@ weights and output gradients of the k pixels whose windows hold it, which is aga
 k vectors of a column are then added to the rows they came from.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product

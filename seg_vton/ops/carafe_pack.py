@@ -1,7 +1,5 @@
 """The CARAFE upsampler under mmcv's name, so that mmdet's models build it and published checkpoints load."""
 
-from __future__ import annotations
-
 import torch
 from mmcv.ops.carafe import CARAFEPack as MMCVCARAFEPack
 from mmengine.registry import MODELS

@@ -6,8 +6,6 @@ gathers what they need tap by tap, so that nothing is unfolded, nothing is added
 the same bytes. Tensors are read where they lie, whatever their strides.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Forms of plain layers that are faster on the CPU."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 from torch import nn

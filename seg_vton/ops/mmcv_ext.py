@@ -5,8 +5,6 @@ in this package, as is a faster roi_align for the CPU. mmcv looks all of them up
 other name resolves as well, to a function that raises when it is called.
 """
 
-from __future__ import annotations
-
 import functools
 import importlib.util
 import sys

@@ -11,8 +11,6 @@ Shapes: features (N, H, W, C) contiguous, RoIs (K, 5) with the image's index and
 (columns).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

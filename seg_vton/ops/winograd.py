@@ -3,8 +3,6 @@
 oneDNN, which PyTorch's CPU convolutions run on, has no Winograd algorithm; on a GPU cuDNN picks one itself.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How good predicted label maps are: IoU of each class, their mean, and the share of pixels that are right."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from pathlib import Path

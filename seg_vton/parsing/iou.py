@@ -1,7 +1,5 @@
 """Intersection over union of label maps, for both halves: from confusion matrices that add up over images."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

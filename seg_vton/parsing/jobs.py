@@ -5,8 +5,6 @@ Results are `OUT/<kind>/<name><suffix>`, and `OUT/records/<name>.json` says what
 again after them: files that a killed run left are known as ours, and files that are not ours are never touched.
 """
 
-from __future__ import annotations
-
 import itertools
 import os
 import sys

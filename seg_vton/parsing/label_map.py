@@ -4,8 +4,6 @@ Masks of instances overlap and leave gaps; a label map has one id for each pixel
 the label space has layers, in the order in which a person is dressed and seen, then by score inside a layer.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """The segmenter as one stateful predictor: a photo in, its instances and its label map out."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Parsing many photos: read ahead, predict in batches, write, go on after faults; one process or several."""
 
-from __future__ import annotations
-
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """The files that a parsing of one photo is written to."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The person's frame: a crop of the photo in the model's aspect, and what becomes of joints in it."""
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple
 
 import cv2

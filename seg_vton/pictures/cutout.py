@@ -1,7 +1,5 @@
 """A garment's outline and frame in a photo: what is before a plain background, and the window around it."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 

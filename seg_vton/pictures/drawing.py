@@ -4,8 +4,6 @@ mmdet's `DetLocalVisualizer` writes a name at the corner of every box, where the
 cover one another and the garments. Here names stand at the photograph's edges, each tied to its mask by a line.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache

@@ -3,8 +3,6 @@
 A user's own photos, which may be anything, are read by `seg_vton.pictures.photos`.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What hides a garment in a photo, painted over with what is around it."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 

@@ -3,8 +3,6 @@
 The files are untrusted: only three formats are opened, and the size in the header is checked before decoding.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from pathlib import Path

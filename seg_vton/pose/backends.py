@@ -3,8 +3,6 @@
 None of them is a dependency: their models are large, and each has its own demands on numpy and OpenCV.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import logging
 from collections.abc import Callable, Sequence

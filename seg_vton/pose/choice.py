@@ -1,7 +1,5 @@
 """Whose pose it is: of several people in a photo the one who is on the body that is dressed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

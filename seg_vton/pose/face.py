@@ -4,8 +4,6 @@ Clothing Co-Parsing, and so a segmenter trained on it, labels the face as skin. 
 a head without a face is not the person's.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from seg_vton.labels import get_space

@@ -1,7 +1,5 @@
 """Poses of a user's photos: from keypoint files found by the photo's name, or estimated; written as OpenPose does."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """From the joints of other skeletons to OpenPose's 18, which CP-VTON's pose maps are drawn from."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from seg_vton.pose.keypoints import NUM_JOINTS

@@ -1,7 +1,5 @@
 """OpenPose keypoints as try-on data sets store them: 18 joints, whatever the file's format."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """COCO-format data sets of clothing: categories by name, and faults of the data named before training starts."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How `tools/test.py` tests segmenters: their facts, test-time augmentation, painting and files of predictions."""
 
-from __future__ import annotations
-
 from copy import deepcopy
 from pathlib import Path
 from typing import Any

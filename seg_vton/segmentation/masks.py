@@ -4,8 +4,6 @@
 megabytes of masks: copying them took longer than reading the photograph. Here they go a bit a pixel.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
 from typing import Any

@@ -1,7 +1,5 @@
 """COCO average precision of boxes, masks and masks' boundaries, over all classes and for each."""
 
-from __future__ import annotations
-
 import io
 from collections import Counter
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What an ablation table says about a row, read from its resolved config."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from mmengine.config import Config

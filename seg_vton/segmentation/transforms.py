@@ -1,7 +1,5 @@
 """Steps of the data pipeline that do less work than mmdet's for the same result."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from mmdet.datasets.transforms import Resize

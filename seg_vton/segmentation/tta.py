@@ -1,7 +1,5 @@
 """Test-time augmentation of instance segmentation; mmdet's own merges boxes only."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """How `tools/test.py` tests GMM and TOM: their facts, more splits, and the images that a test writes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The try-on as one stateful predictor: a person's photo and a garment's, the person in the garment."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass

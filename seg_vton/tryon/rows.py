@@ -1,7 +1,5 @@
 """What a try-on ablation table says about a row, read from its resolved config."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

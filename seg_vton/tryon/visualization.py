@@ -1,7 +1,5 @@
 """What a try-on run shows: images, intermediates and panels of each pair, while it is tested or validated."""
 
-from __future__ import annotations
-
 import colorsys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

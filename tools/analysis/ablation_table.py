@@ -10,8 +10,6 @@ A table of a document stands between `<!-- table: ARGUMENTS -->` and `<!-- /tabl
 tool, with paths relative to the document.
 """
 
-from __future__ import annotations
-
 import argparse
 
 from seg_vton.analysis import tables

@@ -1,7 +1,5 @@
 """Draws losses and accuracy of training runs: `python tools/analysis/curves.py WORK_DIR... --out curves.png`."""
 
-from __future__ import annotations
-
 from seg_vton.analysis.curves import draw_curves
 from seg_vton.errors import ToolParser, exit_on_user_error
 

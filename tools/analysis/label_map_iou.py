@@ -5,8 +5,6 @@ python tools/analysis/label_map_iou.py CONFIG CHECKPOINT --split val
 Writes the result beside the checkpoint as JSON: `epoch_2.ccp-val-label-map.json`.
 """
 
-from __future__ import annotations
-
 import argparse
 
 from mmengine.config import DictAction

@@ -4,8 +4,6 @@ A file called model-cost.json among the results is joined into the ablation tabl
 are 550 x 825, those of DeepFashion 750 x 1101.
 """
 
-from __future__ import annotations
-
 import argparse
 
 from rich.console import Console

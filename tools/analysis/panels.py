@@ -3,8 +3,6 @@
 python tools/analysis/panels.py CONFIG --models FPN=CONFIG,CHECKPOINT CARAFE=PREDICTIONS.json --random 4 --out DIR
 """
 
-from __future__ import annotations
-
 import argparse
 
 from seg_vton.analysis.panels import Photographs, draw_panels, parse_source

@@ -4,8 +4,6 @@ Curves, tables, panels, try-ons and timings of WORK_DIR/{segmenter,panels,parsin
 file needs nothing else. Of a demo that is not finished, it says what is missing.
 """
 
-from __future__ import annotations
-
 import argparse
 
 from seg_vton.analysis.report import write_report

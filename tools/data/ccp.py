@@ -1,7 +1,5 @@
 """Converts Clothing Co-Parsing (https://github.com/bearpaw/clothing-co-parsing) to COCO files of the 15 classes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from seg_vton.data.ccp import convert_ccp

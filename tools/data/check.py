@@ -1,7 +1,5 @@
 """Checks data sets before training: annotations, classes, masks, poses and files. Ends with code 1 on errors."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Checks DeepFashion In-shop, as mmdet lays it out, and writes COCO files of the 15 classes with compressed RLE."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from seg_vton.data.coco_files import print_summaries

@@ -1,7 +1,5 @@
 """Converts DeepFashion-MultiModal (https://github.com/yumingj/DeepFashion-MultiModal) to COCO files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from seg_vton.data.coco_files import print_summaries

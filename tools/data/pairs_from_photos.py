@@ -9,8 +9,6 @@ OUT/SPLIT/warp has the warp that GMM is to find. Photos that lack what training 
 with code 1 when a photo, mask or pose could not be read; the others are written.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

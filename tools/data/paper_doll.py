@@ -1,7 +1,5 @@
 """Draws a set of paper dolls (dressed figures with known truth) as COCO segmentation and as VITON try-on data."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from seg_vton.data.coco_files import print_summaries

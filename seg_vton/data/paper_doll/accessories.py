@@ -1,7 +1,5 @@
 """Bags and neckwear."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

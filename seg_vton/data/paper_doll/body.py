@@ -5,8 +5,6 @@ from the middle, positive to the right of the image (the subject's left). `side`
 (left in the image) and +1 for the left one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 

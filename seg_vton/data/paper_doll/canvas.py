@@ -1,7 +1,5 @@
 """A canvas that paints shaded, anti-aliased shapes and keeps the label map of what is on top."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

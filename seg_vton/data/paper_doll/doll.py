@@ -1,7 +1,5 @@
 """The doll: one picture with everything that is known about it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 

@@ -1,7 +1,5 @@
 """Painting a person back to front: the order in which body, clothes and accessories cover each other."""
 
-from __future__ import annotations
-
 from seg_vton.data.paper_doll import accessories, head, limbs, lower
 from seg_vton.data.paper_doll.body import SIDES
 from seg_vton.data.paper_doll.canvas import Canvas

@@ -1,7 +1,5 @@
 """The flat in-shop picture of an upper garment, cut for the standard body."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import cv2

@@ -1,7 +1,5 @@
 """Upper garments: tops, dresses and outer garments, and how they are drawn by lot."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Literal
 

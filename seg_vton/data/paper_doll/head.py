@@ -1,7 +1,5 @@
 """Head: face, hair, eyeglasses and headwear. Points are (x, y) as in `Figure.head`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

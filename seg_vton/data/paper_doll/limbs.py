@@ -1,7 +1,5 @@
 """The bare body: trunk, neck, arms, hands and legs."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from seg_vton.data.paper_doll.body import CHEST, CROTCH, HIP, NECK, SIDES, WAIST, Figure

@@ -1,7 +1,5 @@
 """Drawing by lot: names and the colors of clothes."""
 
-from __future__ import annotations
-
 import colorsys
 
 import numpy as np

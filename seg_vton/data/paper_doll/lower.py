@@ -1,7 +1,5 @@
 """Below the waist: skirts, pants, leggings, footwear and belts."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

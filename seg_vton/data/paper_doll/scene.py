@@ -1,7 +1,5 @@
 """Backgrounds, and the last touch of light and sensor noise."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 

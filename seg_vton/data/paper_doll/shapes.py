@@ -1,7 +1,5 @@
 """Outlines: smooth curves, discs, ellipses and ribbons as polygons, in any unit."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache
 

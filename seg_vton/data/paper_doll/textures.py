@@ -1,7 +1,5 @@
 """Fabrics: patterns as functions of garment coordinates, so that cloth and person show the same."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

@@ -1,7 +1,5 @@
 """Who a doll is and what it wears: everything that is drawn by lot before anything is painted."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import TypeVar
 

@@ -4,8 +4,6 @@ The torso follows a thin-plate spline through matched landmarks (Bookstein, "Pri
 geometric matching module assumes; each sleeve follows the arm, by arc length along it and distance across it.
 """
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 

@@ -1,7 +1,5 @@
 """An upper garment on a figure: the flat one, deformed."""
 
-from __future__ import annotations
-
 from functools import cached_property
 
 import cv2

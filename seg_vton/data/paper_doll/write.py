@@ -1,7 +1,5 @@
 """Writes sets of paper dolls to disk: COCO instance segmentation and VITON's try-on layout."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import asdict, dataclass
 from functools import partial

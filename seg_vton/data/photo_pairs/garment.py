@@ -1,7 +1,5 @@
 """The upper garment of a person: which pixels, what hides it, and laying it out on white."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import cv2

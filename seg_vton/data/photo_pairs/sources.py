@@ -1,7 +1,5 @@
 """Photos with label maps: COCO files of masks, or folders of label maps such as `tools/parse.py` writes."""
 
-from __future__ import annotations
-
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Which split a person belongs to."""
 
-from __future__ import annotations
-
 import re
 import zlib
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ The spline goes from the person's frame to the garment's, `g(p) = B(p) Q` with `
 `cloth(u) = person(g^-1(u))`, so theta is the exact answer to what GMM is asked.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import cv2

@@ -1,7 +1,5 @@
 """Writes pairs from photos to disk in the layout of VITON."""
 
-from __future__ import annotations
-
 import itertools
 import re
 import zlib

@@ -4,8 +4,6 @@ The published code draws 18 pictures an item, one a joint, and turns each into a
 array that is filled already, and levels become floats by a table of 256.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import cv2

@@ -1,7 +1,5 @@
 """The try-on data set: finds the files of persons and garments; the steps of its pipeline make tensors of them."""
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

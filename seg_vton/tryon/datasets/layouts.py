@@ -16,8 +16,6 @@ A layout of one's own is registered in a module that the config's `custom_import
 >>> register_layout(Layout(name="mine", places={**get_layout("viton").places, "pose": joints}))
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -6,8 +6,6 @@ record, that is of one checkpoint and one set of options. The data set's metainf
 checkpoints and results.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 from collections import Counter

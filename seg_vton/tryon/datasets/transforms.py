@@ -19,8 +19,6 @@ A step of one's own is a `BaseTransform` that is registered in `TRANSFORMS`, in 
 ...         return results
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path

@@ -1,7 +1,5 @@
 """From what the models say at their size to the try-on at the photo's resolution."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import NamedTuple
 

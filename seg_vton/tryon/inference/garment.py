@@ -1,7 +1,5 @@
 """A garment of any photo as the in-shop picture that the models expect: cut out, on white, framed."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

@@ -4,8 +4,6 @@ Results are `OUT/<kind>/PERSON_GARMENT.png`; how they are named, recorded and go
 `seg_vton.parsing.jobs`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One picture of a try-on: what went in, what the models made of it, what came out."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import torch

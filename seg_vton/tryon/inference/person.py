@@ -1,7 +1,5 @@
 """A person of any photo as the pipelines of the data sets take one: body found, window cut, all at the models' size."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Dressing many persons in many garments: each prepared once, faults said, an interrupted run completed."""
 
-from __future__ import annotations
-
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Sequence

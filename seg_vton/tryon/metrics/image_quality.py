@@ -4,8 +4,6 @@ The values are those of torchmetrics. Other libraries pad, crop or convert other
 so `CONVENTIONS` says for every table what was computed.
 """
 
-from __future__ import annotations
-
 import torch
 import torchmetrics
 from torch import Tensor

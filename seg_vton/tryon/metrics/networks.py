@@ -1,7 +1,5 @@
 """FID and LPIPS: the measures that need a trained network, and so a file that the user brings."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The try-on half's evaluator: every number of a test run, each with its convention."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

@@ -5,8 +5,6 @@ gets a second decoder on its shared encoder, trained with a weighted cross-entro
 the weights and the decoder's shape; the defaults here are this repository's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """What both stages of the try-on share."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Networks that a model uses but does not train: the warper of TOM, the VGG of the perceptual loss."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import TypeVar
 

@@ -1,7 +1,5 @@
 """CP-VTON's Geometric Matching Module (Wang et al., ECCV 2018, section 3.2): warps an in-shop garment to a person."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Losses on images, masks and sampling grids; each carries its own weight."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -1,7 +1,5 @@
 """The perceptual loss of CP-VTON on VGG19 features (Johnson et al., ECCV 2016; Simonyan and Zisserman, ICLR 2015)."""
 
-from __future__ import annotations
-
 import torch
 from mmengine.logging import print_log
 from mmengine.runner.checkpoint import CheckpointLoader

@@ -1,7 +1,5 @@
 """From the data loader to the model."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

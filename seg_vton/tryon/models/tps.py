@@ -1,7 +1,5 @@
 """Thin-plate-spline sampling grids as one constant matrix product (Bookstein 1989; CP-VTON, Wang et al., ECCV 2018)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
