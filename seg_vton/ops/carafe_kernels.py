@@ -24,7 +24,6 @@ weights and output gradients of the k pixels whose windows hold it, which is aga
 k vectors of a column are then added to the rows they came from.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -35,41 +34,17 @@ from torch.nn import functional as F
 BLOCK_BYTES = 2 * 2**20  # size of a block's columns; measured with 1 MiB of L2 cache a core: from 4 MiB on it is slower
 
 
-@dataclass(frozen=True)
 class Geometry:
     """Sizes of one CARAFE call."""
 
-    kernel: int
-    groups: int
-    scale: int
-    channels: int
-    height: int
-    width: int
-
-    @property
-    def radius(self) -> int:
-        """Rows or columns of zeros on each side of an image."""
-        return self.kernel // 2
-
-    @property
-    def pitch(self) -> int:
-        """Columns from one row of a block to the next one."""
-        return self.width + self.radius
-
-    @property
-    def taps(self) -> int:
-        """Weights of one output pixel in one group."""
-        return self.kernel**2
-
-    @property
-    def fan(self) -> int:
-        """Output pixels of one source pixel."""
-        return self.scale**2
-
-    @property
-    def group_channels(self) -> int:
-        """Channels that share their weights."""
-        return self.channels // self.groups
+    def __init__(self, kernel: int, groups: int, scale: int, channels: int, height: int, width: int) -> None:
+        self.kernel, self.groups, self.scale = kernel, groups, scale
+        self.channels, self.height, self.width = channels, height, width
+        self.radius = kernel // 2  # rows or columns of zeros on each side of an image
+        self.pitch = width + self.radius  # columns from one row of a block to the next one
+        self.taps = kernel**2  # weights of one output pixel in one group
+        self.fan = scale**2  # output pixels of one source pixel
+        self.group_channels = channels // groups
 
     def group(self, index: int) -> slice:
         """The channels of a group."""
@@ -328,7 +303,7 @@ def shifts_forward(features: Tensor, masks: Tensor, kernel: int, groups: int, sc
     source, weights = _shiftable(features, g, like), _split_masks(masks, g)
     output = like.new_zeros(len(features), g.channels, g.height * scale, g.width * scale)
     sums = _split_shifted(output, g)
-    for y, x in _taps(kernel):
+    for y, x in product(range(kernel), repeat=2):
         sums.addcmul_(_shifted(source, y, x, g), weights[:, :, y, x].unsqueeze(2).to(like.dtype))
     return output.to(features.dtype, memory_format=memory_format_of(features))
 
@@ -342,16 +317,12 @@ def shifts_backward(
     grad_source, grad_masks = torch.zeros_like(source), torch.empty_like(masks)
     grad_weights = _split_masks(grad_masks, g)
     grad = _split_shifted(grad.to(like.dtype), g)
-    for y, x in _taps(kernel):
+    for y, x in product(range(kernel), repeat=2):
         weight = weights[:, :, y, x].unsqueeze(2).to(like.dtype)
         _shifted(grad_source, y, x, g).add_((grad * weight).sum((4, 6), keepdim=True))
         grad_weights[:, :, y, x].copy_((grad * _shifted(source, y, x, g)).sum(2))
     grad_features = _shifted(grad_source, g.radius, g.radius, g).reshape(features.shape)
     return grad_features.to(features.dtype, memory_format=memory_format_of(features)), grad_masks
-
-
-def _taps(kernel: int) -> Iterator[tuple[int, int]]:
-    return product(range(kernel), repeat=2)
 
 
 def _shiftable(features: Tensor, g: Geometry, like: Tensor) -> Tensor:
@@ -382,7 +353,7 @@ def composite_forward(features: Tensor, masks: Tensor, kernel: int, groups: int,
     source = source.unflatten(1, (groups, c // groups))
     weights = masks.unflatten(1, (groups, kernel * kernel)).unsqueeze(2)
     output = torch.zeros_like(source[..., :height, :width])
-    for tap, (y, x) in enumerate(_taps(kernel)):
+    for tap, (y, x) in enumerate(product(range(kernel), repeat=2)):
         shifted = source[..., y * scale : y * scale + height, x * scale : x * scale + width]
         output = output + shifted * weights[:, :, :, tap]
     return output.flatten(1, 2)

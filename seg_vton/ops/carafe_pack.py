@@ -38,13 +38,5 @@ class CARAFEPack(MMCVCARAFEPack):
         return F.softmax(kernels, dim=2, dtype=mask.dtype).flatten(1, 2)
 
     def feature_reassemble(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Applies the operator.
-
-        Args:
-            x: (N, channels, H, W).
-            mask: (N, up_group * up_kernel**2, H * scale_factor, W * scale_factor), normalized.
-
-        Returns:
-            (N, channels, H * scale_factor, W * scale_factor).
-        """
+        """The operator on (N, channels, H, W) and what `kernel_normalizer` returned."""
         return carafe(x, mask, self.up_kernel, self.up_group, self.scale_factor)

@@ -66,32 +66,10 @@ def _settings(features: Tensor, kernel: int, groups: int, scale: int, like: Tens
 
 @triton.jit
 def _forward_kernel(
-    features,
-    masks,
-    output,
-    pixels,
-    height,
-    width,
-    f_n,
-    f_c,
-    f_y,
-    f_x,
-    m_n,
-    m_c,
-    m_y,
-    m_x,
-    o_n,
-    o_c,
-    o_y,
-    o_x,
-    KERNEL: tl.constexpr,
-    GROUPS: tl.constexpr,
-    SCALE: tl.constexpr,
-    GROUP_CHANNELS: tl.constexpr,
-    SUM: tl.constexpr,
-    BLOCK_P: tl.constexpr,
-    BLOCK_C: tl.constexpr,
-) -> None:
+    features, masks, output, pixels, height, width, f_n, f_c, f_y, f_x, m_n, m_c, m_y, m_x, o_n, o_c, o_y, o_x,
+    KERNEL: tl.constexpr, GROUPS: tl.constexpr, SCALE: tl.constexpr, GROUP_CHANNELS: tl.constexpr, SUM: tl.constexpr,
+    BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
+) -> None:  # fmt: skip
     """Output pixels (of all images in a row) by channels."""
     blocks = (GROUP_CHANNELS + BLOCK_C - 1) // BLOCK_C
     part = tl.program_id(0) % (GROUPS * blocks)
@@ -120,32 +98,10 @@ def _forward_kernel(
 
 @triton.jit
 def _features_kernel(
-    grad,
-    masks,
-    grad_features,
-    pixels,
-    height,
-    width,
-    g_n,
-    g_c,
-    g_y,
-    g_x,
-    m_n,
-    m_c,
-    m_y,
-    m_x,
-    o_n,
-    o_c,
-    o_y,
-    o_x,
-    KERNEL: tl.constexpr,
-    GROUPS: tl.constexpr,
-    SCALE: tl.constexpr,
-    GROUP_CHANNELS: tl.constexpr,
-    SUM: tl.constexpr,
-    BLOCK_P: tl.constexpr,
-    BLOCK_C: tl.constexpr,
-) -> None:
+    grad, masks, grad_features, pixels, height, width, g_n, g_c, g_y, g_x, m_n, m_c, m_y, m_x, o_n, o_c, o_y, o_x,
+    KERNEL: tl.constexpr, GROUPS: tl.constexpr, SCALE: tl.constexpr, GROUP_CHANNELS: tl.constexpr, SUM: tl.constexpr,
+    BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
+) -> None:  # fmt: skip
     """Source pixels by channels: all outputs whose windows hold the pixel give their gradients to it."""
     blocks = (GROUP_CHANNELS + BLOCK_C - 1) // BLOCK_C
     part = tl.program_id(0) % (GROUPS * blocks)
@@ -177,32 +133,10 @@ def _features_kernel(
 
 @triton.jit
 def _masks_kernel(
-    grad,
-    features,
-    grad_masks,
-    pixels,
-    height,
-    width,
-    g_n,
-    g_c,
-    g_y,
-    g_x,
-    f_n,
-    f_c,
-    f_y,
-    f_x,
-    o_n,
-    o_c,
-    o_y,
-    o_x,
-    KERNEL: tl.constexpr,
-    GROUPS: tl.constexpr,
-    SCALE: tl.constexpr,
-    GROUP_CHANNELS: tl.constexpr,
-    SUM: tl.constexpr,
-    BLOCK_P: tl.constexpr,
-    BLOCK_C: tl.constexpr,
-) -> None:
+    grad, features, grad_masks, pixels, height, width, g_n, g_c, g_y, g_x, f_n, f_c, f_y, f_x, o_n, o_c, o_y, o_x,
+    KERNEL: tl.constexpr, GROUPS: tl.constexpr, SCALE: tl.constexpr, GROUP_CHANNELS: tl.constexpr, SUM: tl.constexpr,
+    BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
+) -> None:  # fmt: skip
     """Output pixels at one tap of one group: the product of gradient and features, summed over the channels."""
     entry = tl.program_id(0) % (GROUPS * KERNEL * KERNEL)
     group = entry // (KERNEL * KERNEL)

@@ -17,10 +17,7 @@ def use_cpu_forms(model: nn.Module) -> None:
     A 3 x 3 convolution of stride 1 and many channels takes Winograd's way where that is faster (`WinogradConv2d`). A
     bilinear `nn.Upsample` and the 3 x 3 convolution after it in an `nn.Sequential` become one step (`resize_conv3x3`).
     Results are the same up to rounding. Each layer stays the object that it is, with its parameters and their names:
-    only its class changes, so that checkpoints, optimizers and wrappers see no difference.
-
-    Args:
-        model: changed in place; a second call changes nothing.
+    only its class changes, so that checkpoints, optimizers and wrappers see no difference. A second call does nothing.
     """
     for module in model.modules():
         if isinstance(module, nn.Sequential):

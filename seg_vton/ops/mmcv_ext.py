@@ -42,37 +42,29 @@ class StandInLoader(Loader):
 def install() -> None:
     """Makes `mmcv._ext` importable where mmcv has no compiled operators; where it has some, makes roi_align safe.
 
-    Raises:
-        ImportError: mmdet's models were imported before; they have then decided to do without the operators.
+    It is an `ImportError` where mmdet's models were imported before: they have decided to do without the operators.
     """
     if has_compiled_ops():
         accept_any_layout(importlib.import_module(NAME))
     elif importlib.util.find_spec(NAME) is None:
-        _install_stand_in()
-
-
-def _install_stand_in() -> None:
-    if any(name.startswith("mmdet.models") for name in sys.modules):
-        raise ImportError("mmdet.models was imported without operators; import seg_vton.ops before it")
-    spec = ModuleSpec(NAME, StandInLoader())
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    sys.modules[NAME] = sys.modules["mmcv"]._ext = module
-    print_log(
-        "mmcv has no compiled operators: seg_vton.ops stands in for carafe and, on the CPU, roi_align, torchvision for "
-        "nms and, on a GPU, roi_align",
-        logger="current",
-    )
+        if any(name.startswith("mmdet.models") for name in sys.modules):
+            raise ImportError("mmdet.models was imported without operators; import seg_vton.ops before it")
+        spec = ModuleSpec(NAME, StandInLoader())
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        sys.modules[NAME] = sys.modules["mmcv"]._ext = module
+        print_log(
+            "mmcv has no compiled operators: seg_vton.ops stands in for carafe and, on the CPU, roi_align, torchvision "
+            "for nms and, on a GPU, roi_align",
+            logger="current",
+        )
 
 
 def accept_any_layout(compiled: ModuleType) -> None:
-    """Makes the compiled roi_align read features of any memory format.
+    """Makes the ``roi_align_forward`` of mmcv's compiled extension read features of any memory format.
 
     It takes every memory for (N, C, H, W) in that order: from channels-last features it silently pools garbage, and a
     training diverges within some forty iterations.
-
-    Args:
-        compiled: mmcv's extension module; its ``roi_align_forward`` is replaced.
     """
     forward = compiled.roi_align_forward
 
@@ -155,47 +147,24 @@ def _roi_align_backward(
         grad_input.copy_(grad)
 
 
-def _carafe_forward(
-    features: Tensor, masks: Tensor, rfeatures: Tensor, routput: Tensor, rmasks: Tensor, output: Tensor, **settings: int
-) -> None:
-    """Fills ``output``, and ``rfeatures``, mmcv's buffer that its backward pass gets, with the features."""
-    rfeatures.copy_(features)
-    _carafe_naive_forward(features, masks, output, **settings)
-
-
-def _carafe_backward(
-    grad_output: Tensor,
-    rfeatures: Tensor,
-    masks: Tensor,
-    rgrad_output: Tensor,
-    rgrad_input_hs: Tensor,
-    rgrad_input: Tensor,
-    rgrad_masks: Tensor,
-    grad_input: Tensor,
-    grad_masks: Tensor,
-    **settings: int,
-) -> None:
-    """Fills ``grad_input`` and ``grad_masks``."""
-    _carafe_naive_backward(grad_output, rfeatures, masks, grad_input, grad_masks, **settings)
-
-
-def _carafe_naive_forward(features: Tensor, masks: Tensor, output: Tensor, **settings: int) -> None:
-    """Fills ``output``."""
+def _carafe_forward(features: Tensor, masks: Tensor, *buffers: Tensor, **settings: int) -> None:
+    """Fills the last buffer with the output; of several, the first keeps the features for mmcv's backward pass."""
     from .carafe_function import carafe
 
+    *kept, output = buffers
+    for buffer in kept[:1]:
+        buffer.copy_(features)
     output.copy_(carafe(features, masks, **settings))
 
 
-def _carafe_naive_backward(
-    grad_output: Tensor, features: Tensor, masks: Tensor, grad_input: Tensor, grad_masks: Tensor, **settings: int
-) -> None:
-    """Fills ``grad_input`` and ``grad_masks``."""
+def _carafe_backward(grad_output: Tensor, features: Tensor, masks: Tensor, *buffers: Tensor, **settings: int) -> None:
+    """Fills the last two buffers with the gradients of features and masks."""
     from .carafe_function import carafe
 
     with torch.enable_grad():
         inputs = features.detach().requires_grad_(), masks.detach().requires_grad_()
         output = carafe(*inputs, **settings)
-    for buffer, grad in zip((grad_input, grad_masks), torch.autograd.grad(output, inputs, grad_output), strict=True):
+    for buffer, grad in zip(buffers[-2:], torch.autograd.grad(output, inputs, grad_output), strict=True):
         buffer.copy_(grad)
 
 
@@ -205,6 +174,6 @@ OPERATORS = {
     "roi_align_backward": _roi_align_backward,
     "carafe_forward": _carafe_forward,
     "carafe_backward": _carafe_backward,
-    "carafe_naive_forward": _carafe_naive_forward,
-    "carafe_naive_backward": _carafe_naive_backward,
+    "carafe_naive_forward": _carafe_forward,
+    "carafe_naive_backward": _carafe_backward,
 }

@@ -52,16 +52,13 @@ def forward(features: Tensor, rois: Tensor, pooling: Pooling) -> Tensor:
 
 @torch.autocast("cpu", enabled=False)
 def backward(grad: Tensor, rois: Tensor, shape: tuple[int, int, int, int], pooling: Pooling) -> Tensor:
-    """The gradient of the features.
+    """The gradient of the features, (N, C, H, W) in channels-last memory.
 
     Args:
         grad: (K, C, p, q), the output's gradient.
         rois: as in `forward`.
         shape: (N, C, H, W) of the features.
         pooling: as in `forward`.
-
-    Returns:
-        (N, C, H, W) in channels-last memory.
     """
     n, channels, height, width = shape
     grad = grad.permute(0, 2, 3, 1).contiguous()
