@@ -83,6 +83,9 @@ def _bit_palette(length: int) -> tuple[Color, ...]:
     return tuple((channel(i, 0), channel(i, 1), channel(i, 2)) for i in range(length))
 
 
+VOC_PALETTE = _bit_palette(256)
+"""PASCAL VOC's colors, which most parsers write whatever their labels are."""
+
 _SPACES: dict[str, LabelSpace] = {}
 SPACES: Mapping[str, LabelSpace] = MappingProxyType(_SPACES)
 """All label spaces by name, in the order of their registration."""
@@ -132,7 +135,7 @@ def register_space(
         ValueError: another space has the name, a class is there twice or is unknown, or the colors are not as many.
     """
     classes = tuple(classes)
-    palette = _bit_palette(len(classes)) if palette is None else tuple(map(tuple, palette))
+    palette = VOC_PALETTE[: len(classes)] if palette is None else tuple(map(tuple, palette))
     if len(set(classes)) != len(classes) or len(palette) != len(classes):
         raise ValueError(f"{name}: each of the {len(classes)} classes needs a name of its own and one color")
     unions = Unions(
@@ -277,6 +280,17 @@ ATR18 = register_space(
     upper=('upper-clothes', 'dress'),
 )  # fmt: skip
 
+# FASHN's human parser (the package fashn-human-parser, labels.py); shoes are feet, and coats are tops.
+FASHN18 = register_space(
+    'fashn18',
+    (
+        'background', 'face', 'hair', 'top', 'dress', 'skirt', 'pants', 'belt', 'bag', 'hat', 'scarf', 'glasses',
+        'arms', 'hands', 'legs', 'feet', 'torso', 'jewelry',
+    ),
+    head=('face', 'hair', 'hat', 'glasses'),
+    upper=('top', 'dress'),
+)  # fmt: skip
+
 # ACGPN (Yang et al., CVPR 2020), its authors' answer in switchablenorms/DeepFashion_Try_On issue 29; they give 2 and
 # 3 no meaning, and 7, "noise", is what fits nowhere else.
 ACGPN14 = register_space(
@@ -399,6 +413,15 @@ _GROUPS: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
         'footwear': ('left-shoe', 'right-shoe'),
         'accessories': ('belt', 'bag', 'scarf'),
     },
+    ('fashn18', 'tryon8'): {
+        'hair+headwear': ('hair', 'hat'),
+        'face+eyeglass': ('face', 'glasses'),
+        'skin': ('arms', 'hands', 'legs', 'torso'),
+        'upper': ('top', 'dress'),
+        'lower': ('skirt', 'pants'),
+        'footwear': ('feet',),
+        'accessories': ('belt', 'bag', 'scarf', 'jewelry'),
+    },
     ('acgpn14', 'tryon8'): {
         'hair+headwear': ('hair',),
         'face+eyeglass': ('face',),
@@ -434,6 +457,7 @@ _LACKS = {
     "lip21": "labels no bag and no belt, and of the torso's skin only the neck",
     "cihp20": "labels no bag and no belt, and no jumpsuits",
     "atr18": "labels no coats (they are upper-clothes), no socks and no gloves",
+    "fashn18": "merges coats with tops, and shoes with feet",
     "acgpn14": "merges coats and dresses with tops, and skirts with trousers, and calls the rest noise",
     "tryon8": "merges all upper garments, all lower garments and all accessories",
 }
@@ -454,6 +478,25 @@ def _refusal(source: str, target: str) -> str:
 def unions(name: str) -> Unions:
     """The ids of CP-VTON's head, upper garment and body shape in the label space of that name."""
     return get_space(name).unions
+
+
+def working_space(name: str) -> str:
+    """The space that try-on works in with label maps of the space `name`.
+
+    It is `deepfashion15` where they can become that, as photos are then treated as with a segmenter; else their own,
+    which is enough: CP-VTON's person representation is made of a space's own unions.
+
+    Raises:
+        UserError: the space is unknown, or names no head or no upper garment.
+    """
+    if (name, DEEPFASHION15.name) in _TABLES:
+        return DEEPFASHION15.name
+    missing = [union for union in ("head", "upper") if not getattr(unions(name), union)]
+    if missing:
+        raise UserError(
+            f"the label space {name} says of no class that it is {' or '.join(missing)}: see register_space"
+        )
+    return name
 
 
 def check_label_map(label_map: np.ndarray, space: str, where: str = "label map") -> None:

@@ -198,6 +198,15 @@ def test_label_maps_are_integers(array):
         convert(array, "lip20", "tryon8")
 
 
+def test_try_on_works_in_deepfashion15_or_in_a_space_of_unions(registered):
+    for name in NAMES:
+        expected = "deepfashion15" if name in ("deepfashion15", "ccp59", "dfmm24") else name
+        assert labels.working_space(name) == expected
+    labels.register_space("headless", ["background", "shirt"], head=[], upper=["shirt"])
+    with pytest.raises(UserError, match="headless says of no class that it is head"):
+        labels.working_space("headless")
+
+
 def test_empty_map_converts():
     assert convert(np.zeros((0, 3), np.uint8), "lip20", "tryon8").shape == (0, 3)
 

@@ -4,7 +4,8 @@ python tools/try_on.py --person me.jpg --garment shirts/ --segmenter CONFIG CHEC
     --tom CONFIG CHECKPOINT --out DIR --pose DIR
 
 Every person gets every garment, or --pairs names the pairs. A garment's mask is the one in --garment-mask; else what a
-person in its photo wears, by the segmenter; else what is before a plain background.
+person in its photo wears, by the segmenter; else what is before a plain background. In the place of --segmenter, other
+parsers' label maps of the persons serve: --parsing DIR --label-space atr18.
 
 Writes DIR/try-on/PERSON_GARMENT.png at the photo's resolution, other kinds beside it, and
 DIR/records/PERSON_GARMENT.json, which says what they are of. Running the same command again goes on where it was
@@ -16,7 +17,9 @@ import sys
 
 from seg_vton.apis import TryOn
 from seg_vton.errors import ToolParser, exit_on_user_error
+from seg_vton.labels import DEEPFASHION15, SPACES
 from seg_vton.parsing.instances import SCORE_THR
+from seg_vton.parsing.maps import ParsingMaps
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.tryon.inference.run import Outcome, dress_all
 
@@ -26,7 +29,11 @@ def parse_args() -> argparse.Namespace:
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for role in ("person", "garment"):
         parser.add_argument(f"--{role}", nargs="+", required=True, metavar="PHOTO", help="photos, or folders of them")
-    for model in ("segmenter", "gmm", "tom"):
+    labels = parser.add_mutually_exclusive_group(required=True)
+    labels.add_argument("--segmenter", nargs=2, metavar=("CONFIG", "CHECKPOINT"))
+    labels.add_argument("--parsing", metavar="DIR", help="folder of label maps NAME.png of the persons, any parser's")
+    parser.add_argument("--label-space", choices=list(SPACES), help="of --parsing: SCHP's and segformer's are atr18")
+    for model in ("gmm", "tom"):
         parser.add_argument(f"--{model}", nargs=2, required=True, metavar=("CONFIG", "CHECKPOINT"))
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
     parser.add_argument("--pairs", metavar="FILE", help="lines of a person's and a garment's file name; default: all")
@@ -48,16 +55,25 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--device", help="torch device (default: the GPU where there is one)")
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if (args.parsing is None) != (args.label_space is None):
+        parser.error("--parsing and --label-space go together: nothing in a label map says what its ids mean")
+    return args
 
 
 def main() -> None:
     """Dresses everybody and says how it went."""
     args = parse_args()
     with exit_on_user_error():
-        segmenter = ClothingParser(*args.segmenter, args.device, score_thr=args.score_thr)
+        maps = segmenter = None
+        if args.parsing:
+            maps = ParsingMaps(args.parsing, args.label_space)
+        else:
+            segmenter = ClothingParser(*args.segmenter, args.device, score_thr=args.score_thr)
         outcome = dress_all(
-            TryOn(segmenter, args.gmm, args.tom, whole_window=args.whole_window),
+            TryOn(
+                segmenter, args.gmm, args.tom, args.device, args.whole_window, args.label_space or DEEPFASHION15.name
+            ),
             args.person,
             args.garment,
             args.out,
@@ -66,6 +82,7 @@ def main() -> None:
             garment_masks=args.garment_mask,
             overwrite=args.overwrite,
             pose_models=args.pose_models,
+            maps=maps,
         )
     sys.exit(_report(outcome, args.out))
 

@@ -34,12 +34,14 @@ class Item:
         name: of it in the names of results; no other photo of the same role has it.
         folder: the input folder it was found in; None stands for its own.
         extra: the file of its pose or mask, where there is one.
+        parsing: the file of its label map, where another parser made it.
     """
 
     photo: Path
     name: str
     folder: Path | None = None
     extra: Path | None = None
+    parsing: Path | None = None
 
     @property
     def place(self) -> Path:

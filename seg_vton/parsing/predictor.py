@@ -66,7 +66,7 @@ class ClothingParser:
         if not 0 <= score_thr <= 1:
             raise UserError(f"the score threshold is {score_thr}: it must be from 0 to 1")
         self.score_thr, self.one_per_class = score_thr, one_per_class
-        self.device = _usable_device(device)
+        self.device = usable_device(device)
         config = deepcopy(config) if isinstance(config, Config) else load_config(config)
         content = load_checkpoint_file(checkpoint, map_location="cpu")
         metainfo = config.get("test_dataloader", {}).get("dataset", {}).get("metainfo") or {}
@@ -146,7 +146,7 @@ class ClothingParser:
         return self._pipeline({"img": np.ascontiguousarray(image[..., ::-1]), "img_id": 0})
 
 
-def _usable_device(device: str | torch.device | None) -> torch.device:
+def usable_device(device: str | torch.device | None) -> torch.device:
     """The device wanted, after checking that it is there."""
     try:
         usable = torch.device(device or get_device())

@@ -3,24 +3,25 @@
 import cv2
 import numpy as np
 
-from seg_vton.labels import DEEPFASHION15
+from seg_vton.labels import DEEPFASHION15, get_space
 
 GAP = 0.22
 """What hides the garment is filled up to this width, as a share of the square root of the garment's area."""
 
 # What is worn or held over an upper garment; background, legs and trousers beside it never are.
-_HIDING = tuple(DEEPFASHION15.id_of(name) for name in ("hair", "bag", "belt", "neckwear"))
-_SKIN = DEEPFASHION15.id_of("skin")
+_HIDING = {"hair", "bag", "belt", "neckwear", "scarf", "glove", "hair+headwear", "accessories"}
+_SKIN = {"skin", "left-arm", "right-arm", "arms", "hands"}
 _RADIUS = 3  # pixels around a painted one that its color is taken from
 _EDGE = 5  # pixels: labels are off by half of it at their edges
 
 
-def hidden_parts(mask: np.ndarray, label_map: np.ndarray) -> np.ndarray:
+def hidden_parts(mask: np.ndarray, label_map: np.ndarray, space: str = DEEPFASHION15.name) -> np.ndarray:
     """Where an arm, hair, a bag, a belt or a scarf hides the garment: between parts of it that are close together.
 
     Args:
         mask: bool `(H, W)`, the garment.
-        label_map: uint8 `(H, W)` ids of `deepfashion15`.
+        label_map: uint8 `(H, W)` ids of `space`.
+        space: name of the label space.
 
     Returns:
         bool `(H, W)`. Skin counts with garment above and below it: necklines and legs do not.
@@ -30,7 +31,11 @@ def hidden_parts(mask: np.ndarray, label_map: np.ndarray) -> np.ndarray:
     padded = cv2.copyMakeBorder(mask.view(np.uint8), width, width, width, width, cv2.BORDER_CONSTANT)
     closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)[width:-width, width:-width].astype(bool)
     between = np.logical_or.accumulate(mask, axis=0) & np.logical_or.accumulate(mask[::-1], axis=0)[::-1]
-    return closed & ~mask & (np.isin(label_map, _HIDING) | (between & (label_map == _SKIN)))
+    hiding, skin = (
+        np.isin(label_map, [label for label, name in enumerate(get_space(space).classes) if name in names])
+        for names in (_HIDING, _SKIN)
+    )
+    return closed & ~mask & (hiding | (between & skin))
 
 
 def fill_hidden(photo: np.ndarray, mask: np.ndarray, hidden: np.ndarray) -> np.ndarray:

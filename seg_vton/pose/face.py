@@ -18,20 +18,23 @@ _NOSE, _NECK = 0, 1
 
 
 def label_face(label_map: np.ndarray, joints: np.ndarray, space: str = "deepfashion15") -> np.ndarray:
-    """Labels the skin above the chin as face, where the map has no face and the pose has nose and neck.
+    """Labels the skin above the chin as face, where the map has skin and no face and the pose has nose and neck.
 
     Args:
         label_map: uint8 ids `(H, W)`.
         joints: `(18, 2)` or `(18, 3)`, x and y in pixels of the map, OpenPose's order; missing ones are at 0 or below.
-        space: label space of the map; one with the labels `face` and `skin`.
+        space: label space of the map; one without a label `face` or `skin` leaves nothing to do.
 
     Returns:
         The map itself where there is nothing to do, else a new one.
 
     Raises:
-        UserError: the space is unknown or has no such labels.
+        UserError: the space is unknown.
     """
-    face, skin = (get_space(space).id_of(name) for name in ("face", "skin"))
+    classes = get_space(space).classes
+    if not {"face", "skin"} <= set(classes):
+        return label_map
+    face, skin = classes.index("face"), classes.index("skin")
     nose, neck = joints[_NOSE, :2].astype(float), joints[_NECK, :2].astype(float)
     way = neck - nose
     length = float(way @ way)

@@ -19,9 +19,9 @@ from seg_vton.engine.launch import load_config
 from seg_vton.engine.results import config_hash
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
-from seg_vton.labels import DEEPFASHION15, conversion_table
+from seg_vton.labels import DEEPFASHION15, conversion_table, convert, working_space
 from seg_vton.ops.cpu_forms import use_cpu_forms
-from seg_vton.parsing.predictor import ClothingParser
+from seg_vton.parsing.predictor import ClothingParser, usable_device
 from seg_vton.pictures.images import resized
 from seg_vton.pictures.photos import limited
 from seg_vton.registry import build_model
@@ -69,12 +69,13 @@ class TryOn:
     pipelines of the data sets that the two configs test on, so it is what they were trained on.
 
     Args:
-        parser: the segmenter.
+        parser: the segmenter; None where the label maps of persons are given, and garments are cut out without one.
         gmm: config (path or object) and checkpoint of the warp.
         tom: config and checkpoint of the rendering; the warper that the config names is not used.
         device: a torch device; None takes the segmenter's.
         whole_window: compose all of the person's window from the models' images, as they are trained and tested. Else
             the photo stays but for the old garment and the new one: `place`.
+        label_space: of the label maps that `person` is given.
 
     Attributes:
         image_size: (height, width) of the models' images.
@@ -88,14 +89,18 @@ class TryOn:
 
     def __init__(
         self,
-        parser: ClothingParser,
+        parser: ClothingParser | None,
         gmm: tuple[str | Path | Config, str | Path],
         tom: tuple[str | Path | Config, str | Path],
         device: str | torch.device | None = None,
         whole_window: bool = False,
+        label_space: str = DEEPFASHION15.name,
     ) -> None:
-        self.parser, self.device, self.whole_window = parser, torch.device(device or parser.device), whole_window
-        conversion_table(parser.space.name, DEEPFASHION15.name)  # refuses a segmenter of other classes before any photo
+        self.parser, self.label_space, self.whole_window = parser, label_space, whole_window
+        if parser is not None:  # refuses a segmenter of other classes before any photo
+            conversion_table(parser.space.name, DEEPFASHION15.name)
+        working_space(label_space)
+        self.device = usable_device(device if parser is None else device or parser.device)
         self._gmm, gmm_config, gmm_stamp = _load(GMM, *gmm)
         self._tom, tom_config, tom_stamp = _load(TOM, *tom)
         self.image_size: tuple[int, int] = self._gmm.image_size
@@ -107,27 +112,35 @@ class TryOn:
         for stage in (self._gmm, self._tom):
             use_cpu_forms(stage.to(self.device))
         self.stamp: dict[str, Any] = {
-            "segmenter": parser.stamp,
+            "segmenter": {"label_space": label_space} if parser is None else parser.stamp,
             "gmm": gmm_stamp,
             "tom": tom_stamp,
             "whole_window": whole_window,
         }
 
-    def person(self, photo: np.ndarray, people: Sequence[np.ndarray] = ()) -> Person:
+    def person(
+        self, photo: np.ndarray, people: Sequence[np.ndarray] = (), label_map: np.ndarray | None = None
+    ) -> Person:
         """Finds and prepares a person.
 
         Args:
             photo: RGB uint8 `(H, W, 3)`, upright.
             people: joints `(18, 3)` of x, y in pixels and score in OpenPose's order, missing ones 0; of several people
                 those on the body are taken. Without any the pose maps are empty.
+            label_map: integer ids of `label_space` `(H, W)`, another parser's; None leaves it to the segmenter.
 
         Returns:
             The person.
 
         Raises:
-            UserError: there is no upper body, or the pose is of another photo.
+            UserError: there is no upper body, the pose is of another photo, or the label map is.
         """
-        return prepare_person(photo, self._parse(photo), people, self.image_size)
+        if label_map is None:
+            return prepare_person(photo, self._parse(photo), people, self.image_size)
+        if label_map.shape != photo.shape[:2]:
+            raise UserError(f"the label map is {label_map.shape} and the photo {photo.shape[:2]} (height, width)")
+        space = working_space(self.label_space)
+        return prepare_person(photo, convert(label_map, self.label_space, space), people, self.image_size, space)
 
     def garment(self, photo: np.ndarray, mask: np.ndarray | None = None) -> Garment:
         """Cuts out and frames a garment, worn or lying.
@@ -164,7 +177,7 @@ class TryOn:
         gmm, tom = self.inputs(person, garment)
         warped = self._gmm.generate(gmm)
         outputs = {**warped, **self._tom.generate({**tom, **warped})}
-        placed = () if self.whole_window else (place(person.parse, outputs["rendered"]), garment.mask)
+        placed = () if self.whole_window else (place(person.parse, outputs["rendered"], person.space), garment.mask)
         made = compose(person.photo, person.box, garment.picture, self._gmm, outputs, *placed)
         return TryOnResult(*made, outputs, (*person.warnings, *garment.warnings))
 
@@ -188,11 +201,13 @@ class TryOn:
         }
         for step in pipeline.transforms:
             if isinstance(step, LoadParsing):  # whoever made the maps that the models were trained on
-                results[step.key], results[f"{step.key}_space"] = person.results["parsing"].copy(), DEEPFASHION15.name
+                results[step.key], results[f"{step.key}_space"] = person.results["parsing"].copy(), person.space
         return {key: value[None].to(self.device) for key, value in pipeline(results)["inputs"].items()}
 
     def _parse(self, photo: np.ndarray) -> np.ndarray:
-        """The photo's label map in deepfashion15, no more than `PARSE_SIDE` pixels on a side."""
+        """The photo's label map in deepfashion15, up to `PARSE_SIDE` pixels on a side; empty without a segmenter."""
+        if self.parser is None:
+            return np.zeros(photo.shape[:2], np.uint8)
         return self.parser(limited(photo)).label_map(DEEPFASHION15.name)
 
 

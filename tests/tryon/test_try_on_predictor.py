@@ -226,6 +226,21 @@ def test_a_large_photo_is_parsed_small_and_kept_whole(predictor, doll_photos):
     assert np.array_equal(result.image[: box.top], photo[: box.top])
 
 
+def test_maps_of_another_space_serve_by_its_own_unions_in_the_place_of_a_segmenter(
+    predictor, oracle, stages, doll_photos
+):
+    own = TryOn(None, stages["gmm"], stages["tom"], label_space="tryon8")
+    photo, people = photo_of(doll_photos), people_of(doll_photos)
+    person = own.person(photo, people, oracle(photo).label_map("tryon8"))
+    garment = own.garment(photo_of(doll_photos, 2, "garments"))
+    expected = predictor(predictor.person(photo, people), garment)
+    assert (person.space, own.stamp["segmenter"]) == ("tryon8", {"label_space": "tryon8"})
+    assert np.array_equal(own(person, garment).image, expected.image)
+    assert own.panel(person, garment, expected, "a doll").ndim == 3
+    with pytest.raises(UserError, match="label map is"):
+        own.person(photo, people, np.zeros((9, 9), np.uint8))
+
+
 def test_a_class_derived_of_gmm_is_a_gmm(predictor, oracle, stages, doll_photos):
     @MODELS.register_module(force=True)
     class OwnGMM(GMM):

@@ -5,6 +5,8 @@ data/ccp/annotations/instances_val.json --poses data/ccp/pose --train 0001-0704 
 python tools/data/pairs_from_photos.py --photos album --masks parsed --poses rtmlib --out data/album-tryon
 
 Writes VITON's layout with parsing maps of deepfashion15: TryOnDataset(layout="viton", label_space="deepfashion15").
+Maps that cannot become it, such as SCHP's (--parsing DIR --label-space atr18), stay as they are: dataset.json names
+their space.
 OUT/SPLIT/warp has the warp that GMM is to find. Photos that lack what training needs are left out and counted. Ends
 with code 1 when a photo, mask or pose could not be read; the others are written.
 """
@@ -29,6 +31,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--photos", type=Path, required=True, metavar="DIR", help="folder of the photos")
     parser.add_argument(
         "--masks",
+        "--parsing",
         type=Path,
         nargs="+",
         required=True,

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from seg_vton.data.photo_pairs.warp import inverse_map, sample
-from seg_vton.labels import DEEPFASHION15, unions
+from seg_vton.labels import DEEPFASHION15, get_space, unions
 
 Choice = Literal["union", "single"]
 CHOICES: tuple[Choice, ...] = ("union", "single")
@@ -17,27 +17,26 @@ OTHERS = 0.1
 SPECK = 0.01
 """Parts of the garment up to this share of it are specks of the labels and left out."""
 
-_UPPER = unions(DEEPFASHION15.name).upper
 
-
-def upper_garment(label_map: np.ndarray, choice: Choice) -> np.ndarray | None:
+def upper_garment(label_map: np.ndarray, choice: Choice, space: str = DEEPFASHION15.name) -> np.ndarray | None:
     """The garment that is tried on.
 
     Args:
-        label_map: uint8 `(H, W)` ids of `deepfashion15`.
+        label_map: uint8 `(H, W)` ids of `space`.
         choice: `union` takes all upper garments (top, dress, outer) as one: what CP-VTON replaces and what a person's
             `parse_cloth` shows. `single` takes the class with the most pixels, where the others have no more than
             `OTHERS` of the union.
+        space: name of the label space.
 
     Returns:
         bool `(H, W)`, without specks; None where `single` finds several garments.
     """
-    areas = np.bincount(label_map.ravel(), minlength=len(DEEPFASHION15.classes))[list(_UPPER)]
-    ids = _UPPER
+    ids = unions(space).upper
+    areas = np.bincount(label_map.ravel(), minlength=len(get_space(space).classes))[list(ids)]
     if choice == "single":
         if areas.max() < (1 - OTHERS) * areas.sum():
             return None
-        ids = (_UPPER[int(areas.argmax())],)
+        ids = (ids[int(areas.argmax())],)
     mask = np.isin(label_map, ids)
     count, parts, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
     large = stats[:, cv2.CC_STAT_AREA] > SPECK * np.count_nonzero(mask)

@@ -68,7 +68,7 @@ class Person:
 
     Attributes:
         image: RGB uint8 `(H, W, 3)`.
-        label_map: uint8 `(H, W)` ids of `deepfashion15`.
+        label_map: uint8 `(H, W)` ids of `space`.
         joints: float32 `(18, 3)`, x and y in pixels of the frame and score; missing ones are 0.
         fine: RGB uint8 `(kH, kW, 3)`, the same frame at a whole multiple of the resolution.
         garment: bool `(kH, kW)`, the garment in it.
@@ -76,6 +76,7 @@ class Person:
         padded: the share of the frame that is beyond the photo.
         predicted: uint8 `(H, W)` ids of `deepfashion15` that a segmenter sees in the frame; None without one.
         people: number of people whose joints were given; these are of the one on the body.
+        space: name of the label space.
     """
 
     image: np.ndarray
@@ -87,6 +88,7 @@ class Person:
     padded: float
     predicted: np.ndarray | None = None
     people: int = 1
+    space: str = DEEPFASHION15.name
 
     def mirrored(self) -> Person:
         """The person as a mirror shows them."""
@@ -105,16 +107,18 @@ def cut_person(
     people: Sequence[np.ndarray],
     settings: Settings,
     predicted: np.ndarray | None = None,
+    space: str = DEEPFASHION15.name,
 ) -> Person:
     """Finds the person and cuts them out.
 
     Args:
         photo: RGB uint8 `(H, W, 3)`.
-        label_map: uint8 `(H, W)` ids of `deepfashion15`.
+        label_map: uint8 `(H, W)` ids of `space`.
         people: float32 `(18, 3)` for each person whose pose is known, in pixels of the photo, missing joints 0; of
             several people the one on the body is taken (`choose_pose`).
         settings: how.
-        predicted: what a segmenter sees in the photo, as `label_map`; it comes along and decides nothing.
+        predicted: what a segmenter sees in the photo, ids of `deepfashion15`; it comes along and decides nothing.
+        space: name of the label space.
 
     Returns:
         The person.
@@ -122,7 +126,7 @@ def cut_person(
     Raises:
         Unusable: the photo lacks something that training needs.
     """
-    head, upper, body = regions(label_map, DEEPFASHION15.name)
+    head, upper, body = regions(label_map, space)
     choice = choose_pose(people, body)
     if settings.pose_needed and choice is None:
         raise Unusable("no pose")
@@ -132,10 +136,10 @@ def cut_person(
         raise Unusable("no joint on the person")
     joints = choice.joints if choice else np.zeros((NUM_JOINTS, 3), np.float32)
     if settings.find_face:
-        label_map = label_face(label_map, joints)
+        label_map = label_face(label_map, joints, space)
         predicted = predicted if predicted is None else label_face(predicted, joints)
-        head = regions(label_map, DEEPFASHION15.name).head
-    garment = upper_garment(label_map, settings.garment)
+        head = regions(label_map, space).head
+    garment = upper_garment(label_map, settings.garment, space)
     if garment is None:
         raise Unusable("several upper garments")
     height, width = settings.size
@@ -154,6 +158,7 @@ def cut_person(
         padded=box.padded_share(photo.shape[:2]),
         predicted=predicted if predicted is None else _framed(predicted, box, settings.size),
         people=choice.people if choice else 0,
+        space=space,
     )
     _check(person, settings)
     return person
@@ -173,7 +178,7 @@ def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def _check(person: Person, settings: Settings) -> None:
     """Raises `Unusable` where too little is to be seen in the frame."""
     share = settings.size[0] * settings.size[1] / _REFERENCE
-    head = regions(person.label_map, DEEPFASHION15.name).head
+    head = regions(person.label_map, person.space).head
     if np.count_nonzero(head) < MIN_HEAD * share:
         raise Unusable("no head")
     times = person.fine.shape[0] // person.image.shape[0]
@@ -202,7 +207,7 @@ def lay_out_garment(person: Person, rng: np.random.Generator, settings: Settings
     mask, photo = person.garment, person.fine
     if settings.fill_hidden:
         labels = cv2.resize(person.label_map, mask.shape[::-1], interpolation=cv2.INTER_NEAREST)
-        hidden = hidden_parts(mask, labels)
+        hidden = hidden_parts(mask, labels, person.space)
         photo, mask = fill_hidden(photo, mask, hidden), mask | hidden
     small = cv2.resize(mask.astype(np.uint8), size[::-1], interpolation=cv2.INTER_AREA).astype(bool)
     theta = draw_theta(rng, small, _lean(person.joints), settings.strength)

@@ -13,9 +13,10 @@ from pycocotools import mask as coco_mask
 from seg_vton.coco import check_category_names, check_sections, to_rle
 from seg_vton.errors import UserError
 from seg_vton.files import read_json
-from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, conversion_table, convert, load_palette_png
+from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, convert, working_space
 from seg_vton.parsing.jobs import read_records
 from seg_vton.parsing.label_map import merge_instances
+from seg_vton.parsing.maps import ENDINGS, read_label_map
 from seg_vton.pictures.photos import SUFFIXES
 
 
@@ -49,17 +50,19 @@ class LabeledPhoto:
             shape: (height, width) of the photo.
 
         Returns:
-            uint8 `(H, W)` ids of `deepfashion15`.
+            uint8 `(H, W)` ids of `working_space(space)`.
 
         Raises:
-            UserError: a file is missing or broken, or the labels are of another size.
+            UserError: a file is missing or broken, or the labels are of another size or space.
         """
         if isinstance(self.labels, Path):
-            found = convert(load_palette_png(self.labels, self.space), self.space, DEEPFASHION15.name)
-            _check_shape(found.shape, shape, self.labels, self.photo)
-            return found
-        if self.size is not None:
-            _check_shape(self.size, shape, f"the annotations of {self.name}", self.photo)
+            found = read_label_map(self.labels, self.space, self.photo, shape)
+            return convert(found, self.space, working_space(self.space))
+        if self.size is not None and tuple(self.size) != tuple(shape):
+            raise UserError(
+                f"the annotations of {self.name}: the masks are {self.size[1]}x{self.size[0]} and the photo "
+                f"{self.photo} is {shape[1]}x{shape[0]} (width x height, upright): they belong to different photos"
+            )
         masks = np.zeros((len(self.labels), *shape), bool)
         for mask, (_, _, segmentation) in zip(masks, self.labels, strict=True):
             try:
@@ -71,14 +74,6 @@ class LabeledPhoto:
             mask[:] = coco_mask.decode(rle)
         ids = [DEEPFASHION15.id_of(name) for name, _, _ in self.labels]
         return merge_instances(masks, ids, [score for _, score, _ in self.labels])
-
-
-def _check_shape(found: tuple[int, ...], photo: tuple[int, int], what: str | Path, path: Path) -> None:
-    if tuple(found) != tuple(photo):
-        raise UserError(
-            f"{what}: the masks are {found[1]}x{found[0]} and the photo {path} is {photo[1]}x{photo[0]} (width x "
-            "height, upright): they belong to different photos"
-        )
 
 
 def find_labeled(photos: Path, masks: Sequence[Path], label_space: str = DEEPFASHION15.name) -> list[LabeledPhoto]:
@@ -94,10 +89,10 @@ def find_labeled(photos: Path, masks: Sequence[Path], label_space: str = DEEPFAS
         A photo each; `photo` may not exist where a COCO file names it.
 
     Raises:
-        UserError: a source is missing or broken, its label space cannot become deepfashion15, two sources have the same
+        UserError: a source is missing or broken, try-on cannot work with its label space, two sources have the same
             photo, or there is nothing.
     """
-    conversion_table(label_space, DEEPFASHION15.name)  # raises where there is none, before any work
+    working_space(label_space)  # raises, before any work
     if not photos.is_dir():
         raise UserError(f"--photos {photos} is not a folder")
     found: dict[Path, LabeledPhoto] = {}
@@ -106,6 +101,11 @@ def find_labeled(photos: Path, masks: Sequence[Path], label_space: str = DEEPFAS
             if item.place in found:
                 raise UserError(f"{source}: the photo {item.place} has labels twice")
             found[item.place] = item
+    spaces = sorted({working_space(item.space) for item in found.values()})
+    if len(spaces) > 1:
+        raise UserError(
+            f"the labels are of {' and of '.join(spaces)}, neither of which becomes the other: give one kind"
+        )
     if not found:
         raise UserError(f"no photo of {photos} has labels in {', '.join(map(str, masks))}")
     return sorted(found.values(), key=lambda item: (item.name, item.place))
@@ -133,7 +133,7 @@ def _from_label_maps(
     photos: Path, folder: Path, space: str, recorded: Mapping[str, dict[str, Any]]
 ) -> Iterator[LabeledPhoto]:
     by_name = _places_by_name(photos)
-    for path in sorted(folder.rglob("*.png")):
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in ENDINGS):
         name = path.relative_to(folder).with_suffix("").as_posix()
         places = by_name.get(name, [])
         if name in recorded:

@@ -20,7 +20,7 @@ from seg_vton.data.photo_pairs.sources import LabeledPhoto
 from seg_vton.data.photo_pairs.splits import SPLITS, SplitRule
 from seg_vton.errors import UserError
 from seg_vton.files import find_beside, shared_files, write_json
-from seg_vton.labels import DEEPFASHION15, save_palette_png
+from seg_vton.labels import DEEPFASHION15, save_palette_png, working_space
 from seg_vton.parsing.jobs import Item, Job, PhotoResults
 from seg_vton.pictures.photos import read_photo
 from seg_vton.pose import BACKENDS, Poses, openpose_json
@@ -204,7 +204,8 @@ def _write_item(folder: Path, plan: Plan, poses: Poses, item: _Item) -> _Done:
         seen = None if plan.predicted is None else plan.predicted.get(source.place)
         if plan.predicted is not None and seen is None:
             raise UserError(f"{source.photo}: --predicted has no label map of it: run tools/parse.py over all photos")
-        person = cut_person(photo, labels, people, plan.settings, seen and seen.label_map(photo.shape[:2]))
+        predicted = seen and seen.label_map(photo.shape[:2])
+        person = cut_person(photo, labels, people, plan.settings, predicted, working_space(source.space))
     except Unusable as reason:
         return _Done(reason=str(reason))
     except UserError as error:
@@ -232,7 +233,7 @@ def _save(folder: Path, name: str, person: Person, garment: Garment, stamp: Mapp
     Image.fromarray(person.image).save(folder / "image" / f"{wearer}.jpg", **_JPEG)
     Image.fromarray(garment.image).save(folder / "cloth" / f"{worn}.jpg", **_JPEG)
     Image.fromarray(garment.mask.astype(np.uint8) * 255).save(folder / "cloth-mask" / f"{worn}.png")
-    save_palette_png(folder / "image-parse" / f"{wearer}.png", person.label_map, DEEPFASHION15.name)
+    save_palette_png(folder / "image-parse" / f"{wearer}.png", person.label_map, person.space)
     write_json(folder / "pose" / f"{wearer}_keypoints.json", openpose_json(person.joints))
     np.save(folder / "warp" / f"{wearer}.npy", garment.theta)
     if person.predicted is not None:
@@ -279,7 +280,7 @@ def _description(plan: Plan, persons: Sequence[tuple[_Item, Any]], outcome: Outc
     """What the marker says; no path of this machine's."""
     return {
         "data_set": DATA_SET,
-        "label_space": DEEPFASHION15.name,
+        "label_space": working_space(plan.photos[0].space),
         "predicted": plan.predicted is not None,
         "poses": plan.poses if plan.poses in BACKENDS else "files",
         "variants": plan.variants,

@@ -156,9 +156,8 @@ class FaceFromPose(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Changes the map; see the class."""
-        space = results[f"{self.key}_space"]
-        if results["joints"] is not None and {"skin", "face"} <= set(get_space(space).classes):
-            results[self.key] = label_face(results[self.key], results["joints"], space)
+        if results["joints"] is not None:
+            results[self.key] = label_face(results[self.key], results["joints"], results[f"{self.key}_space"])
         return results
 
 

@@ -48,7 +48,7 @@ class Placement(NamedTuple):
     free: np.ndarray
 
 
-def place(parse: np.ndarray, rendered: Tensor) -> Placement:
+def place(parse: np.ndarray, rendered: Tensor, space: str = DEEPFASHION15.name) -> Placement:
     """Says where a try-on may differ from the photo.
 
     The rendered person stands in for the old garment, a little widened, and for nothing else: what a shorter sleeve
@@ -56,13 +56,14 @@ def place(parse: np.ndarray, rendered: Tensor) -> Placement:
     knows no background (it is trained on persons before white), so none of what it renders there is taken.
 
     Args:
-        parse: uint8 ids of `deepfashion15` `(h, w)`, of the person in their own clothes.
+        parse: uint8 ids of `space` `(h, w)`, of the person in their own clothes.
         rendered: `(1, 3, h, w)` in [-1, 1], the person that TOM rendered.
+        space: name of the label space.
 
     Returns:
         The placement, its shares soft at the edges.
     """
-    seen = regions(parse, DEEPFASHION15.name)
+    seen = regions(parse, space)
     margin = max(1, round(_MARGIN * parse.shape[0]))
     replaced = cv2.dilate(seen.upper.astype(np.uint8), _disc(margin)).astype(bool) & seen.body & ~seen.head
     # The outline that TOM draws is soft and mixed with white: the colors further in stand in for it.

@@ -24,12 +24,13 @@ class PairResults(Results):
     role = "garment"
 
     def inputs(self, job: Job) -> Record:
-        """Names, paths, hashes and sizes of person and garment, and of pose and mask where they are files."""
+        """Names, paths, hashes and sizes of person and garment, and of their pose, mask and label map in files."""
         record = {}
         for role, extra, item in zip(("person", "garment"), ("pose", "mask"), job.items, strict=True):
             record[role] = {"name": item.name, **self._file(item.photo)}
-            if item.extra is not None:
-                record[role][extra] = self._file(item.extra)
+            for kind, file in ((extra, item.extra), ("parsing", item.parsing)):
+                if file is not None:
+                    record[role][kind] = self._file(file)
         return record
 
     def _file(self, path: Path) -> dict[str, Any]:
@@ -39,7 +40,7 @@ class PairResults(Results):
 
     @staticmethod
     def versions(record: Record) -> dict[str, Any]:
-        """Hashes of photos, pose and mask."""
+        """Hashes of photos, pose, mask and label map."""
         found = {}
         for role in ("person", "garment"):
             found[role] = record[role]["sha256"]

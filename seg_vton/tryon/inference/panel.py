@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from seg_vton.labels import DEEPFASHION15
+from seg_vton.labels import get_space
 from seg_vton.pictures.crop import crop
 from seg_vton.pictures.drawing import grid
 from seg_vton.pose.keypoints import NUM_JOINTS
@@ -34,8 +34,9 @@ def draw_panel(
     Returns:
         RGB uint8.
     """
-    palette = np.array(DEEPFASHION15.palette, np.uint8)
-    shape = np.repeat(np.uint8(127.5 * (body_shape(person.parse, DEEPFASHION15.name)[0] + 1))[..., None], 3, 2) // 2
+    space = get_space(person.space)
+    palette = np.array(space.palette, np.uint8)
+    shape = np.repeat(np.uint8(127.5 * (body_shape(person.parse, space.name)[0] + 1))[..., None], 3, 2) // 2
     pose = np.full((NUM_JOINTS, *person.parse.shape), -1, np.float32)
     if person.results["joints"] is not None:
         mark_joints(pose, person.results["joints"], RADIUS * len(person.parse) // 256)
@@ -56,7 +57,7 @@ def draw_panel(
     )
     cells = [[(caption, _resized(picture)) for caption, picture in row] for row in rows]
     seen = [label for label in np.unique(person.parse) if label]
-    return grid(cells, title, [(DEEPFASHION15.classes[label], DEEPFASHION15.palette[label]) for label in seen])
+    return grid(cells, title, [(space.classes[label], space.palette[label]) for label in seen])
 
 
 def _resized(picture: np.ndarray) -> np.ndarray:

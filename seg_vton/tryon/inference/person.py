@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from seg_vton.errors import UserError
-from seg_vton.labels import DEEPFASHION15
+from seg_vton.labels import DEEPFASHION15, get_space
 from seg_vton.parsing.label_map import Regions, regions
 from seg_vton.pictures.crop import Box, crop, move_joints, person_box
 from seg_vton.pictures.images import resized
@@ -34,14 +34,15 @@ class Person:
 
     Attributes:
         photo: RGB uint8 `(H, W, 3)`.
-        label_map: uint8 ids of `deepfashion15`, of the photo's shape or smaller at the same aspect; with a face, also
-            where the segmenter knows none.
+        label_map: uint8 ids of `space`, of the photo's shape or smaller at the same aspect; with a face, also where
+            the segmenter knows none.
         box: the window in the photo, of the models' aspect; it may reach beyond the photo, whose edge goes on there.
         joints: float `(18, 3)` of x, y in pixels of the photo and score; None where nothing is known of the pose.
         parse: uint8 ids `(h, w)`: the window of `label_map` at the models' size.
         results: what the steps of `seg_vton.tryon.datasets.transforms` would load of the window, at the models' size:
             `photo`, uint8 RGB; `parsing`, as the segmenter has it; `joints`, float64 `(18, 2)` or None; `ori_shape`.
         warnings: what the user should know.
+        space: name of the label space.
     """
 
     photo: np.ndarray
@@ -51,6 +52,7 @@ class Person:
     parse: np.ndarray
     results: dict[str, Any]
     warnings: tuple[str, ...] = ()
+    space: str = DEEPFASHION15.name
 
     @property
     def crop(self) -> np.ndarray:
@@ -63,15 +65,20 @@ class Person:
 
 
 def prepare_person(
-    photo: np.ndarray, label_map: np.ndarray, people: Sequence[np.ndarray], size: tuple[int, int]
+    photo: np.ndarray,
+    label_map: np.ndarray,
+    people: Sequence[np.ndarray],
+    size: tuple[int, int],
+    space: str = DEEPFASHION15.name,
 ) -> Person:
     """Finds the person and cuts their window out.
 
     Args:
         photo: RGB uint8 `(H, W, 3)`.
-        label_map: uint8 ids of `deepfashion15`, what the segmenter sees, of the photo's shape or smaller.
+        label_map: uint8 ids of `space`, what the segmenter sees, of the photo's shape or smaller.
         people: joints `(18, 3)` in pixels of the photo, missing ones 0, of everybody whose pose is known.
         size: (height, width) of the models' images.
+        space: name of the label space; its unions of head, upper garment and body are what counts.
 
     Returns:
         The person.
@@ -79,8 +86,8 @@ def prepare_person(
     Raises:
         UserError: there is no upper body, or it is too small, or no joint lies on the body.
     """
-    seen = regions(label_map, DEEPFASHION15.name)
-    _check_upper_body(seen, label_map)
+    seen = regions(label_map, space)
+    _check_upper_body(seen, label_map, space)
     scale = label_map.shape[0] / photo.shape[0]
     joints, warnings = _choose_pose(people, seen.body, scale)
     if joints is not None and (outside := (joints[:, :2] >= photo.shape[1::-1]).any(1)).any():
@@ -88,8 +95,8 @@ def prepare_person(
         warnings.append(f"{np.count_nonzero(outside)} joints lie outside the photo and count as missing")
     known = np.zeros((NUM_JOINTS, 3), np.float32) if joints is None else joints
     scaled = known * (scale, scale, 1)
-    with_face = label_face(label_map, scaled)
-    seen = regions(with_face, DEEPFASHION15.name)
+    with_face = label_face(label_map, scaled, space)
+    seen = regions(with_face, space)
     box = _window(seen, scaled, size)
     full = Box(*(round(side / scale) for side in box))
     if full.height < LEAST_HEIGHT:
@@ -104,8 +111,8 @@ def prepare_person(
         "parsing": parsing,
         "joints": None if joints is None else move_joints(known, full, size)[:, :2].astype(np.float64),
     }
-    warnings += _faults(seen, with_face, full, size)
-    return Person(photo, with_face, full, joints, parse, results, tuple(warnings))
+    warnings += _faults(seen, with_face, full, size, space)
+    return Person(photo, with_face, full, joints, parse, results, tuple(warnings), space)
 
 
 def _window(seen: Regions, joints: np.ndarray, size: tuple[int, int]) -> Box:
@@ -116,12 +123,14 @@ def _window(seen: Regions, joints: np.ndarray, size: tuple[int, int]) -> Box:
     return Box(0, 0, width, height) if framed else box
 
 
-def _check_upper_body(seen: Regions, label_map: np.ndarray) -> None:
+def _check_upper_body(seen: Regions, label_map: np.ndarray, space: str) -> None:
     if np.count_nonzero(seen.upper) >= LEAST_SHARE * seen.upper.size:
         return
-    names = [DEEPFASHION15.classes[label] for label in np.unique(label_map) if label]
+    classes = get_space(space).classes
+    upper = " or ".join(classes[label] for label in get_space(space).unions.upper)
+    names = [classes[label] for label in np.unique(label_map) if label]
     raise UserError(
-        f"no person in the photo: found no upper body in a top, dress or outer garment (the segmenter sees "
+        f"no person in the photo: found no upper body in a {upper} (the segmenter sees "
         f"{', '.join(names) or 'nothing'}). Give a photo of a dressed person, upright and not too small"
     )
 
@@ -145,14 +154,15 @@ def _choose_pose(people: Sequence[np.ndarray], body: np.ndarray, scale: float) -
     return choice.joints, warnings
 
 
-def _faults(seen: Regions, label_map: np.ndarray, box: Box, size: tuple[int, int]) -> list[str]:
+def _faults(seen: Regions, label_map: np.ndarray, box: Box, size: tuple[int, int], space: str) -> list[str]:
     """What may spoil the try-on."""
     warnings = []
     if not seen.head.any():
         warnings.append("the segmenter finds no head: the face will be invented, not kept")
     if box.height < size[0]:
         warnings.append(f"the person's window is {box.height} pixels high and the models see {size[0]}")
-    dress = np.count_nonzero(label_map == DEEPFASHION15.id_of("dress"))
+    classes = get_space(space).classes
+    dress = np.count_nonzero(label_map == classes.index("dress")) if "dress" in classes else 0
     if dress > np.count_nonzero(seen.upper) / 2:
         warnings.append("the person wears a dress, all of which is replaced: what is below the garment is invented")
     areas = np.sort(cv2.connectedComponentsWithStats(seen.upper.astype(np.uint8))[2][1:, cv2.CC_STAT_AREA])[::-1]

@@ -11,8 +11,9 @@ from PIL import Image
 
 from seg_vton.errors import UserError
 from seg_vton.files import atomic_path, find_beside, remove_leftovers, sha256, shared_files
-from seg_vton.labels import DEEPFASHION15, save_palette_png
+from seg_vton.labels import save_palette_png
 from seg_vton.parsing.jobs import Item, Job, Plan, complain
+from seg_vton.parsing.maps import ParsingMaps
 from seg_vton.pictures.images import MASK_THRESHOLD
 from seg_vton.pictures.photos import SUFFIXES, limited, read_photo
 from seg_vton.pose import Poses
@@ -60,6 +61,7 @@ def dress_all(
     garment_masks: str | Path | None = None,
     overwrite: bool = False,
     pose_models: Sequence[str | Path] | None = None,
+    maps: ParsingMaps | None = None,
 ) -> Outcome:
     """Dresses every person in every garment and writes `OUT/<kind>/PERSON_GARMENT.png` and records.
 
@@ -77,6 +79,7 @@ def dress_all(
             one are said on stderr and left to the segmenter.
         overwrite: do everything anew, whatever is there.
         pose_models: the same.
+        maps: another parser's label maps of the persons, for a predictor without a segmenter.
 
     Returns:
         What was done; with nothing to do, only `failures` that say why.
@@ -94,15 +97,19 @@ def dress_all(
     results = PairResults(out, {**predictor.stamp, "pose": poses.name, "pose_models": hashes})
     plan = Plan()
     people = results.find(persons, "person", plan.failures)
-    people = _with_extras(people, lambda item: poses.file(item.photo, item.place), plan.failures)
+    people = _with_files(people, "extra", lambda item: poses.file(item.photo, item.place), plan.failures)
+    if maps is not None:
+        people = _with_files(people, "parsing", lambda item: maps.file(item.photo, item.place), plan.failures)
     things = results.find(garments, "garment", plan.failures)
-    things = _with_extras(things, lambda item: masks and find_beside(masks, item.place, MASK_ENDINGS), plan.failures)
+    things = _with_files(
+        things, "extra", lambda item: masks and find_beside(masks, item.place, MASK_ENDINGS), plan.failures
+    )
     chosen = choose_pairs(people, things, pairs, plan.failures)
     results.plan(chosen, plan, overwrite)
     plan.complain()
     unmasked = [] if masks is None else _say_unmasked(masks, [garment for _, garment in chosen])
     outcome = Outcome(complete=plan.complete, failures=plan.failures, unmasked=unmasked)
-    prepared = _Prepared(predictor, poses, outcome.failures)
+    prepared = _Prepared(predictor, poses, maps, outcome.failures)
     for job in track(plan.jobs, "trying on") if plan.jobs else ():
         person, garment = prepared.person(job.items[0]), prepared.garment(job.items[1])
         if person is None or garment is None:
@@ -130,15 +137,15 @@ def _say_unmasked(masks: Path, garments: Sequence[Item]) -> list[Path]:
     return photos
 
 
-def _with_extras(items: list[Item], find: Callable[[Item], Path | None], failures: list[str]) -> list[Item]:
-    """Items with the files of their poses or masks; those that lack one, or would share it, are left out and said."""
+def _with_files(items: list[Item], which: str, find: Callable[[Item], Path | None], failures: list[str]) -> list[Item]:
+    """Items with their files as attribute `which`; those that lack one, or would share it, are left out and said."""
     found = []
     for item in items:
         try:
-            found.append(replace(item, extra=find(item)))
+            found.append(replace(item, **{which: find(item)}))
         except UserError as error:
             failures.append(str(error))
-    unclear = shared_files({item.photo: item.extra for item in found})
+    unclear = shared_files({item.photo: getattr(item, which) for item in found})
     failures += dict.fromkeys(unclear.values())
     return [item for item in found if item.photo not in unclear]
 
@@ -146,8 +153,8 @@ def _with_extras(items: list[Item], find: Callable[[Item], Path | None], failure
 class _Prepared:
     """Persons and garments of a run: what is prepared is kept, what failed is said once and not tried again."""
 
-    def __init__(self, predictor: TryOn, poses: Poses, failures: list[str]) -> None:
-        self._predictor, self._poses, self._failures = predictor, poses, failures
+    def __init__(self, predictor: TryOn, poses: Poses, maps: ParsingMaps | None, failures: list[str]) -> None:
+        self._predictor, self._poses, self._maps, self._failures = predictor, poses, maps, failures
         self._person: tuple[Item | None, Person | None] = (None, None)
         self._garments: OrderedDict[Item, Garment] = OrderedDict()
         self._failed: set[Item] = set()
@@ -175,7 +182,9 @@ class _Prepared:
         photo = read_photo(item.photo)
         seen = photo if item.extra else limited(photo)
         scale = photo.shape[1] / seen.shape[1], photo.shape[0] / seen.shape[0], 1
-        return self._predictor.person(photo, [joints * scale for joints in self._poses.people(item.extra, seen)])
+        people = [joints * scale for joints in self._poses.people(item.extra, seen)]
+        labels = self._maps.read(item.parsing, item.photo, photo.shape) if item.parsing else None
+        return self._predictor.person(photo, people, labels)
 
     def _load_garment(self, item: Item) -> Garment:
         mask = None if item.extra is None else read_photo(item.extra)[..., 0] >= MASK_THRESHOLD
@@ -209,7 +218,7 @@ def _write(
     for kind in job.kinds:
         path = results.path(kind, job.name)
         if kind == "parsing":
-            save_palette_png(path, person.full_label_map(), DEEPFASHION15.name, overwrite=True)
+            save_palette_png(path, person.full_label_map(), person.space, overwrite=True)
             continue
         with atomic_path(path, overwrite=True) as temporary:
             Image.fromarray(pictures[kind]()).save(temporary)
@@ -222,6 +231,6 @@ def _write(
         garment_window=list(garment.box),
         garment_mask=garment.source,
         pose="none" if person.joints is None else pose,
-        label_space=DEEPFASHION15.name,
+        label_space=person.space,
         warnings=list(result.warnings),
     )

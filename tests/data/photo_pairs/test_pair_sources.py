@@ -12,7 +12,7 @@ from seg_vton.coco import categories
 from seg_vton.data.coco_files import CocoBuilder
 from seg_vton.data.photo_pairs import find_labeled
 from seg_vton.errors import UserError
-from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, LabelConversionError, save_palette_png
+from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, save_palette_png
 from seg_vton.parsing.jobs import Item, Job, PhotoResults
 
 SHAPE = (40, 30)  # height, width
@@ -59,6 +59,12 @@ def test_folder_of_label_maps_in_another_space(photos, tmp_path):
     (item,) = find_labeled(photos, [tmp_path / "maps"], "ccp59")
     assert (item.name, item.photo) == ("album/b", photos / "album" / "b.PNG")
     assert np.array_equal(item.label_map(SHAPE), np.where(labels() == 1, 1, 0))
+
+
+def test_maps_that_cannot_become_deepfashion15_stay_as_they_are(photos, tmp_path):
+    save_palette_png(tmp_path / "maps" / "a.png", labels(), "atr18")
+    (item,) = find_labeled(photos, [tmp_path / "maps"], "atr18")
+    assert np.array_equal(item.label_map(SHAPE), labels())
 
 
 @pytest.mark.parametrize("kinds", [("label-map", "coco"), ("coco",)])
@@ -170,5 +176,6 @@ def test_sources_that_cannot_be_used(photos, tmp_path):
         find_labeled(photos, [tmp_path / "maps"])
     with pytest.raises(UserError, match="annotation 1 has no known category"):
         find_labeled(photos, [coco(tmp_path / "other.json", category_id=99)])
-    with pytest.raises(LabelConversionError, match="tryon8 cannot become deepfashion15"):
-        find_labeled(photos, [tmp_path / "maps"], "tryon8")
+    save_palette_png(tmp_path / "atr" / "album" / "b.png", labels(), "atr18")
+    with pytest.raises(UserError, match="labels are of atr18 and of deepfashion15, neither of which becomes the other"):
+        find_labeled(photos, [good, tmp_path / "atr"], "atr18")

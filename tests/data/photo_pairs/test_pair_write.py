@@ -14,7 +14,7 @@ from tryon_pipelines import PREDICTED_TRAIN, build
 from seg_vton.data.photo_pairs import Plan, Settings, SplitRule, find_labeled, write_photo_pairs
 from seg_vton.data.photo_pairs.write import MARKER, PREDICTED
 from seg_vton.errors import UserError
-from seg_vton.labels import DEEPFASHION15, save_palette_png
+from seg_vton.labels import DEEPFASHION15, convert, load_palette_png, save_palette_png
 from seg_vton.parsing.jobs import read_records
 from seg_vton.tryon.models import TPSGrid
 
@@ -55,6 +55,20 @@ def test_the_try_on_data_set_reads_it(album, tmp_path):
         assert item["inputs"]["parse_cloth_mask"].mean() > 0.03
         assert item["inputs"]["cloth_mask"].mean() > 0.15
         assert (item["inputs"]["agnostic"][4:] > 0).flatten(1).any(1).sum() >= 8
+
+
+def test_a_set_of_maps_that_cannot_become_deepfashion15_stays_in_their_space(album, tmp_path):
+    write_photo_pairs(tmp_path / "set", plan_of(album))
+    for path in (album / "maps").iterdir():
+        save_palette_png(
+            path, convert(load_palette_png(path, "deepfashion15"), "deepfashion15", "tryon8"), "tryon8", True
+        )
+    photos = find_labeled(album / "photos", [album / "maps"], "tryon8")
+    write_photo_pairs(tmp_path / "other", plan_of(album, photos=photos))
+    for name in ("train/image-parse/000001_0.png", "test/image-parse/000003_0.png"):
+        expected = convert(load_palette_png(tmp_path / "set" / name, "deepfashion15"), "deepfashion15", "tryon8")
+        assert np.array_equal(load_palette_png(tmp_path / "other" / name, "tryon8"), expected)
+    assert json.loads((tmp_path / "other" / "dataset.json").read_text())["label_space"] == "tryon8"
 
 
 def test_lists(album, tmp_path):

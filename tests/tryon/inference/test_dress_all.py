@@ -10,8 +10,9 @@ from PIL import Image
 
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
-from seg_vton.labels import DEEPFASHION15, load_palette_png
+from seg_vton.labels import DEEPFASHION15, load_palette_png, save_palette_png
 from seg_vton.parsing.jobs import Item, Job, Plan
+from seg_vton.parsing.maps import ParsingMaps
 from seg_vton.pictures.photos import read_photo
 from seg_vton.tryon.inference import jobs
 from seg_vton.tryon.inference.jobs import KINDS, PairResults, choose_pairs
@@ -66,6 +67,25 @@ def test_every_person_gets_every_garment(first, doll_photos, predictor):
     assert (facts["garment_mask"], record(out, "1_3_png")["garment_mask"]) == ("plain background", "segmenter")
     assert (facts["pose"], facts["pending"], facts["size"]) == ("files", [], [144, 192])
     assert outcome.warnings.get("1_3", ()) == tuple(facts["warnings"])
+
+
+def test_another_parsers_maps_stand_for_the_segmenter(oracle, stages, doll_photos, tmp_path):
+    predictor = TryOn(None, stages["gmm"], stages["tom"], label_space="tryon8")
+    photos = [doll_photos / "persons" / f"{number}.png" for number in (1, 2, 3)]
+    for photo in photos[:2]:
+        label_map = oracle(read_photo(photo)).label_map("tryon8")
+        save_palette_png(tmp_path / "maps" / photo.name, label_map[: 9 if photo.stem == "2" else None], "tryon8")
+    garments, out = [doll_photos / "garments" / "3.png"], tmp_path / "out"
+    maps = ParsingMaps(tmp_path / "maps", "tryon8")
+    outcome = dress_all(predictor, photos, garments, out, pose=doll_photos / "pose", maps=maps)
+    no_map, other_size = outcome.failures
+    assert "3.png has no label map" in no_map
+    assert "2.png: the masks are 144x9 and the photo" in other_size
+    assert outcome.done == 1
+    facts = record(out, "1_3")
+    assert facts["person"]["parsing"]["sha256"] == sha256(tmp_path / "maps" / "1.png")
+    assert load_palette_png(out / "parsing" / "1_3.png", "tryon8").any()
+    assert dress_all(predictor, photos[:1], garments, out, pose=doll_photos / "pose", maps=maps).complete == 1
 
 
 def test_a_second_run_does_what_is_missing(first, run, monkeypatch):
