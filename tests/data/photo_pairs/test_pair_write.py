@@ -65,7 +65,7 @@ def test_a_set_of_maps_that_cannot_become_deepfashion15_stays_in_their_space(alb
         )
     photos = find_labeled(album / "photos", [album / "maps"], "tryon8")
     write_photo_pairs(tmp_path / "other", plan_of(album, photos=photos))
-    for name in ("train/image-parse/000001_0.png", "test/image-parse/000003_0.png"):
+    for name in ("train/image-parse/000001_0_0.png", "test/image-parse/000003_0_0.png"):
         expected = convert(load_palette_png(tmp_path / "set" / name, "deepfashion15"), "deepfashion15", "tryon8")
         assert np.array_equal(load_palette_png(tmp_path / "other" / name, "tryon8"), expected)
     assert json.loads((tmp_path / "other" / "dataset.json").read_text())["label_space"] == "tryon8"
