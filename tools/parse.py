@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", help="segmentation config")
     parser.add_argument("checkpoint", help="its checkpoint")
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="photos, or folders of photos (jpg, png, webp)")
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="photos, or folders of photos")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
     parser.add_argument(
         "--write", nargs="+", choices=list(KINDS), default=["coco", "label-map"], help="default: coco label-map"

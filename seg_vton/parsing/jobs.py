@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from seg_vton.errors import UserError
 from seg_vton.files import leads_nowhere, read_json, refuse_existing, write_json
 from seg_vton.parsing.writers import KINDS
-from seg_vton.pictures.photos import SUFFIXES, find_photos
+from seg_vton.pictures.photos import find_photos
 
 RECORDS = "records"
 SCHEMA = 1
@@ -304,10 +304,10 @@ def _find(inputs: Sequence[str | Path], out: Path, failures: list[str]) -> Itera
     """Yields photos with the folder that each was found in: the input folder, or its own for one that is an input."""
     for path in map(Path, inputs):
         if path.is_dir():
-            found = list(find_photos(path, leave_out=out))
+            found = find_photos(path, leave_out=out)
             yield from ((photo, path) for photo in found)
             if not found:
-                failures.append(f"{path} has no photos ({', '.join(SUFFIXES)})")
+                failures.append(f"{path} has no photos: no file of an image type that Pillow reads here")
         elif path.is_file():
             yield path, path.parent
         else:

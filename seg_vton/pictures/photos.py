@@ -1,21 +1,34 @@
 """A user's photos: finding them, and reading them as what a viewer shows.
 
-The files are untrusted: only three formats are opened, and the size in the header is checked before decoding.
+The files are untrusted: the size in the header is checked before decoding.
 """
 
+import io
+import sys
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from seg_vton.errors import BROKEN_IMAGE, UserError
 from seg_vton.files import leads_nowhere
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-"""Names that a folder is searched for, in any case."""
+Image.init()  # loads all of Pillow's formats
+with suppress(ImportError):
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+
+# Pillow starts Ghostscript for EPS, and of most others here it knows no more than the name.
+_NO_PHOTOS = {"BUFR", "EPS", "FITS", "GRIB", "HDF5", "MPEG", "WMF"}
+_FORMATS = tuple(sorted({kind for kind in Image.EXTENSION.values() if kind in Image.OPEN} - _NO_PHOTOS))
+SUFFIXES = tuple(suffix for suffix, kind in Image.EXTENSION.items() if kind in _FORMATS)
+"""Names that a folder is searched for, in any case: every image type that Pillow reads here."""
 
 MAX_PIXELS = 89_478_485
 """The largest photo that is decoded: Pillow's own limit, 256 MiB of RGB."""
@@ -30,20 +43,27 @@ PARSE_SIDE = 2048
 """Pixels of the longer side from which a photo is made smaller for a network: none sees more."""
 
 _SMALLER = "Make it smaller; what the models see is about 1000 pixels high"
-_FORMATS = ("JPEG", "PNG", "WEBP")
+_HEIC = ". HEIC needs one more package (pip install pillow-heif), or save the photos as JPEG"
+_NAMED = 10
+_SAME = 3  # levels of 255: profiles of sRGB itself differ from one another by this much
 
 
 def read_photo(path: str | Path) -> np.ndarray:
-    """Reads a photo upright (EXIF orientation obeyed) and in color.
+    """Reads a photo; the first part of what `read_cutout` gives."""
+    return read_cutout(path)[0]
 
-    Transparent parts become white. Gray of 16 bits is scaled to 8. CMYK is converted without its ICC profile. Of an
-    animation the first frame is read.
+
+def read_cutout(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """Reads a photo upright (EXIF orientation obeyed) and in color, and what of it is opaque.
+
+    Transparent parts become white. Colors of another profile than sRGB become sRGB; without a profile, or with a broken
+    one, they stay as they are. Gray of 16 bits is scaled to 8. Of an animation the first frame is read.
 
     Args:
-        path: JPEG, PNG or WebP file; the content decides, not the name.
+        path: an image file that Pillow reads; the content decides, not the name.
 
     Returns:
-        RGB uint8 `(H, W, 3)`.
+        RGB uint8 `(H, W, 3)`; alpha uint8 `(H, W)`, None where the file has none.
 
     Raises:
         UserError: the file is missing, of another format, broken, or its size is out of range; nothing is decoded of a
@@ -56,13 +76,15 @@ def read_photo(path: str | Path) -> np.ndarray:
             image = Image.open(path, formats=_FORMATS)
         with image:
             _check_size(path, *image.size)
-            return np.array(_to_rgb(ImageOps.exif_transpose(image)))
+            picture, alpha = _to_rgb(ImageOps.exif_transpose(image))
+            return np.array(picture), None if alpha is None else np.array(alpha)
     except UserError:
         raise
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except UnidentifiedImageError:
-        raise UserError(f"{path} is not a JPEG, PNG or WebP image, whatever its name says") from None
+        hint = _HEIC if _is_heic(path) else ""
+        raise UserError(f"{path} is not an image that Pillow reads here, whatever its name says{hint}") from None
     except Image.DecompressionBombError as error:
         raise UserError(f"{path} is too large to decode: {str(error).split(',')[0]}. {_SMALLER}") from None
     except BROKEN_IMAGE as error:
@@ -82,17 +104,38 @@ def _check_size(path: Path, width: int, height: int) -> None:
         raise UserError(f"{path} is a strip of {width}x{height} pixels: crop it to the person")
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Converts any mode that the three formats have to RGB of 8 bits."""
-    if image.mode.startswith("I"):  # PNG's gray of 16 bits, which Pillow would clip
+def _to_rgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Any mode as RGB of 8 bits in sRGB, before white where it is transparent, and its alpha where it has one."""
+    profile, alpha = image.info.get("icc_profile"), None
+    if image.mode.startswith("I"):  # gray of 16 bits, which Pillow would clip
         levels = np.array(image).astype(np.int64)
-        return Image.fromarray(((levels + 128) // 257).clip(0, 255).astype(np.uint8)).convert("RGB")
-    if image.mode in ("LA", "PA") or "transparency" in image.info:
+        image = Image.fromarray(((levels + 128) // 257).clip(0, 255).astype(np.uint8))
+    elif image.mode in ("LA", "PA", "La", "RGBa", "RGBA") or "transparency" in image.info:
         image = image.convert("RGBA")
-    if image.mode == "RGBA":
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return image.convert("RGB")
+        alpha = image.getchannel("A")
+    if image.mode not in ("L", "CMYK"):
+        image = image.convert("RGB")
+    picture = (_in_srgb(image, profile) if profile else image).convert("RGB")
+    if alpha is not None:
+        picture.putalpha(alpha)
+        picture = Image.alpha_composite(Image.new("RGBA", image.size, "white"), picture).convert("RGB")
+    return picture, alpha
+
+
+def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """A picture of mode L, RGB or CMYK in sRGB; as it is where its profile is sRGB, broken or of another mode."""
+    levels = np.arange(0, 256, 17, dtype=np.uint8)
+    cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(16, 256, 3)
+    colors = Image.fromarray(cube).convert(image.mode)
+    try:
+        source, target = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+        transform = ImageCms.buildTransform(source, target, image.mode, "RGB")
+        found = ImageCms.applyTransform(colors, transform)
+        if np.abs(np.array(found, int) - np.array(colors.convert("RGB"), int)).max() <= _SAME:
+            return image  # bit for bit
+        return ImageCms.applyTransform(image, transform)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image
 
 
 def limited(photo: np.ndarray, side: int = PARSE_SIDE) -> np.ndarray:
@@ -104,8 +147,8 @@ def limited(photo: np.ndarray, side: int = PARSE_SIDE) -> np.ndarray:
     return cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
 
 
-def find_photos(folder: Path, leave_out: Path) -> Iterator[Path]:
-    """Yields the photos in a folder and its folders, in order; hidden files are left out.
+def find_photos(folder: Path, leave_out: Path | None = None) -> list[Path]:
+    """The photos in a folder and its folders, in order; hidden files are left out, and others with a word on stderr.
 
     Links to nowhere and in circles are among them: whoever reads them says so.
 
@@ -113,10 +156,32 @@ def find_photos(folder: Path, leave_out: Path) -> Iterator[Path]:
         folder: where to look.
         leave_out: a folder inside it that is not looked into: the results of an earlier run, say.
     """
-    leave_out = leave_out.resolve()
+    results = leave_out and leave_out.resolve()
+    photos, others = [], []
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if hidden or path.suffix.lower() not in SUFFIXES or not (path.is_file() or leads_nowhere(path)):
+        if hidden or not (path.is_file() or leads_nowhere(path)):
             continue
-        if leads_nowhere(path) or leave_out not in path.resolve().parents:
-            yield path
+        if leads_nowhere(path) or results not in path.resolve().parents:
+            (photos if path.suffix.lower() in SUFFIXES else others).append(path)
+    if others:
+        _say_left_out(folder, tuple(others))
+    return photos
+
+
+@cache
+def _say_left_out(folder: Path, others: tuple[Path, ...]) -> None:
+    """Names the files of a folder that are no photos, once a process: the first ten, all by count and type."""
+    types = Counter(path.suffix.lower() or "without a suffix" for path in others)
+    named = ", ".join(path.relative_to(folder).as_posix() for path in others[:_NAMED])
+    print(
+        f"note: {folder}: left out {len(others)} files that are of no image type that Pillow reads here "
+        f"({', '.join(f'{count} {kind}' for kind, count in types.most_common())}): {named}"
+        f"{', ...' if len(others) > _NAMED else ''}{_HEIC if any(map(_is_heic, others)) else ''}",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _is_heic(path: Path) -> bool:
+    return path.suffix.lower() in (".heic", ".heif", ".hif")

@@ -78,7 +78,10 @@ def test_missing_inputs_and_empty_folders_are_failures_and_the_rest_goes_on(fold
     photo(folder / "a.jpg")
     plan = plan_jobs(["none.jpg", "empty", "a.jpg"], folder / "out", KINDS)
     assert names(plan) == {"a.jpg": "a"}
-    assert plan.failures == ["none.jpg does not exist", "empty has no photos (.jpg, .jpeg, .png, .webp)"]
+    assert plan.failures == [
+        "none.jpg does not exist",
+        "empty has no photos: no file of an image type that Pillow reads here",
+    ]
 
 
 def test_results_inside_the_input_folder_are_no_photos(folder):

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from seg_vton.errors import UserError
-from seg_vton.pictures.photos import MAX_PIXELS, find_photos, limited, read_photo
+from seg_vton.pictures.photos import MAX_PIXELS, find_photos, limited, read_cutout, read_photo
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -36,10 +36,13 @@ def assert_close(found, expected, tolerance=6):
         assert np.abs(found[at].astype(int) - expected[at]).max() <= tolerance, at
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
-def test_the_three_formats_in_color(tmp_path, name):
-    Image.fromarray(quarters()).save(tmp_path / name, **({} if name == "a.png" else {"quality": 95}))
-    assert_close(read_photo(tmp_path / name), quarters(), 12)
+@pytest.mark.parametrize(
+    "suffix", ["jpg", "JPEG", "jfif", "jpe", "png", "webp", "bmp", "tif", "TIFF", "gif", "avif", "jp2"]
+)
+def test_every_type_that_pillow_reads_is_found_in_a_folder_and_read_in_color(tmp_path, suffix):
+    Image.fromarray(quarters()).save(tmp_path / f"a.{suffix}", quality=95)
+    assert find_photos(tmp_path) == [tmp_path / f"a.{suffix}"]
+    assert_close(read_photo(tmp_path / f"a.{suffix}"), quarters(), 16)
 
 
 # Each orientation by what a camera stores for an upright scene (EXIF 2.3, tag 274).
@@ -159,11 +162,13 @@ def test_photos_without_anything_to_see_are_refused(tmp_path, size, expected):
 def test_files_that_are_no_photos_are_refused(tmp_path):
     (tmp_path / "text.jpg").write_text("not a photo")
     (tmp_path / "empty.png").touch()
-    Image.new("RGB", (40, 40)).save(tmp_path / "a.tiff")
-    (tmp_path / "a.tiff").rename(tmp_path / "tiff.jpg")
-    for name in ("text.jpg", "empty.png", "tiff.jpg"):
-        with pytest.raises(UserError, match=rf"{name} is not a JPEG, PNG or WebP"):
+    (tmp_path / "drawing.jpg").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n")
+    for name in ("text.jpg", "empty.png", "drawing.jpg"):
+        with pytest.raises(UserError, match=rf"{name} is not an image that Pillow reads here, whatever its name says$"):
             read_photo(tmp_path / name)
+    (tmp_path / "phone.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    with pytest.raises(UserError, match=r"phone\.HEIC is not an .*pip install pillow-heif"):
+        read_photo(tmp_path / "phone.HEIC")
     with pytest.raises(UserError, match=r"none\.jpg does not exist"):
         read_photo(tmp_path / "none.jpg")
     with pytest.raises(UserError, match="is not a whole image"):
@@ -204,6 +209,50 @@ def test_folders_are_searched_in_order_without_hidden_files_and_results(tmp_path
     (tmp_path / "folder.jpg").mkdir()
     found = [path.relative_to(tmp_path) for path in find_photos(tmp_path, leave_out=tmp_path / "out")]
     assert found == [Path("a.PNG"), Path("b.jpg"), Path("sub/c.jpeg"), Path("sub/d.WebP")]
+
+
+def test_what_is_left_out_of_a_folder_is_said(tmp_path, capsys):
+    for name in ("a.jpg", "b.HEIC", "c.txt", *(f"sub/{number:02}.json" for number in range(12))):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert find_photos(tmp_path) == [tmp_path / "a.jpg"]
+    said = capsys.readouterr().err
+    assert "left out 14 files" in said
+    assert "(12 .json, 1 .heic, 1 .txt): b.HEIC, c.txt, sub/00.json" in said
+    assert "sub/07.json, ..." in said
+    assert "sub/08.json" not in said
+    assert "pip install pillow-heif" in said
+
+
+def linear_profile():
+    """A profile of sRGB's primaries whose levels are linear light."""
+    content = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    struct.pack_into(">Hxxi", content, content.index(b"para") + 8, 0, 65536)  # the one curve of all three: y = x ** 1.0
+    return bytes(content)
+
+
+def test_colors_of_another_profile_become_srgb(tmp_path):
+    """Linear light: .2140 in, .5 of sRGB out, by its standard (IEC 61966-2-1)."""
+    picture = Image.new("RGB", (40, 40), (round(0.2140 * 255),) * 3)
+    picture.save(tmp_path / "a.png", icc_profile=linear_profile())
+    assert np.abs(read_photo(tmp_path / "a.png").astype(int) - 128).max() <= 2
+    picture.putalpha(Image.fromarray(np.repeat(np.uint8([[0, 255]]), 20, 1).repeat(40, 0)))
+    picture.save(tmp_path / "b.png", icc_profile=linear_profile())
+    photo, alpha = read_cutout(tmp_path / "b.png")
+    assert (photo[:, :20] == 255).all()
+    assert np.abs(photo[:, 20:].astype(int) - 128).max() <= 2
+    assert np.array_equal(alpha, np.repeat(np.uint8([[0, 255]]), 20, 1).repeat(40, 0))
+
+
+@pytest.mark.parametrize("kind", ["sRGB", "broken", "gray"])
+def test_pixels_stay_bit_for_bit_where_the_profile_is_srgb_or_no_use(tmp_path, kind):
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    gray = bytearray(srgb)
+    gray[16:20] = b"GRAY"
+    noise = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    content = {"sRGB": srgb, "broken": srgb[:100], "gray": bytes(gray)}[kind]
+    Image.fromarray(noise).save(tmp_path / "a.png", icc_profile=content)
+    assert np.array_equal(read_photo(tmp_path / "a.png"), noise)
 
 
 def test_links_are_photos_also_those_that_lead_nowhere(tmp_path):

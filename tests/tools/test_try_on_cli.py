@@ -55,7 +55,7 @@ def photos(tiny_coco, png_bomb, command, tmp_path_factory):
 
 
 FAULTS = {
-    "text.jpg": "is not a JPEG, PNG or WebP image",
+    "text.jpg": "is not an image that Pillow reads here",
     "cut.jpg": "is not a whole image",
     "tiny.png": "is too small: 20x20",
     "bomb.png": "is too large to decode",

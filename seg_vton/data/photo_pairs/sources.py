@@ -17,7 +17,7 @@ from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, convert, working_sp
 from seg_vton.parsing.jobs import read_records
 from seg_vton.parsing.label_map import merge_instances
 from seg_vton.parsing.maps import ENDINGS, read_label_map
-from seg_vton.pictures.photos import SUFFIXES
+from seg_vton.pictures.photos import find_photos
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def _from_label_maps(
         elif len(places) == 1:
             yield LabeledPhoto(name, photos / places[0], places[0], labels=path, space=space)
         elif not places:
-            raise UserError(f"{path}: {photos} has no photo {name} ({', '.join(SUFFIXES)})")
+            raise UserError(f"{path}: {photos} has no photo {name}")
         else:
             raise UserError(
                 f"{path} may be of {' or of '.join(str(photos / place) for place in places)}: rename them, or give the "
@@ -152,10 +152,9 @@ def _from_label_maps(
 def _places_by_name(photos: Path) -> defaultdict[str, list[Path]]:
     """The photos' paths in their folder by the same without suffix."""
     found: defaultdict[str, list[Path]] = defaultdict(list)
-    for path in sorted(photos.rglob("*")):
-        if path.suffix.lower() in SUFFIXES:
-            place = path.relative_to(photos)
-            found[place.with_suffix("").as_posix()].append(place)
+    for path in find_photos(photos):
+        place = path.relative_to(photos)
+        found[place.with_suffix("").as_posix()].append(place)
     return found
 
 
