@@ -96,10 +96,12 @@ class Results:
     Attributes:
         suffixes: how the file of each kind ends; without a suffix it is a folder.
         role: a key that the tool's records have and no other tool's.
+        folder: of the records.
     """
 
     suffixes: ClassVar[Mapping[str, str]]
     role: ClassVar[str]
+    folder: ClassVar[str] = RECORDS
 
     def __init__(self, out: str | Path, stamp: Mapping[str, Any]) -> None:
         self.out, self.stamp = Path(out), dict(stamp)
@@ -108,15 +110,14 @@ class Results:
         """What a record says of a job's input files: paths from `out`, sizes in bytes and hashes."""
         raise NotImplementedError
 
-    @staticmethod
-    def versions(record: Record) -> dict[str, Any]:
+    def versions(self, record: Record) -> dict[str, Any]:
         """Hash or size of each input file, by what messages call it: what tells it from another version of it."""
         raise NotImplementedError
 
     @cached_property
     def records(self) -> dict[str, Record]:
         """The records of earlier runs by the name of their results."""
-        return read_records(self.out, self.role)
+        return read_records(self.out, self.role, self.folder)
 
     def path(self, kind: str, name: str) -> Path:
         """Where a result of a kind is written."""
@@ -140,7 +141,7 @@ class Results:
             "pending": [kind for kind in files if pending and kind in job.kinds],
             **facts,
         }
-        write_json(self.out / RECORDS / f"{job.name}.json", record, overwrite=True, indent=1)
+        write_json(self.out / self.folder / f"{job.name}.json", record, overwrite=True, indent=1)
 
     def add(self, plan: Plan, job: Job, overwrite: bool) -> None:
         """Adds a job to a plan, with what of its kinds is not there yet.
@@ -164,8 +165,8 @@ class Results:
         changed = self._changes(job, record) if record else []
         if changed and not overwrite:
             raise UserError(
-                f"{self.out / RECORDS / job.name}.json is of another {' and '.join(changed)}: pass --overwrite to do "
-                "it again, or choose another --out"
+                f"{self.out / self.folder / job.name}.json is of another {' and '.join(changed)}: pass --overwrite to "
+                "do it again, or choose another --out"
             )
         there = [kind for kind in record.get("files", ()) if self.path(kind, job.name).exists()]
         ours = {*record.get("files", ()), *record.get("pending", ())}
@@ -194,8 +195,7 @@ class PhotoResults(Results):
         photo = job.items[0].photo
         return {"photo": relative(photo, self.out), "bytes": file_state(photo).st_size}
 
-    @staticmethod
-    def versions(record: Record) -> dict[str, Any]:
+    def versions(self, record: Record) -> dict[str, Any]:
         """The photo's size."""
         return {"photo": record["bytes"]}
 
@@ -246,12 +246,13 @@ def file_state(path: Path) -> os.stat_result:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-def read_records(out: Path, role: str = "photo") -> dict[str, Record]:
+def read_records(out: Path, role: str = "photo", folder: str = RECORDS) -> dict[str, Record]:
     """The records in a folder of results.
 
     Args:
         out: the folder.
         role: of the records: 'photo' for those of `tools/parse.py`, 'garment' for those of `tools/try_on.py`.
+        folder: of the records in `out`.
 
     Returns:
         The records by the name of their results. `files` has the files by kind, as paths from `out`; `stamp` what they
@@ -260,13 +261,12 @@ def read_records(out: Path, role: str = "photo") -> dict[str, Record]:
     Raises:
         UserError: a file among them is none of this schema and tool.
     """
-    folder = out / RECORDS
     records = {}
-    for path in sorted(folder.rglob("[!.]*.json")):  # hidden is what a killed run was writing
+    for path in sorted((out / folder).rglob("[!.]*.json")):  # hidden is what a killed run was writing
         record = read_json(path)
         if not isinstance(record, dict) or record.get("schema") != SCHEMA or role not in record:
             raise UserError(f"{path} is no record of this tool's (schema {SCHEMA}): choose another --out")
-        records[path.relative_to(folder).as_posix().removesuffix(".json")] = record
+        records[path.relative_to(out / folder).as_posix().removesuffix(".json")] = record
     return records
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from seg_vton.errors import UserError
 from seg_vton.files import find_beside
 from seg_vton.pose.backends import BACKENDS, resolve_backend, shared_estimator
-from seg_vton.pose.keypoints import read_people
+from seg_vton.pose.keypoints import BODY_25, read_people
 
 ENDINGS = ("_keypoints.json", ".json")
 """How the names of keypoint files end, after the photo's without suffix."""
@@ -93,3 +93,19 @@ def openpose_json(joints: np.ndarray) -> dict[str, Any]:
     numbers = [round(float(value), 3) for value in joints.ravel()]
     person = {"pose_keypoints_2d": numbers, "pose_keypoints": numbers}
     return {"version": 1.1, "people": [person] if np.any(joints) else []}
+
+
+def viton_hd_json(joints: np.ndarray, size: tuple[int, int], body25: bool) -> dict[str, Any]:
+    """Joints `(18, 3)` as in VITON-HD's `openpose_json`, with the picture's (height, width) as canvas.
+
+    BODY_25 has the middle of the hips too, and six joints of the feet, which are not known.
+    """
+    if body25:
+        named = np.zeros((25, 3), joints.dtype)
+        named[BODY_25] = joints
+        if joints[[8, 11], 2].all():
+            named[8] = joints[[8, 11]].mean(0)
+        joints = named
+    person = {"person_id": [-1], "pose_keypoints_2d": [round(float(value), 3) for value in joints.ravel()]}
+    people = [person] if np.any(joints) else []
+    return {"version": 1.3, "people": people, "canvas_width": size[1], "canvas_height": size[0]}

@@ -11,7 +11,7 @@ from seg_vton.files import read_json
 NUM_JOINTS = 18
 _KEYS = ("pose_keypoints", "pose_keypoints_2d")
 # OpenPose's BODY_25 has the middle of the hips as 8, which the 18 joints lack, and ends with six joints of the feet.
-_BODY_25 = np.array([0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18])
+BODY_25 = np.array([0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18])
 
 
 def read_pose(path: str | Path) -> np.ndarray | None:
@@ -87,7 +87,7 @@ def _openpose(person: Any, path: str | Path) -> np.ndarray:
             f"found an array of shape {numbers.shape}: write the keypoints again with OpenPose"
         )
     joints = numbers.reshape(-1, 3)
-    return joints if len(joints) == NUM_JOINTS else joints[_BODY_25]
+    return joints if len(joints) == NUM_JOINTS else joints[BODY_25]
 
 
 def _dresscode(values: Any, path: str | Path) -> np.ndarray | None:

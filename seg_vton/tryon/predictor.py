@@ -136,7 +136,7 @@ class TryOn:
             UserError: there is no upper body, the pose is of another photo, or the label map is.
         """
         if label_map is None:
-            return prepare_person(photo, self._parse(photo), people, self.image_size)
+            return prepare_person(photo, _parse(photo, self.parser), people, self.image_size)
         if label_map.shape != photo.shape[:2]:
             raise UserError(f"the label map is {label_map.shape} and the photo {photo.shape[:2]} (height, width)")
         space = working_space(self.label_space)
@@ -157,11 +157,11 @@ class TryOn:
         """
         if mask is not None and mask.shape != photo.shape[:2]:
             return prepare_garment(photo, np.zeros(photo.shape[:2], np.uint8), mask)  # says what is wrong
+        if mask is None:
+            return cut_garment(photo, self.parser, self._aspect)
         photo = limited(photo, GARMENT_SIDE)
         size = photo.shape[:2]
-        if mask is not None:
-            return prepare_garment(photo, np.zeros(size, np.uint8), _resized_mask(mask, size), self._aspect)
-        return prepare_garment(photo, _enlarged(self._parse(photo), size), None, self._aspect)
+        return prepare_garment(photo, np.zeros(size, np.uint8), _resized_mask(mask, size), self._aspect)
 
     @torch.no_grad()
     def __call__(self, person: Person, garment: Garment) -> TryOnResult:
@@ -204,11 +204,18 @@ class TryOn:
                 results[step.key], results[f"{step.key}_space"] = person.results["parsing"].copy(), person.space
         return {key: value[None].to(self.device) for key, value in pipeline(results)["inputs"].items()}
 
-    def _parse(self, photo: np.ndarray) -> np.ndarray:
-        """The photo's label map in deepfashion15, up to `PARSE_SIDE` pixels on a side; empty without a segmenter."""
-        if self.parser is None:
-            return np.zeros(photo.shape[:2], np.uint8)
-        return self.parser(limited(photo)).label_map(DEEPFASHION15.name)
+
+def cut_garment(photo: np.ndarray, parser: ClothingParser | None, aspect: float) -> Garment:
+    """Cuts out and frames the garment of a photo, RGB uint8 `(H, W, 3)`; see `prepare_garment` and `TryOn.garment`."""
+    photo = limited(photo, GARMENT_SIDE)
+    return prepare_garment(photo, _enlarged(_parse(photo, parser), photo.shape[:2]), None, aspect)
+
+
+def _parse(photo: np.ndarray, parser: ClothingParser | None) -> np.ndarray:
+    """The photo's label map in deepfashion15, up to `PARSE_SIDE` pixels on a side; empty without a segmenter."""
+    if parser is None:
+        return np.zeros(photo.shape[:2], np.uint8)
+    return parser(limited(photo)).label_map(DEEPFASHION15.name)
 
 
 def _resized_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -18,6 +18,7 @@ from seg_vton.errors import UserError
 from seg_vton.files import atomic_path
 from seg_vton.labels import get_space, save_palette_png
 from seg_vton.pictures.drawing import Color, grid
+from seg_vton.pose.keypoints import NUM_JOINTS
 from seg_vton.registry import HOOKS
 from seg_vton.tryon.datasets.agnostic import NUM_CHANNELS
 from seg_vton.tryon.metrics.image_quality import as_bytes
@@ -206,11 +207,13 @@ def panel(inputs: Mapping[str, Tensor], sample: BaseDataElement) -> np.ndarray:
 
 
 def _representation(inputs: Mapping[str, Tensor]) -> tuple[tuple[str, np.ndarray], ...]:
-    """Three pictures: the parts of CP-VTON's representation, of any other where its channels are above 0."""
-    channels = inputs["agnostic"]
+    """Three pictures: the parts of CP-VTON's or VITON-HD's representation, of any other its channels above 0."""
+    channels, worn = inputs["agnostic"], ("worn garment", _rgb(inputs["parse_cloth"]))
+    if len(channels) == 3 + NUM_JOINTS:
+        return ("agnostic image", _rgb(channels[:3])), ("pose", draw_pose(channels[3:])), worn
     if len(channels) != NUM_CHANNELS:
         shown = f"person, {len(channels)} channels", draw_pose(channels)
-        return shown, ("worn garment", _rgb(inputs["parse_cloth"])), ("", _blank(inputs["image"]))
+        return shown, worn, ("", _blank(inputs["image"]))
     body, head, pose = channels.split([1, 3, len(channels) - 4])
     return ("head", _rgb(head)), ("body shape", _rgb(body.expand(3, -1, -1))), ("pose", draw_pose(pose))
 

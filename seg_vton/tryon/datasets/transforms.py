@@ -33,9 +33,9 @@ from seg_vton.errors import UserError
 from seg_vton.labels import IGNORE_INDEX, conversion_table, dropped_classes, get_space
 from seg_vton.pictures.images import read_mask, read_parse, read_picture
 from seg_vton.pose.face import label_face
-from seg_vton.pose.keypoints import read_pose
+from seg_vton.pose.keypoints import NUM_JOINTS, read_pose
 from seg_vton.registry import TRANSFORMS
-from seg_vton.tryon.datasets import agnostic
+from seg_vton.tryon.datasets import agnostic, viton_hd
 
 WARP_GRID = 5
 """Control points along each side of the known warps in files: GMM's grid as published."""
@@ -183,9 +183,31 @@ class CPVTONAgnostic(BaseTransform):
         """Adds to the results; see the class."""
         radius = agnostic.RADIUS * results["image_size"][0] // 256 if self.pose_radius is None else self.pose_radius
         parsing, space = results[self.parsing], results[f"{self.parsing}_space"]
-        inputs = results["inputs"]
-        inputs["agnostic"] = agnostic.cloth_agnostic(inputs["image"], parsing, results["joints"], space, radius)
+        results["inputs"]["agnostic"] = self.represent(results, parsing, space, radius)
         return results
+
+    def represent(self, results: dict[str, Any], parsing: np.ndarray, space: str, radius: int) -> np.ndarray:
+        """The representation; see the class."""
+        return agnostic.cloth_agnostic(results["inputs"]["image"], parsing, results["joints"], space, radius)
+
+
+@TRANSFORMS.register_module()
+class VITONHDAgnostic(CPVTONAgnostic):
+    """VITON-HD's person representation for CP-VTON's stages, `inputs["agnostic"]`, float32 `(21, H, W)` in [-1, 1].
+
+    The photo with torso, arms and neck in gray (3 channels, see `viton_hd.hidden_region`), then CP-VTON's pose maps
+    (18). It hides the arms, whose outline CP-VTON's body shape gives away with the old sleeves', and shows trousers,
+    hands beyond the strokes and background. Models of it have `person_channels=21`; arguments as `CPVTONAgnostic`'s.
+    """
+
+    def represent(self, results: dict[str, Any], parsing: np.ndarray, space: str, radius: int) -> np.ndarray:
+        """The representation; see the class."""
+        channels = np.full((3 + NUM_JOINTS, *parsing.shape), -1, np.float32)
+        region = viton_hd.hidden_region(parsing, results["joints"], space).region
+        channels[:3] = agnostic.to_unit(viton_hd.agnostic_image(results["photo"], region))
+        if results["joints"] is not None:
+            agnostic.mark_joints(channels[3:], results["joints"], radius)
+        return channels
 
 
 class TargetTransform(BaseTransform):

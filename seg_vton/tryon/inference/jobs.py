@@ -7,7 +7,7 @@ Results are `OUT/<kind>/PERSON_GARMENT.png`; how they are named, recorded and go
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from seg_vton.files import leads_nowhere, sha256
 from seg_vton.parsing.jobs import Item, Job, Plan, Record, Results, file_state, find_items, free_name, relative
@@ -18,15 +18,20 @@ KINDS = ("try-on", "warped-garment", "composition-mask", "parsing", "panel")
 
 
 class PairResults(Results):
-    """What `tools/try_on.py` writes: a job for each person in a garment."""
+    """What `tools/try_on.py` writes: a job for each person in a garment.
+
+    Attributes:
+        roles: of a job's items, with what `Item.extra` is.
+    """
 
     suffixes = dict.fromkeys(KINDS, ".png")
     role = "garment"
+    roles: ClassVar[Mapping[str, str]] = {"person": "pose", "garment": "mask"}
 
     def inputs(self, job: Job) -> Record:
         """Names, paths, hashes and sizes of person and garment, and of their pose, mask and label map in files."""
         record = {}
-        for role, extra, item in zip(("person", "garment"), ("pose", "mask"), job.items, strict=True):
+        for (role, extra), item in zip(self.roles.items(), job.items, strict=True):
             record[role] = {"name": item.name, **self._file(item.photo)}
             for kind, file in ((extra, item.extra), ("parsing", item.parsing)):
                 if file is not None:
@@ -38,11 +43,10 @@ class PairResults(Results):
         digest = _hash(path.absolute(), found.st_size, found.st_mtime_ns, found.st_ctime_ns)
         return {"path": relative(path, self.out), "sha256": digest, "bytes": found.st_size}
 
-    @staticmethod
-    def versions(record: Record) -> dict[str, Any]:
+    def versions(self, record: Record) -> dict[str, Any]:
         """Hashes of photos, pose, mask and label map."""
         found = {}
-        for role in ("person", "garment"):
+        for role in self.roles:
             found[role] = record[role]["sha256"]
             found |= {f"{role}'s {key}": one["sha256"] for key, one in record[role].items() if isinstance(one, dict)}
         return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from seg_vton.errors import UserError
@@ -97,11 +98,11 @@ def dress_all(
     results = PairResults(out, {**predictor.stamp, "pose": poses.name, "pose_models": hashes})
     plan = Plan()
     people = results.find(persons, "person", plan.failures)
-    people = _with_files(people, "extra", lambda item: poses.file(item.photo, item.place), plan.failures)
+    people = with_files(people, "extra", lambda item: poses.file(item.photo, item.place), plan.failures)
     if maps is not None:
-        people = _with_files(people, "parsing", lambda item: maps.file(item.photo, item.place), plan.failures)
+        people = with_files(people, "parsing", lambda item: maps.file(item.photo, item.place), plan.failures)
     things = results.find(garments, "garment", plan.failures)
-    things = _with_files(
+    things = with_files(
         things, "extra", lambda item: masks and find_beside(masks, item.place, MASK_ENDINGS), plan.failures
     )
     chosen = choose_pairs(people, things, pairs, plan.failures)
@@ -137,7 +138,7 @@ def _say_unmasked(masks: Path, garments: Sequence[Item]) -> list[Path]:
     return photos
 
 
-def _with_files(items: list[Item], which: str, find: Callable[[Item], Path | None], failures: list[str]) -> list[Item]:
+def with_files(items: list[Item], which: str, find: Callable[[Item], Path | None], failures: list[str]) -> list[Item]:
     """Items with their files as attribute `which`; those that lack one, or would share it, are left out and said."""
     found = []
     for item in items:
@@ -148,6 +149,13 @@ def _with_files(items: list[Item], which: str, find: Callable[[Item], Path | Non
     unclear = shared_files({item.photo: getattr(item, which) for item in found})
     failures += dict.fromkeys(unclear.values())
     return [item for item in found if item.photo not in unclear]
+
+
+def people_of(poses: Poses, item: Item, photo: np.ndarray) -> list[np.ndarray]:
+    """The joints of everybody in a photo, in its pixels; an estimator gets a large one smaller. See `Poses.people`."""
+    seen = photo if item.extra else limited(photo)
+    scale = photo.shape[1] / seen.shape[1], photo.shape[0] / seen.shape[0], 1
+    return [joints * scale for joints in poses.people(item.extra, seen)]
 
 
 class _Prepared:
@@ -180,9 +188,7 @@ class _Prepared:
 
     def _load_person(self, item: Item) -> Person:
         photo = read_photo(item.photo)
-        seen = photo if item.extra else limited(photo)
-        scale = photo.shape[1] / seen.shape[1], photo.shape[0] / seen.shape[0], 1
-        people = [joints * scale for joints in self._poses.people(item.extra, seen)]
+        people = people_of(self._poses, item, photo)
         labels = self._maps.read(item.parsing, item.photo, photo.shape) if item.parsing else None
         return self._predictor.person(photo, people, labels)
 

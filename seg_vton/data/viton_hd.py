@@ -1,0 +1,302 @@
+"""Anybody's photos as a test set in VITON-HD's layout, for this repo's models and for others that read it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from seg_vton.data.folders import MARKER, read_marker
+from seg_vton.errors import UserError
+from seg_vton.files import atomic_path, read_json, remove_leftovers, write_json, write_text
+from seg_vton.labels import DEEPFASHION15, conversion_table, convert, save_palette_png, working_space
+from seg_vton.parsing.jobs import Item, Job, Plan, complain
+from seg_vton.parsing.maps import ParsingMaps
+from seg_vton.parsing.predictor import ClothingParser
+from seg_vton.pictures.crop import move_joints
+from seg_vton.pictures.drawing import sheet
+from seg_vton.pictures.images import resized
+from seg_vton.pictures.photos import limited, read_photo
+from seg_vton.pose import Poses
+from seg_vton.pose.files import viton_hd_json
+from seg_vton.pose.keypoints import NUM_JOINTS, read_pose
+from seg_vton.progress import track
+from seg_vton.tryon.datasets.agnostic import mark_joints
+from seg_vton.tryon.datasets.layouts import read_pairs
+from seg_vton.tryon.datasets.viton_hd import agnostic_image, agnostic_parse, check_parts, has_trunk, hidden_region
+from seg_vton.tryon.inference.jobs import PairResults
+from seg_vton.tryon.inference.person import prepare_person
+from seg_vton.tryon.inference.run import people_of, with_files
+from seg_vton.tryon.predictor import cut_garment
+from seg_vton.tryon.visualization import draw_pose
+
+DATA_SET = "photos prepared in VITON-HD's layout"
+"""What the marker says; a folder whose marker says something else is never written to."""
+
+LEFT_OUT = {
+    "image-densepose": "detectron2's DensePose makes it (projects/DensePose/apply_net.py)",
+    "openpose_img": "OpenPose's drawing of the skeleton: `openpose --write_images`",
+}
+"""Folders of VITON-HD that are not made, and what makes them."""
+
+SHEET = "contact-sheet.jpg"
+_ON_SHEET, _PANEL = 100, (256, 192)  # rows of the contact sheet at most; pixels of its panels
+_JPEG = {"format": "JPEG", "quality": 95, "subsampling": 0}
+
+
+class _Persons(PairResults):
+    suffixes = {
+        "image": ".jpg",
+        "image-parse-v3": ".png",
+        "image-parse-agnostic-v3.2": ".png",
+        "agnostic-v3.2": ".jpg",
+        "agnostic-mask": "_mask.png",
+        "openpose_json": "_keypoints.json",
+    }
+    role, folder, roles = "person", "records/persons", {"person": "pose"}
+
+
+class _Garments(PairResults):
+    suffixes = {"cloth": ".jpg", "cloth-mask": ".jpg"}
+    role, folder, roles = "garment", "records/garments", {"garment": "mask"}
+
+
+@dataclass
+class Outcome:
+    """What a run did.
+
+    Attributes:
+        done: number of persons and garments done.
+        complete: number of those that were there already.
+        notes: by name of a person or garment what the user should know.
+        failures: a message for each that could not be made.
+        pairs: number of lines of `test_pairs.txt`.
+    """
+
+    done: int = 0
+    complete: int = 0
+    notes: dict[str, list[str]] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    pairs: int = 0
+
+
+def prepare(
+    out: str | Path,
+    persons: Sequence[str | Path],
+    garments: Sequence[str | Path],
+    parser: ClothingParser | ParsingMaps,
+    poses: Poses,
+    size: tuple[int, int] = (1024, 768),
+    body25: bool = True,
+    label_space: str | None = None,
+    overwrite: bool = False,
+) -> Outcome:
+    """Writes `OUT/test/{image,cloth,...}`, `OUT/test_pairs.txt`, `OUT/dataset.json` and a contact sheet.
+
+    What cannot be made is said on stderr at once and the rest is done. What an earlier run wrote stays and is gone on
+    with; lines of an earlier `test_pairs.txt` stay, too.
+
+    Args:
+        out: root of the set.
+        persons: photos, and folders that are searched for photos to any depth.
+        garments: the same.
+        parser: a segmenter, or label maps of the persons; with those, garments are told from their background.
+        poses: where the joints come from.
+        size: (height, width) of all pictures.
+        body25: joints in BODY_25's order; else in COCO's of 18.
+        label_space: of the parsing maps to write; None for `working_space` of the parser's. VITON-HD's own, `cihp20`,
+            comes of a parser of that space only: no other tells the torso's skin and left from right.
+        overwrite: make everything anew.
+
+    Returns:
+        What was done.
+
+    Raises:
+        UserError: a label space cannot be had, or `out` is another data set.
+    """
+    root, test = Path(out), Path(out) / "test"
+    if (said := read_marker(root).get("data_set", DATA_SET)) != DATA_SET:
+        raise UserError(f"{root} is another data set ({said}): choose another --out")
+    maker = _Maker(parser, poses, size, body25, label_space)
+    poses.load()
+    remove_leftovers(root)
+    outcome, plan = Outcome(), Plan()
+    people, things = _Persons(test, maker.stamp), _Garments(test, {key: maker.stamp[key] for key in ("parser", "size")})
+    found_garments = things.find(garments, "garment", plan.failures)
+    found = with_files(
+        people.find(persons, "person", plan.failures), "extra", lambda i: poses.file(i.photo, i.place), plan.failures
+    )
+    if isinstance(parser, ParsingMaps):
+        found = with_files(found, "parsing", lambda item: parser.file(item.photo, item.place), plan.failures)
+    plan.complain()
+    made = [
+        _run(results, items, maker, outcome, overwrite)
+        for results, items in ((people, found), (things, found_garments))
+    ]
+    outcome.failures[:0] = plan.failures
+    if not any(made):
+        return outcome
+    if all(made):
+        outcome.pairs = _write_pairs(root / "test_pairs.txt", *made)
+    counts = {"persons": len(made[0]), "garments": len(made[1])}
+    marker = {"data_set": DATA_SET, "layout": "viton_hd", **maker.stamp, **counts, "left_out": LEFT_OUT}
+    write_json(root / MARKER, marker, overwrite=True, indent=1)
+    with atomic_path(root / SHEET, overwrite=True) as temporary:
+        Image.fromarray(_contact_sheet(people, things, *made)).save(temporary, quality=90)
+    return outcome
+
+
+class _Maker:
+    """Makes all that comes of one photo, by the kind of file: arrays and what JSON can hold."""
+
+    def __init__(
+        self,
+        parser: ClothingParser | ParsingMaps,
+        poses: Poses,
+        size: tuple[int, int],
+        body25: bool,
+        label_space: str | None,
+    ) -> None:
+        self.parser, self.poses, self.size, self.body25 = parser, poses, size, body25
+        source = parser.label_space if isinstance(parser, ParsingMaps) else parser.space.name
+        self.seen = working_space(source) if isinstance(parser, ParsingMaps) else DEEPFASHION15.name
+        conversion_table(source, self.seen)  # refuses a segmenter of other classes
+        self.space = label_space or self.seen
+        conversion_table(self.seen, self.space)  # refuses one without left and right, say
+        check_parts(self.space)
+        self.stamp: dict[str, Any] = {
+            "label_space": self.space,
+            "size": list(size),
+            "pose_format": "body25" if body25 else "coco18",
+            "pose": poses.name,
+            "parser": {"label_space": source} if isinstance(parser, ParsingMaps) else parser.stamp,
+        }
+
+    def person(self, item: Item) -> tuple[dict[str, Any], list[str]]:
+        """The files of a person, and what the user should know."""
+        photo = read_photo(item.photo)
+        if isinstance(self.parser, ParsingMaps):
+            labels = convert(
+                self.parser.read(item.parsing, item.photo, photo.shape), self.parser.label_space, self.seen
+            )
+        else:
+            labels = self.parser(limited(photo)).label_map(self.seen)
+        person = prepare_person(photo, labels, people_of(self.poses, item, photo), self.size, self.seen)
+        joints = np.zeros((NUM_JOINTS, 3), np.float32)
+        if person.joints is not None:
+            joints = move_joints(person.joints, person.box, self.size)
+        parse, image = convert(person.parse, self.seen, self.space), person.results["photo"]
+        region = hidden_region(parse, joints, self.space).region
+        notes = list(person.warnings)
+        if not has_trunk(joints):
+            notes.append("the pose lacks a shoulder or a hip: the gray is a rectangle around the garment")
+        return {
+            "image": image,
+            "image-parse-v3": parse,
+            "image-parse-agnostic-v3.2": agnostic_parse(parse, joints, self.space),
+            "agnostic-v3.2": agnostic_image(image, region),
+            "agnostic-mask": region.astype(np.uint8) * 255,
+            "openpose_json": viton_hd_json(joints, self.size, self.body25),
+        }, notes
+
+    def garment(self, item: Item) -> tuple[dict[str, Any], list[str]]:
+        """The files of a garment, and what the user should know."""
+        parser = None if isinstance(self.parser, ParsingMaps) else self.parser
+        garment = cut_garment(read_photo(item.photo), parser, self.size[1] / self.size[0])
+        mask = resized(garment.mask.astype(np.uint8) * 255, self.size)
+        picture = resized(garment.picture, self.size)
+        return {"cloth": picture, "cloth-mask": (mask >= 128).astype(np.uint8) * 255}, list(garment.warnings)
+
+    def write(self, kind: str, path: Path, content: Any) -> None:
+        """Writes a file."""
+        if kind == "openpose_json":
+            write_json(path, content, overwrite=True)
+        elif kind.startswith("image-parse"):
+            save_palette_png(path, content, self.space, overwrite=True)
+        else:
+            with atomic_path(path, overwrite=True) as temporary:
+                Image.fromarray(content).save(temporary, **(_JPEG if path.suffix == ".jpg" else {}))
+
+
+def _run(results: PairResults, items: Sequence[Item], maker: _Maker, outcome: Outcome, overwrite: bool) -> list[str]:
+    """Makes what is missing of persons or garments; returns the names of all that are there."""
+    plan, there = Plan(), []
+    for item in items:
+        if item.name.split() != [item.name]:  # white space would break the lines of the pairs file
+            plan.failures.append(f"{item.photo}: a pairs file cannot name files with spaces: rename the photo")
+            continue
+        results.add(plan, Job(item.name, (item,), tuple(results.suffixes)), overwrite)
+        there.append(item.name)
+    plan.complain()
+    outcome.failures += plan.failures
+    outcome.complete += plan.complete
+    for job in track(plan.jobs, f"{results.role}s") if plan.jobs else ():
+        photo = job.items[0].photo
+        try:
+            files, notes = getattr(maker, results.role)(job.items[0])
+        except UserError as error:
+            outcome.failures.append(str(error) if str(photo) in str(error) else f"{photo}: {error}")
+            complain(outcome.failures[-1])
+            continue
+        results.write_record(job, pending=True)
+        for kind in job.kinds:
+            maker.write(kind, results.path(kind, job.name), files[kind])
+        results.write_record(job, pending=False, notes=notes)
+        outcome.done += 1
+        if notes:
+            outcome.notes[job.name] = notes
+    return [name for name in there if all(results.path(kind, name).exists() for kind in results.suffixes)]
+
+
+def _write_pairs(path: Path, persons: Sequence[str], garments: Sequence[str]) -> int:
+    """Adds a line for each person, and for each garment, that has none; returns the number of lines.
+
+    A garment of a person's name is what they wear, as in VITON-HD; else persons take garments in turn.
+    """
+    lines = [tuple(pair) for pair in read_pairs(path)] if path.exists() else []
+    dressed, worn = {person for person, _ in lines}, {garment for _, garment in lines}
+    for index, person in enumerate(persons):
+        if f"{person}.jpg" not in dressed:
+            garment = person if person in garments else garments[index % len(garments)]
+            lines.append((f"{person}.jpg", f"{garment}.jpg"))
+            worn.add(f"{garment}.jpg")
+    left = [garment for garment in garments if f"{garment}.jpg" not in worn]
+    lines += [(f"{persons[index % len(persons)]}.jpg", f"{garment}.jpg") for index, garment in enumerate(left)]
+    write_text(path, "".join(f"{person} {garment}\n" for person, garment in lines), overwrite=True)
+    return len(lines)
+
+
+def _contact_sheet(
+    people: PairResults, things: PairResults, persons: Sequence[str], garments: Sequence[str]
+) -> np.ndarray:
+    """All that was written, small: a row for each person and garment, the first `_ON_SHEET`; RGB uint8."""
+    kinds = [*people.suffixes, *things.suffixes]
+    rows = []
+    for index in range(min(max(len(persons), len(garments)), _ON_SHEET)):
+        names = [group[index] if index < len(group) else None for group in (persons, garments)]
+        panels = [
+            _small(results.path(kind, name) if name else None)
+            for results, name in zip((people, things), names, strict=True)
+            for kind in results.suffixes
+        ]
+        rows.append(("   ".join(filter(None, names)), panels))
+    more = max(len(persons), len(garments)) - len(rows)
+    return sheet(kinds, rows, f"{len(persons)} persons, {len(garments)} garments" + f", {more} rows more" * (more > 0))
+
+
+def _small(path: Path | None) -> np.ndarray:
+    """A file at the size of a panel; white where there is none."""
+    if path is None:
+        return np.full((*_PANEL, 3), 255, np.uint8)
+    if path.suffix == ".json":
+        said, maps = read_json(path), np.full((NUM_JOINTS, *_PANEL), -1, np.float32)
+        if (joints := read_pose(path)) is not None:
+            mark_joints(maps, joints * (_PANEL[1] / said["canvas_width"], _PANEL[0] / said["canvas_height"]), 3)
+        return draw_pose(torch.from_numpy(maps))
+    with Image.open(path) as image:
+        if image.mode == "P":
+            return np.asarray(image.resize(_PANEL[::-1], Image.Resampling.NEAREST).convert("RGB"))
+        return np.asarray(image.convert("RGB").resize(_PANEL[::-1]))

@@ -1,0 +1,102 @@
+"""Makes a test set in VITON-HD's layout of photos of persons and garments, for this repo and others that read it.
+
+python tools/data/prepare_viton_hd.py --person people/ --garment shirts/ --pose rtmlib --out data/mine \
+    --segmenter CONFIG CHECKPOINT
+python tools/data/prepare_viton_hd.py --person people/ --garment shirts/ --pose poses/ --out data/mine \
+    --parsing maps/ --label-space atr18
+
+Writes OUT/test/{image,image-parse-v3,image-parse-agnostic-v3.2,agnostic-v3.2,agnostic-mask,openpose_json,cloth,
+cloth-mask}, OUT/test_pairs.txt, OUT/dataset.json, which says the label space of the parsing maps, and
+OUT/contact-sheet.jpg of all of it. Nothing is overwritten; the same command goes on where it was interrupted. Ends with
+code 1 when something could not be made; the rest is.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from seg_vton.data.viton_hd import LEFT_OUT, SHEET, Outcome, prepare
+from seg_vton.errors import ToolParser, exit_on_user_error
+from seg_vton.labels import SPACES
+from seg_vton.parsing.instances import SCORE_THR
+from seg_vton.parsing.maps import ParsingMaps
+from seg_vton.parsing.predictor import ClothingParser
+from seg_vton.pose import Poses
+
+
+def parse_args() -> argparse.Namespace:
+    """Which photos, and what sees persons and poses in them."""
+    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for role in ("person", "garment"):
+        parser.add_argument(f"--{role}", nargs="+", required=True, metavar="PHOTO", help="photos, or folders of them")
+    labels = parser.add_mutually_exclusive_group(required=True)
+    labels.add_argument("--segmenter", nargs=2, metavar=("CONFIG", "CHECKPOINT"))
+    labels.add_argument("--parsing", metavar="DIR", help="folder of label maps NAME.png of the persons, any parser's")
+    parser.add_argument(
+        "--label-space", choices=list(SPACES), help="of --parsing; with --segmenter, of the maps to write"
+    )
+    parser.add_argument(
+        "--pose", default="auto", metavar="DIR|none|rtmlib|mediapipe", help="keypoint files, or what estimates them"
+    )
+    parser.add_argument(
+        "--pose-models", nargs=2, metavar=("DETECTOR", "POSE"), help="ONNX files for rtmlib (default: its own download)"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="ROOT", help="root of the set")
+    parser.add_argument("--size", type=_size, default=(1024, 768), metavar="HxW", help="height x width (1024x768)")
+    parser.add_argument("--pose-format", choices=("body25", "coco18"), default="body25", help="order of the joints")
+    parser.add_argument("--score-thr", type=float, default=SCORE_THR, help="of the segmenter's instances")
+    parser.add_argument("--device", help="torch device (default: the GPU where there is one)")
+    parser.add_argument("--overwrite", action="store_true", help="make everything anew")
+    args = parser.parse_args()
+    if args.parsing and not args.label_space:
+        parser.error("--parsing needs --label-space: nothing in a label map says what its ids mean")
+    return args
+
+
+def _size(text: str) -> tuple[int, int]:
+    """(height, width) of a text such as 1024x768."""
+    sides = text.lower().split("x")
+    if len(sides) != 2 or not all(side.isdecimal() and 64 <= int(side) <= 4096 for side in sides):
+        raise argparse.ArgumentTypeError(f"{text} is not height x width, each from 64 to 4096, such as 1024x768")
+    return int(sides[0]), int(sides[1])
+
+
+def main() -> None:
+    """Makes the set and says what is not in it."""
+    args = parse_args()
+    with exit_on_user_error():
+        if args.parsing:
+            parser, label_space = ParsingMaps(args.parsing, args.label_space), None
+        else:
+            parser = ClothingParser(*args.segmenter, args.device, score_thr=args.score_thr)
+            label_space = args.label_space
+        outcome = prepare(
+            args.out,
+            args.person,
+            args.garment,
+            parser,
+            Poses(args.pose, args.pose_models),
+            args.size,
+            args.pose_format == "body25",
+            label_space,
+            args.overwrite,
+        )
+    sys.exit(_report(outcome, args.out))
+
+
+def _report(outcome: Outcome, out: Path) -> int:
+    """Prints notes and counts; returns the exit code."""
+    for name, notes in outcome.notes.items():
+        for note in notes:
+            print(f"{name}: {note}")
+    for folder, maker in LEFT_OUT.items():
+        print(f"left out {folder}: {maker}")
+    print(
+        f"made {outcome.done} persons and garments, {outcome.complete} were done before, {len(outcome.failures)} "
+        f"faults; {outcome.pairs} pairs: {out}, all of it on {out / SHEET}"
+    )
+    return bool(outcome.failures)
+
+
+if __name__ == "__main__":
+    main()
