@@ -1,18 +1,29 @@
 """COCO annotation files: the one reader and judge of them, whoever wrote them."""
 
 import math
-from collections import Counter
+import warnings
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from logging import WARNING
 from pathlib import Path
 from typing import Any
 
+import mmcv
 import numpy as np
+from mmengine.logging import print_log
+from PIL import ExifTags, Image
 from pycocotools import mask as coco_mask
 
-from seg_vton.errors import UserError
+from seg_vton.errors import BROKEN_IMAGE, UserError
+from seg_vton.files import read_json
 
 MAX_PIXELS = 89_478_485
 """The largest image that is believed: Pillow's own limit."""
+
+MIN_BOX_IOU = 0.7
+"""What a box and the one around its mask overlap by, at the least."""
 
 
 def categories(classes: Sequence[str]) -> list[dict[str, Any]]:
@@ -27,8 +38,31 @@ _ENTRY_KEYS: dict[str, dict[str, Any]] = {
 }
 
 
-def check_sections(content: Any, path: str | Path) -> None:
-    """Raises `UserError` unless `content` has COCO's three lists, and each entry the keys that tie them together."""
+@dataclass
+class Findings:
+    """What is wrong with a COCO file: messages by kind of fault, see `judge`.
+
+    Attributes:
+        faults: what cannot be read right. Nobody goes on.
+        errors: instances that teach something wrong or are left out. A training goes on if they are few.
+        warnings: oddities.
+    """
+
+    faults: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    errors: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    warnings: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+
+def read_coco(path: str | Path) -> dict[str, Any]:
+    """Reads a COCO file, whoever wrote it: the one way in which everything here does.
+
+    An `iscrowd` that is missing or null becomes 0, and backslashes in file names become slashes.
+
+    Raises:
+        UserError: the file is missing or not whole JSON, lacks one of COCO's three lists, or an entry lacks one of the
+            keys that tie them together.
+    """
+    content = read_json(path)
     missing = [k for k in _ENTRY_KEYS if not isinstance(content, dict) or not isinstance(content.get(k), list)]
     if missing:
         raise UserError(f"{path} is not a COCO annotation file: it has no list of {', '.join(missing)}")
@@ -36,53 +70,234 @@ def check_sections(content: Any, path: str | Path) -> None:
         for entry in content[section]:
             wrong = [k for k, kind in keys.items() if not isinstance(entry, dict) or not isinstance(entry.get(k), kind)]
             if wrong:
-                raise UserError(f"{path}: an entry of {section} has no {', '.join(wrong)} of the right kind: {entry}")
+                kinds = ", ".join(f"{k} ({'text' if keys[k] is str else 'whole number'})" for k in wrong)
+                raise UserError(f"{path}: an entry of {section} has no {kinds}: {str(entry)[:200]}")
+    for image in content["images"]:
+        image["file_name"] = image["file_name"].replace("\\", "/")
+    for annotation in content["annotations"]:
+        if annotation.get("iscrowd") is None:
+            annotation["iscrowd"] = 0
+    return content
 
 
-def refuse_broken_entries(content: Mapping[str, Any], path: str | Path) -> None:
-    """Raises `UserError` at the first entry whose numbers or mask mmdet and pycocotools would stumble over.
+def judge(content: Mapping[str, Any], path: str | Path) -> Findings:
+    """Lists what is wrong with ids, references, boxes and masks.
 
-    pycocotools decodes run lengths without checks: broken ones make it write beyond the mask. The message names the
-    entry; `tools/data/check.py` lists all of them, and also what is only odd.
+    pycocotools decodes run lengths without checks: broken ones make it write beyond the mask.
 
     Args:
-        content: what `check_sections` has let pass.
-        path: the file, for the message.
+        content: what `read_coco` returned.
+        path: the file, for the messages.
     """
-    for section in ("images", "annotations"):
-        twice = [entry for entry, count in Counter(entry["id"] for entry in content[section]).items() if count > 1]
-        if twice:
-            raise UserError(f"{path}: {len(twice)} ids come twice in {section}, {twice[0]!r} for one: ids must differ")
-    sizes = {}
-    for image in content["images"]:
-        sizes[image["id"]] = image["width"], image["height"]
-        if min(sizes[image["id"]]) < 1 or math.prod(sizes[image["id"]]) > MAX_PIXELS:
-            raise UserError(
-                f"{path}: image {image['id']!r} is {image['width']}x{image['height']} pixels: it must have 1 to "
-                f"{MAX_PIXELS}"
+    found = Findings()
+    for section in _ENTRY_KEYS:
+        for name, count in Counter(entry["id"] for entry in content[section]).items():
+            if count > 1:
+                found.faults[f"id twice in {section}"].append(f"{path}: {count} {section} have the id {name!r}")
+    for name, count in Counter(image["file_name"] for image in content["images"]).items():
+        if count > 1:
+            found.errors["file name twice"].append(f"{path}: {name} is the file of {count} images")
+    sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
+    for name, size in sizes.items():
+        if min(size) < 1 or math.prod(size) > MAX_PIXELS:
+            found.faults["impossible size"].append(
+                f"{path}: image {name!r} is {size[0]}x{size[1]} pixels: it must have 1 to {MAX_PIXELS}"
             )
+    if found.faults:
+        return found  # what follows would be judged by the wrong entry
+    known = {"image": {i["id"]: i["file_name"] for i in content["images"]}}
+    known["category"] = {c["id"]: c["name"] for c in content["categories"]}
+    as_text = {what: {str(name): name for name in names} for what, names in known.items()}
     for annotation in content["annotations"]:
-        if annotation["image_id"] not in sizes:
-            continue  # mmdet leaves them out
-        fault = _entry_fault(annotation, *sizes[annotation["image_id"]])
-        if fault:
-            raise UserError(f"{path}: annotation {annotation['id']!r}: {fault}. tools/data/check.py lists all faults")
+        where = f"{path}: annotation {annotation['id']!r}"
+        lost = [what for what, names in known.items() if annotation[f"{what}_id"] not in names]
+        for what in lost:
+            value = annotation[f"{what}_id"]
+            meant = as_text[what].get(str(value))
+            if meant is not None:
+                found.faults[f"{what}_id of another type than the id"].append(
+                    f"{where}: {what}_id {value!r} is {_type(value)}, and the id {meant!r} of the {what} "
+                    f"{known[what][meant]!r} is {_type(meant)}: write both in the same way"
+                )
+            else:
+                found.errors[f"annotation of {_a(what)} that is not listed"].append(f"{where}: {what} {value!r}")
+        if not lost:
+            names = (known[what][annotation[f"{what}_id"]] for what in ("category", "image"))
+            _judge_instance(annotation, f"{where} ({' in '.join(names)})", sizes[annotation["image_id"]], found)
+    return found
 
 
-def _entry_fault(annotation: Mapping[str, Any], width: int, height: int) -> str:
-    """What is wrong with an annotation; empty where nothing is."""
-    box, crowd = annotation.get("bbox"), annotation.get("iscrowd", 0)
-    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
-        return f"bbox {box} is not [x, y, width, height]"
-    if not _is_number(annotation.get("area")) or crowd not in (0, 1):
-        return f"area {annotation.get('area')} must be a number and iscrowd {crowd} 0 or 1"
+def refuse_faults(content: Mapping[str, Any], path: str | Path) -> None:
+    """Raises `UserError` where no training or test should go on; warns in the log of what else is wrong.
+
+    That is at any of the faults that `judge` finds, and where most annotations have the same error. Annotations of an
+    image or a category that is not listed are taken out of `content`.
+    """
+    found, count = judge(content, path), len(content["annotations"])
+    most = {kind: messages for kind, messages in found.errors.items() if 2 * len(messages) > count}
+    for kind, messages in (found.faults | most).items():
+        more = f" {len(messages)} entries have this fault ({kind})." if len(messages) > 1 else ""
+        raise UserError(f"{messages[0]}.{more} tools/data/check.py lists all faults")
+    for kind, messages in (found.errors | found.warnings).items():
+        print_log(f"{kind} ({len(messages)}; tools/data/check.py lists them): {messages[0]}", "current", WARNING)
+    images, categories = ({entry["id"] for entry in content[section]} for section in ("images", "categories"))
+    content["annotations"][:] = [
+        a for a in content["annotations"] if a["image_id"] in images and a["category_id"] in categories
+    ]
+
+
+def _type(value: Any) -> str:
+    return "a text" if isinstance(value, str) else "a number"
+
+
+def _a(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
+def _judge_instance(annotation: Mapping[str, Any], where: str, size: tuple[int, int], found: Findings) -> None:
+    """Judges box, mask, area and `iscrowd` of an annotation; `size` is the image's (width, height)."""
+    box, area, crowd = annotation.get("bbox"), annotation.get("area"), annotation["iscrowd"]
+    if crowd not in (0, 1):
+        found.faults["broken iscrowd"].append(f"{where}: iscrowd {crowd!r} must be 0 or 1")
+    if not _is_number(area):
+        found.faults["no area"].append(f"{where}: area {area} must be a number; mmdet and COCO's metrics need it")
+    segmentation = annotation.get("segmentation")
     try:
-        if not annotation.get("segmentation"):
-            raise ValueError("there is none")
-        check_segmentation(annotation["segmentation"], width, height)
+        rle = to_rle(segmentation, *size)
     except ValueError as error:
-        return f"its segmentation is broken: {error}"
-    return ""
+        found.faults["broken mask"].append(f"{where}: its segmentation is broken: {error}")
+        return
+    if rle is None:
+        text = str(segmentation)
+        found.faults["no mask"].append(
+            f"{where}: its segmentation {text if len(text) < 80 else text[:77] + '...'} is no mask: a polygon is a "
+            "list x, y, x, y, ... of three points or more (two corners of a box have no area)"
+        )
+        return
+    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
+        found.faults["broken box"].append(f"{where}: bbox {box} is not [x, y, width, height]")
+        return
+    pixels, (x, y, width, height) = int(coco_mask.area(rle)), box
+    if pixels == 0:
+        found.errors["empty mask"].append(f"{where}: no pixel in the mask")
+    elif _is_number(area) and abs(pixels - area) > 0.05 * pixels + 2:
+        found.warnings["area other than the mask's"].append(f"{where}: area {area}, mask {pixels}")
+    if width < 1 or height < 1:
+        found.errors["empty box"].append(f"{where}: bbox {box}; mmdet leaves such instances out without a word")
+    elif x < -0.5 or y < -0.5 or x + width > size[0] + 0.5 or y + height > size[1] + 0.5:
+        found.errors["box outside the image"].append(
+            f"{where}: bbox {box} is not [x, y, width, height] inside the image of {size[0]}x{size[1]}"
+        )
+    elif pixels and not crowd:
+        around = coco_mask.toBbox(rle).tolist()
+        overlap, by_corners = _overlap(box, around), _overlap([x, y, width - x, height - y], around)
+        if overlap < MIN_BOX_IOU or (overlap < 0.9 and by_corners > 0.95):
+            hint = " (it looks like x1, y1, x2, y2)" if by_corners > 0.9 else ""
+            found.errors["box other than that of its mask"].append(
+                f"{where}: bbox {box}{hint}, the mask's box [x, y, width, height] is {[round(v) for v in around]}"
+            )
+
+
+def _overlap(one: Sequence[float], other: Sequence[float]) -> float:
+    """IoU of two boxes x, y, width, height."""
+    return float(coco_mask.iou(np.array([one], float), np.array([other], float), [0])[0, 0])
+
+
+def decoded_size(path: str | Path, flag: str = "color", backend: str | None = None) -> tuple[tuple[int, int], int]:
+    """The size of an image as mmcv decodes it, and its EXIF orientation; of most files the header alone is read.
+
+    Whether a decoder turns what EXIF says is turned depends on its version and the file's format: it is asked once for
+    each format.
+
+    Args:
+        path: the file.
+        flag: `color_type` of mmdet's loader: some ignore the orientation.
+        backend: mmcv's decoder; None for its default.
+
+    Returns:
+        (width, height) in pixels, and the orientation, 1 to 8.
+
+    Raises:
+        OSError: the file is missing, or Pillow does not know it for an image.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(path) as image:
+            size, tag = image.size, image.getexif().get(ExifTags.Base.Orientation)
+            orientation = tag if tag in range(1, 9) else 1  # it may be anything
+            kind = image.format, orientation, "exif" in image.info, flag, backend
+    if orientation in (5, 6, 7, 8) and size[0] != size[1]:
+        if kind not in _TURNED:
+            decoded = mmcv.imread(str(path), flag, backend=backend)
+            _TURNED[kind] = decoded is not None and decoded.shape[1::-1] == size[::-1]
+        size = size[::-1] if _TURNED[kind] else size
+    return size, orientation
+
+
+_TURNED: dict[tuple[Any, ...], bool] = {}  # whether the decoder gives the sides that Pillow reads in the other order
+
+
+def judge_sizes(sizes: Mapping[str | Path, tuple[int, int]], ann_file: str | Path, **decoder: Any) -> Findings:
+    """Compares the sizes of images, as they are decoded, with those that their COCO file declares.
+
+    Files that Pillow does not know for images are passed over: whoever decodes them knows more.
+
+    Args:
+        sizes: (width, height) in the COCO file, by the image's path.
+        ann_file: the COCO file, for the messages.
+        decoder: what `decoded_size` takes.
+    """
+    found = Findings()
+    for path, declared in sizes.items():
+        with suppress(*BROKEN_IMAGE):
+            size, orientation = decoded_size(path, **decoder)
+            text = f"{path} is {size[0]}x{size[1]}, {ann_file} says {declared[0]}x{declared[1]} (width x height)"
+            if size != tuple(declared):
+                if orientation > 4 and size == tuple(declared)[::-1]:
+                    text += (
+                        f": EXIF orientation {orientation} turns it on decoding, and the annotations are of the stored "
+                        "pixels. Annotate the turned picture, or remove the tag (exiftool -Orientation= FILE), which "
+                        "leaves the pixels as they were annotated"
+                    )
+                found.errors["image of another size"].append(text)
+            elif orientation in (2, 3, 4) or (orientation > 4 and size[0] == size[1]):
+                found.warnings["image turned by EXIF"].append(
+                    f"{path}: orientation {orientation}, which its size does not show; masks must be of the picture as "
+                    "viewers and decoders show it, not of the stored pixels"
+                )
+    return found
+
+
+def check_evaluated(sample: Mapping[str, Any], images: Mapping[Any, Mapping[str, Any]], path: str | Path) -> None:
+    """Checks that a predicted sample's image is that of its id in the evaluator's annotation file.
+
+    Args:
+        sample: mmdet's data sample as a dict, with `img_id`, masks (N, H, W) in `pred_instances`, of the image's size,
+            and `img_path` where it has one.
+        images: entries of the file by id.
+        path: the file, for the message.
+
+    Raises:
+        UserError: the id is not in the file, or is that of an image of another name or size.
+    """
+    name, fix = sample["img_id"], "the evaluator's ann_file must be that of the data set it evaluates; set both"
+    if name not in images:
+        raise UserError(f"image {name} ({sample.get('img_path', 'no path')}) is not in {path}: {fix} in the config")
+    listed = images[name]["file_name"]
+    if "img_path" in sample:
+        parts, wanted = Path(sample["img_path"]).parts, Path(listed).parts
+        wanted = wanted[-1:] if Path(listed).is_absolute() else wanted  # the set may have been moved
+        if parts[-len(wanted) :] != wanted:
+            raise UserError(
+                f"image {name} is the file {sample['img_path']} and in {path} the file {listed}: these are annotations "
+                f"of another set; {fix} in the config"
+            )
+    height, width = sample["pred_instances"]["masks"].shape[-2:]
+    if (width, height) != (images[name]["width"], images[name]["height"]):
+        raise UserError(
+            f"image {name} ({listed}) is {width}x{height}, and {path} says it is {images[name]['width']}x"
+            f"{images[name]['height']} (width x height): {fix} in the config"
+        )
 
 
 def check_segmentation(segmentation: Any, width: int, height: int) -> None:
@@ -145,13 +360,15 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and abs(value) < 1e9  # neither NaN nor infinity is
 
 
-def check_category_names(
-    names: Sequence[str], classes: Sequence[str], path: str | Path, others: Sequence[str] = ()
-) -> None:
-    """Checks the category names of a COCO file; their order is free.
+def category_ids(
+    content: Mapping[str, Any], classes: Sequence[str], path: str | Path, others: Sequence[str] = ()
+) -> dict[str, int | str]:
+    """The ids of a COCO file's categories by name, in the order of `classes`; the order in the file is free.
+
+    Categories of other names that no annotation has are left out (see `unused_categories`).
 
     Args:
-        names: the file's category names.
+        content: what `read_coco` returned.
         classes: the classes wanted.
         path: the file, for the message.
         others: names that the file may have beside them; mmdet ignores their instances.
@@ -159,20 +376,42 @@ def check_category_names(
     Raises:
         UserError: a name is unknown or comes twice, or one of `classes` is missing.
     """
-    unknown = [name for name in names if name not in classes and name not in others]
+    unused = unused_categories(content, (*classes, *others))
+    names = [category["name"] for category in content["categories"]]
     missing = [name for name in classes if name not in names]
+    unknown = [n for n in names if n not in classes and n not in others and (missing or n not in unused)]
     twice = [name for name, count in Counter(names).items() if count > 1]
+    alike = [(u, m) for u in unknown for m in missing if u.strip().casefold() == m.strip().casefold()]
     faults = [
         f"{what}: {', '.join(map(repr, found))}"
         for what, found in (("unknown", unknown), ("missing", missing), ("twice", twice))
         if found
     ]
+    faults += [f"{u!r} and {m!r} differ in upper and lower case or spaces" for u, m in alike]
     if faults:
         raise UserError(
             f"{path}: the categories are not the data set's classes ({'; '.join(faults)}). Expected, in any order: "
             f"{', '.join(classes)}. Rename the categories in the file or convert it with a tool in tools/data; a class "
             "without instances must still be listed. For other classes set metainfo=dict(classes=...) in the config"
         )
+    ids = {category["name"]: category["id"] for category in content["categories"]}
+    return {name: ids[name] for name in (*classes, *(n for n in ids if n in others and n not in classes))}
+
+
+def unused_categories(content: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
+    """The categories that are none of `classes` and that no annotation has: exporters' parents and backgrounds."""
+    used = {annotation["category_id"] for annotation in content["annotations"]}
+    return [c["name"] for c in content["categories"] if c["name"] not in classes and c["id"] not in used]
+
+
+def no_instances(crowds: int) -> str:
+    """What is to be said of a set without an instance to learn from, but with so many crowds."""
+    if not crowds:
+        return "no usable annotation (with a box in its image) is of these classes"
+    return (
+        f"all of its {crowds} annotations are crowds (iscrowd 1), which teach nothing: set iscrowd to 0 where a "
+        "mask is of one garment, whether polygon or RLE"
+    )
 
 
 def rle_runs(counts: str | bytes) -> np.ndarray:

@@ -86,10 +86,19 @@ def write_json(path: str | Path, content: Any, overwrite: bool = False, indent: 
 
 
 def read_json(path: str | Path) -> Any:
-    """Reads a JSON file; `UserError` with the place where it is not readable, not UTF-8 or not whole JSON."""
+    """Reads a JSON file in UTF-8, or in UTF-16 or UTF-32, with or without a byte-order mark.
+
+    Raises:
+        UserError: it is not readable, compressed, not text or not whole JSON; the message has the place.
+    """
     path = Path(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        if content.startswith((b"\x1f\x8b", b"PK\x03\x04")):
+            raise UserError(f"{path} is compressed: unpack it (gunzip, unzip) and name the JSON file")
+        return json.loads(content)
+    except UserError:
+        raise
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except OSError as error:

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from seg_vton.coco import check_category_names, check_sections, to_rle
+from seg_vton.coco import category_ids, read_coco, to_rle
 from seg_vton.data.coco_files import CocoBuilder, Summary
 from seg_vton.data.images import find_folder, link_folder
 from seg_vton.errors import UserError
-from seg_vton.files import read_json, refuse_existing
+from seg_vton.files import refuse_existing
 from seg_vton.labels import CLOTHING_CLASSES
 from seg_vton.progress import track
 
@@ -77,13 +77,11 @@ def convert_annotations(path: str | Path, name: str) -> CocoBuilder:
     Raises:
         UserError: the file is broken; the message has the image and the annotation.
     """
-    content = read_json(path)
-    check_sections(content, path)
-    check_category_names([category["name"] for category in content["categories"]], CLOTHING_CLASSES, path)
-    category_ids = {c["id"]: CLOTHING_CLASSES.index(c["name"]) + 1 for c in content["categories"]}
+    content = read_coco(path)
+    labels = {key: n for n, key in enumerate(category_ids(content, CLOTHING_CLASSES, path).values(), 1)}
     by_image: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in content["images"]}
     for annotation in content["annotations"]:
-        for key, known in (("image_id", by_image), ("category_id", category_ids)):
+        for key, known in (("image_id", by_image), ("category_id", labels)):
             if annotation[key] not in known:
                 raise UserError(
                     f"{path}: annotation {annotation['id']} has {key} {annotation[key]}, which the file does not list: "
@@ -95,7 +93,7 @@ def convert_annotations(path: str | Path, name: str) -> CocoBuilder:
         size = image["width"], image["height"]
         image_id = builder.add_image(image["file_name"], *size)
         for annotation in by_image[image["id"]]:
-            category_id = category_ids[annotation["category_id"]]
+            category_id = labels[annotation["category_id"]]
             try:
                 rle = to_rle(annotation.get("segmentation"), *size)
             except ValueError as error:
@@ -103,5 +101,5 @@ def convert_annotations(path: str | Path, name: str) -> CocoBuilder:
             if rle is None:
                 builder.summary.dropped[f"{CLOTHING_CLASSES[category_id - 1]}: no mask"] += 1
             else:
-                builder.add_rle(image_id, category_id, rle, annotation.get("iscrowd", 0))
+                builder.add_rle(image_id, category_id, rle, annotation["iscrowd"])
     return builder

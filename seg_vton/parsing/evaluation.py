@@ -15,10 +15,9 @@ from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.table import Table
 
-from seg_vton.coco import check_category_names, check_sections
+from seg_vton.coco import category_ids, check_evaluated, read_coco, refuse_faults, unused_categories
 from seg_vton.errors import UserError
-from seg_vton.files import read_json
-from seg_vton.labels import DEEPFASHION15, IGNORE_INDEX, conversion_table, get_space
+from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, IGNORE_INDEX, conversion_table, get_space
 from seg_vton.parsing.instances import SCORE_THR, from_sample, space_of
 from seg_vton.parsing.iou import confusion_matrix, merge_confusion, share, summarize
 from seg_vton.parsing.label_map import merge_instances
@@ -85,13 +84,16 @@ class LabelMapIoU(BaseMetric):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        content = read_json(ann_file)
-        check_sections(content, ann_file)
+        content = read_coco(ann_file)
+        refuse_faults(content, ann_file)
         names = [category["name"] for category in content["categories"]]
-        check_category_names(names, names, ann_file)  # none may come twice
+        if set(CLOTHING_CLASSES) <= set(names):
+            unused = unused_categories(content, CLOTHING_CLASSES)
+            names = [name for name in names if name not in unused]
         self._space = space_of(names)
-        self._truth = COCO(ann_file)
-        self._label_of = {c["id"]: self._space.id_of(c["name"]) for c in content["categories"]}
+        self._truth = COCO(content)
+        ids = category_ids(content, names, ann_file)
+        self._label_of = {category: self._space.id_of(name) for name, category in ids.items()}
         if also is None:
             also = ("tryon8",) if self._space == DEEPFASHION15 else ()
         self._tables = {space: conversion_table(self._space.name, space) for space in also}
@@ -104,24 +106,18 @@ class LabelMapIoU(BaseMetric):
 
         Args:
             data_batch: unused.
-            data_samples: mmdet's samples as dicts, with `img_id` and `pred_instances` as `InstanceAP` takes them.
+            data_samples: mmdet's samples as dicts, as `InstanceAP` takes them.
 
         Raises:
-            UserError: an image is not in the annotation file, or its size is another.
+            UserError: an image is another than that of its id in the annotation file.
         """
         for sample in data_samples:
-            if sample["img_id"] not in self._truth.imgs:
-                raise UserError(
-                    f"image {sample['img_id']} ({sample.get('img_path', 'no path')}) is not in {self.ann_file}: the "
-                    "evaluator's ann_file must be that of the data set it evaluates; set both in the config"
-                )
+            check_evaluated(sample, self._truth.imgs, self.ann_file)
             classes = self.dataset_meta["classes"]
             parsing = from_sample(sample["pred_instances"], classes, self.score_thr, self._space)
             if self.one_per_class:
                 parsing = parsing.best_per_class()
             truth = self.render_truth(sample["img_id"])
-            if parsing.shape != truth.shape:
-                raise UserError(f"image {sample['img_id']}: {self.ann_file} says it is {truth.shape[::-1]} pixels")
             predicted = parsing.label_map(fill_holes=self.fill_holes)
             self.results.append(confusion_matrix(torch.from_numpy(predicted), torch.from_numpy(truth), self._space))
 

@@ -2,16 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from logging import WARNING
 from pathlib import Path
+from typing import Any
 
 from mmdet.datasets import CocoDataset
 from mmdet.datasets.api_wrappers import COCO
 from mmdet.registry import DATASETS
+from mmengine.logging import print_log
 
-from seg_vton.coco import check_category_names, check_sections, refuse_broken_entries
+from seg_vton.coco import category_ids, judge_sizes, no_instances, read_coco, refuse_faults, unused_categories
 from seg_vton.engine.samples import SeededSamples
 from seg_vton.errors import UserError
-from seg_vton.files import read_json
 from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15
 
 
@@ -22,27 +24,26 @@ class NamedCategoryCOCO(COCO):
     that order for the classes', so a file with another order trains under wrong names without a word.
 
     Raises:
-        UserError: the file is missing, not whole JSON, or lacks a section, or an entry is broken.
+        UserError: see `read_coco` and `refuse_faults`.
     """
 
     def __init__(self, annotation_file: str) -> None:
         super().__init__()
         self.path = annotation_file
-        self.dataset = read_json(annotation_file)
-        check_sections(self.dataset, annotation_file)
-        refuse_broken_entries(self.dataset, annotation_file)
+        self.dataset = read_coco(annotation_file)
+        refuse_faults(self.dataset, annotation_file)
         self.createIndex()
         self.img_ann_map, self.cat_img_map = self.imgToAnns, self.catToImgs  # mmdet's names for the new index
 
     def get_cat_ids(
         self, cat_names: Sequence[str] = (), sup_names: Sequence[str] = (), cat_ids: Sequence[int] = ()
     ) -> list[int]:
-        """Category ids in the order of `cat_names`, see `check_category_names`; without names as in pycocotools."""
+        """Category ids in the order of `cat_names`, see `category_ids`; without names as in pycocotools."""
         if not cat_names:
             return super().get_cat_ids(cat_names, sup_names, cat_ids)
-        categories = self.dataset["categories"]
-        check_category_names([category["name"] for category in categories], cat_names, self.path, CLOTHING_CLASSES)
-        ids = {category["name"]: category["id"] for category in categories}
+        ids = category_ids(self.dataset, cat_names, self.path, CLOTHING_CLASSES)
+        if unused := unused_categories(self.dataset, (*cat_names, *CLOTHING_CLASSES)):
+            print_log(f"{self.path}: {', '.join(unused)} left out: no annotation is of this category", "current")
         return [ids[name] for name in cat_names]
 
 
@@ -63,9 +64,10 @@ class ClothingDataset(SeededSamples, CocoDataset):
     """The 15 DeepFashion classes in COCO format (DeepFashion In-shop, Clothing Co-Parsing, the paper doll).
 
     It differs from mmdet's `DeepFashionDataset` (same classes, order and colors) in what it refuses: categories are
-    matched by name, whatever their order and ids in the file, and a missing root, annotation file or image and an
-    unknown or missing category raise `UserError` when the data set is built, before any training. Images without
-    instances are kept unless `filter_cfg=dict(filter_empty_gt=True)` leaves them out.
+    matched by name, whatever their order and ids in the file. What `refuse_faults` does not let pass, a missing root,
+    annotation file or image, an image of another size than declared, an unknown or missing category, and a set to train
+    on without an instance raise `UserError` when the data set is built, before any training. Images without instances
+    are kept unless `filter_cfg=dict(filter_empty_gt=True)` leaves them out.
     """
 
     METAINFO = {"classes": CLOTHING_CLASSES, "palette": list(DEEPFASHION15.palette[1:])}
@@ -89,4 +91,22 @@ class ClothingDataset(SeededSamples, CocoDataset):
             lines += [f"  {path}" for path in missing[:10]] + (["  ..."] if len(missing) > 10 else [])
             lines += ["Put them there, or set data_root and data_prefix=dict(img=...) in the config to where they are"]
             raise UserError("\n".join(lines))
+        self._check_sizes(data_list)
+        instances = [instance for info in data_list for instance in info["instances"]]
+        if not self.test_mode and all(instance["ignore_flag"] for instance in instances):
+            raise UserError(
+                f"{self.ann_file} has no instance of {', '.join(self.metainfo['classes'])} to train on: "
+                f"{no_instances(len(instances))}"
+            )
         return data_list
+
+    def _check_sizes(self, data_list: Sequence[dict[str, Any]]) -> None:
+        """Raises `UserError` where images have another size, as the pipeline decodes them, than the file declares."""
+        loader = next((step for step in self.pipeline.transforms if hasattr(step, "color_type")), None)
+        decoder = {"flag": loader.color_type, "backend": loader.imdecode_backend} if loader else {}
+        sizes = {info["img_path"]: (info["width"], info["height"]) for info in data_list}
+        found = judge_sizes(sizes, self.ann_file, **decoder)
+        for kind, messages in found.errors.items():
+            raise UserError(f"{messages[0]}. {len(messages)} of the {len(sizes)} images have this fault ({kind})")
+        for kind, messages in found.warnings.items():
+            print_log(f"{kind} ({len(messages)}): {messages[0]}", "current", WARNING)

@@ -15,9 +15,8 @@ from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.table import Table
 
-from seg_vton.coco import check_category_names, check_sections
-from seg_vton.errors import UserError
-from seg_vton.files import read_json, write_json
+from seg_vton.coco import category_ids, check_evaluated, read_coco, refuse_faults
+from seg_vton.files import write_json
 from seg_vton.labels import CLOTHING_CLASSES
 
 SUMMARY_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
@@ -94,10 +93,9 @@ class InstanceAP(BaseMetric):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        content = read_json(ann_file)
-        check_sections(content, ann_file)
-        self._categories = [category["name"] for category in content["categories"]]
-        self._image_ids = {image["id"] for image in content["images"]}
+        self._truth = read_coco(ann_file)
+        refuse_faults(self._truth, ann_file)
+        self._images = {image["id"]: image for image in self._truth["images"]}
         self.ann_file, self.dataset, self.split = ann_file, dataset, split
         self.predictions_file, self.iou_types = predictions_file, tuple(iou_types)
         self.report: dict[str, Any] = {}
@@ -106,7 +104,7 @@ class InstanceAP(BaseMetric):
     @BaseMetric.dataset_meta.setter
     def dataset_meta(self, dataset_meta: dict[str, Any]) -> None:
         """Takes the data set's classes, and raises `UserError` where the annotation file's are others."""
-        check_category_names(self._categories, dataset_meta["classes"], self.ann_file, CLOTHING_CLASSES)
+        self._ids = category_ids(self._truth, dataset_meta["classes"], self.ann_file, CLOTHING_CLASSES)
         BaseMetric.dataset_meta.fset(self, dataset_meta)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
@@ -114,18 +112,15 @@ class InstanceAP(BaseMetric):
 
         Args:
             data_batch: unused.
-            data_samples: mmdet's samples as dicts, with `img_id` and `pred_instances` of `bboxes` (N, 4) as x1, y1,
-                x2, y2 in pixels of the original image, `scores` (N,), `labels` (N,) and `masks` (N, H, W) boolean.
+            data_samples: mmdet's samples as dicts, with what `check_evaluated` takes and `pred_instances` of `bboxes`
+                (N, 4) as x1, y1, x2, y2 in pixels of the original image, `scores` (N,), `labels` (N,) and `masks`
+                (N, H, W) boolean.
 
         Raises:
-            UserError: an image is not in the annotation file.
+            UserError: an image is another than that of its id in the annotation file.
         """
         for sample in data_samples:
-            if sample["img_id"] not in self._image_ids:
-                raise UserError(
-                    f"image {sample['img_id']} ({sample.get('img_path', 'no path')}) is not in {self.ann_file}: the "
-                    "evaluator's ann_file must be that of the data set it evaluates; set both in the config"
-                )
+            check_evaluated(sample, self._images, self.ann_file)
             predicted = sample["pred_instances"]
             self.results.append(
                 {
@@ -142,9 +137,8 @@ class InstanceAP(BaseMetric):
             `bbox_mAP`, `segm_mAP_50`, ... as mmdet names them, and `boundary_mAP`, ...; numbers without ground truth
             are left out.
         """
-        content = read_json(self.ann_file)
-        ids = {category["name"]: category["id"] for category in content["categories"]}
-        class_ids = [ids[name] for name in self.dataset_meta["classes"]]
+        content = self._truth
+        class_ids = [self._ids[name] for name in self.dataset_meta["classes"]]
         self.predictions = [
             {
                 "image_id": result["img_id"],

@@ -153,25 +153,65 @@ def rename(content):
     content["categories"][3]["name"] = "gown"
 
 
-def test_categories_in_another_order(root):
+def test_categories_in_another_order_are_fine(root):
     edit(root, reorder)
-    kind, (message,) = errors(root)
-    assert kind == "categories in another order"
-    assert "found face, skin, hair" in message
-    assert "expected top, skirt" in message
-
-
-def test_unknown_category(root):
-    edit(root, rename)
     report = check_data(root)
-    assert set(report.errors) == {"unknown category", "missing category"}
-    assert "gown; expected: top" in report.errors["unknown category"][0]
-    assert "dress; expected: top" in report.errors["missing category"][0]
+    assert not report.errors
+    assert not report.warnings
+
+
+def test_other_categories(root):
+    edit(root, rename)
+    kind, (message,) = errors(root)
+    assert kind == "categories"
+    assert "unknown: 'gown'; missing: 'dress'" in message
 
 
 def test_category_twice(root):
     edit(root, lambda c: c["categories"].append({"id": 16, "name": "top"}))
-    assert "category name twice" in check_data(root).errors
+    assert "twice: 'top'" in check_data(root).errors["categories"][0]
+
+
+def test_a_parent_that_nothing_uses_is_left_out_with_a_note(root):
+    edit(root, lambda c: c["categories"].insert(0, {"id": 0, "name": "clothes"}))
+    report = check_data(root)
+    assert not report.errors
+    (message,) = report.warnings["category left out"]
+    assert "clothes is not used" in message
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda c: c["annotations"].clear(), "no usable annotation"),
+        (lambda c: [a.update(iscrowd=1) for a in c["annotations"]], "all of its 3 annotations are crowds"),
+    ],
+    ids=["none", "crowds"],
+)
+def test_a_set_without_an_instance_is_reported(root, change, text):
+    edit(root, change)
+    kind, (message,) = errors(root)
+    assert kind == "no instance to train on"
+    assert text in message
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif"])
+def test_sizes_are_those_of_the_decoded_image(root, name, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    upright = (WIDTH, HEIGHT) if orientation < 5 else (HEIGHT, WIDTH)
+    edit(root, lambda c: c["images"][0].update(file_name=name))
+    write_photo(root / "photos" / name, upright, exif=exif)
+    report = check_data(root)
+    assert not report.errors
+    assert list(report.warnings) == (["image turned by EXIF"] if orientation in (2, 3, 4) else [])
+    if orientation > 4:
+        write_photo(root / "photos" / name, (WIDTH, HEIGHT), exif=exif)
+        kind, (message,) = errors(root)
+        assert kind == "image of another size"
+        assert f"{name} is {HEIGHT}x{WIDTH}" in message
+        assert f"EXIF orientation {orientation} turns it" in message
 
 
 def other_size(content):
@@ -184,7 +224,7 @@ def test_rle_of_another_size(root):
     edit(root, other_size)
     kind, (message,) = errors(root)
     assert kind == "broken mask"
-    assert "annotation 1 (top in a.jpg): the mask is of size [48, 64] and the image [64, 48]" in message
+    assert "annotation 1 (top in a.jpg): its segmentation is broken: the mask is of size [48, 64]" in message
 
 
 def test_image_of_another_size(root):
@@ -206,22 +246,31 @@ def of_first(key, value):
     ("change", "kind", "text"),
     [
         (of_first("image_id", 99), "annotation of an image that is not listed", "image 99"),
-        (of_first("image_id", [1]), "annotation of an image that is not listed", r"image \[1\]"),
+        (of_first("image_id", [1]), "broken annotation file", "no image_id"),
+        (of_first("image_id", "1"), "image_id of another type than the id", "'1' is a text, and the id 1 .* a number"),
+        (of_first("category_id", "1"), "category_id of another type than the id", "'1' is a text"),
         (of_first("category_id", 99), "annotation of a category that is not listed", "category 99"),
-        (of_first("id", 2), "annotation id twice", "2"),
-        (of_first("bbox", [40, 3, 25, 17]), "box outside the image", "image 48x64"),
+        (of_first("id", 2), "id twice in annotations", "2"),
+        (of_first("bbox", [40, 3, 25, 17]), "box outside the image", "image of 48x64"),
         (of_first("bbox", [5, 3, 0, 17]), "empty box", "mmdet leaves such instances out"),
         (of_first("bbox", [5, 3]), "broken box", r"\[5, 3\] is not \[x, y"),
         (of_first("bbox", None), "broken box", "None is not"),
-        (of_first("segmentation", []), "empty mask", "top in a.jpg"),
+        (of_first("segmentation", []), "no mask", "top in a.jpg"),
+        (of_first("segmentation", [[5, 3, 30, 20]]), "no mask", "a polygon is a list .* of three points"),
+        (of_first("iscrowd", "no"), "broken iscrowd", "must be 0 or 1"),
+        (
+            of_first("bbox", [5, 3, 30, 20]),
+            "box other than that of its mask",
+            r"looks like x1, y1, x2, y2.* \[5, 3, 25, 17\]",
+        ),
         (of_first("segmentation", {"size": [HEIGHT, WIDTH], "counts": "PPP"}), "broken mask", "run lengths"),
         (of_first("segmentation", {"size": [HEIGHT, WIDTH], "counts": [5, 5]}), "broken mask", "do not fill"),
         (of_first("segmentation", [[0, 1, 2]]), "broken mask", "not a list of x, y"),
         (of_first("area", None), "no area", "area None"),
-        (lambda c: c["images"].append(c["images"][0]), "image id twice", "1"),
-        (lambda c: c["images"][1].pop("width"), "image entry without file name or size", "image 2"),
-        (lambda c: c.pop("categories"), "not a COCO file", "categories is not a list"),
-        (lambda c: c["annotations"].append(7), "not a COCO file", "annotations is not a list of objects"),
+        (lambda c: c["images"].append(c["images"][0]), "id twice in images", "1"),
+        (lambda c: c["images"][1].pop("width"), "broken annotation file", "no width"),
+        (lambda c: c.pop("categories"), "broken annotation file", "no list of categories"),
+        (lambda c: c["annotations"].append(7), "broken annotation file", "an entry of annotations"),
     ],
 )
 def test_faults_of_annotations(root, change, kind, text):
@@ -245,12 +294,9 @@ def test_polygons_are_fine(root):
 
 def test_oddities_are_warnings(root):
     edit(root, of_first("area", 3))
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    write_photo(root / "photos" / "a.jpg", exif=exif)
     report = check_data(root)
     assert not report.errors
-    assert set(report.warnings) == {"area other than the mask's", "image turned by EXIF"}
+    assert set(report.warnings) == {"area other than the mask's"}
 
 
 @pytest.mark.parametrize("top", ["DeepFashion", "."])

@@ -136,18 +136,24 @@ def renamed(content, old, new):
     return content
 
 
+def of_first(content, **values):
+    content["annotations"][0].update(values)
+    return content
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
         (renamed(coco(), "dress", "gown"), ["unknown: 'gown'", "missing: 'dress'", "ann.json", "Rename"]),
         (coco(CLOTHING_CLASSES[:-2]), ["missing: 'skin', 'face'"]),
-        (coco((*CLOTHING_CLASSES, "cat")), ["unknown: 'cat'"]),
+        (renamed(coco(), "dress", "Dress"), ["unknown: 'Dress'", "differ in upper and lower case"]),
+        (of_first(coco((*CLOTHING_CLASSES, "cat")), category_id=46), ["unknown: 'cat'"]),
         (renamed(coco(), "dress", "skirt"), ["twice: 'skirt'"]),
         (json.dumps(coco())[:200], ["ann.json", "not whole JSON"]),
         ([], ["ann.json", "not a COCO annotation file"]),
         ({"images": [], "annotations": {}}, ["no list of annotations, categories"]),
     ],
-    ids=["unknown", "missing", "superset", "twice", "cut", "list", "sections"],
+    ids=["unknown", "missing", "case", "superset", "twice", "cut", "list", "sections"],
 )
 def test_bad_annotation_files_are_named_before_training(root, content, expected):
     with pytest.raises(UserError) as error:
@@ -183,3 +189,67 @@ def test_missing_files_looks_into_each_folder(tmp_path):
     assert missing_files(map(str, paths)) == paths[1:]
     assert missing_files([]) == []
     assert isinstance(missing_files([str(Path("none") / "a")])[0], Path)
+
+
+def test_an_unused_category_is_left_out(root):
+    dataset = build(root, coco((*CLOTHING_CLASSES, "cat")))
+    assert found(dataset) == dict(enumerate(CLOTHING_CLASSES))
+
+
+def test_ids_may_be_text_where_they_agree(root):
+    content = coco()
+    for image in content["images"]:
+        image["id"] = str(image["id"])
+    for annotation in content["annotations"]:
+        annotation["image_id"] = str(annotation["image_id"])
+    assert found(build(root, content)) == dict(enumerate(CLOTHING_CLASSES))
+    content["annotations"][0]["image_id"] = 7
+    with pytest.raises(UserError, match=r"annotation 1: image_id 7 is a number, and the id '7' .* is a text"):
+        build(root, content)
+
+
+def test_windows_paths_and_iscrowd_null_are_read(root):
+    content = of_first(coco(), iscrowd=None)
+    (root / "photos" / "x").mkdir()
+    (root / "photos" / "a.jpg").rename(root / "photos" / "x" / "a.jpg")
+    content["images"][0]["file_name"] = "x\\a.jpg"
+    assert len(build(root, content)[0]["data_samples"].gt_instances) == 15
+
+
+@pytest.mark.parametrize("test_mode", [False, True])
+def test_only_a_training_needs_an_instance(root, test_mode):
+    content = coco()
+    for annotation in content["annotations"]:
+        annotation["iscrowd"] = 1
+    if test_mode:
+        assert len(build(root, content, test_mode=True)) == 2
+        return
+    with pytest.raises(UserError, match="all of its 15 annotations are crowds"):
+        build(root, content)
+    content["annotations"] = []
+    with pytest.raises(UserError, match="no usable annotation"):
+        build(root, content)
+
+
+def test_boxes_by_corners_are_refused_where_most_are_so_and_named_where_few(root, monkeypatch):
+    content = coco()
+    for annotation in content["annotations"][1:]:
+        x, y, width, height = annotation["bbox"]
+        annotation["bbox"] = [x, y, x + width, y + height]
+    with pytest.raises(UserError, match=r"looks like x1, y1, x2, y2.* have this fault"):
+        build(root, content)
+    content = of_first(coco(), bbox=[3, 3, 6, 4])
+    said = []
+    monkeypatch.setattr("seg_vton.coco.print_log", lambda text, *_: said.append(text))
+    build(root, content)
+    assert [text.partition(" (1;")[0] for text in said] == ["box other than that of its mask"]
+
+
+def test_sizes_are_compared_as_the_pipeline_decodes(root):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 60)).save(root / "photos" / "a.jpg", exif=exif)
+    with pytest.raises(UserError, match=r"a\.jpg is 60x40, .*ann\.json says 40x60 .*EXIF orientation 6.* 1 of the 2"):
+        build(root, coco())
+    stored = [{"type": "LoadImageFromFile", "color_type": "color_ignore_orientation"}, *PIPELINE[1:]]
+    assert tuple(build(root, coco(), pipeline=stored)[0]["inputs"].shape) == (3, 60, 40)

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from seg_vton.coco import check_category_names, check_sections, to_rle
+from seg_vton.coco import category_ids, read_coco, to_rle
 from seg_vton.errors import UserError
-from seg_vton.files import read_json
 from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, convert, working_space
 from seg_vton.parsing.jobs import read_records
 from seg_vton.parsing.label_map import merge_instances
@@ -176,17 +175,13 @@ def _recorded(photos: Path, out: Path) -> dict[str, dict[str, Any]]:
 
 
 def _from_coco(photos: Path, path: Path, folder: Path = Path()) -> Iterator[LabeledPhoto]:
-    content = read_json(path)
-    check_sections(content, path)
-    names = {category["id"]: category["name"] for category in content["categories"]}
-    check_category_names(
-        list(names.values()), [n for n in names.values() if n in DEEPFASHION15.classes], path, CLOTHING_CLASSES
-    )
+    content = read_coco(path)
+    names = {key: name for name, key in category_ids(content, (), path, CLOTHING_CLASSES).items()}
     instances = defaultdict(list)
     for annotation in content["annotations"]:
         if annotation["category_id"] not in names or "segmentation" not in annotation:
             raise UserError(f"{path}: annotation {annotation['id']} has no known category or no segmentation")
-        if not annotation.get("iscrowd"):
+        if not annotation["iscrowd"]:
             instance = names[annotation["category_id"]], float(annotation.get("score", 1)), annotation["segmentation"]
             instances[annotation["image_id"]].append(instance)
     for image in content["images"]:
