@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
 from seg_vton.analysis import paper
 from seg_vton.analysis.results import Content, segmentation_numbers
 from seg_vton.errors import UserError
+from seg_vton.tryon.metrics.image_quality import mean_interval
 
 
 def differences(first: pd.DataFrame, second: pd.DataFrame, name: str) -> list[float]:
@@ -32,9 +31,7 @@ def interval(first: pd.DataFrame, second: pd.DataFrame, name: str) -> tuple[floa
     before, after = _by_image(first, name), _by_image(second, name)
     if before is None or after is None or set(before.index) != set(after.index) or len(before) < 2:
         return None
-    data = ((after[before.index] - before).to_numpy(),)
-    found = stats.bootstrap(data, np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(0))
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+    return mean_interval((after[before.index] - before).to_numpy())
 
 
 def _by_image(rows: pd.DataFrame, name: str) -> pd.Series | None:

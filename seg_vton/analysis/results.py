@@ -105,7 +105,7 @@ def _read_costs(paths: Iterable[Path]) -> dict[str, Content]:
 
 def _row_key(run: Content) -> str:
     """What runs of one row share: all but the seed, and the warper's seed of a TOM."""
-    names = ("config", "dataset", "split", "pairs", "images", "image_size", "row", "convention", "not_reported")
+    names = ("config", "dataset", "split", "pairs", "images", "image_size", "row", "convention")
     training = run["training"]
     # A try-on test's config has the warper's checkpoint in it, which differs from seed to seed; `row` has its recipe.
     trained = [training.get("iterations")] if run["task"] == "tryon" else [run["config_sha256"], training.get("epoch")]

@@ -1,7 +1,8 @@
-"""FID and LPIPS: the measures that need a trained network, and so a file that the user brings."""
+"""FID, KID and LPIPS: the measures that need a trained network, and so a file that the user brings."""
 
 import tempfile
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -39,24 +40,71 @@ class InceptionFeatures:
                 self._network = FeatureExtractorInceptionV3("inception-v3", ["2048"], str(copy))
             except RuntimeError as error:
                 raise _another_network(weights, f"torch-fidelity's {INCEPTION_FILE}", error) from None
-        self.convention = (
-            f"{_fidelity()}; InceptionV3's 2048 pooled features (weights {sha256(weights)[:12]}), resized to 299 x 299 "
-            "as TensorFlow 1 does; predictions against the photographs of the persons of the same pairs"
-        )
+        self._weights = weights
+        self._features = f"InceptionV3's 2048 pooled features (weights {sha256(weights)[:12]}), resized to 299 x 299"
+
+    def conventions(self, predicted: int, target: int) -> dict[str, str]:
+        """What `FID` and `KID` between sets of so many images are."""
+        common = f"torch-fidelity {version('torch-fidelity')}; {self._features} as TensorFlow 1 does"
+        number, size = _kid_subsets(predicted, target)
+        subsets = "of all images" if number == 1 else f"mean over {number} subsets of {size} images"
+        return {"FID": common, "KID": f"{common}; cubic polynomial kernel, unbiased, {subsets}, not times 1000"}
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Features float32 `(B, 2048)`, on the CPU, of uint8 RGB `(B, 3, H, W)`."""
+        """Features float32 `(B, 2048)`, on the CPU, of uint8 RGB `(B, 3, H, W)`.
+
+        Raises:
+            UserError: they hold NaN or infinity, which no picture makes.
+        """
         with torch.no_grad():
             (features,) = self._network.to(images.device)(images)
+        if not features.isfinite().all():
+            raise UserError(
+                f"{self._weights} makes features with NaN or infinity: the file is damaged or of half precision; "
+                f"download torch-fidelity's {INCEPTION_FILE} again"
+            )
         return features.cpu()
 
 
 def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
-    """FID between two sets of features `(N, D)` and `(M, D)` of two images or more each (Heusel et al., 2017)."""
-    from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
+    """FID between two sets of features `(N, D)` and `(M, D)` of two images or more each (Heusel et al., 2017).
 
-    statistics = (fid_features_to_statistics(torch.from_numpy(features)) for features in (first, second))
-    return fid_statistics_to_metric(*statistics, verbose=False)[KEY_METRIC_FID]
+    It is torch-fidelity's. With centered features A and B the trace of the root of the product of their covariances is
+    the sum of the singular values of A B^T, for which QR leaves at most D rows: that takes seconds where the
+    eigenvalues of a D x D product without symmetry take a minute.
+    """
+    sets = [features.astype(np.float64) for features in (first, second)]
+    means = [features.mean(axis=0) for features in sets]
+    spreads = [(each - mean) / np.sqrt(len(each) - 1) for each, mean in zip(sets, means, strict=True)]
+    roots = [np.linalg.qr(spread, mode="r") for spread in spreads]
+    common = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum()
+    return float(np.sum((means[0] - means[1]) ** 2) + sum(np.sum(spread**2) for spread in spreads) - 2 * common)
+
+
+def kernel_distance(first: np.ndarray, second: np.ndarray) -> float:
+    """KID between two sets of features `(N, D)` and `(M, D)` of two images or more each (Binkowski et al., ICLR 2018).
+
+    It is the mean over 100 subsets of 1000 images of each set, or of as many as the smaller set has.
+    """
+    from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
+
+    number, size = _kid_subsets(len(first), len(second))
+    features = (torch.from_numpy(each) for each in (first, second))
+    found = kid_features_to_metric(*features, kid_subset_size=size, kid_subsets=number, verbose=False)
+    return found[KEY_METRIC_KID_MEAN]
+
+
+def _kid_subsets(first: int, second: int) -> tuple[int, int]:
+    """Number and size of KID's subsets; one where all would be of the same images."""
+    size = min(1000, first, second)
+    return (1 if first == second == size else 100), size
+
+
+def set_numbers(predicted: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    """`FID` and `KID` of two sets of features `(N, D)` and `(M, D)`; none where a set has less than two images."""
+    if min(len(predicted), len(target)) < 2:
+        return {}
+    return {"FID": frechet_distance(predicted, target), "KID": kernel_distance(predicted, target)}
 
 
 class PerceptualDistance:
@@ -70,7 +118,6 @@ class PerceptualDistance:
     """
 
     def __init__(self, weights: str | Path) -> None:
-        import torchmetrics
         from torchmetrics.functional.image.lpips import _NoTrainLpips
 
         # torchmetrics' public classes download AlexNet; only this one can start without (`pnet_rand`).
@@ -81,26 +128,20 @@ class PerceptualDistance:
         except (KeyError, RuntimeError) as error:
             raise _another_network(weights, f"torchvision's AlexNet ({ALEXNET_FILE})", error) from None
         self.convention = (
-            f"LPIPS 0.1 by torchmetrics {torchmetrics.__version__}; AlexNet (weights {sha256(weights)[:12]}); "
+            f"LPIPS 0.1 by torchmetrics {version('torchmetrics')}; AlexNet (weights {sha256(weights)[:12]}); "
             "mean over images"
         )
 
     def __call__(self, predicted: Tensor, target: Tensor) -> Tensor:
-        """Distance `(B,)` between images `(B, 3, H, W)` in [0, 1]."""
+        """Distance `(B,)` between uint8 RGB images `(B, 3, H, W)`."""
         network = self._network.to(predicted.device)
         with torch.no_grad():
-            return network(predicted.float(), target.float(), normalize=True).reshape(-1)
+            return network(predicted.float() / 255, target.float() / 255, normalize=True).reshape(-1)
 
 
 def _by_slice(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """torchvision's tensors under the names of LPIPS: `features.3.weight` is `slice2.3.weight` there."""
     return {key: state[f"features.{key.split('.', 1)[1]}"] for key in network.state_dict()}
-
-
-def _fidelity() -> str:
-    import torch_fidelity
-
-    return f"torch-fidelity {torch_fidelity.__version__}"
 
 
 def _another_network(path: str | Path, expected: str, error: Exception) -> UserError:

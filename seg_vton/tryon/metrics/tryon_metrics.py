@@ -24,10 +24,10 @@ from seg_vton.tryon.metrics.networks import (
     INCEPTION_FILE,
     InceptionFeatures,
     PerceptualDistance,
-    frechet_distance,
+    set_numbers,
 )
 
-METRIC_NAMES = ("FID", "LPIPS", "SSIM", "MS-SSIM", "PSNR", "mIoU", "warped-mask IoU", "warped-garment L1")
+METRIC_NAMES = ("FID", "KID", "LPIPS", "SSIM", "MS-SSIM", "PSNR", "mIoU", "warped-mask IoU", "warped-garment L1")
 PAIRED, UNPAIRED = "paired", "unpaired"
 UNPAIRED_WITH_TRUTH = "unpaired, against the data set's truth"
 
@@ -40,22 +40,19 @@ CONVENTIONS = {
 }
 """What each number is, by the name that tables use."""
 
-_FEW = "it needs two images or more"
-_SMALL = (
-    f"images of {{}} x {{}} are too small for it: five scales of an 11 x 11 window need "
-    f"{image_quality.MS_SSIM_LEAST_SIDE} pixels a side"
-)
+_FEW = dict.fromkeys(("FID", "KID"), "it needs two images or more")
 _NO_FILE = "it needs the file {}, set `{}` in the evaluator's config (now: {})"
 
 
 @METRICS.register_module()
 class TryOnMetrics(BaseMetric):
-    """SSIM, MS-SSIM, PSNR, FID and LPIPS of try-on images, mIoU of the segmentation, IoU of the warped mask.
+    """SSIM, MS-SSIM, PSNR, FID, KID and LPIPS of try-on images, mIoU of the segmentation, IoU of the warped mask.
 
-    Pairs of a person and the garment they wear have a truth, and all are computed. Of unpaired ones only FID is,
-    unless the items hold a truth (`inputs['target']`, as the paper doll's do): then all are, against it. FID compares
-    the predictions with the photographs of the same pairs' persons. SSIM, MS-SSIM, PSNR, FID and LPIPS are of 8-bit
-    images, as the PNGs of the results have them. What cannot be computed is left out, with the reason in the report.
+    Pairs of a person and the garment they wear have a truth, and all are computed. Of unpaired ones only FID
+    and KID are, unless the items hold a truth (`inputs['target']`, as the paper doll's do): then all are, against it.
+    FID and KID compare the predictions with the photographs of the same pairs' persons. All numbers of images are of
+    8-bit images, as the PNGs of the results have them, so `tools/score.py` finds the same in those. What cannot be
+    computed is left out, with the reason in the report.
 
     A GMM, whose predictions have no `try_on`, is judged by its segmentation and warp alone.
 
@@ -68,7 +65,8 @@ class TryOnMetrics(BaseMetric):
     Args:
         dataset: the data set's name for tables, such as 'paper-doll'.
         split: the split's name for tables, such as 'test'.
-        inception_weights: file of torch-fidelity's InceptionV3 for FID; None, or a missing file, leaves FID out.
+        inception_weights: file of torch-fidelity's InceptionV3 for FID and KID; None, or a missing file, leaves both
+            out.
         alexnet_weights: file of torchvision's AlexNet for LPIPS; None, or a missing file, leaves LPIPS out.
 
     Raises:
@@ -90,15 +88,17 @@ class TryOnMetrics(BaseMetric):
         self.report: dict[str, Any] = {}
         self._not_reported: dict[str, str] = {}
         files = (inception_weights, INCEPTION_FILE, "inception_weights")
-        self._inception = self._load("FID", InceptionFeatures, *files)
-        self._lpips = self._load("LPIPS", PerceptualDistance, alexnet_weights, ALEXNET_FILE, "alexnet_weights")
+        self._inception = self._load(("FID", "KID"), InceptionFeatures, *files)
+        self._lpips = self._load(("LPIPS",), PerceptualDistance, alexnet_weights, ALEXNET_FILE, "alexnet_weights")
 
-    def _load(self, name: str, build: Callable[[str], Any], path: str | None, file: str, option: str) -> Any | None:
-        """The network of a measure; None where its file is missing, which the report says."""
+    def _load(
+        self, names: Sequence[str], build: Callable[[str], Any], path: str | None, file: str, option: str
+    ) -> Any | None:
+        """The network of some measures; None where its file is missing, which the report says."""
         if path is not None and Path(path).expanduser().is_file():
             return build(path)
         now = "None" if path is None else "no file of this name"
-        self._not_reported[name] = _NO_FILE.format(file, option, now)
+        self._not_reported |= dict.fromkeys(names, _NO_FILE.format(file, option, now))
         return None
 
     def process(self, data_batch: Mapping[str, Any], data_samples: Sequence[dict[str, Any]]) -> None:
@@ -149,13 +149,10 @@ class TryOnMetrics(BaseMetric):
             images = torch.stack([sample["try_on"], inputs["image"]])
             row["features"] = self._inception(image_quality.as_bytes(images)).numpy()
         if "image" in truth:
-            pair = [image_quality.as_unit_range(image)[None] for image in (sample["try_on"], truth["image"])]
-            row["SSIM"] = image_quality.ssim(*pair).item()
-            row["PSNR"] = image_quality.psnr(*pair).item()
-            if min(inputs["image"].shape[-2:]) >= image_quality.MS_SSIM_LEAST_SIDE:
-                row["MS-SSIM"] = image_quality.ms_ssim(*pair).item()
+            pair = [image_quality.as_bytes(image) for image in (sample["try_on"], truth["image"])]
+            row |= image_quality.image_numbers(*(image.permute(1, 2, 0).cpu().numpy() for image in pair))
             if self._lpips is not None:
-                row["LPIPS"] = self._lpips(*pair).item()
+                row["LPIPS"] = self._lpips(*(image[None] for image in pair)).item()
         return row
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
@@ -165,7 +162,7 @@ class TryOnMetrics(BaseMetric):
             results: what `process` kept, one dict an image.
 
         Returns:
-            What was computed, by lower-case name: `ssim`, `ms_ssim`, `psnr`, `fid`, `lpips`, `miou`,
+            What was computed, by lower-case name: `ssim`, `ms_ssim`, `psnr`, `fid`, `kid`, `lpips`, `miou`,
             `warped_mask_iou`, `warped_garment_l1`.
 
         Raises:
@@ -191,7 +188,10 @@ class TryOnMetrics(BaseMetric):
             "metrics": metrics,
             "not_reported": missing,
             "per_class": per_class,
-            "per_image": _per_image(results, metrics),
+            "per_image": {
+                "names": [row["name"] for row in results],
+                **image_quality.per_image(results, metrics),
+            },
             "convention": self._convention(metrics, stage, pairs, size, len(results)),
         }
         if records := (self.dataset_meta or {}).get("records"):  # of a segmenter's maps that the persons are made from
@@ -212,25 +212,24 @@ class TryOnMetrics(BaseMetric):
         numbers = {name: fmean(found) for name, found in values.items() if found}
         if segmentation:
             numbers["mIoU"] = segmentation["metrics"]["mIoU"]
-        features = [row["features"] for row in results if "features" in row]
-        if len(features) > 1:
-            numbers["FID"] = frechet_distance(*np.stack(features, axis=1))
+        if features := [row["features"] for row in results if "features" in row]:
+            numbers |= set_numbers(*np.stack(features, axis=1))
         metrics = {name: numbers[name] for name in METRIC_NAMES if name in numbers and np.isfinite(numbers[name])}
         wanted = METRIC_NAMES if stage == "tom" else METRIC_NAMES[-3:]
         reasons = {**_reasons(pairs, size), **self._not_reported}
         if np.isinf(numbers.get("PSNR", 0)):
-            reasons["PSNR"] = f"it is infinite: {int(np.isinf(values['PSNR']).sum())} images equal their target"
+            reasons["PSNR"] = image_quality.INFINITE.format(int(np.isinf(values["PSNR"]).sum()))
         return metrics, {name: reasons[name] for name in wanted if name not in metrics}
 
     def _convention(
         self, metrics: Mapping[str, float], stage: str, pairs: str, size: tuple[int, int], count: int
     ) -> dict[str, str]:
         known = {**image_quality.CONVENTIONS, **CONVENTIONS}
-        known |= {
-            name: network.convention
-            for name, network in (("FID", self._inception), ("LPIPS", self._lpips))
-            if network is not None
-        }
+        if self._inception is not None:
+            persons = "; predictions against the photographs of the persons of the same pairs"
+            known |= {name: text + persons for name, text in self._inception.conventions(count, count).items()}
+        if self._lpips is not None:
+            known["LPIPS"] = self._lpips.convention
         images = f"{count} images, {pairs}; {size[0]} x {size[1]} pixels (height x width)"
         if stage == "tom":
             images += "; RGB rounded to 8 bits, data range 1 after division by 255"
@@ -290,23 +289,14 @@ def mask_iou(predicted: Tensor, target: Tensor) -> float | None:
     return int((predicted & target).sum()) / union if union else None
 
 
-def _per_image(results: Sequence[Mapping[str, Any]], metrics: Mapping[str, float]) -> dict[str, list[Any]]:
-    """The images' names and numbers; of measures of all images together, such as FID, there are none."""
-    columns = {name: [row.get(name) for row in results] for name in metrics if any(name in row for row in results)}
-    numbers = {
-        name: [None if value is None else round(value, 6) for value in values] for name, values in columns.items()
-    }
-    return {"names": [row["name"] for row in results], **numbers}
-
-
 def _reasons(pairs: str, size: tuple[int, int]) -> dict[str, str]:
     """Why a metric may be missing although nothing is wrong."""
     if pairs == UNPAIRED:
-        return {**dict.fromkeys(METRIC_NAMES, "unpaired garments have no truth"), "FID": _FEW}
-    reasons = {**dict.fromkeys(METRIC_NAMES, f"the items have no truth for it ({pairs})"), "FID": _FEW}
+        return {**dict.fromkeys(METRIC_NAMES, "unpaired garments have no truth"), **_FEW}
+    reasons = {**dict.fromkeys(METRIC_NAMES, f"the items have no truth for it ({pairs})"), **_FEW}
     if pairs == PAIRED:
         reasons["mIoU"] = "the model has no auxiliary head"
         reasons["warped-mask IoU"] = "the garments were warped beforehand and have no masks"
     if min(size) < image_quality.MS_SSIM_LEAST_SIDE:
-        reasons["MS-SSIM"] = _SMALL.format(*size)
+        reasons["MS-SSIM"] = image_quality.TOO_SMALL.format(*size)
     return reasons

@@ -13,6 +13,7 @@ import seg_vton  # noqa: F401  registers
 from seg_vton.errors import UserError
 from seg_vton.registry import METRICS
 from seg_vton.tryon.metrics import TryOnMetrics, tryon_metrics
+from seg_vton.tryon.metrics.networks import frechet_distance, kernel_distance
 
 SIZE = (176, 176)
 BASE = dict(dataset="paper-doll", split="test")
@@ -208,7 +209,7 @@ def log():
 def test_measures_whose_weights_are_missing_are_left_out_and_the_table_names_the_file(log, tmp_path, path):
     weights = path and str(tmp_path / path)
     scalars, report = evaluate(TryOnMetrics(**BASE, inception_weights=weights, alexnet_weights=weights), batch())
-    assert not {"tryon/fid", "tryon/lpips"} & set(scalars)
+    assert not {"tryon/fid", "tryon/kid", "tryon/lpips"} & set(scalars)
     assert "weights-inception-2015-12-05-6726825d.pth" in report["not_reported"]["FID"]
     assert "alexnet-owt-7be5be79.pth" in report["not_reported"]["LPIPS"]
     assert "alexnet-owt-7be5be79.pth" in " ".join(log)
@@ -217,10 +218,12 @@ def test_measures_whose_weights_are_missing_are_left_out_and_the_table_names_the
 class MeanColor:
     """Stands in for Inception: an image's mean color."""
 
-    convention = "mean color"
-
     def __init__(self, weights):
         pass
+
+    def conventions(self, predicted, target):
+        """Of FID and KID."""
+        return {"FID": f"mean color of {predicted}", "KID": f"mean color of {target}"}
 
     def __call__(self, images):
         """Color (B, 3) of uint8 images."""
@@ -241,14 +244,15 @@ def test_fid_compares_predictions_with_the_photographs(color_fid, paired):
     _, report = evaluate(TryOnMetrics(**BASE, inception_weights=color_fid), (data, predictions))
     ours = np.stack([as_file(prediction.try_on).mean((0, 1)) for prediction in predictions])
     theirs = np.stack([as_file(image).mean((0, 1)) for image in data["inputs"]["image"]])
-    assert report["metrics"]["FID"] == pytest.approx(tryon_metrics.frechet_distance(ours, theirs), rel=1e-9)
-    assert report["convention"]["FID"] == "mean color"
+    assert report["metrics"]["FID"] == pytest.approx(frechet_distance(ours, theirs), rel=1e-9)
+    assert report["metrics"]["KID"] == pytest.approx(kernel_distance(ours, theirs), rel=1e-9)
+    assert report["convention"]["FID"].startswith("mean color of 4; predictions against the photographs")
     assert ("SSIM" in report["metrics"]) == paired
 
 
 def test_fid_of_one_image_is_none(color_fid):
     _, report = evaluate(TryOnMetrics(**BASE, inception_weights=color_fid), batch(1))
-    assert report["not_reported"]["FID"] == "it needs two images or more"
+    assert report["not_reported"]["FID"] == report["not_reported"]["KID"] == "it needs two images or more"
 
 
 def test_the_log_has_every_number_with_its_convention(log):

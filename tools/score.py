@@ -1,0 +1,67 @@
+"""Scores folders of try-on pictures of any method: SSIM, MS-SSIM, PSNR, LPIPS, FID and KID, with their protocol."""
+
+import argparse
+import re
+from pathlib import Path
+
+from rich.console import Console
+
+from seg_vton.errors import ToolParser, exit_on_user_error
+from seg_vton.files import refuse_existing, write_json
+from seg_vton.tryon.metrics import scoring
+from seg_vton.tryon.metrics.folders import RESIZE_RULES
+from seg_vton.tryon.metrics.image_quality import SSIM_FORMS
+from seg_vton.tryon.metrics.networks import ALEXNET_FILE, INCEPTION_FILE, InceptionFeatures, PerceptualDistance
+
+
+def size(text: str) -> tuple[int, int]:
+    """HEIGHTxWIDTH as two numbers."""
+    found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if found is None or min(map(int, found.groups())) < 11:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HEIGHTxWIDTH of 11 pixels or more, such as 1024x768")
+    return int(found[1]), int(found[2])
+
+
+def main() -> None:
+    """Reads the arguments, scores, prints the table and writes the JSON."""
+    parser = ToolParser(description=__doc__)
+    parser.add_argument(
+        "--results",
+        nargs="+",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of a method's pictures, or several",
+    )
+    parser.add_argument("--truth", type=Path, required=True, metavar="DIR", help="folder of the persons' photographs")
+    parser.add_argument("--pairs", type=Path, metavar="FILE", help="lines PERSON GARMENT, or RESULT PHOTOGRAPH")
+    parser.add_argument("--unpaired", action="store_true", help="persons wear others' garments: FID and KID alone")
+    parser.add_argument("--size", type=size, metavar="HxW", help="resize all pictures, such as 256x192")
+    parser.add_argument("--resize", choices=RESIZE_RULES, default="bilinear", help="how (default: bilinear)")
+    parser.add_argument("--ssim", choices=SSIM_FORMS, default="rgb", help="form of SSIM; docs/scoring.md has them")
+    parser.add_argument("--inception", type=Path, metavar="FILE", help=f"{INCEPTION_FILE}, for FID and KID")
+    parser.add_argument("--alexnet", type=Path, metavar="FILE", help=f"{ALEXNET_FILE}, for LPIPS")
+    parser.add_argument("--allow-missing", action="store_true", help="score what both sides have; counts say what not")
+    parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="where the result is written")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing result")
+    args = parser.parse_args()
+    with exit_on_user_error():
+        refuse_existing(args.out, args.overwrite)
+        protocol = scoring.Protocol(
+            unpaired=args.unpaired,
+            size=args.size,
+            resize=args.resize,
+            ssim=args.ssim,
+            inception=None if args.inception is None else InceptionFeatures(args.inception),
+            lpips=None if args.alexnet is None or args.unpaired else PerceptualDistance(args.alexnet),
+        )
+        report = scoring.score(args.results, args.truth, protocol, args.pairs, args.allow_missing)
+        write_json(args.out, report, args.overwrite, indent=1)
+    console = Console()
+    console.print(scoring.table(report), width=console.width if console.is_terminal else 120)
+    for line in scoring.protocol_lines(report):
+        print(line)
+
+
+if __name__ == "__main__":
+    main()
