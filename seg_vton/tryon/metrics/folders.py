@@ -12,7 +12,6 @@ from PIL import Image
 
 from seg_vton.errors import BROKEN_IMAGE, UserError
 from seg_vton.pictures.images import resized
-from seg_vton.pictures.photos import SUFFIXES
 from seg_vton.tryon.datasets.layouts import Pair, read_pairs
 
 RESULT_NAMES = ("{person}_{garment}", "{person_id}_{garment}", "{person}")
@@ -22,6 +21,7 @@ RESULT_NAMES = ("{person}_{garment}", "{person_id}_{garment}", "{person}")
 RESIZE_RULES = {name: Image.Resampling[name.upper()] for name in ("bilinear", "bicubic", "lanczos")}
 """Pillow's filters, which are wide enough to shrink without aliasing."""
 
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 _MODES = {"1": "black and white", "L": "gray", "LA": "gray", "P": "of a palette", "CMYK": "CMYK"}
 _EXAMPLES = 5
 
@@ -127,14 +127,14 @@ def find_pictures(folder: Path) -> dict[str, Path]:
         raise UserError(f"{folder} is not a folder of pictures: it does not exist or is a file")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+        if path.suffix.lower() not in _SUFFIXES or path.name.startswith("."):
             continue
         if found.setdefault(path.stem, path) != path:
             raise UserError(f"{found[path.stem]} and {path.name} have one name: which one is meant? Move one away")
     if not found:
         inside = [path.name for path in sorted(folder.iterdir()) if path.is_dir()]
         hint = f"; the pictures of its folders ({', '.join(inside[:_EXAMPLES])}) do not count" if inside else ""
-        raise UserError(f"{folder} is empty: it has no file {', '.join(SUFFIXES)}{hint}")
+        raise UserError(f"{folder} is empty: it has no file {', '.join(_SUFFIXES)}{hint}")
     return found
 
 
