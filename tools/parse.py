@@ -22,6 +22,11 @@ from seg_vton.parsing.run import Outcome, parse_photos, start_processes
 from seg_vton.parsing.writers import KINDS
 from seg_vton.processes import leave_process_group
 
+_MAPS = {
+    "fused": "the model's semantic map, with accessories of its instances over it",
+    "instances": "its instances merged",
+}
+
 
 def parse_args() -> argparse.Namespace:
     """Which model, which photos, what to write."""
@@ -38,7 +43,7 @@ def parse_args() -> argparse.Namespace:
         "--score-thr", type=float, default=SCORE_THR, help="leave out instances below (default: %(default)s)"
     )
     parser.add_argument("--all-instances", action="store_true", help="not only the best instance of each class")
-    parser.add_argument("--keep-holes", action="store_true", help="do not fill small holes in the label maps")
+    parser.add_argument("--keep-holes", action="store_true", help="do not fill small holes between merged instances")
     parser.add_argument("--batch-size", type=int, default=1, help="photos in one pass")
     parser.add_argument("--device", help="torch device (default: the GPU where there is one)")
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
@@ -76,14 +81,15 @@ def main() -> None:
             overwrite=args.overwrite,
         )
         leave_process_group()
-    sys.exit(_report(outcome, args.out, args.score_thr))
+    sys.exit(_report(outcome, args.out, args.score_thr, parser.stamp["map"]))
 
 
-def _report(outcome: Outcome, out: str, score_thr: float) -> int:
+def _report(outcome: Outcome, out: str, score_thr: float, made_of: str) -> int:
     """Prints the counts, once; returns the exit code."""
     if int(os.environ.get("RANK", "0")):
         return 0
     print(f"parsed {outcome.parsed} photos, {outcome.complete} were done before, {len(outcome.failures)} failed: {out}")
+    print(f"label maps are {_MAPS[made_of]}")
     if outcome.empty:
         some = ", ".join(outcome.empty[:10]) + (", ..." if len(outcome.empty) > 10 else "")
         print(f"nothing was found in {len(outcome.empty)}: {some} (--score-thr {score_thr:g}; lower, it finds more)")

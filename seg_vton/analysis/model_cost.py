@@ -84,6 +84,8 @@ def model_cost(config: Config, photo: tuple[int, int]) -> dict[str, Any]:
         features = model.extract_feat(torch.zeros(1, 3, height, width))
         model.rpn_head(features)
         model.roi_head(features, [InstanceData(bboxes=boxes)])
+        if "semantic_head" in config.model:
+            model.semantic_head(features)
     counted = counter.get_flop_counts()["Global"]
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),

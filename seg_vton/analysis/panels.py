@@ -17,6 +17,7 @@ from pycocotools import mask as coco_mask
 from seg_vton.coco import rle_area
 from seg_vton.errors import UserError
 from seg_vton.files import atomic_path, read_json, refuse_existing
+from seg_vton.parsing.instances import MAPS, Parsing
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.pictures.drawing import Instance, draw_instances, sheet
 from seg_vton.progress import track
@@ -26,26 +27,35 @@ SHEET = "panels.png"
 
 @dataclass(frozen=True)
 class Source:
-    """A column's title and its masks: of COCO results by `tools/test.py --out`, or of a config and a checkpoint."""
+    """A column's title and its masks: of COCO results by `tools/test.py --out`, or of a config and a checkpoint.
+
+    With one of `MAPS` the column shows the model's label map that is made of that.
+    """
 
     name: str
     predictions: Path | None = None
     model: tuple[Path, Path] | None = None
+    label_map: str | None = None
 
 
 def parse_source(text: str) -> Source:
-    """Reads `NAME=CONFIG,CHECKPOINT` or `NAME=PREDICTIONS.json`.
+    """Reads `NAME=CONFIG,CHECKPOINT`, `NAME=CONFIG,CHECKPOINT,MAP` or `NAME=PREDICTIONS.json`.
 
     Raises:
         UserError: the text is neither.
     """
     name, _, value = text.partition("=")
+    label_map = next((kind for kind in MAPS if value.endswith(f",{kind}")), None)
+    value = value.removesuffix(f",{label_map}")
     config, _, checkpoint = value.rpartition(",")
     if name and value.endswith(".json"):
         return Source(name, predictions=Path(value))
     if not (name and config and checkpoint):
-        raise UserError(f"model {text!r}: write NAME=CONFIG,CHECKPOINT or NAME=PREDICTIONS.json")
-    return Source(name, model=(Path(config), Path(checkpoint)))
+        raise UserError(
+            f"model {text!r}: write NAME=CONFIG,CHECKPOINT or NAME=PREDICTIONS.json, or for label maps "
+            f"NAME=CONFIG,CHECKPOINT,MAP with one of {', '.join(MAPS)}"
+        )
+    return Source(name, model=(Path(config), Path(checkpoint)), label_map=label_map)
 
 
 class Photographs:
@@ -153,8 +163,8 @@ def read_predictions(path: Path, photographs: Photographs, ids: Sequence[Any], s
 
 def predict(
     model: tuple[Path, Path], photographs: Photographs, ids: Sequence[Any], score_thr: float
-) -> dict[Any, list]:
-    """Instances by image id that a model finds, given its config and checkpoint.
+) -> dict[Any, Parsing]:
+    """What a model finds by image id, given its config and checkpoint.
 
     Raises:
         UserError: a file is missing or broken, or the weights do not fit the config or the data set's classes.
@@ -164,12 +174,24 @@ def predict(
         raise UserError(
             f"checkpoint {model[1]} knows the classes {', '.join(parser.classes)}, not {', '.join(photographs.classes)}"
         )
-    found = {}
-    for image_id in track(ids, model[1].name):
-        parsing = parser(photographs.load(image_id)[0])
-        entries = zip(parsing.labels.tolist(), parsing.masks, parsing.scores.tolist(), strict=True)
-        found[image_id] = [photographs.instance(label - 1, mask, score) for label, mask, score in entries]
-    return found
+    return {image_id: parser(photographs.load(image_id)[0]) for image_id in track(ids, model[1].name)}
+
+
+def instances_of(parsing: Parsing, photographs: Photographs, label_map: str | None = None) -> list[Instance]:
+    """What a model found as instances to paint, or with one of `MAPS` the parts of its label map.
+
+    Raises:
+        UserError: the model gives no such map.
+    """
+    index = {name: number for number, name in enumerate(photographs.classes)}
+    if label_map is None:
+        entries = zip(parsing.classes, parsing.masks, parsing.scores.tolist(), strict=True)
+        return [photographs.instance(index[name], mask, score) for name, mask, score in entries]
+    if label_map != "instances" and parsing.semantic is None:
+        raise UserError(f"the model has no semantic head, so it gives no {label_map} map")
+    labels = parsing.best_per_class().label_map(source=label_map)
+    names = {label: parsing.space.classes[label] for label in np.unique(labels[labels > 0]).tolist()}
+    return [photographs.instance(index[name], labels == label) for label, name in names.items()]
 
 
 def draw_panels(
@@ -204,8 +226,9 @@ def draw_panels(
     paths = {(i, title): out / _slug(str(i)) / f"{_slug(title)}.png" for i in ids for title in titles}
     for path in (out / SHEET, *paths.values()):  # before anything is computed
         refuse_existing(path, overwrite)
+    models = {s.model: predict(s.model, photographs, ids, score_thr) for s in sources if s.model}
     predicted = [
-        predict(source.model, photographs, ids, score_thr)
+        {i: instances_of(found, photographs, source.label_map) for i, found in models[source.model].items()}
         if source.model
         else read_predictions(source.predictions, photographs, ids, score_thr)
         for source in sources

@@ -163,8 +163,13 @@ def row_name(run: Content) -> str:
     """What the paper calls the row, or would."""
     facts = run["row"]
     if run["task"] != "tryon":
-        origin = f", from {facts['detector_weights']}" if facts["detector_weights"] else ""
-        return facts.get("neck", run["config"]) + origin + (", flip TTA" if facts["test_time_augmentation"] else "")
+        name = facts.get("neck", run["config"])
+        name += f", from {facts['detector_weights']}" if facts["detector_weights"] else ""
+        name += ", flip TTA" if facts["test_time_augmentation"] else ""
+        name += ", weighted classes" if facts.get("class_weight") else ""
+        masks = facts.get("instance_masks")
+        name += "" if masks is None else f", masks: {masks if isinstance(masks, str) else 'by class'}"
+        return ", ".join([name, *facts.get("augmentation", ())])
     if facts["stage"] == "gmm":
         return "auxiliary learning in GMM" if facts["aux"] else paper.TRYON_ROWS[0].name
     found = paper.find_tryon_row(facts["warper_aux"], facts["aux"])

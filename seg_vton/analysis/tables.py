@@ -30,7 +30,9 @@ METRICS = {
         *(f"{kind} {name}" for kind in KINDS for name in ("AP", "AP50", "AP75")),
         *("M parameters", "GFLOP an image", "s a step", "test images/s", "box-head train accuracy %"),
     ],
-    "parsing": ["mIoU", "mIoU_foreground", "pixel_accuracy", "foreground_accuracy", "mean_accuracy"],
+    "parsing": [
+        *("mIoU", "mIoU_foreground", "boundary_mIoU", "pixel_accuracy", "foreground_accuracy", "mean_accuracy")
+    ],
     "tom": ["FID", "LPIPS", "SSIM", "MS-SSIM", "PSNR", "mIoU", "warped-mask IoU"],
     "gmm": ["mIoU", "warped-mask IoU", "warped-garment L1"],
 }
@@ -92,7 +94,9 @@ def _first_columns(run: Content) -> dict[str, str]:
         how = run["convention"]
         which = "best of each class" if how["one_per_class"] else "all instances"
         holes = "filled" if how["fill_holes"] else "kept"
-        return {"label maps from": f"{which}, score {how['score_thr']:g}, holes {holes}"}
+        instances, made_of = f"{which}, score {how['score_thr']:g}", how.get("map", "instances")
+        text = {"instances": f"{instances}, holes {holes}", "fused": f"semantic map, accessories: {instances}"}
+        return {"label maps from": text.get(made_of, "semantic map")}
     if run["task"] == "tryon":
         return {"GMM": facts.get("warper", run["config"]), "TOM": run["config"] if run["stage"] == "tom" else "-"}
     length = f"{facts['iterations']} iterations" if facts["epochs"] is None else _of(run, "epoch", facts["epochs"])
@@ -113,7 +117,7 @@ def _last_columns(runs: pd.DataFrame) -> dict[str, str]:
     if numbers and not is_comparable(run):
         where = "VITON" if run["task"] == "tryon" else "DeepFashion"
         columns["paper"] += f" on {where}: other images, not comparable"
-    data = f"{run['dataset']} {run['split'].removesuffix('-label-map')}, {run['images']} images"
+    data = f"{run['dataset']} {run['split'].partition('-label-map')[0]}, {run['images']} images"
     if run["task"] == "tryon":
         head = facts["aux_head"] or {}
         weights = "".join(f", {name} x{weight:g}" for name, weight in (head.get("class_weight") or {}).items())

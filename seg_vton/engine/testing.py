@@ -16,7 +16,7 @@ from seg_vton.files import refuse_existing
 
 
 def run(config: Config, checkpoint: str | Path, out: str | None = None, overwrite: bool = False) -> Path:
-    """Tests a checkpoint, logs the metrics and writes them as JSON beside it.
+    """Tests a checkpoint, logs the metrics and writes them as JSON beside it, a file for each evaluator.
 
     Args:
         config: the resolved config; its test loader and evaluator decide what is tested.
@@ -25,7 +25,7 @@ def run(config: Config, checkpoint: str | Path, out: str | None = None, overwrit
         overwrite: whether existing files may be replaced.
 
     Returns:
-        The result file's path.
+        The first result file's path.
 
     Raises:
         UserError: the checkpoint is missing, refused or another model's, or a file cannot be written so.
@@ -33,10 +33,11 @@ def run(config: Config, checkpoint: str | Path, out: str | None = None, overwrit
     checkpoint = Path(checkpoint)
     if not checkpoint.is_file():
         raise UserError(f"checkpoint {checkpoint} does not exist or is not a file")
-    evaluator = config.test_evaluator
-    split = f"{evaluator.split}-tta" if "module" in config.model else evaluator.split
-    path = results.result_path(checkpoint, evaluator.dataset, split)
-    refuse_existing(path, overwrite)
+    evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
+    ending = "-tta" if "module" in config.model else ""
+    paths = [results.result_path(checkpoint, each.dataset, each.split + ending) for each in evaluators]
+    for path in paths:
+        refuse_existing(path, overwrite)
     half = half_of(config)
     facts = {
         "config": Path(config.filename).stem,
@@ -56,6 +57,7 @@ def run(config: Config, checkpoint: str | Path, out: str | None = None, overwrit
     rate = None if seconds is None else len(loader.dataset) / len(loader) / float(median(seconds.data[0]))
     facts["images_per_second"] = rate
     if is_main_process():
-        results.write_result(path, runner.test_evaluator.metrics[0].report, facts, checkpoint, overwrite)
-        print_log(f"result written to {path}", logger="current")
-    return path
+        for path, metric in zip(paths, runner.test_evaluator.metrics, strict=False):  # behind them `set_output`'s
+            results.write_result(path, metric.report, facts, checkpoint, overwrite)
+            print_log(f"result written to {path}", logger="current")
+    return paths[0]

@@ -17,14 +17,17 @@ from rich.table import Table
 
 from seg_vton.coco import category_ids, check_evaluated, read_coco, refuse_faults, unused_categories
 from seg_vton.errors import UserError
-from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, IGNORE_INDEX, conversion_table, get_space
-from seg_vton.parsing.instances import SCORE_THR, from_sample, space_of
-from seg_vton.parsing.iou import confusion_matrix, merge_confusion, share, summarize
-from seg_vton.parsing.label_map import merge_instances
+from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, conversion_table, get_space
+from seg_vton.parsing.instances import MAPS, SCORE_THR, from_sample, space_of
+from seg_vton.parsing.iou import boundary_counts, confusion_matrix, merge_confusion, share, summarize
+from seg_vton.parsing.label_map import merge_truth
 
 
 def judge_label_maps(config: Config, **settings: Any) -> None:
     """Puts `LabelMapIoU` in the place of a config's test evaluator, for `seg_vton.engine.testing.run`.
+
+    Of a model with a semantic head each of `MAPS` is judged: the first as the one map of other models is, under
+    `val-label-map` say, the others under `val-label-map-semantic` and so on.
 
     Args:
         config: a segmentation config; its `test_evaluator` says the data set, the split and the annotations.
@@ -37,18 +40,16 @@ def judge_label_maps(config: Config, **settings: Any) -> None:
     missing = [key for key in ("ann_file", "dataset", "split") if key not in given]
     if missing:
         raise UserError(f"{config.filename}: test_evaluator has no {', '.join(missing)}: see configs/_base_/datasets")
-    config.test_evaluator = dict(
-        type=LabelMapIoU.__name__,
-        ann_file=given.ann_file,
-        dataset=given.dataset,
-        split=f"{given.split}-label-map",
-        **settings,
-    )
+    same = dict(type=LabelMapIoU.__name__, ann_file=given.ann_file, dataset=given.dataset, **settings)
+    config.test_evaluator = dict(same, split=f"{given.split}-label-map")
+    if "semantic_head" in config.model:
+        others = [dict(same, split=f"{given.split}-label-map-{name}", source=name, prefix=name) for name in MAPS[1:]]
+        config.test_evaluator = [config.test_evaluator, *others]
 
 
 @METRICS.register_module()
 class LabelMapIoU(BaseMetric):
-    """mIoU and pixel accuracy of the label maps that instances merge to, in the evaluator's place of a config.
+    """mIoU and pixel accuracy of the label maps that a segmenter gives, in the evaluator's place of a config.
 
     The truth is rendered from the annotations' instances by the same layer rule (`merge_instances`, holes left as they
     are). Where a data set's masks come from a label map (Clothing Co-Parsing, DeepFashion, the paper doll) they do not
@@ -61,7 +62,8 @@ class LabelMapIoU(BaseMetric):
         split: the split's name for tables, such as 'val-label-map'.
         score_thr: instances below this score are left out.
         one_per_class: keep of each class the instance of the highest score.
-        fill_holes: give small holes in the body the labels around them.
+        fill_holes: give small holes in the body the labels around them, where instances are merged.
+        source: what the maps are made of, one of `MAPS`; None for what `ClothingParser` takes.
         also: label spaces in which the maps are judged as well, converted; None for tryon8 where the categories are of
             the 15 classes, and for none with others.
 
@@ -80,6 +82,7 @@ class LabelMapIoU(BaseMetric):
         score_thr: float = SCORE_THR,
         one_per_class: bool = True,
         fill_holes: bool = True,
+        source: str | None = None,
         also: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -99,6 +102,7 @@ class LabelMapIoU(BaseMetric):
         self._tables = {space: conversion_table(self._space.name, space) for space in also}
         self.ann_file, self.dataset, self.split = ann_file, dataset, split
         self.score_thr, self.one_per_class, self.fill_holes = score_thr, one_per_class, fill_holes
+        self.source = source
         self.report: dict[str, Any] = {}
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
@@ -106,7 +110,8 @@ class LabelMapIoU(BaseMetric):
 
         Args:
             data_batch: unused.
-            data_samples: mmdet's samples as dicts, as `InstanceAP` takes them.
+            data_samples: mmdet's samples as dicts, as `InstanceAP` takes them, and with `pred_sem_seg` of a model that
+                labels pixels.
 
         Raises:
             UserError: an image is another than that of its id in the annotation file.
@@ -114,12 +119,15 @@ class LabelMapIoU(BaseMetric):
         for sample in data_samples:
             check_evaluated(sample, self._truth.imgs, self.ann_file)
             classes = self.dataset_meta["classes"]
-            parsing = from_sample(sample["pred_instances"], classes, self.score_thr, self._space)
+            semantic = sample["pred_sem_seg"]["sem_seg"] if "pred_sem_seg" in sample else None
+            parsing = from_sample(sample["pred_instances"], classes, self.score_thr, self._space, semantic)
+            self.source = self.source or parsing.best_map
             if self.one_per_class:
                 parsing = parsing.best_per_class()
             truth = self.render_truth(sample["img_id"])
-            predicted = parsing.label_map(fill_holes=self.fill_holes)
-            self.results.append(confusion_matrix(torch.from_numpy(predicted), torch.from_numpy(truth), self._space))
+            predicted = parsing.label_map(fill_holes=self.fill_holes, source=self.source)
+            pixels = confusion_matrix(torch.from_numpy(predicted), torch.from_numpy(truth), self._space)
+            self.results.append((pixels, boundary_counts(predicted, truth, len(pixels))))
 
     def render_truth(self, image_id: int | str) -> np.ndarray:
         """The truth of an image: uint8 `(H, W)`, ids of the categories' label space, 255 in crowd regions."""
@@ -130,21 +138,23 @@ class LabelMapIoU(BaseMetric):
             mask[:] = self._truth.annToMask(annotation)
         crowd = np.array([bool(annotation.get("iscrowd")) for annotation in annotations], bool)
         labels = np.array([self._label_of[annotation["category_id"]] for annotation in annotations], np.int64)
-        scores = np.ones(np.count_nonzero(~crowd))
-        truth = merge_instances(masks[~crowd], labels[~crowd], scores, fill_holes=False, space=self._space.name)
-        truth[masks[crowd].any(axis=0) & (truth == 0)] = IGNORE_INDEX
-        return truth
+        return merge_truth(masks, labels, crowd, self._space.name)
 
-    def compute_metrics(self, results: list[np.ndarray]) -> dict[str, float]:
+    def compute_metrics(self, results: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
         """Adds the counts up.
 
         Args:
-            results: a confusion matrix for each image.
+            results: a confusion matrix and `boundary_counts` for each image.
 
         Returns:
-            `mIoU`, `pixel_accuracy`, ... in the categories' label space, in [0, 1].
+            `mIoU`, `pixel_accuracy`, `boundary_mIoU`, ... in the categories' label space, in [0, 1].
         """
-        total = np.sum(results, axis=0)
+        total, (shared, either) = (np.sum(counts, axis=0) for counts in zip(*results, strict=True))
+        summary = summarize(total, self._space.classes)
+        for row, both, all_pixels in zip(summary["per_class"].values(), shared, either, strict=True):
+            row["boundary_iou"] = share(both, all_pixels) if row["pixels"] else None
+        existing = [row["boundary_iou"] for row in summary["per_class"].values() if row["pixels"]]
+        summary["metrics"]["boundary_mIoU"] = sum(existing) / len(existing) if existing else None
         self.report = {
             "task": "parsing",
             "dataset": self.dataset,
@@ -152,13 +162,14 @@ class LabelMapIoU(BaseMetric):
             "annotations": Path(self.ann_file).name,
             "images": len(results),
             "convention": {
+                "map": self.source,
                 "score_thr": self.score_thr,
                 "one_per_class": self.one_per_class,
                 "fill_holes": self.fill_holes,
                 "label_space": self._space.name,
                 "pooling": "pixels of all images, then the mean over the classes that occur in the truth",
             },
-            **summarize(total, self._space.classes),
+            **summary,
             "converted": {space: self._converted(total, space) for space in self._tables},
         }
         self._log()
@@ -170,10 +181,10 @@ class LabelMapIoU(BaseMetric):
 
     def _log(self) -> None:
         """Writes the table of classes to the log."""
-        table = Table("class", "IoU", "accuracy", "share of the pixels")
+        table = Table("class", "IoU", "boundary IoU", "accuracy", "share of the pixels", title=f"map: {self.source}")
         total = sum(row["pixels"] for row in self.report["per_class"].values())
         for name, row in self.report["per_class"].items():
-            shares = (row["iou"], row["accuracy"], share(row["pixels"], total))
+            shares = (row["iou"], row["boundary_iou"], row["accuracy"], share(row["pixels"], total))
             table.add_row(name, *("-" if share is None else f"{share:.3f}" for share in shares))
         text = io.StringIO()
         Console(width=80, file=text).print(table)

@@ -11,10 +11,13 @@ import numpy as np
 import torch
 
 from seg_vton.labels import DEEPFASHION15, SPACES, LabelSpace, convert, register_space
-from seg_vton.parsing.label_map import Regions, merge_instances, regions
+from seg_vton.parsing.label_map import Regions, enlarged, fuse_maps, merge_instances, regions
 
 SCORE_THR = 0.3
 """Instances below this score are in no label map: a missing garment spoils a try-on more than a doubtful one."""
+
+MAPS = ("fused", "semantic", "instances")
+"""What a label map can be made of: the semantic map with accessories over it, that map alone, or merged instances."""
 
 
 class EnlargedMasks:
@@ -68,6 +71,7 @@ class Parsing:
         labels: int64 `(N,)`, ids of `space`, from 1 on.
         masks: bool `(N, H, W)`: an array, or `EnlargedMasks` of a photo that was looked at smaller.
         space: label space of the segmenter's classes, see `space_of`.
+        semantic: uint8 ids `(H, W)` of `space` where the segmenter labels pixels too, else None.
     """
 
     boxes: np.ndarray
@@ -75,6 +79,7 @@ class Parsing:
     labels: np.ndarray
     masks: np.ndarray | EnlargedMasks
     space: LabelSpace = DEEPFASHION15
+    semantic: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Number of instances."""
@@ -92,7 +97,8 @@ class Parsing:
 
     def __getitem__(self, which: np.ndarray) -> Parsing:
         """The instances chosen by an index or bool array, in its order."""
-        return Parsing(self.boxes[which], self.scores[which], self.labels[which], self.masks[which], self.space)
+        chosen = {name: getattr(self, name)[which] for name in ("boxes", "scores", "labels", "masks")}
+        return replace(self, **chosen)
 
     def best_per_class(self) -> Parsing:
         """The instance of the highest score of each class, as DeepFashion has one mask for each class and photo.
@@ -108,14 +114,22 @@ class Parsing:
             return self
         height, width = shape
         factors = np.array([width / self.shape[1], height / self.shape[0]] * 2, np.float32)
-        return replace(self, boxes=self.boxes * factors, masks=EnlargedMasks(np.asarray(self.masks), shape))
+        semantic = None if self.semantic is None else enlarged(self.semantic, shape)
+        masks = EnlargedMasks(np.asarray(self.masks), shape)
+        return replace(self, boxes=self.boxes * factors, masks=masks, semantic=semantic)
 
-    def label_map(self, space: str | None = None, fill_holes: bool = True) -> np.ndarray:
-        """One label for each pixel; `seg_vton.parsing.label_map` has the rule for overlaps.
+    @property
+    def best_map(self) -> str:
+        """What `label_map` is made of unless told: 'fused' where the segmenter labels pixels too, else 'instances'."""
+        return MAPS[0] if self.semantic is not None else MAPS[-1]
+
+    def label_map(self, space: str | None = None, fill_holes: bool = True, source: str | None = None) -> np.ndarray:
+        """One label for each pixel; `seg_vton.parsing.label_map` has the rules.
 
         Args:
             space: name of the label space wanted; None for the segmenter's own.
-            fill_holes: give small holes in the body the labels around them.
+            fill_holes: give small holes in the body the labels around them, where instances are merged.
+            source: what it is made of, one of `MAPS`; None for `best_map`. The first two need `semantic`.
 
         Returns:
             uint8 ids `(H, W)` of `space`.
@@ -123,7 +137,13 @@ class Parsing:
         Raises:
             LabelConversionError: the segmenter's space cannot become `space`.
         """
-        label_map = merge_instances(self.masks, self.labels, self.scores, fill_holes, self.space.name)
+        source = source or self.best_map
+        if source == "instances":
+            label_map = merge_instances(self.masks, self.labels, self.scores, fill_holes, self.space.name)
+        elif source == "semantic":
+            label_map = self.semantic.copy()
+        else:
+            label_map = fuse_maps(self.semantic, self.masks, self.labels, self.scores, self.space.name)
         return label_map if space is None else convert(label_map, self.space.name, space)
 
     def regions(self, fill_holes: bool = True) -> Regions:
@@ -153,6 +173,7 @@ def from_sample(
     classes: Sequence[str],
     score_thr: float = 0.0,
     space: LabelSpace | None = None,
+    semantic: torch.Tensor | None = None,
 ) -> Parsing:
     """Takes mmdet's predictions over.
 
@@ -162,6 +183,7 @@ def from_sample(
         classes: the detector's class names, in its order.
         score_thr: instances below this score are left out.
         space: a label space that has these classes; None for `space_of` them.
+        semantic: `(1, H, W)` of a model that labels pixels too: 0 the background, i + 1 the detector's class i.
 
     Returns:
         The instances, by falling score; equal scores keep the detector's order.
@@ -178,4 +200,5 @@ def from_sample(
         labels=ids[chosen["labels"]],
         masks=chosen["masks"].astype(bool),
         space=space,
+        semantic=None if semantic is None else np.append(0, ids).astype(np.uint8)[semantic[0].cpu().numpy()],
     )

@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from seg_vton.errors import UserError
 from seg_vton.labels import IGNORE_INDEX, LabelSpace
+
+BOUNDARY_WIDTH = 0.02
+"""How far a mask's boundary reaches inwards, in diagonals of the image: what Cheng et al. take for COCO."""
 
 
 def confusion_matrix(predicted: Tensor, truth: Tensor, space: LabelSpace) -> np.ndarray:
@@ -33,6 +37,29 @@ def confusion_matrix(predicted: Tensor, truth: Tensor, space: LabelSpace) -> np.
         )
     matrix = multiclass_confusion_matrix(predicted, truth, count, ignore_index=IGNORE_INDEX, validate_args=False)
     return matrix.cpu().numpy()
+
+
+def boundary_counts(predicted: np.ndarray, truth: np.ndarray, count: int) -> np.ndarray:
+    """Counts the pixels near the outlines of each class, for Boundary IoU (Cheng et al., CVPR 2021) of label maps.
+
+    Args:
+        predicted: uint8 ids `(H, W)`.
+        truth: uint8 ids `(H, W)`, or `IGNORE_INDEX`, where nothing is counted.
+        count: K, the number of ids.
+
+    Returns:
+        int64 `(2, K)`: pixels within `BOUNDARY_WIDTH` inside the outline of a class in both maps, and in either.
+    """
+    width, counted = max(1, round(BOUNDARY_WIDTH * float(np.hypot(*truth.shape)))), truth != IGNORE_INDEX
+    counts = np.zeros((2, count), np.int64)
+    for label in np.union1d(predicted, truth[counted]):
+        near = []
+        for label_map in (predicted, truth):
+            mask = np.pad((label_map == label).astype(np.uint8), 1)  # the image's edge is an outline too
+            inner = cv2.erode(mask, np.ones((3, 3), np.uint8), iterations=width)
+            near.append((mask > inner)[1:-1, 1:-1] & counted)
+        counts[:, label] = np.count_nonzero(near[0] & near[1]), np.count_nonzero(near[0] | near[1])
+    return counts
 
 
 def merge_confusion(confusion: np.ndarray, table: np.ndarray, classes: int) -> np.ndarray:

@@ -14,15 +14,22 @@ from scipy.ndimage import distance_transform_edt
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15, IGNORE_INDEX, check_label_map, get_space, unions
 
+
+class Accessory(str):
+    """The name of a class that is small and exact as an instance: `fuse_maps` paints it over a semantic map."""
+
+    __slots__ = ()
+
+
 LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     DEEPFASHION15.name: (
         ("skin",),
         ("skirt", "leggings", "pants"),
         ("top", "dress"),
         ("outer",),
-        ("bag", "neckwear", "belt", "footwear"),  # shoes are small and exact; trousers reach over them
+        tuple(map(Accessory, ("bag", "neckwear", "belt", "footwear"))),  # trousers reach over shoes
         ("face",),
-        ("hair", "eyeglass", "headwear"),
+        ("hair", Accessory("eyeglass"), Accessory("headwear")),
     )
 }
 """Classes by label space from the lowest layer to the highest: where masks overlap, the higher is seen.
@@ -76,6 +83,61 @@ def merge_instances(
     for index in sorted(range(len(masks)), key=height):
         label_map[masks[index]] = labels[index]
     return close_holes(label_map) if fill_holes else label_map
+
+
+def merge_truth(masks: np.ndarray, labels: np.ndarray, crowd: np.ndarray, space: str) -> np.ndarray:
+    """The label map of annotated instances, holes left as they are.
+
+    Args:
+        masks: bool `(N, H, W)`; N may be 0.
+        labels: N ids of `space`, from 1 on.
+        crowd: bool `(N,)`: regions whose pixels are not labeled one by one.
+        space: name of the label space.
+
+    Returns:
+        uint8 `(H, W)` as of `merge_instances`; `IGNORE_INDEX` where there are crowds alone.
+    """
+    scores = np.ones(np.count_nonzero(~crowd))
+    truth = merge_instances(masks[~crowd], labels[~crowd], scores, fill_holes=False, space=space)
+    truth[masks[crowd].any(axis=0) & (truth == 0)] = IGNORE_INDEX
+    return truth
+
+
+def fuse_maps(
+    semantic: np.ndarray, masks: np.ndarray, labels: np.ndarray, scores: np.ndarray, space: str
+) -> np.ndarray:
+    """A semantic map with the instances of accessories painted over it.
+
+    A map that labels pixel by pixel is good at the body and at large garments, and loses thin and rare things, which
+    a detector finds. Accessories are the classes that `LAYERS` has as `Accessory`; in a space without any the map
+    stays as it is. What the map itself calls an accessory stays too.
+
+    Args:
+        semantic: uint8 ids `(H, W)` of `space`.
+        masks: bool `(N, H, W)`, or `seg_vton.parsing.instances.EnlargedMasks`; N may be 0.
+        labels: int `(N,)`, ids of `space`.
+        scores: `(N,)`.
+        space: name of the label space.
+
+    Returns:
+        uint8 `(H, W)`, a new array.
+    """
+    names = {name for layer in LAYERS.get(space, ()) for name in layer if isinstance(name, Accessory)}
+    chosen = np.array([get_space(space).classes[label] in names for label in labels], bool)
+    painted = merge_instances(masks[chosen], labels[chosen], scores[chosen], fill_holes=False, space=space)
+    return np.where(painted > 0, painted, semantic)
+
+
+def enlarged(label_map: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """A label map uint8 `(h, w)` at another height and width: of each pixel the nearest label, edges smoothed."""
+    if label_map.shape == shape:
+        return label_map
+    result, best = np.zeros(shape, np.uint8), np.zeros(shape, np.float32)
+    for label in np.unique(label_map):
+        part = cv2.resize((label_map == label).astype(np.float32), shape[::-1], interpolation=cv2.INTER_LINEAR)
+        result[part > best] = label
+        np.maximum(best, part, out=best)
+    return result
 
 
 def close_holes(label_map: np.ndarray, largest_share: float = HOLE_SHARE) -> np.ndarray:

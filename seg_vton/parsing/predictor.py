@@ -20,7 +20,7 @@ from seg_vton.engine.results import config_hash
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
 from seg_vton.labels import CLOTHING_CLASSES
-from seg_vton.parsing.instances import SCORE_THR, Parsing, from_sample, space_of
+from seg_vton.parsing.instances import MAPS, SCORE_THR, Parsing, from_sample, space_of
 from seg_vton.pictures.photos import limited
 
 
@@ -47,7 +47,7 @@ class ClothingParser:
         device: where the model runs.
         stamp: all that a parsing depends on besides the photo, as a dict that JSON can hold: `config` and `checkpoint`
             (file names), `model_sha256` (of the resolved model and test pipeline), `checkpoint_sha256`, `score_thr`,
-            `one_per_class`.
+            `one_per_class`, and `map`, what label maps are made of: see `Parsing.best_map`.
 
     Raises:
         UserError: a file is missing or broken, the weights are not exactly the config's model's, the model has no masks
@@ -95,6 +95,7 @@ class ClothingParser:
             "checkpoint_sha256": sha256(checkpoint),
             "score_thr": score_thr,
             "one_per_class": one_per_class,
+            "map": MAPS[0] if "semantic_head" in config.model else MAPS[-1],
         }
 
     def __call__(self, image: np.ndarray) -> Parsing:
@@ -132,9 +133,10 @@ class ClothingParser:
             return []
         packed = [self._pack(limited(image)) for image in images]
         batch = {key: [item[key] for item in packed] for key in ("inputs", "data_samples")}
-        found = [
-            from_sample(sample.pred_instances, self.classes, self.score_thr) for sample in self._model.test_step(batch)
-        ]
+        found = []
+        for sample in self._model.test_step(batch):
+            semantic = sample.pred_sem_seg.sem_seg if "pred_sem_seg" in sample else None
+            found.append(from_sample(sample.pred_instances, self.classes, self.score_thr, self.space, semantic))
         if self.one_per_class:
             found = [parsing.best_per_class() for parsing in found]
         return [parsing.resized(image.shape[:2]) for parsing, image in zip(found, images, strict=True)]

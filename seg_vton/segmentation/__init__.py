@@ -1,9 +1,21 @@
-"""What mmdet lacks for clothing segmentation: data sets, pipeline steps, metrics, test-time augmentation with masks."""
+"""What mmdet lacks for clothing segmentation: data sets, pipeline steps, a parsing branch, metrics, augmented tests."""
 
 from seg_vton.segmentation import half
 from seg_vton.segmentation.datasets import ClothingDataset
 from seg_vton.segmentation.metrics import InstanceAP
-from seg_vton.segmentation.transforms import ResizeWhereNeeded
+from seg_vton.segmentation.panoptic import PanopticMaskRCNN, SemanticFPNHead
+from seg_vton.segmentation.transforms import ResizeWhereNeeded, SemanticFromMasks
 from seg_vton.segmentation.tta import InstanceTTAModel
+from seg_vton.segmentation.visualizer import InstanceVisualizer
 
-__all__ = ["ClothingDataset", "InstanceAP", "InstanceTTAModel", "ResizeWhereNeeded", "half"]
+__all__ = [
+    "ClothingDataset",
+    "InstanceAP",
+    "InstanceTTAModel",
+    "InstanceVisualizer",
+    "PanopticMaskRCNN",
+    "ResizeWhereNeeded",
+    "SemanticFPNHead",
+    "SemanticFromMasks",
+    "half",
+]

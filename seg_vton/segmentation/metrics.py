@@ -18,11 +18,10 @@ from rich.table import Table
 from seg_vton.coco import category_ids, check_evaluated, read_coco, refuse_faults
 from seg_vton.files import write_json
 from seg_vton.labels import CLOTHING_CLASSES
+from seg_vton.parsing.iou import BOUNDARY_WIDTH
 
 SUMMARY_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 IOU_TYPES = ("bbox", "segm", "boundary")
-BOUNDARY_WIDTH = 0.02
-"""How far a mask's boundary reaches inwards, in diagonals of the image: what Cheng et al. take for COCO."""
 
 
 def summarize(precision: np.ndarray) -> dict[str, float | None]:

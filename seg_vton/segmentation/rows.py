@@ -15,6 +15,12 @@ _NECK_NAMES = {
     ("FPN", "nearest", "carafe"): "CARAFE, mask head only",
 }
 
+# What every row's training does with a photograph.
+_PLAIN_STEPS = (
+    *("LoadImageFromFile", "LoadAnnotations", "Resize", "ResizeWhereNeeded", "RandomFlip", "SemanticFromMasks"),
+    "PackDetInputs",
+)
+
 
 def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any]:
     """The facts that tell one row of an ablation from another, as a dict that JSON can hold.
@@ -25,13 +31,16 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
 
     Returns:
         What is named below: `epochs` or `iterations`, whichever the run is counted in, the other None; `batch_size` of
-        one process; `detector_weights` and `backbone_weights` by file name; `image_scale` in pixels.
+        one process; `detector_weights` and `backbone_weights` by file name; `image_scale` in pixels. Only where rows
+        have them: `augmentation` (steps of the training beside the flip), `instance_masks` of the test (not the mask
+        head's), and `semantic_upsampling` and `class_weight` of a semantic head.
     """
     training = trained or config
     # A resumed training no longer says what it had started from.
     origin = config if training.get("resume") else training
     resizes = [step for step in config.test_dataloader.dataset.pipeline if step["type"] == "Resize"]
     scales = [step["scale"] for step in resizes[:1] if "scale" in step]
+    steps = [step["type"] for step in training.train_dataloader.dataset.get("pipeline", ())]
     facts = {
         "optimizer": training.optim_wrapper.optimizer.type,
         "learning_rate": training.optim_wrapper.optimizer.lr,
@@ -44,6 +53,12 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
         "test_time_augmentation": "module" in config.model,
     }
     model = training.model.get("module", training.model)
+    masks = (config.model.get("module", config.model).get("test_cfg") or {}).get("instance_masks", "roi_head")
+    rare = {
+        "augmentation": [step for step in steps if step not in _PLAIN_STEPS],
+        "instance_masks": masks if masks != "roi_head" else None,
+    }
+    facts |= {name: value for name, value in rare.items() if value}  # results of before they could be said lack them
     return facts | _detector_facts(model) if "roi_head" in model else facts
 
 
@@ -55,8 +70,16 @@ def _detector_facts(model: dict[str, Any]) -> dict[str, Any]:
     mask_upsampling = mask_head.get("upsample_cfg", {}).get("type", "deconv")
     plain = f"{neck['type']} ({neck_upsampling}), mask head {mask_upsampling}"
     backbone = model["backbone"]
+    name, branch = _NECK_NAMES.get((neck["type"], neck_upsampling, mask_upsampling), plain), {}
+    if "semantic_head" in model:
+        head = model["semantic_head"]
+        branch["semantic_upsampling"] = (head.get("upsample_cfg") or {}).get("type", "bilinear")
+        if weight := (head.get("loss_seg") or {}).get("class_weight"):
+            branch["class_weight"] = list(weight)
+        name = f"panoptic {name}" + (", CARAFE in the branch" if branch["semantic_upsampling"] == "carafe" else "")
     return {
-        "neck": _NECK_NAMES.get((neck["type"], neck_upsampling, mask_upsampling), plain),
+        "neck": name,
+        **branch,
         "neck_type": neck["type"],
         "neck_upsampling": neck_upsampling,
         "mask_head_upsampling": mask_upsampling,

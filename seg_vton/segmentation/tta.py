@@ -8,12 +8,14 @@ from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox_flip
 from mmengine.model import BaseTTAModel
-from mmengine.structures import InstanceData
+from mmengine.structures import InstanceData, PixelData
 
 
 @MODELS.register_module()
 class InstanceTTAModel(BaseTTAModel):
     """Pools the instances of all views of an image, in the photograph's frame, and keeps one of each by NMS.
+
+    A map of labels is of the mean of the views' probabilities.
 
     Args:
         tta_cfg: `nms` (type and IoU threshold) and `max_per_img`.
@@ -23,6 +25,8 @@ class InstanceTTAModel(BaseTTAModel):
     def __init__(self, tta_cfg: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.tta_cfg = tta_cfg
+        if hasattr(self.module, "keep_logits"):
+            self.module.keep_logits = True
 
     def merge_preds(self, data_samples_list: list[list[DetDataSample]]) -> list[DetDataSample]:
         """Merges the views of each image.
@@ -44,6 +48,10 @@ class InstanceTTAModel(BaseTTAModel):
             # The ground truth of a flipped view is flipped too, and would be painted so.
             samples.append(next((view for view in views if not view.flip), views[0]).clone())
             samples[-1].pred_instances = pooled
+            if "seg_logits" in views[0]:
+                turned = (torch.flip(v.seg_logits.seg_logits.softmax(0), _axes(v)) for v in views)
+                samples[-1].pred_sem_seg = PixelData(sem_seg=sum(turned).argmax(0, keepdim=True).to(torch.int16))
+                del samples[-1].seg_logits
         return samples
 
     @staticmethod
@@ -51,10 +59,14 @@ class InstanceTTAModel(BaseTTAModel):
         instances = view.pred_instances
         if not view.flip:
             return instances
-        axis = {"horizontal": [2], "vertical": [1], "diagonal": [1, 2]}[view.flip_direction]
         return InstanceData(
             bboxes=bbox_flip(instances.bboxes, view.ori_shape, view.flip_direction),
             scores=instances.scores,
             labels=instances.labels,
-            masks=torch.flip(instances.masks, axis),
+            masks=torch.flip(instances.masks, _axes(view)),
         )
+
+
+def _axes(view: DetDataSample) -> list[int]:
+    """The axes of `(N, H, W)` along which a view is flipped."""
+    return {"horizontal": [2], "vertical": [1], "diagonal": [1, 2]}[view.flip_direction] if view.flip else []

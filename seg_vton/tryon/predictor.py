@@ -21,6 +21,7 @@ from seg_vton.errors import UserError
 from seg_vton.files import sha256
 from seg_vton.labels import DEEPFASHION15, conversion_table, convert, working_space
 from seg_vton.ops.cpu_forms import use_cpu_forms
+from seg_vton.parsing.label_map import enlarged
 from seg_vton.parsing.predictor import ClothingParser, usable_device
 from seg_vton.pictures.images import resized
 from seg_vton.pictures.photos import limited
@@ -208,7 +209,7 @@ class TryOn:
 def cut_garment(photo: np.ndarray, parser: ClothingParser | None, aspect: float) -> Garment:
     """Cuts out and frames the garment of a photo, RGB uint8 `(H, W, 3)`; see `prepare_garment` and `TryOn.garment`."""
     photo = limited(photo, GARMENT_SIDE)
-    return prepare_garment(photo, _enlarged(_parse(photo, parser), photo.shape[:2]), None, aspect)
+    return prepare_garment(photo, enlarged(_parse(photo, parser), photo.shape[:2]), None, aspect)
 
 
 def _parse(photo: np.ndarray, parser: ClothingParser | None) -> np.ndarray:
@@ -224,19 +225,6 @@ def _resized_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return mask
     how = cv2.INTER_AREA if size[0] < mask.shape[0] else cv2.INTER_LINEAR
     return cv2.resize(mask.astype(np.float32), size[::-1], interpolation=how) >= 0.5
-
-
-def _enlarged(label_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A label map at (height, width); of each pixel the nearest label, edges smoothed."""
-    if label_map.shape == size:
-        return label_map
-    result = np.zeros(size, np.uint8)
-    best = np.zeros(size, np.float32)
-    for label in np.unique(label_map):
-        share = cv2.resize((label_map == label).astype(np.float32), size[::-1], interpolation=cv2.INTER_LINEAR)
-        result[share > best] = label
-        np.maximum(best, share, out=best)
-    return result
 
 
 def _load(

@@ -19,7 +19,8 @@ def parse_args() -> argparse.Namespace:
         nargs="+",
         required=True,
         metavar="NAME=CONFIG,CHECKPOINT",
-        help="a column each; NAME=PREDICTIONS.json takes what tools/test.py --out wrote",
+        help="a column each; NAME=PREDICTIONS.json takes what tools/test.py --out wrote; NAME=CONFIG,CHECKPOINT,MAP "
+        "shows label maps, MAP being fused, semantic or instances",
     )
     parser.add_argument("--split", choices=["val", "test"], default="val", help="the config's data to show")
     which = parser.add_mutually_exclusive_group(required=True)
