@@ -151,6 +151,39 @@ def tiny_config_file(tiny_coco, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def tiny_panoptic(tiny_config_file, tmp_path_factory):
+    """A config of the tiny Mask R-CNN with a semantic head, and a checkpoint of random weights that find something."""
+    folder = tmp_path_factory.mktemp("panoptic")
+    (folder / "panoptic_tiny.py").write_text(TINY_PANOPTIC.format(base=REPO / "configs/_base_", tiny=tiny_config_file))
+    return folder / "panoptic_tiny.py", random_weights(folder / "panoptic_tiny.py", folder / "0.pth", seed=5)
+
+
+TINY_PANOPTIC = """
+_base_ = ["{tiny}", "{base}/models/panoptic.py"]
+small = dict(in_channels=16, channels=16, norm_cfg=dict(type="BN"))
+model = dict(_base_.panoptic, semantic_head=dict(_base_.panoptic.semantic_head, **small))
+train_pipeline = _base_.train_pipeline
+train_pipeline.insert(-1, _base_.make_targets)
+train_dataloader = dict(dataset=dict(return_classes=True, pipeline=train_pipeline))
+"""
+
+
+def random_weights(config_file, path, seed):
+    """A detector's checkpoint of random weights, which find something everywhere."""
+    init_default_scope("mmdet")
+    torch.manual_seed(seed)
+    model = MODELS.build(load_config(config_file).model)
+    model.init_weights()
+    torch.nn.init.normal_(model.roi_head.bbox_head.fc_cls.weight, std=0.2)
+    if hasattr(model, "semantic_head"):
+        weight = torch.randn_like(model.semantic_head.conv_logits.weight)
+        model.semantic_head.conv_logits.weight.data = weight - weight.mean(1, keepdim=True)  # else one class wins
+    torch.save({"state_dict": model.state_dict(), "meta": {"dataset_meta": {"classes": CLOTHING_CLASSES}}}, path)
+    DefaultScope._instance_dict.clear()
+    return path
+
+
+@pytest.fixture(scope="session")
 def tiny_dolls(tmp_path_factory):
     """A paper-doll set in VITON's layout: 5 dolls to train on and 3 to test on, 48 x 64 pixels. Not to be changed."""
     folder = tmp_path_factory.mktemp("tiny_dolls") / "set"
@@ -211,13 +244,4 @@ def write_set():
 def tiny_weights(tiny_config_file, tmp_path_factory):
     """Two checkpoints of the tiny detector with random weights, which find something everywhere."""
     folder = tmp_path_factory.mktemp("weights")
-    init_default_scope("mmdet")
-    for number in range(2):
-        torch.manual_seed(3 + number)
-        model = MODELS.build(load_config(tiny_config_file).model)
-        model.init_weights()
-        torch.nn.init.normal_(model.roi_head.bbox_head.fc_cls.weight, std=0.2)
-        content = {"state_dict": model.state_dict(), "meta": {"dataset_meta": {"classes": CLOTHING_CLASSES}}}
-        torch.save(content, folder / f"{number}.pth")
-    DefaultScope._instance_dict.clear()
-    return folder / "0.pth", folder / "1.pth"
+    return tuple(random_weights(tiny_config_file, folder / f"{n}.pth", seed=3 + n) for n in range(2))

@@ -90,3 +90,12 @@ def test_the_recorded_parameters_are_those_of_the_configs(repo):
         config.model.backbone.init_cfg = None
         assert row["parameters"] == sum(p.numel() for p in MODELS.build(config.model).parameters())
         assert row["image"] == list(input_size(config, (550, 825)))
+
+
+def test_a_semantic_head_is_counted(config, tiny_panoptic):
+    """Convolutions of 3 x 3 at strides 4; 8; 16, 8; 32, 16, 8, and the classifier at stride 4."""
+    plain = model_cost(config, (96, 128))["gigaflop"]
+    cells = [96 * 128 // 4**level for level in (2, 3, 4, 5)]  # strides 4 to 32
+    convolutions = cells[0] + cells[1] + (cells[2] + cells[1]) + (cells[3] + cells[2] + cells[1])
+    expected = 2 * (16 * 16 * 9 * convolutions + 16 * 16 * cells[0])
+    assert model_cost(load_config(tiny_panoptic[0]), (96, 128))["gigaflop"] - plain == pytest.approx(expected / 1e9)

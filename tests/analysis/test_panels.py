@@ -1,6 +1,7 @@
 import json
 import runpy
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from PIL import Image
 
 from seg_vton.analysis.panels import (
     Photographs,
+    Source,
     draw_panels,
+    instances_of,
     parse_source,
     predict,
     read_predictions,
@@ -23,6 +26,7 @@ from seg_vton.data.coco_files import CocoBuilder
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
 from seg_vton.labels import CLOTHING_CLASSES
+from seg_vton.parsing.instances import Parsing
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """
@@ -117,6 +121,8 @@ def test_sources_are_files_or_models():
     assert parse_source("a=x.json").predictions == Path("x.json")
     both = parse_source("b=c,d/e.py,f.pth")
     assert (both.name, both.model) == ("b", (Path("c,d/e.py"), Path("f.pth")))
+    assert both.label_map is None
+    assert parse_source("b=c,d/e.py,f.pth,fused") == Source("b", model=both.model, label_map="fused")
     for text in ("x.json", "=x.json", "a=config.py", "a=,b", "a=b,"):
         with pytest.raises(UserError, match="write NAME=CONFIG,CHECKPOINT or NAME=PREDICTIONS"):
             parse_source(text)
@@ -208,7 +214,8 @@ def test_columns_need_names_of_their_own(photographs, data, tmp_path, names):
 def test_a_model_predicts_what_the_test_run_predicts(photographs, data, checkpoint, tmp_path, monkeypatch):
     predictions = tmp_path / "p.json"
     call(monkeypatch, "test.py", data / "tiny.py", checkpoint, "--out", predictions, "--work-dir", tmp_path / "work")
-    by_model = predict((data / "tiny.py", checkpoint), photographs, [2], score_thr=0.0)[2]
+    found = predict((data / "tiny.py", checkpoint), photographs, [2], score_thr=0.0)[2]
+    by_model = instances_of(found, photographs)
     by_file = read_predictions(predictions, photographs, [2], score_thr=0.0)[2]
     assert len(by_model) > 0
     assert [(one.name, pytest.approx(one.score, abs=1e-5)) for one in by_model] == [(o.name, o.score) for o in by_file]
@@ -239,3 +246,17 @@ def test_the_tools_say_what_is_wrong_without_a_traceback(data, tmp_path, monkeyp
         call(monkeypatch, "print_config.py", tmp_path / "none.py")
     call(monkeypatch, "print_config.py", data / "tiny.py", "--diff", data / "tiny.py")
     assert "no difference" in capsys.readouterr().out
+
+
+def test_label_maps_are_painted_by_their_parts(photographs):
+    labels = label_map(0)
+    parsing = Parsing(np.zeros((1, 4), np.float32), np.ones(1), np.array([1]), labels[None] == 1, semantic=labels)
+    parts = instances_of(parsing, photographs, "semantic")
+    assert [part.name for part in parts] == ["top", "pants", "hair"]
+    for part in parts:
+        np.testing.assert_array_equal(part.mask, labels == CLOTHING_CLASSES.index(part.name) + 1)
+        assert part.score is None
+    assert [part.name for part in instances_of(parsing, photographs, "instances")] == ["top"]
+    assert [part.score for part in instances_of(parsing, photographs)] == [1.0]
+    with pytest.raises(UserError, match="no semantic head, so it gives no fused map"):
+        instances_of(replace(parsing, semantic=None), photographs, "fused")

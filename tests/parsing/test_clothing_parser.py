@@ -132,7 +132,7 @@ def test_the_stamp_names_all_that_a_parsing_depends_on(tiny_config_file, checkpo
     stamp = ClothingParser(tiny_config_file, checkpoint, "cpu", score_thr=0.3).stamp
     assert stamp["checkpoint_sha256"] == sha256(checkpoint)
     assert (stamp["config"], stamp["checkpoint"]) == ("mask-rcnn_tiny.py", "0.pth")
-    assert (stamp["score_thr"], stamp["one_per_class"]) == (0.3, True)
+    assert (stamp["score_thr"], stamp["one_per_class"], stamp["map"]) == (0.3, True, "instances")
     options = {
         "threshold": {"model.test_cfg.rcnn.score_thr": 0.002},
         "image": {"test_dataloader.dataset.pipeline.1.scale": (64, 96)},
@@ -241,3 +241,21 @@ def test_a_config_without_masks_is_refused(tiny_config_file, checkpoint):
     del config.model.roi_head["mask_head"]
     with pytest.raises(UserError, match="no model with a mask head"):
         ClothingParser(config, checkpoint, "cpu")
+
+
+def test_a_model_with_a_semantic_head_gives_its_map_in_the_photos_frame(tiny_panoptic, photo):
+    parser = ClothingParser(*tiny_panoptic, "cpu", score_thr=0.05)
+    assert parser.stamp["map"] == "fused"
+    small = photo[:60, :50].copy()
+    for image, found in zip((photo, small), parser.parse_batch([photo, small]), strict=True):
+        assert found.semantic.shape == found.label_map().shape == image.shape[:2]
+        assert found.semantic.dtype == np.uint8
+        alone = parser(image)
+        assert (alone.semantic == found.semantic).mean() > 0.95
+        assert len(np.unique(found.semantic)) > 1
+        assert len(found) > 1
+    turned = ClothingParser(*tiny_panoptic, "cpu", score_thr=0.05, classes=CLOTHING_CLASSES[::-1])(photo)
+    ids = np.array([0, *range(15, 0, -1)])
+    assert np.array_equal(turned.semantic, ids[parser(photo).semantic])
+    nothing = ClothingParser(*tiny_panoptic, "cpu", score_thr=1.0)(photo)
+    assert np.array_equal(nothing.label_map(), parser(photo).semantic)

@@ -8,7 +8,7 @@ import torch
 
 from seg_vton.errors import UserError
 from seg_vton.labels import convert, get_space
-from seg_vton.parsing.iou import confusion_matrix, merge_confusion, summarize
+from seg_vton.parsing.iou import BOUNDARY_WIDTH, boundary_counts, confusion_matrix, merge_confusion, summarize
 
 
 def counts(predicted, truth, classes):
@@ -69,3 +69,23 @@ def test_converting_the_counts_is_converting_the_maps():
 def test_a_prediction_outside_the_label_space_is_refused():
     with pytest.raises(UserError, match="predicts the label 19, but the data's label space tryon8 has 8"):
         confusion_matrix(torch.tensor([[0, 19]]), torch.tensor([[0, 1]]), get_space("tryon8"))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_boundaries_against_distances_to_the_outline(seed):
+    """Steps go to all eight neighbors; the edge of the image is an outline."""
+    rng = np.random.default_rng(seed)
+    truth, predicted = (np.kron(rng.integers(0, 4, (6, 5)), np.ones((12, 10))).astype(np.uint8) for _ in range(2))
+    truth[:3] = 255
+    reach = round(BOUNDARY_WIDTH * np.hypot(72, 50))
+    expected = np.zeros((2, 5), int)
+    for label in range(4):
+        near = []
+        for label_map in (predicted, truth):
+            others = np.argwhere(np.pad(label_map != label, 1, constant_values=True)) - 1
+            points = np.argwhere(label_map == label)
+            steps = np.abs(points[:, None] - others[None]).max(axis=2).min(axis=1)
+            near.append({tuple(p) for p, step in zip(points, steps, strict=True) if step <= reach and p[0] >= 3})
+        expected[:, label] = len(near[0] & near[1]), len(near[0] | near[1])
+    assert reach == 2
+    np.testing.assert_array_equal(boundary_counts(predicted, truth, 5), expected)

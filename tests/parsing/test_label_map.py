@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 from seg_vton.data.paper_doll.doll import draw_doll
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15, LIP20, convert, get_space
-from seg_vton.parsing.label_map import HOLE_SHARE, LAYERS, close_holes, merge_instances, regions
+from seg_vton.parsing.label_map import (
+    HOLE_SHARE,
+    LAYERS,
+    Accessory,
+    close_holes,
+    enlarged,
+    fuse_maps,
+    merge_instances,
+    regions,
+)
 
 ID = {name: DEEPFASHION15.id_of(name) for name in DEEPFASHION15.classes}
 
@@ -226,3 +235,49 @@ def test_regions_of_lip_are_cp_vtons():
 def test_regions_of_a_map_of_another_space_are_refused():
     with pytest.raises(UserError, match="tryon8 has the ids 0 to 7"):
         regions(np.full((2, 2), 9), "tryon8")
+
+
+def fuse(semantic, *instances, space="deepfashion15"):
+    """`(class, mask)` or `(class, mask, score)` over a map."""
+    masks = np.stack([np.zeros(semantic.shape, bool), *(instance[1] for instance in instances)])[1:]
+    labels = np.array([get_space(space).id_of(instance[0]) for instance in instances], int)
+    scores = np.array([instance[2] if len(instance) > 2 else 0.9 for instance in instances])
+    return fuse_maps(semantic, masks, labels, scores, space)
+
+
+def test_accessories_are_painted_over_the_semantic_map_and_nothing_else_is():
+    semantic = np.where(LEFT, ID["top"], ID["skin"]).astype(np.uint8)
+    for name in DEEPFASHION15.classes[1:]:
+        fused = fuse(semantic, (name, RIGHT))
+        small = name in ("bag", "neckwear", "belt", "footwear", "eyeglass", "headwear")
+        assert np.array_equal(fused, np.where(RIGHT, ID[name], semantic) if small else semantic), name
+    assert fused.dtype == np.uint8
+
+
+def test_fused_accessories_follow_the_layers_and_what_the_map_has_of_them_stays():
+    semantic = np.full(SHAPE, ID["belt"], np.uint8)
+    for pair in itertools.permutations([("bag", LEFT, 0.9), ("headwear", RIGHT, 0.4)]):
+        fused = fuse(semantic, *pair)
+        assert (fused[RIGHT] == ID["headwear"]).all()
+        assert (fused[LEFT & ~RIGHT] == ID["bag"]).all()
+    assert (semantic == ID["belt"]).all()
+    assert np.array_equal(fuse(semantic), semantic)
+    assert np.array_equal(fuse(semantic, ("bag", box(SHAPE, 0, 2, 0, 2)))[2:], semantic[2:])
+
+
+def test_a_space_says_itself_which_classes_are_accessories(monkeypatch):
+    semantic = np.ones(SHAPE, np.uint8)
+    assert np.array_equal(fuse(semantic, ("face+eyeglass", LEFT), space="tryon8"), semantic)
+    monkeypatch.setitem(LAYERS, "tryon8", ((Accessory("face+eyeglass"),),))
+    assert (fuse(semantic, ("face+eyeglass", LEFT), space="tryon8") == np.where(LEFT, 2, 1)).all()
+
+
+def test_an_enlarged_map_has_smooth_edges_and_the_same_labels():
+    small = np.zeros((20, 20), np.uint8)
+    small[np.hypot(*(np.indices((20, 20)) - 9.5)) < 7] = 5
+    assert enlarged(small, (20, 20)) is small
+    large = enlarged(small, (80, 60))
+    truth = np.hypot((np.indices((80, 60))[0] - 39.5) / 4, (np.indices((80, 60))[1] - 29.5) / 3) < 7
+    assert set(np.unique(large)) == {0, 5}
+    assert (large > 0)[truth].mean() > 0.97
+    assert (large > 0)[~truth].mean() < 0.02

@@ -55,7 +55,7 @@ def judge(path, samples, classes=CLOTHING_CLASSES, **settings):
 def test_the_truth_itself_is_right_everywhere(dolls):
     path, drawn = dolls
     metric, numbers = judge(path, [sample(doll, i + 1) for i, doll in enumerate(drawn)], fill_holes=False)
-    assert numbers["label_map/mIoU"] == numbers["label_map/pixel_accuracy"] == 1
+    assert numbers["label_map/mIoU"] == numbers["label_map/pixel_accuracy"] == numbers["label_map/boundary_mIoU"] == 1
     assert metric.report["images"] == 3
     assert metric.report["converted"]["tryon8"]["metrics"]["mIoU"] == 1
     assert np.array_equal(metric.render_truth(2), drawn[1].label_map)
@@ -70,8 +70,10 @@ def test_a_shifted_prediction_is_judged_as_by_hand(dolls):
     expected = summarize(
         confusion_matrix(torch.from_numpy(predicted), torch.from_numpy(truth), DEEPFASHION15), DEEPFASHION15.classes
     )
-    assert 0 < numbers["label_map/mIoU"] < 1
+    assert 0 < numbers.pop("label_map/boundary_mIoU") < numbers["label_map/mIoU"] < 1
     assert {f"label_map/{name}": value for name, value in expected["metrics"].items()} == numbers
+    near = {name: row.pop("boundary_iou") for name, row in metric.report["per_class"].items()}
+    assert all((near[name] is None) == (row["pixels"] == 0) for name, row in expected["per_class"].items())
     assert metric.report["per_class"] == expected["per_class"]
 
 
@@ -146,6 +148,27 @@ def test_the_evaluator_of_a_config_is_replaced(repo):
         "split": "val-label-map",
         "score_thr": 0.3,
     }
+    config = load_config(repo / "configs" / "segmentation" / "mask-rcnn_r18_panoptic-carafe-fpn_paper-doll.py")
+    judge_label_maps(config)
+    assert [(each.split, each.get("source")) for each in config.test_evaluator] == [
+        ("val-label-map", None),
+        ("val-label-map-semantic", "semantic"),
+        ("val-label-map-instances", "instances"),
+    ]
     config.test_evaluator = None
     with pytest.raises(UserError, match="test_evaluator has no ann_file, dataset, split"):
         judge_label_maps(config)
+
+
+def test_each_map_of_a_model_with_a_semantic_head_is_judged(dolls):
+    """The semantic map is the truth, the instances lie beside it: accessories are wrong in the fused map alone."""
+    path, drawn = dolls
+    samples = [sample(doll, index + 1, shift=3) for index, doll in enumerate(drawn)]
+    for one, doll in zip(samples, drawn, strict=True):
+        one["pred_sem_seg"] = {"sem_seg": torch.from_numpy(doll.label_map[None].astype(np.int16))}
+    found = {source: judge(path, samples, source=source) for source in ("semantic", "instances", None)}
+    values = [numbers["label_map/mIoU"] for _, numbers in found.values()]
+    assert values[0] == 1 > values[2] > values[1]
+    assert found[None][0].report["convention"]["map"] == "fused"
+    shoes, pants = (found[None][0].report["per_class"][name]["iou"] for name in ("footwear", "pants"))
+    assert shoes < 1 == pants

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, DFMM24, LabelConversionError
-from seg_vton.parsing.instances import Parsing, from_sample, space_of
+from seg_vton.parsing.instances import MAPS, Parsing, from_sample, space_of
 
 
 def predictions(scores, labels):
@@ -94,3 +94,25 @@ def test_enlarged_instances_are_the_same_in_another_frame():
     rows, columns = np.mgrid[:400, :480]
     exact = ((rows + 0.5) / 10 - 20.5) ** 2 + ((columns + 0.5) / 8 - 30.5) ** 2 < 15**2
     assert (large.masks[0] & exact).sum() / (large.masks[0] | exact).sum() > 0.95
+
+
+def test_a_semantic_map_comes_by_class_names_and_is_fused_unless_told():
+    """The detector has an order of its own; the hair found is no accessory, and the bag is painted over the map."""
+    ids = torch.tensor([[[0, 1, 2, 3, 3, 0, 0, 0]] * 4])
+    parsing = from_sample(predictions([0.9, 0.8, 0.7], [0, 2, 2]), ("hair", "top", "bag"), semantic=ids)
+    top, bag, hair = (DEEPFASHION15.id_of(name) for name in ("top", "bag", "hair"))
+    own = [0, hair, top, bag, bag, 0, 0, 0]
+    maps = {source: parsing.label_map(source=source)[0].tolist() for source in MAPS}
+    assert maps == {
+        "semantic": own,
+        "instances": [hair, bag, bag, 0, 0, 0, 0, 0],
+        "fused": [0, bag, bag, bag, bag, 0, 0, 0],
+    }
+    assert parsing.best_map == "fused"
+    assert parsing.label_map()[0].tolist() == maps["fused"]
+    assert parsing.best_per_class().label_map()[0].tolist() == [0, bag, top, bag, bag, 0, 0, 0]
+    large = parsing.resized((8, 16))
+    assert large.label_map(source="semantic")[:, ::2][0].tolist() == own
+    assert large.label_map().shape == (8, 16)
+    assert from_sample(predictions([0.9], [0]), ("hair",)).best_map == "instances"
+    assert parsing.regions().body[0].tolist() == [label > 0 for label in maps["fused"]]

@@ -16,6 +16,10 @@ NECKS = {
     "fpn-carafe-nearest": "FPN + conv P6 (nearest)",
     "carafe-neck-only": "CARAFE, neck only",
     "carafe-mask-head-only": "CARAFE, mask head only",
+    "panoptic-fpn": "panoptic FPN",
+    "panoptic-fpn-jitter": "panoptic FPN",
+    "panoptic-fpn-carafe-branch": "panoptic FPN, CARAFE in the branch",
+    "panoptic-carafe-fpn": "panoptic CARAFE-FPN",
 }
 
 
@@ -76,3 +80,13 @@ def test_a_model_without_roi_heads_has_the_training_only():
     row = describe_row(config)
     assert row["learning_rate"] == 0.02
     assert "neck" not in row
+
+
+def test_what_few_rows_have_is_said_where_they_have_it():
+    plain, jitter = named("panoptic-fpn_sgd-lr0.005"), named("panoptic-fpn-jitter")
+    assert not {"augmentation", "instance_masks", "class_weight"} & set(describe_row(plain))
+    assert describe_row(jitter)["augmentation"] == ["RandomResize", "PhotoMetricDistortion"]
+    plain.merge_from_dict({"model.test_cfg.instance_masks": "mean"})
+    plain.merge_from_dict({"model.semantic_head.loss_seg.class_weight": [1.0, 2.0]})
+    row = describe_row(plain)
+    assert (row["instance_masks"], row["class_weight"], row["semantic_upsampling"]) == ("mean", [1.0, 2.0], "bilinear")

@@ -3,7 +3,7 @@ import torch
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.model import BaseModel
-from mmengine.structures import InstanceData
+from mmengine.structures import InstanceData, PixelData
 
 import seg_vton  # noqa: F401  registers the model
 
@@ -112,3 +112,13 @@ def test_the_rest_of_the_sample_is_that_of_the_view_that_is_not_flipped(tta):
 def test_a_merged_instance_came_from_the_flipped_view_alone(tta):
     merged = tta.merge_preds([[view([(SHOE, 0.4, 11)], "horizontal")]])
     assert triples(merged[0]) == [(SHOE, 0.4, 11)]
+
+
+def test_maps_are_of_the_mean_probability_of_the_views(tta):
+    logits = torch.randn(2, 16, *SIZE)
+    views = [view([]), view([], "horizontal")]
+    for one, own in zip(views, (logits[0], logits[1].flip(2)), strict=True):
+        one.seg_logits = PixelData(seg_logits=own)
+    (merged,) = tta.merge_preds([views])
+    assert torch.equal(merged.pred_sem_seg.sem_seg[0].long(), logits.softmax(1).mean(0).argmax(0))
+    assert "seg_logits" not in merged

@@ -10,6 +10,7 @@ from pycocotools import mask as coco_mask
 
 from seg_vton.engine.launch import load_config
 from seg_vton.labels import load_palette_png
+from seg_vton.parsing.instances import MAPS
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.pictures.photos import read_photo
 
@@ -131,6 +132,25 @@ def test_photos_without_clothing_are_said(here, tiny_config_file, tiny_weights, 
     assert here("parse.py", tiny_config_file, tiny_weights[0], photos / "a.jpg", *out) == 0
     assert "nothing was found in 1: a (--score-thr 1; lower, it finds more)" in capsys.readouterr().out
     assert not load_palette_png(tmp_path / "label-map" / "a.png", "deepfashion15").any()
+
+
+def test_the_tools_say_and_judge_the_maps_of_a_semantic_head(here, tiny_panoptic, photos, tmp_path, capsys):
+    config, weights = tiny_panoptic
+    out = ("--out", tmp_path / "out", "--device", "cpu", "--score-thr", "0.05")
+    assert here("parse.py", config, weights, photos / "a.jpg", *out) == 0
+    assert (
+        "label maps are the model's semantic map, with accessories of its instances over it" in capsys.readouterr().out
+    )
+    assert json.loads((tmp_path / "out" / "records" / "a.json").read_text())["stamp"]["map"] == "fused"
+    expected = ClothingParser(config, weights, "cpu", score_thr=0.05)(read_photo(photos / "a.jpg")).label_map()
+    assert np.array_equal(load_palette_png(tmp_path / "out" / "label-map" / "a.png", "deepfashion15"), expected)
+    (tmp_path / "3.pth").symlink_to(weights)
+    options = ("--work-dir", tmp_path / "logs", "--cfg-options", "val_dataloader.num_workers=0")
+    here("analysis/label_map_iou.py", config, tmp_path / "3.pth", *options)
+    found = {path.name: json.loads(path.read_text()) for path in tmp_path.glob("3.*.json")}
+    maps = {f"3.tiny-val-label-map{'' if kind == 'fused' else f'-{kind}'}.json": kind for kind in MAPS}
+    assert {name: result["convention"]["map"] for name, result in found.items()} == maps
+    assert len({result["metrics"]["pixel_accuracy"] for result in found.values()}) == 3
 
 
 def test_label_maps_are_judged(cli, tiny_config_file, tiny_weights, tmp_path):
