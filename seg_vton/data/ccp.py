@@ -32,9 +32,6 @@ def convert_ccp(source: str | Path, out: str | Path, overwrite: bool = False) ->
 
     Returns:
         A summary for each split that has photos; the others get no file.
-
-    Raises:
-        UserError: a file is missing or broken, the label list is another, or an output exists.
     """
     source, out = Path(source), Path(out)
     _check_label_list(source / "label_list.mat")

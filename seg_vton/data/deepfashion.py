@@ -21,11 +21,7 @@ def in_shop_root(source: str | Path) -> Path:
 
 
 def annotation_folder(root: Path) -> Path:
-    """`Anno/segmentation` (mmdet), `Anno` or `annotations` in the root of In-shop, the first that has the files.
-
-    Raises:
-        UserError: none has them.
-    """
+    """`Anno/segmentation` (mmdet), `Anno` or `annotations` in the root of In-shop, the first that has the files."""
     names = ("Anno/segmentation", "Anno", "annotations")
     for name in names:
         if any((root / name).glob("DeepFashion_segmentation_*.json")):
@@ -41,18 +37,8 @@ def convert_deepfashion(source: str | Path, out: str | Path, overwrite: bool = F
 
     Categories are matched by name and written in class order; polygons and uncompressed RLE become compressed RLE;
     boxes and areas are taken from the masks. mmdet's convention is to train on train, validate on query and test on
-    gallery. Image files are not read here: `check_data` does that.
-
-    Args:
-        source: `DeepFashion` or `DeepFashion/In-shop`.
-        out: folder of the result.
-        overwrite: replace annotation files that exist.
-
-    Returns:
-        A summary for each split that was found.
-
-    Raises:
-        UserError: a file is missing or broken, categories are not the 15, or an output exists.
+    gallery. Image files are not read here: `check_data` does that. `source` is `DeepFashion` or `DeepFashion/In-shop`.
+    Returns a summary for each split that was found.
     """
     root, out = in_shop_root(source), Path(out)
     folder = annotation_folder(root)
@@ -70,12 +56,7 @@ def convert_deepfashion(source: str | Path, out: str | Path, overwrite: bool = F
 def convert_annotations(path: str | Path, name: str) -> CocoBuilder:
     """Reads one COCO file of the 15 classes, whatever the order of its categories and the form of its masks.
 
-    Args:
-        path: the COCO file.
-        name: the split, for the summary.
-
-    Raises:
-        UserError: the file is broken; the message has the image and the annotation.
+    `name` is the split's. A `UserError` of a broken file names the image and the annotation.
     """
     content = read_coco(path)
     labels = {key: n for n, key in enumerate(category_ids(content, CLOTHING_CLASSES, path).values(), 1)}

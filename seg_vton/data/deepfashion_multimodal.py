@@ -15,11 +15,7 @@ _ITEM_ID = re.compile(r"id_?(\d{8})")
 
 
 def item_of(file_name: str) -> str:
-    """The eight digits of the item in a file name such as `WOMEN-Dresses-id_00000002-02_1_front_segm.png`.
-
-    Raises:
-        UserError: the name has no such id.
-    """
+    """The eight digits of the item in a file name such as `WOMEN-Dresses-id_00000002-02_1_front_segm.png`."""
     found = _ITEM_ID.search(file_name)
     if not found:
         raise UserError(f"{file_name}: the name has no item id (id_NNNNNNNN), which the split is made by")
@@ -53,9 +49,6 @@ def convert_deepfashion_multimodal(
 
     Returns:
         A summary for each split that has images; the others get no file.
-
-    Raises:
-        UserError: a file is missing or broken, sizes differ, or an output exists.
     """
     out = Path(out)
     parsing, images = find_folder(source, ("segm", "parsing")), find_folder(source, ("images", "image"))

@@ -15,11 +15,7 @@ MARKER = "dataset.json"
 
 
 def read_marker(folder: Path) -> dict[str, Any]:
-    """What the marker of a data set's folder says; empty where there is none.
-
-    Raises:
-        UserError: the marker is not whole JSON.
-    """
+    """What the marker of a data set's folder says; empty where there is none, `UserError` where it is broken."""
     marker = folder / MARKER
     said = read_json(marker) if marker.is_file() else None
     return said if isinstance(said, dict) else {}
@@ -29,14 +25,8 @@ def read_marker(folder: Path) -> dict[str, Any]:
 def new_folder(out: Path, data_set: str, overwrite: bool) -> Iterator[Path]:
     """Yields a temporary folder beside `out` that takes its name when the body succeeds, and goes when it fails.
 
-    Args:
-        out: the folder to make.
-        data_set: what its marker will say as `data_set`; `overwrite` replaces a folder whose marker says the same, and
-            no other.
-        overwrite: replace an earlier set at `out`.
-
-    Raises:
-        UserError: `out` exists and may not be replaced, or cannot be written.
+    `data_set` is what its marker will say as `data_set`; `overwrite` replaces a folder whose marker says the same, and
+    no other. `UserError` where `out` exists and may not be replaced, or cannot be written.
     """
     if out.exists() and not overwrite:
         raise UserError(f"{out} exists already: pass --overwrite to replace it, or choose another --out")

@@ -9,15 +9,10 @@ from seg_vton.errors import BROKEN_IMAGE, UserError
 
 
 def image_size(path: str | Path, whole: bool = False) -> tuple[int, int]:
-    """Width and height in pixels as the file's header has them.
+    """Width and height in pixels as the file's header has them; `UserError` where it is missing or broken.
 
-    Args:
-        path: the file.
-        whole: decode the pixels too, to see that all are there; JPEG at an eighth of its size, which reads all of the
-            file's data.
-
-    Raises:
-        UserError: the file is missing or its header is broken, or what is decoded is.
+    `whole` decodes the pixels too, to see that all are there; JPEG at an eighth of its size, which reads all of the
+    file's data.
     """
     try:
         with Image.open(path) as image:
@@ -35,11 +30,7 @@ def image_size(path: str | Path, whole: bool = False) -> tuple[int, int]:
 
 
 def find_folder(root: str | Path, names: Sequence[str]) -> Path:
-    """The first of the folders `names` that is in `root`.
-
-    Raises:
-        UserError: none is there.
-    """
+    """The first of the folders `names` that is in `root`; `UserError` where none is."""
     for name in names:
         if (Path(root) / name).is_dir():
             return Path(root) / name
@@ -47,11 +38,7 @@ def find_folder(root: str | Path, names: Sequence[str]) -> Path:
 
 
 def link_folder(target: Path, link: Path) -> None:
-    """Makes `link` a symbolic link to the folder `target`, unless a folder is there already.
-
-    Raises:
-        UserError: a link that points nowhere is there.
-    """
+    """Makes `link` a symbolic link to the folder `target`, unless a folder is there already."""
     if link.is_dir():
         return
     if link.is_symlink():

@@ -4,12 +4,12 @@ scipy's reader takes lengths from the file on trust and can bring the process do
 come from strangers, so they are read here. Format: MathWorks, "MAT-File Format", level 5.
 """
 
+import math
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,8 +28,7 @@ class _BrokenMatError(ValueError):
     """The bytes are not a MATLAB 5 file that this reader knows."""
 
 
-@dataclass(frozen=True)
-class _Bytes:
+class _Bytes(NamedTuple):
     """Some bytes of the file and their byte order, '<' or '>'."""
 
     data: bytes
@@ -39,13 +38,9 @@ class _Bytes:
 def read_mat(path: str | Path, name: str) -> Any:
     """Reads one variable of a MATLAB 5 file.
 
-    Args:
-        path: the file.
-        name: the variable.
-
     Returns:
-        A numeric array of the dtype that it is stored in (MATLAB stores small whole doubles as uint8, and scipy
-        shows them so too), a text as str, a cell array as a flat list.
+        A numeric array of the dtype that it is stored in (MATLAB stores small whole doubles as uint8, and scipy shows
+        them so too), a text as str, a cell array as a flat list.
 
     Raises:
         UserError: the file is missing or broken, of another version (7.3 is HDF5), or has no such variable.
@@ -116,29 +111,22 @@ def _value(content: _Bytes) -> Any:
     kind = struct.unpack_from(f"{content.order}I", flags.data)[0] & 0xFF
     sizes = np.frombuffer(shape.data[: len(shape.data) // 4 * 4], f"{content.order}i4").tolist()
     if kind == _CELL:
-        return [_cell(element) for element in parts]
+        return [_cell(*element) for element in parts]
     stored, values = _part(parts)
     if kind == _CHAR and stored in _TEXT:
         wide = {"<": "-le", ">": "-be"}[content.order] if _TEXT[stored].startswith("utf-") and stored != 16 else ""
         return values.data.decode(_TEXT[stored] + wide)
     if kind not in _NUMERIC or stored not in _STORED:
         raise _BrokenMatError(f"a matrix of class {kind} stored as type {stored} is not supported")
-    return _array(values, _STORED[stored], sizes).astype(_STORED[stored])
+    dtype = np.dtype(_STORED[stored])
+    if not 0 < len(sizes) <= 32 or min(sizes) < 0 or len(values.data) != math.prod(sizes) * dtype.itemsize:
+        raise _BrokenMatError(f"{len(values.data)} bytes do not fill an array of {sizes}")
+    numbers = np.frombuffer(values.data, dtype.newbyteorder(content.order))
+    return numbers.reshape(sizes, order="F").astype(dtype)  # MATLAB writes column by column
 
 
-def _cell(element: tuple[int, _Bytes]) -> Any:
+def _cell(kind: int, content: _Bytes) -> Any:
     """The value of one cell; MATLAB writes an empty one without content."""
-    kind, content = element
     if kind != _MATRIX:
         raise _BrokenMatError(f"a cell is of type {kind}, not a matrix")
     return _value(content) if content.data else np.zeros((0, 0))
-
-
-def _array(values: _Bytes, dtype: str, sizes: list[int]) -> np.ndarray:
-    """Numbers in MATLAB's column order as an array of the given sizes."""
-    count, width = 1, np.dtype(dtype).itemsize
-    for size in sizes:
-        count *= size
-    if not 0 < len(sizes) <= 32 or min(sizes) < 0 or len(values.data) != count * width:
-        raise _BrokenMatError(f"{len(values.data)} bytes do not fill an array of {sizes}")
-    return np.frombuffer(values.data, values.order + dtype).reshape(sizes, order="F")

@@ -10,9 +10,7 @@ from seg_vton.errors import ToolParser, exit_on_user_error
 def main() -> None:
     """Reads the arguments and converts."""
     parser = ToolParser(description=__doc__)
-    parser.add_argument(
-        "source", type=Path, help="DeepFashion or DeepFashion/In-shop, with Img/ and Anno/segmentation/"
-    )
+    parser.add_argument("source", type=Path, help="DeepFashion or its In-shop, with Img/ and Anno/segmentation/")
     parser.add_argument("--out", type=Path, required=True, help="writes OUT/annotations/instances_SPLIT.json")
     parser.add_argument("--overwrite", action="store_true", help="replace annotation files that exist")
     args = parser.parse_args()

@@ -29,47 +29,28 @@ def parse_args() -> argparse.Namespace:
     """Which photos, which splits, and how the pairs are made."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, required=True, metavar="DIR", help="folder of the photos")
-    parser.add_argument(
-        "--masks",
-        "--parsing",
-        type=Path,
-        nargs="+",
-        required=True,
-        metavar="PATH",
-        help="COCO JSON files of the 15 classes, or folders of label maps NAME.png, or what tools/parse.py wrote",
-    )
-    parser.add_argument(
-        "--label-space", choices=list(SPACES), default=DEEPFASHION15.name, help="of label maps (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--predicted",
-        type=Path,
-        metavar="DIR",
-        help="what tools/parse.py wrote of the same photos: comes along, for training on predicted parsing maps",
-    )
-    parser.add_argument(
-        "--poses",
-        required=True,
-        metavar="DIR_OR_BACKEND",
-        help="folder of NAME_keypoints.json (OpenPose), or auto, rtmlib, mediapipe; none leaves the pose maps empty",
-    )
-    parser.add_argument(
-        "--pose-models", nargs=2, metavar=("DETECTOR", "POSE"), help="ONNX files for rtmlib (default: its own download)"
-    )
+    masks = "COCO JSON files of the 15 classes, or folders of label maps NAME.png, or what tools/parse.py wrote"
+    parser.add_argument("--masks", "--parsing", type=Path, nargs="+", required=True, metavar="PATH", help=masks)
+    space = "of label maps (default: %(default)s)"
+    parser.add_argument("--label-space", choices=list(SPACES), default=DEEPFASHION15.name, help=space)
+    predicted = "what tools/parse.py wrote of the same photos: comes along, for training on predicted parsing maps"
+    parser.add_argument("--predicted", type=Path, metavar="DIR", help=predicted)
+    poses = "folder of NAME_keypoints.json (OpenPose), or auto, rtmlib, mediapipe; none leaves the pose maps empty"
+    parser.add_argument("--poses", required=True, metavar="DIR_OR_BACKEND", help=poses)
+    models = "ONNX files for rtmlib (default: its own download)"
+    parser.add_argument("--pose-models", nargs=2, metavar=("DETECTOR", "POSE"), help=models)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="appears when it is whole")
     parser.add_argument("--train", nargs="+", default=[], metavar="IDS", help="0001-0704, ids, or patterns as a_*")
     parser.add_argument("--test", nargs="+", default=[], metavar="IDS", help="the same; a person is never in both")
     parser.add_argument("--test-share", type=float, default=0.1, help="of the persons, without --train and --test")
     parser.add_argument(
-        "--person-id", metavar="REGEX", help="finds the person's id in a photo's name (default: the whole name)"
+        "--person-id", metavar="REGEX", help="finds a person's id in a photo's name (default: all of it)"
     )
     parser.add_argument("--size", type=int, nargs=2, default=(192, 256), metavar=("W", "H"), help="of all pictures")
     parser.add_argument("--frame", choices=FRAMES, default="upper", help="head to hips as VITON has it, or all")
+    parser.add_argument("--background", choices=BACKGROUNDS, default="white", help="what persons stand before")
     parser.add_argument(
-        "--background", choices=BACKGROUNDS, default="white", help="what persons stand before (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--garment", choices=CHOICES, default="union", help="all upper garments as one, or persons who wear just one"
+        "--garment", choices=CHOICES, default="union", help="all upper garments as one, or the only one"
     )
     parser.add_argument("--keep-hidden", action="store_true", help="do not paint in what arms, hair and bags hide")
     parser.add_argument("--keep-labels", action="store_true", help="do not label a face where the masks have none")

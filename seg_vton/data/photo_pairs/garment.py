@@ -19,7 +19,7 @@ SPECK = 0.01
 
 
 def upper_garment(label_map: np.ndarray, choice: Choice, space: str = DEEPFASHION15.name) -> np.ndarray | None:
-    """The garment that is tried on.
+    """The garment that is tried on, bool `(H, W)` without specks; None where `single` finds several garments.
 
     Args:
         label_map: uint8 `(H, W)` ids of `space`.
@@ -27,9 +27,6 @@ def upper_garment(label_map: np.ndarray, choice: Choice, space: str = DEEPFASHIO
             `parse_cloth` shows. `single` takes the class with the most pixels, where the others have no more than
             `OTHERS` of the union.
         space: name of the label space.
-
-    Returns:
-        bool `(H, W)`, without specks; None where `single` finds several garments.
     """
     ids = unions(space).upper
     areas = np.bincount(label_map.ravel(), minlength=len(get_space(space).classes))[list(ids)]
@@ -45,16 +42,13 @@ def upper_garment(label_map: np.ndarray, choice: Choice, space: str = DEEPFASHIO
 
 
 def lay_out(photo: np.ndarray, mask: np.ndarray, theta: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, ...]:
-    """Moves the garment to its own frame, on white.
+    """Moves the garment to its own frame, on white: RGB uint8 `(H, W, 3)` and its mask, bool `(H, W)`.
 
     Args:
         photo: RGB uint8 `(h, w, 3)`, the person's frame at any resolution.
         mask: bool `(h, w)`, the garment.
         theta: `(50,)`, the warp from the person's frame to the garment's.
         size: (height, width) of the garment's picture.
-
-    Returns:
-        RGB uint8 `(H, W, 3)` and the garment's mask, bool `(H, W)`.
     """
     scale = np.array([photo.shape[1] / size[1], photo.shape[0] / size[0]], np.float32)
     places = (inverse_map(theta, size) + np.float32(0.5)) * scale - np.float32(0.5)  # a pixel's middle stays one

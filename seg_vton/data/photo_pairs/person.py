@@ -36,68 +36,41 @@ class Unusable(Exception):  # noqa: N818 - not an error of anyone's: the photo l
 
 @dataclass(frozen=True)
 class Settings:
-    """How photos become pairs.
+    """How photos become pairs."""
 
-    Attributes:
-        size: (height, width) of all pictures.
-        frame: what the crop holds, see `person_box`.
-        background: what the person stands before. No input of the models tells of it: before a street, TOM would learn
-            to guess streets. VITON's is plain.
-        garment: which garments are laid out, see `upper_garment`.
-        fill_hidden: whether parts of the garment behind arms, hair and bags are painted in.
-        find_face: whether a face is labeled in maps that have none, see `label_face`.
-        min_garment: the fewest pixels of the garment at 256 x 192; other sizes in proportion.
-        strength: of the random deformation; 0 leaves the upright garment in the middle.
-        pose_needed: whether a person without a pose is left out.
-    """
-
-    size: tuple[int, int] = (256, 192)
-    frame: Frame = "upper"
+    size: tuple[int, int] = (256, 192)  # (height, width) of all pictures
+    frame: Frame = "upper"  # what the crop holds, see `person_box`
+    # what the person stands before. No input of the models tells of it: before a street, TOM would learn to guess
+    # streets. VITON's is plain
     background: Background = "white"
-    garment: Choice = "union"
-    fill_hidden: bool = True
-    find_face: bool = True
-    min_garment: int = 2500
-    strength: float = 1.0
-    pose_needed: bool = True
+    garment: Choice = "union"  # which garments are laid out, see `upper_garment`
+    fill_hidden: bool = True  # whether parts of the garment behind arms, hair and bags are painted in
+    find_face: bool = True  # whether a face is labeled in maps that have none, see `label_face`
+    min_garment: int = 2500  # the fewest pixels of the garment at 256 x 192; other sizes in proportion
+    strength: float = 1.0  # of the random deformation; 0 leaves the upright garment in the middle
+    pose_needed: bool = True  # whether a person without a pose is left out
 
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """A person in the model's frame, H x W pixels.
+    """A person in the model's frame, H x W pixels."""
 
-    Attributes:
-        image: RGB uint8 `(H, W, 3)`.
-        label_map: uint8 `(H, W)` ids of `space`.
-        joints: float32 `(18, 3)`, x and y in pixels of the frame and score; missing ones are 0.
-        fine: RGB uint8 `(kH, kW, 3)`, the same frame at a whole multiple of the resolution.
-        garment: bool `(kH, kW)`, the garment in it.
-        box: the frame in the photo.
-        padded: the share of the frame that is beyond the photo.
-        predicted: uint8 `(H, W)` ids of `deepfashion15` that a segmenter sees in the frame; None without one.
-        people: number of people whose joints were given; these are of the one on the body.
-        space: name of the label space.
-    """
-
-    image: np.ndarray
-    label_map: np.ndarray
-    joints: np.ndarray
-    fine: np.ndarray
-    garment: np.ndarray
-    box: Box
-    padded: float
+    image: np.ndarray  # RGB uint8 `(H, W, 3)`
+    label_map: np.ndarray  # uint8 `(H, W)` ids of `space`
+    joints: np.ndarray  # float32 `(18, 3)`, x and y in pixels of the frame and score; missing ones are 0
+    fine: np.ndarray  # RGB uint8 `(kH, kW, 3)`, the same frame at a whole multiple of the resolution
+    garment: np.ndarray  # bool `(kH, kW)`, the garment in it
+    box: Box  # the frame in the photo
+    padded: float  # the share of the frame that is beyond the photo
+    # uint8 `(H, W)` ids of `deepfashion15` that a segmenter sees in the frame; None without one
     predicted: np.ndarray | None = None
-    people: int = 1
-    space: str = DEEPFASHION15.name
+    people: int = 1  # number of people whose joints were given; these are of the one on the body
+    space: str = DEEPFASHION15.name  # name of the label space
 
     def mirrored(self) -> Person:
         """The person as a mirror shows them."""
-        flat = {
-            name: np.ascontiguousarray(getattr(self, name)[:, ::-1])
-            for name in ("image", "label_map", "fine", "garment")
-        }
-        if self.predicted is not None:
-            flat["predicted"] = np.ascontiguousarray(self.predicted[:, ::-1])
+        names = ("image", "label_map", "fine", "garment", *(("predicted",) if self.predicted is not None else ()))
+        flat = {name: np.ascontiguousarray(getattr(self, name)[:, ::-1]) for name in names}
         return replace(self, **flat, joints=mirror_joints(self.joints, self.image.shape[1]))
 
 
@@ -109,7 +82,7 @@ def cut_person(
     predicted: np.ndarray | None = None,
     space: str = DEEPFASHION15.name,
 ) -> Person:
-    """Finds the person and cuts them out.
+    """Finds the person and cuts them out; `Unusable` where the photo lacks something that training needs.
 
     Args:
         photo: RGB uint8 `(H, W, 3)`.
@@ -119,12 +92,6 @@ def cut_person(
         settings: how.
         predicted: what a segmenter sees in the photo, ids of `deepfashion15`; it comes along and decides nothing.
         space: name of the label space.
-
-    Returns:
-        The person.
-
-    Raises:
-        Unusable: the photo lacks something that training needs.
     """
     head, upper, body = regions(label_map, space)
     choice = choose_pose(people, body)
@@ -188,17 +155,11 @@ def _check(person: Person, settings: Settings) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Garment:
-    """A garment on white in a frame of its own, H x W pixels.
+    """A garment on white in a frame of its own, H x W pixels."""
 
-    Attributes:
-        image: RGB uint8 `(H, W, 3)`.
-        mask: bool `(H, W)`.
-        theta: float32 `(50,)`: GMM's answer for it and its wearer, see `seg_vton.data.photo_pairs.warp`.
-    """
-
-    image: np.ndarray
-    mask: np.ndarray
-    theta: np.ndarray
+    image: np.ndarray  # RGB uint8 `(H, W, 3)`
+    mask: np.ndarray  # bool `(H, W)`
+    theta: np.ndarray  # float32 `(50,)`: GMM's answer for it and its wearer, see `seg_vton.data.photo_pairs.warp`
 
 
 def lay_out_garment(person: Person, rng: np.random.Generator, settings: Settings) -> Garment:

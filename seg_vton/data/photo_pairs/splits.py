@@ -13,22 +13,15 @@ SPLITS = ("train", "test")
 
 @dataclass(frozen=True)
 class SplitRule:
-    """Says by a person's id whether they are trained on or tested on; never both.
+    """Says by a person's id whether they are trained on or tested on; never both."""
 
-    Attributes:
-        train: ranges of numbers (`0001-0704`), ids, or patterns of ids (`studio_*`).
-        test: the same. With neither, a share of the persons is drawn.
-        test_share: share of the persons that are tested on, in [0, 1], where no ids are given.
-        person_id: regular expression that finds a person's id in a photo's name, its group 1 where it has one; None
-            takes the whole name.
-        seed: of the draw.
-    """
-
-    train: Sequence[str] = ()
-    test: Sequence[str] = ()
-    test_share: float = 0.1
+    train: Sequence[str] = ()  # ranges of numbers (`0001-0704`), ids, or patterns of ids (`studio_*`)
+    test: Sequence[str] = ()  # the same. With neither, a share of the persons is drawn
+    test_share: float = 0.1  # share of the persons that are tested on, in [0, 1], where no ids are given
+    # regular expression that finds a person's id in a photo's name, its group 1 where it has one; None takes the whole
+    # name
     person_id: str | None = None
-    seed: int = 0
+    seed: int = 0  # of the draw
 
     def check(self) -> None:
         """Raises `UserError` when a part of the rule makes no sense."""
@@ -44,11 +37,7 @@ class SplitRule:
             raise UserError(f"--person-id {self.person_id!r} is not a regular expression: {error}") from None
 
     def person(self, name: str) -> str:
-        """The person's id in a photo's name.
-
-        Raises:
-            UserError: the expression does not find one.
-        """
+        """The person's id in a photo's name; `UserError` where the expression does not find one."""
         if self.person_id is None:
             return name
         found = re.search(self.person_id, name)
@@ -57,11 +46,7 @@ class SplitRule:
         return found[1] if found.re.groups else found[0]
 
     def split(self, person: str) -> str | None:
-        """The split of a person; None where neither list has them.
-
-        Raises:
-            UserError: both lists have them.
-        """
+        """The split of a person; None where neither list has them, `UserError` where both have."""
         if not self.train and not self.test:
             drawn = zlib.crc32(f"{self.seed}:{person}".encode()) / 2**32
             return "test" if drawn < self.test_share else "train"

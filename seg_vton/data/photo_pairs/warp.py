@@ -76,15 +76,7 @@ def _basis(size: tuple[int, int]) -> np.ndarray:
 
 
 def forward_map(theta: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The spline at every pixel of the person's frame.
-
-    Args:
-        theta: `(50,)`, see `draw_theta`.
-        size: (height, width) of both frames.
-
-    Returns:
-        float32 `(H, W, 2)`: x and y in pixels of the garment's frame.
-    """
+    """The spline at every pixel of the person's frame: float32 `(H, W, 2)`, x and y in pixels of the garment's."""
     targets = control_points(WARP_GRID).numpy() + theta.reshape(2, -1).T
     unit = (_basis(size) @ targets.astype(np.float32)).reshape(*size, 2)
     return (unit + 1) / 2 * np.array([size[1] - 1, size[0] - 1], np.float32)
@@ -103,10 +95,6 @@ def inverse_map(theta: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
     The spline is nearly affine, `g(p) = A p + b + r(p)` with a small r, so `p <- A^-1 (u - b - r(p))` closes in on
     `g(p) = u`. Beyond the person's frame r is taken from its edge; the garment is not there.
-
-    Args:
-        theta: `(50,)`, see `draw_theta`.
-        size: (height, width) of both frames.
 
     Returns:
         float32 `(H, W, 2)`: x and y in pixels of the person's frame; may lie beyond it.

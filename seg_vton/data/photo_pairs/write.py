@@ -39,29 +39,20 @@ _JPEG = {"format": "JPEG", "quality": 95, "subsampling": 0}
 
 @dataclass(frozen=True)
 class Plan:
-    """What to write.
+    """What to write."""
 
-    Attributes:
-        photos: the photos and their labels.
-        poses: folder of keypoint files, or the name of a pose backend.
-        rule: which split a person belongs to.
-        settings: how photos become pairs.
-        variants: garments laid out for each training photo, each deformed in its own way.
-        mirror: probability that a training pair is mirrored as a whole. GMM cannot undo a mirrored garment: it moves a
-            control point by half a frame at most.
-        seed: of everything random. What becomes of a photo does not depend on the others.
-        pose_models: ONNX files for the backend rtmlib, see `seg_vton.pose.PoseEstimator`.
-        predicted: what a segmenter sees in each photo, by the photo's place; None without a segmenter.
-    """
-
-    photos: Sequence[LabeledPhoto]
-    poses: str
-    rule: SplitRule = field(default_factory=SplitRule)
-    settings: Settings = field(default_factory=Settings)
-    variants: int = 1
+    photos: Sequence[LabeledPhoto]  # the photos and their labels
+    poses: str  # folder of keypoint files, or the name of a pose backend
+    rule: SplitRule = field(default_factory=SplitRule)  # which split a person belongs to
+    settings: Settings = field(default_factory=Settings)  # how photos become pairs
+    variants: int = 1  # garments laid out for each training photo, each deformed in its own way
+    # probability that a training pair is mirrored as a whole. GMM cannot undo a mirrored garment: it moves a control
+    # point by half a frame at most
     mirror: float = 0.5
-    seed: int = 0
+    seed: int = 0  # of everything random. What becomes of a photo does not depend on the others
+    # ONNX files for the backend rtmlib, see `seg_vton.pose.PoseEstimator`
     pose_models: Sequence[str | Path] | None = None
+    # what a segmenter sees in each photo, by the photo's place; None without a segmenter
     predicted: Mapping[Path, LabeledPhoto] | None = None
 
     def check(self) -> None:
@@ -101,20 +92,13 @@ class _Done:
 
 @dataclass
 class Outcome:
-    """What was written.
+    """What was written."""
 
-    Attributes:
-        persons: number of person photos used, by split.
-        pairs: number of lines by pairs file.
-        dropped: names of the photos left out, by reason.
-        faults: a message for each photo that cannot be read.
-        several: names of the photos used whose keypoints are of several people; the one on the body was taken.
-    """
-
-    persons: Counter[str] = field(default_factory=Counter)
-    pairs: dict[str, int] = field(default_factory=dict)
-    dropped: dict[str, list[str]] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
+    persons: Counter[str] = field(default_factory=Counter)  # number of person photos used, by split
+    pairs: dict[str, int] = field(default_factory=dict)  # number of lines by pairs file
+    dropped: dict[str, list[str]] = field(default_factory=dict)  # names of the photos left out, by reason
+    faults: list[str] = field(default_factory=list)  # a message for each photo that cannot be read
+    # names of the photos used whose keypoints are of several people; the one on the body was taken
     several: list[str] = field(default_factory=list)
 
 
@@ -124,21 +108,12 @@ def write_photo_pairs(out: str | Path, plan: Plan, workers: int = 1, overwrite: 
     `{train,test}/{image,cloth,cloth-mask,image-parse,pose}` hold `NAME_0.jpg` (the person), `NAME_1.jpg` (what they
     wear, laid out on white), `NAME_1.png` (its mask), `NAME_0.png` (palette indices of deepfashion15) and
     `NAME_0_keypoints.json`; `warp/NAME_0.npy` is the theta `(50,)` that GMM is to find. What a segmenter predicted
-    comes along in `PREDICTED`, as `TryOnDataset(parse=...)` reads it. `{train,test}_pairs.txt` pair a person with
-    what they wear, `test_unpaired_pairs.txt` with what another wears. `dataset.json` says how the set was made, where
-    each person's frame is in their photo, and which photos were left out and why.
+    comes along in `PREDICTED`, as `TryOnDataset(parse=...)` reads it. `{train,test}_pairs.txt` pair a person with what
+    they wear, `test_unpaired_pairs.txt` with what another wears. `dataset.json` says how the set was made, where each
+    person's frame is in their photo, and which photos were left out and why.
 
-    Args:
-        out: the folder to make.
-        plan: what to write.
-        workers: number of processes; the bytes do not depend on it.
-        overwrite: replace an earlier set of this kind at `out`.
-
-    Returns:
-        What was written.
-
-    Raises:
-        UserError: a setting is wrong, `out` exists or cannot be written, or no photo can be used.
+    The bytes do not depend on the number of `workers`. `UserError` where a setting is wrong, `out` exists or cannot be
+    written, or no photo can be used.
     """
     plan.check()
     if workers < 1:
