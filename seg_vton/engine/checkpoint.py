@@ -79,11 +79,7 @@ def trained_classes(content: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 
 def convert(source: str | Path, target: str | Path, overwrite: bool = False) -> None:
-    """Writes a checkpoint's weights and `meta` in the format of the target's suffix, `.safetensors` or `.pth`.
-
-    Raises:
-        UserError: see `load_checkpoint_file`; or the target exists, or has another suffix.
-    """
+    """Writes a checkpoint's weights and `meta` in the format of the target's suffix, `.safetensors` or `.pth`."""
     target = Path(target)
     if target.suffix not in (tensors.SUFFIX, ".pth"):
         raise UserError(f"{target}: the name must end in {tensors.SUFFIX} or .pth")
@@ -99,14 +95,10 @@ def convert(source: str | Path, target: str | Path, overwrite: bool = False) -> 
 def check_fits(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path) -> None:
     """Refuses a checkpoint that is not this model's; mmengine would load what fits and go on with the rest at random.
 
-    Args:
-        model: also one wrapped for several processes or for test-time augmentation.
-        checkpoint: what `load_checkpoint_file` returned: a state dict, or a dict with `state_dict`.
-        path: where it came from, for the message.
-
-    Raises:
-        UserError: tensors are missing, left over or of another shape. `num_batches_tracked` of batch norms may be
-            missing: checkpoints of other libraries lack it, and it has no use at a fixed momentum.
+    `checkpoint` is what `load_checkpoint_file` returned for `path`; `model` may be wrapped for several processes or for
+    test-time augmentation. It is a `UserError` where tensors are missing, left over or of another shape;
+    `num_batches_tracked` of batch norms may be missing: checkpoints of other libraries lack it, and it has no use at a
+    fixed momentum.
     """
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
@@ -134,8 +126,7 @@ def check_fits(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path
 def usable_state(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path) -> dict[str, torch.Tensor]:
     """The state dict in a checkpoint for a model that is used, not trained; arguments as of `check_fits`.
 
-    Raises:
-        UserError: see `check_fits`; or a weight is NaN or infinite, of which a model makes pictures all the same.
+    Also a `UserError` where a weight is NaN or infinite, of which a model makes pictures all the same.
     """
     check_fits(model, checkpoint, path)
     state = checkpoint.get("state_dict", checkpoint)

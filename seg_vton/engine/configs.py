@@ -247,10 +247,8 @@ def set_classes(config: Config, options: Mapping[str, Any]) -> None:
 
     The list is one of the command line; or else that of the data sets' `metainfo`, of a variable `metainfo` or
     `classes` of the config, or the data set class's own. All data sets get it, and each head with a `num_classes` gets
-    their number, with a line in the log. The options are merged already.
-
-    Raises:
-        UserError: two lists differ, or a name is no text or comes twice.
+    their number, with a line in the log. The options are merged already. `UserError` where two lists differ, or a name
+    is no text or comes twice.
     """
     heads = list(_heads(config.get("model"), "model"))
     sets = [d for name in ("train", "val", "test") for d in data_sets(config.get(f"{name}_dataloader") or {})]

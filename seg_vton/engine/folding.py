@@ -24,8 +24,8 @@ class FoldBatchNormHook(Hook):
     def before_test(self, runner: Runner) -> None:
         """Folds in place, once the checkpoint is in the model.
 
-        Raises:
-            UserError: something stands between a convolution and the batch normalization that would be folded into it.
+        `UserError` where something stands between a convolution and the batch normalization that would be folded into
+        it.
         """
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         # mmcv folds batch normalization into the last convolution among the children before it, whatever follows that.

@@ -92,13 +92,10 @@ class EpochSeedHook(Hook):
 
 @HOOKS.register_module()
 class NonFiniteLossHook(Hook):
-    """Stops a training whose loss is NaN or infinite, with the images of the batch.
+    """Stops a training whose loss is NaN or infinite for `patience` steps in a row, with the images of the batch.
 
     Single steps can recover (a skipped step of mixed precision, say); several in a row do not. Every training has this
     hook; `custom_hooks = [dict(type='NonFiniteLossHook', patience=1)]` sets the number.
-
-    Args:
-        patience: how many such steps in a row end the training.
     """
 
     def __init__(self, patience: int = 5) -> None:
@@ -146,11 +143,8 @@ class OriginHook(Hook):
 class CheckpointFitHook(Hook):
     """Refuses a checkpoint that is not the model's before a test or a resumed training uses it.
 
-    mmengine loads whatever fits and warns about the rest, which is right for transfer (`load_from`) alone.
-
-    Args:
-        path: where the checkpoint comes from, for the message.
-        resume: whether it must also hold what a training needs to go on.
+    mmengine loads whatever fits and warns about the rest, which is right for transfer (`load_from`) alone. `path` is
+    for the message; to `resume`, a checkpoint must also hold what a training needs to go on.
     """
 
     def __init__(self, path: str, resume: bool = False) -> None:

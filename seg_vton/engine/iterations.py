@@ -97,11 +97,7 @@ class SeededIterBasedTrainLoop(IterBasedTrainLoop):
     """
 
     def run(self) -> nn.Module:
-        """Trains up to `max_iters` from wherever the runner stands.
-
-        Raises:
-            UserError: the train loader cannot be started at an iteration.
-        """
+        """Trains up to `max_iters` from wherever the runner stands; `UserError` where the loader cannot start there."""
         runner = self.runner
         runner.call_hook("before_train")
         runner.call_hook("before_train_epoch")  # the whole training is one epoch, as in mmengine's loop

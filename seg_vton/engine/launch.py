@@ -57,13 +57,10 @@ def enable_auto_scale_lr(config: Config) -> None:
 
 
 def set_resume(config: Config, resume: str) -> None:
-    """Resumes from a checkpoint file, or with 'auto' from the last whole one in the work dir.
+    """Resumes from a checkpoint file, or with 'auto' from the last whole one in the work dir (`find_good_checkpoint`).
 
     'auto' starts the training as the config says where there is none yet, from its `load_from` if it has one, so that
     the same command starts a training and goes on with it.
-
-    Raises:
-        UserError: see `find_good_checkpoint`.
     """
     last = find_good_checkpoint(config.work_dir) if resume == "auto" else resume
     config.resume = bool(last)

@@ -33,8 +33,7 @@ _NAME = re.compile(r"(epoch|iter)_\d+\.pth")
 def find_good_checkpoint(work_dir: str | Path) -> Path | None:
     """The last whole checkpoint in a work dir, None where there is none; the log names those that are not whole.
 
-    Raises:
-        UserError: there are checkpoints and none is whole, or one that asks for more than data is refused.
+    `UserError` where there are checkpoints and none is whole, or one that asks for more than data is refused.
     """
     folder, mark = Path(work_dir), Path(work_dir) / MARK
     named = Path(mark.read_text(encoding="utf-8", errors="replace").strip()) if mark.is_file() else Path()

@@ -25,12 +25,7 @@ def _library() -> ModuleType:
 
 
 def read(path: Path, map_location: Any = None) -> dict[str, Any]:
-    """Reads a safetensors file onto a device (None: the CPU): `state_dict`, and `meta` with what `write` kept of it.
-
-    Raises:
-        DamagedFileError: the file is cut off or of another kind.
-        UserError: the library is not installed.
-    """
+    """Reads a safetensors file onto a device (None: the CPU): `state_dict`, and `meta` with what `write` kept of it."""
     library = _library()
     try:
         with library.safe_open(path, "pt", device=str(map_location or "cpu")) as content:
@@ -42,11 +37,7 @@ def read(path: Path, map_location: Any = None) -> dict[str, Any]:
 
 
 def write(path: Path, content: dict[str, Any], overwrite: bool = False) -> None:
-    """Writes what `load_checkpoint_file` returned: weights, and of the `meta` what says how they were trained.
-
-    Raises:
-        UserError: the library is not installed, a weight is no tensor, or the file exists.
-    """
+    """Writes what `load_checkpoint_file` returned: weights, and of the `meta` what says how they were trained."""
     library = _library()
     state, meta = content.get("state_dict", content), content.get("meta", {})
     odd = [key for key, value in state.items() if not hasattr(value, "contiguous")]

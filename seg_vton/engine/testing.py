@@ -16,19 +16,15 @@ from seg_vton.files import refuse_existing
 
 
 def run(config: Config, checkpoint: str | Path, out: str | None = None, overwrite: bool = False) -> Path:
-    """Tests a checkpoint, logs the metrics and writes them as JSON beside it, a file for each evaluator.
+    """Tests a checkpoint, logs the metrics and writes them as JSON beside it; returns the path of the first file.
+
+    Each evaluator has a file of its own.
 
     Args:
         config: the resolved config; its test loader and evaluator decide what is tested.
         checkpoint: a file that `tools/train.py` wrote, or any state dict of the model.
         out: where the predictions are written to, as the config's half says (`Half.set_output`). None writes none.
         overwrite: whether existing files may be replaced.
-
-    Returns:
-        The first result file's path.
-
-    Raises:
-        UserError: the checkpoint is missing, refused or another model's, or a file cannot be written so.
     """
     checkpoint = Path(checkpoint)
     if not checkpoint.is_file():
