@@ -149,9 +149,8 @@ def _paint_bandana(canvas: Canvas, figure: Figure, bandana: Neckwear) -> None:
     corners = ((-1.35, 0.008), (0.0, -0.012), (1.35, 0.008), (0.5, -0.05), (0.0, -0.085), (-0.5, -0.05))
     triangle = smooth(figure.points((x * reach, NECK + h) for x, h in corners), steps=4)
     canvas.paint([triangle], bandana.color, "neckwear", bulge=0.01 * unit, shadow=0.35)
-    for dot in figure.points(
-        (x * reach, NECK + h) for x, h in ((0.0, -0.03), (-0.6, -0.02), (0.6, -0.02), (0.0, -0.06))
-    ):
+    dots = ((0.0, -0.03), (-0.6, -0.02), (0.6, -0.02), (0.0, -0.06))
+    for dot in figure.points((x * reach, NECK + h) for x, h in dots):
         canvas.paint([ellipse(dot, 0.0042 * unit, 0.0042 * unit)], bandana.accent)
     band = np.stack([figure.spine(x * reach * 1.1, NECK + 0.012) for x in (-1, 0, 1)])
     canvas.paint(ribbon(band, 0.01 * unit), bandana.color * 0.93, "neckwear", bulge=0.005 * unit)

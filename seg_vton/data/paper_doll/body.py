@@ -35,29 +35,17 @@ def _unit(value: float) -> float:
 
 @dataclass(frozen=True)
 class Body:
-    """Proportions of one person, in fractions of the stature.
+    """Proportions of one person, in fractions of the stature."""
 
-    Attributes:
-        widths: half-widths of the torso at the seven levels from crotch to shoulder tip.
-        neck: half-width of the neck.
-        head: height of the head, chin to crown.
-        head_width: half-width of the head.
-        upper_arm: length, shoulder joint to elbow.
-        forearm: length, elbow to wrist.
-        arm: half-widths of the arm at shoulder, elbow and wrist.
-        leg: half-widths of the leg at hip joint, knee, calf and ankle.
-        feminine: 0 to 1; moves waist, shoulders, hair and make-up.
-    """
-
-    widths: tuple[float, ...]
-    neck: float
-    head: float
-    head_width: float
-    upper_arm: float
-    forearm: float
-    arm: tuple[float, float, float]
-    leg: tuple[float, float, float, float]
-    feminine: float
+    widths: tuple[float, ...]  # half-widths of the torso at the seven levels from crotch to shoulder tip
+    neck: float  # half-width of the neck
+    head: float  # height of the head, chin to crown
+    head_width: float  # half-width of the head
+    upper_arm: float  # length, shoulder joint to elbow
+    forearm: float  # length, elbow to wrist
+    arm: tuple[float, float, float]  # half-widths of the arm at shoulder, elbow and wrist
+    leg: tuple[float, float, float, float]  # half-widths of the leg at hip joint, knee, calf and ankle
+    feminine: float  # 0 to 1; moves waist, shoulders, hair and make-up
 
     def half_width(self, h: float) -> float:
         """Half-width of the torso at height `h`; constant below the crotch and above the shoulder."""
@@ -73,11 +61,8 @@ def sample_body(rng: np.random.Generator) -> Body:
 def make_body(feminine: float, build: float, head: float, arms: float) -> Body:
     """Proportions from a few numbers.
 
-    Args:
-        feminine: 0 (broad shoulders) to 1 (narrow waist, wide hips).
-        build: 0 is average, -1 slender, +1 sturdy (a standard deviation).
-        head: height of the head.
-        arms: relative length of the arms.
+    `feminine` is 0 (broad shoulders) to 1 (narrow waist, wide hips); `build` 0 for average, -1 slender, +1 sturdy (a
+    standard deviation); `head` the height of the head; `arms` the relative length of the arms.
     """
     girth = 1 + 0.075 * float(np.clip(build, -1.8, 1.8))
     masculine = 1 - feminine
@@ -129,25 +114,15 @@ class Leg:
 
 @dataclass(frozen=True)
 class Posture:
-    """Angles (radians) of the trunk and the head; positive is clockwise on the screen.
+    """Angles (radians) of the trunk and the head; positive is clockwise on the screen."""
 
-    Attributes:
-        lean: of the spine.
-        shoulder_tilt: of the shoulder line.
-        hip_tilt: of the hip line.
-        yaw: turn of the trunk about the vertical; positive shows more of the image's left side.
-        bow: sideways bend of the spine at the waist, in statures.
-        head_tilt: of the head.
-        head_yaw: turn of the face; positive looks to the right of the image.
-    """
-
-    lean: float = 0.0
-    shoulder_tilt: float = 0.0
-    hip_tilt: float = 0.0
-    yaw: float = 0.0
-    bow: float = 0.0
-    head_tilt: float = 0.0
-    head_yaw: float = 0.0
+    lean: float = 0.0  # of the spine
+    shoulder_tilt: float = 0.0  # of the shoulder line
+    hip_tilt: float = 0.0  # of the hip line
+    yaw: float = 0.0  # turn of the trunk about the vertical; positive shows more of the image's left side
+    bow: float = 0.0  # sideways bend of the spine at the waist, in statures
+    head_tilt: float = 0.0  # of the head
+    head_yaw: float = 0.0  # turn of the face; positive looks to the right of the image
 
 
 def sample_posture(rng: np.random.Generator) -> Posture:
@@ -166,13 +141,7 @@ def sample_posture(rng: np.random.Generator) -> Posture:
 
 
 class Trunk:
-    """The posed spine with its widths: maps garment coordinates of the torso and the skirt to the body plane.
-
-    Args:
-        body: the proportions.
-        posture: the angles.
-        legs: by side.
-    """
+    """The posed spine with its widths: maps garment coordinates of the torso and the skirt to the body plane."""
 
     def __init__(self, body: Body, posture: Posture, legs: dict[int, Leg]) -> None:
         self.body, self.posture, self.legs = body, posture, legs
@@ -299,12 +268,7 @@ class Figure:
     """One person in one pose, seen by a camera: everything below is in pixels.
 
     Attributes:
-        body: the proportions.
-        posture: the angles of trunk and head.
-        arms: by side, in body coordinates.
-        legs: the same.
-        trunk: the spine with its widths, in body coordinates.
-        camera: body coordinates to pixels.
+        trunk: the spine with its widths, in body coordinates, as arms and legs are, which stand by side.
         unit: the stature in pixels.
         head_unit: half-width of the head in pixels.
         head_angle: of the head in radians, clockwise on the screen.
@@ -367,9 +331,8 @@ class Figure:
     def head(self, points: Point | Sequence[Point], turn: float = 0.0) -> np.ndarray:
         """Pixels (..., 2) of points (..., 2) on the head.
 
-        Args:
-            points: x in half-widths from its middle, y from 0 at the chin to 1 at the crown.
-            turn: how much the points follow the face when the head turns (1 for the tip of the nose).
+        x is in half-widths from its middle, y from 0 at the chin to 1 at the crown. `turn` says how much the points
+        follow the face when the head turns (1 for the tip of the nose).
         """
         x, y = np.split(np.asarray(points, np.float64), 2, axis=-1)
         across = np.array([-self._head_up[1], self._head_up[0]])

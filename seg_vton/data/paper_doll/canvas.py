@@ -21,17 +21,11 @@ _SHIFT = 3  # sub-pixel bits that cv2.fillPoly gets
 
 @dataclass(frozen=True)
 class Patch:
-    """Coverage of a shape in a window of the canvas.
+    """Coverage of a shape in a window of the canvas."""
 
-    Attributes:
-        x: left column of the window.
-        y: top row of the window.
-        alpha: (h, w) float32 in [0, 1].
-    """
-
-    x: int
-    y: int
-    alpha: np.ndarray
+    x: int  # left column of the window
+    y: int  # top row of the window
+    alpha: np.ndarray  # (h, w) float32 in [0, 1]
 
     @property
     def window(self) -> tuple[slice, slice]:

@@ -26,20 +26,14 @@ _SPECK = 2.5e-4  # share of the image below which a class is a speck of pixels, 
 
 @dataclass(frozen=True)
 class Doll:
-    """A dressed figure and the truth about it.
+    """A dressed figure and the truth about it."""
 
-    Attributes:
-        image: (H, W, 3) uint8 RGB.
-        label_map: (H, W) uint8 ids of `deepfashion15`: 0 background, 1 to 15 the classes.
-        keypoints: (18, 3) float64: x, y in pixels and confidence of the COCO-18 joints in OpenPose's order. A joint
-            outside the image is 0 0 0, one behind something has confidence 0.5.
-        flat: the upper garment (a top, a dress or a closed outer garment), laid flat.
-    """
-
-    image: np.ndarray
-    label_map: np.ndarray
+    image: np.ndarray  # (H, W, 3) uint8 RGB
+    label_map: np.ndarray  # (H, W) uint8 ids of `deepfashion15`: 0 background, 1 to 15 the classes
+    # (18, 3) float64: x, y in pixels and confidence of the COCO-18 joints in OpenPose's order. A joint outside the
+    # image is 0 0 0, one behind something has confidence 0.5
     keypoints: np.ndarray
-    flat: FlatGarment
+    flat: FlatGarment  # the upper garment (a top, a dress or a closed outer garment), laid flat
 
     @cached_property
     def instances(self) -> list[tuple[str, np.ndarray]]:
@@ -67,12 +61,7 @@ class Doll:
 
 
 def draw_doll(
-    seed: int,
-    index: int,
-    size: tuple[int, int] = DEFAULT_SIZE,
-    *,
-    wearing: int | None = None,
-    try_on: bool = False,
+    seed: int, index: int, size: tuple[int, int] = DEFAULT_SIZE, *, wearing: int | None = None, try_on: bool = False
 ) -> Doll:
     """Draws doll number `index` of the set `seed`: the same arguments give the same bytes.
 
@@ -84,11 +73,8 @@ def draw_doll(
         index: of the doll in the set, 0 or more.
         size: (width, height) in pixels, at least 48 x 64.
         wearing: index of the doll whose upper garment to wear; its own where None.
-        try_on: frame the figure from head to thighs, as VITON does, always with a top or a closed outer garment as
-            the upper garment, and nothing worn open over it.
-
-    Raises:
-        UserError: an argument is out of range.
+        try_on: frame the figure from head to thighs, as VITON does, always with a top or a closed outer garment as the
+            upper garment, and nothing worn open over it.
     """
     source = index if wearing is None else wearing
     check_arguments(seed, index, source, size)

@@ -37,7 +37,6 @@ class GarmentPattern:
     """The cut pieces of a garment in flat coordinates: (x, y) in statures, y down, shoulders at y = 0.
 
     Attributes:
-        garment: what to cut.
         armpit: (x, y) on the right.
         tip: (x, y) of the right end of the shoulder seam.
         neck: (x, y) of the right side of the neck opening.
@@ -115,11 +114,7 @@ class GarmentPattern:
 
 
 class FlatGarment:
-    """The flat picture of a garment, drawn at 1.5 times the size of the in-shop image.
-
-    Args:
-        garment: what to draw.
-        size: (width, height) of the in-shop image in pixels.
+    """The flat picture of a garment, drawn at 1.5 times the size (width, height) in pixels of the in-shop image.
 
     Attributes:
         albedo: (h, w, 3) float32 RGB: the cloth without shading; also colored outside the garment.

@@ -17,36 +17,21 @@ _NECK_DEPTHS = {
 
 @dataclass(frozen=True, kw_only=True)
 class UpperGarment:
-    """A top, a dress or an outer garment. Lengths are in statures.
+    """A top, a dress or an outer garment. Lengths are in statures."""
 
-    Attributes:
-        class_name: DeepFashion class: `top`, `dress` or `outer`.
-        fabric: colors and pattern.
-        neckline: shape of the neck opening.
-        neck_depth: how far the front neckline lies below the side of the neck.
-        neck_width: half-width of the neck opening, relative to the neck.
-        sleeve: length of the sleeve as a fraction of the arm, 0 for none.
-        sleeve_ease: looseness of the sleeve at its end.
-        ease: looseness of the body at chest, waist and hem (half-width beyond the body's).
-        hem: height of the hem above the hip joints.
-        closure: of the front.
-        trim: whether cuffs, hem and neckband have the accent color.
-        pocket: whether there is a pocket.
-        strap: half-width from the middle to the shoulder's end, as a fraction of the shoulder (1: set-in sleeve).
-    """
-
-    class_name: Literal["top", "dress", "outer"]
-    fabric: Fabric
-    neckline: Literal["crew", "v", "scoop", "boat", "collar", "turtle", "hood", "lapel"]
-    neck_depth: float = 0.0
-    neck_width: float
-    sleeve: float
-    sleeve_ease: float
-    ease: tuple[float, float, float]
-    hem: float
-    closure: Literal["none", "buttons", "zip", "open"] = "none"
-    trim: bool
-    pocket: bool
+    class_name: Literal["top", "dress", "outer"]  # DeepFashion class: `top`, `dress` or `outer`
+    fabric: Fabric  # colors and pattern
+    neckline: Literal["crew", "v", "scoop", "boat", "collar", "turtle", "hood", "lapel"]  # shape of the neck opening
+    neck_depth: float = 0.0  # how far the front neckline lies below the side of the neck
+    neck_width: float  # half-width of the neck opening, relative to the neck
+    sleeve: float  # length of the sleeve as a fraction of the arm, 0 for none
+    sleeve_ease: float  # looseness of the sleeve at its end
+    ease: tuple[float, float, float]  # looseness of the body at chest, waist and hem (half-width beyond the body's)
+    hem: float  # height of the hem above the hip joints
+    closure: Literal["none", "buttons", "zip", "open"] = "none"  # of the front
+    trim: bool  # whether cuffs, hem and neckband have the accent color
+    pocket: bool  # whether there is a pocket
+    # half-width from the middle to the shoulder's end, as a fraction of the shoulder (1: set-in sleeve)
     strap: float = 1.0
 
     def ease_at(self, h: float) -> float:
@@ -82,15 +67,12 @@ def _sample_top(rng: np.random.Generator) -> UpperGarment:
         trim=bool(rng.random() < 0.3),
         pocket=bool(rng.random() < 0.15),
     )
+    wide = (0.009 + loose, 0.014 + loose, 0.006 + loose)
     changes = {
         "tee": {},
         "tank": {"sleeve": 0.0, "strap": rng.uniform(0.62, 0.78), "neck_width": rng.uniform(1.55, 1.85)},
         "shirt": {"neckline": "collar", "closure": "buttons", "sleeve": rng.choice([0.36, 0.98]), "trim": False},
-        "sweater": {
-            "neckline": str(rng.choice(["crew", "turtle", "v"])),
-            "sleeve": 0.98,
-            "ease": (0.009 + loose, 0.014 + loose, 0.006 + loose),
-        },
+        "sweater": {"neckline": str(rng.choice(["crew", "turtle", "v"])), "sleeve": 0.98, "ease": wide},
         "blouse": {"sleeve": rng.uniform(0.5, 0.85), "sleeve_ease": rng.uniform(0.012, 0.03), "neckline": "v"},
     }
     return replace(garment, **changes[cut])

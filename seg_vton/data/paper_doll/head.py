@@ -29,33 +29,19 @@ _MASCULINE_STYLES = dict(
 
 @dataclass(frozen=True)
 class Looks:
-    """Skin, face and hair of one person.
+    """Skin, face and hair of one person."""
 
-    Attributes:
-        skin: RGB.
-        hair: RGB.
-        style: bald, short, quiff, bob, long, wavy, bun, ponytail, or afro.
-        hair_length: height (in statures above the hips) where long hair ends.
-        strands: sides (-1, 1) where long hair falls in front of the shoulder.
-        part: place of the parting, -0.5 to 0.5 head half-widths.
-        fringe: whether hair covers the forehead.
-        lips: RGB.
-        iris: RGB.
-        beard: strength of a beard, 0 for none.
-        seed: of the strands.
-    """
-
-    skin: np.ndarray
-    hair: np.ndarray
-    style: str
-    hair_length: float
-    strands: tuple[int, ...]
-    part: float
-    fringe: bool
-    lips: np.ndarray
-    iris: np.ndarray
-    beard: float
-    seed: int
+    skin: np.ndarray  # RGB
+    hair: np.ndarray  # RGB
+    style: str  # bald, short, quiff, bob, long, wavy, bun, ponytail, or afro
+    hair_length: float  # height (in statures above the hips) where long hair ends
+    strands: tuple[int, ...]  # sides (-1, 1) where long hair falls in front of the shoulder
+    part: float  # place of the parting, -0.5 to 0.5 head half-widths
+    fringe: bool  # whether hair covers the forehead
+    lips: np.ndarray  # RGB
+    iris: np.ndarray  # RGB
+    beard: float  # strength of a beard, 0 for none
+    seed: int  # of the strands
 
 
 @dataclass(frozen=True)
@@ -127,11 +113,8 @@ def paint_face(canvas: Canvas, figure: Figure, looks: Looks) -> None:
     angle = np.linspace(0, 2 * np.pi, 28, endpoint=False)
     y = 0.52 - 0.5 * np.sin(angle)
     x = np.cos(angle) * (1 - 0.24 * np.clip((0.5 - y) / 0.5, 0, 1) ** 1.6)  # narrow at the jaw
-    ears = [
-        ellipse(figure.head((side * 0.98, 0.46), -0.12), 0.15 * unit, 0.25 * unit, figure.posture.head_tilt)
-        for side in SIDES
-        if side != figure.far_ear
-    ]
+    places = [figure.head((side * 0.98, 0.46), -0.12) for side in SIDES if side != figure.far_ear]
+    ears = [ellipse(place, 0.15 * unit, 0.25 * unit, figure.posture.head_tilt) for place in places]
     skull = figure.head(np.stack([x, y], axis=1))
     canvas.paint([skull, *ears], skin, "face", bulge=0.3 * unit, shadow=0.5)
     if looks.beard:
@@ -144,9 +127,8 @@ def paint_face(canvas: Canvas, figure: Figure, looks: Looks) -> None:
         canvas.paint([ellipse(figure.head((side * 0.5, 0.3), 0.7), 0.2 * unit, 0.15 * unit)], cheek, opacity=0.3)
         _paint_eye(canvas, figure, looks, side)
     shaded = 1 if canvas.light[0] < 0 else -1
-    nose = np.stack(
-        [figure.head((0.1 * shaded, 0.48), 0.9), *figure.head([(0.15 * shaded, 0.35), (-0.02, 0.325)], 1.0)]
-    )
+    tip = figure.head([(0.15 * shaded, 0.35), (-0.02, 0.325)], 1.0)
+    nose = np.stack([figure.head((0.1 * shaded, 0.48), 0.9), *tip])
     canvas.paint(ribbon(smooth(nose, closed=False), 0.035 * unit), skin * 0.74, opacity=0.7)
     upper = [(-0.27, 0.211), (-0.1, 0.225), (0.0, 0.214), (0.1, 0.225), (0.27, 0.211), (0.0, 0.183)]
     lower = [(-0.25, 0.209), (0.0, 0.188), (0.25, 0.209), (0.13, 0.162), (0.0, 0.15), (-0.13, 0.162)]

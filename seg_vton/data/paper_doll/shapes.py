@@ -20,13 +20,8 @@ def smooth(points: Sequence[Point], closed: bool = True, steps: int = 6) -> np.n
         before, start, after, end = padded[:-3], padded[1:-2], padded[2:-1], padded[3:]
     t = (np.arange(steps) / steps)[None, :, None]
     before, start, after, end = (knot[:, None, :] for knot in (before, start, after, end))
-    curve = 0.5 * (
-        2 * start
-        + (after - before) * t
-        + (2 * before - 5 * start + 4 * after - end) * t**2
-        + (3 * start - before - 3 * after + end) * t**3
-    )
-    curve = curve.reshape(-1, 2)
+    square, cube = 2 * before - 5 * start + 4 * after - end, 3 * start - before - 3 * after + end
+    curve = (0.5 * (2 * start + (after - before) * t + square * t**2 + cube * t**3)).reshape(-1, 2)
     return curve if closed else np.concatenate([curve, knots[-1:]])
 
 
@@ -92,13 +87,9 @@ def between(a: Point, b: Point, t: float) -> np.ndarray:
 
 
 def cut(line: np.ndarray, values: np.ndarray, share: float, steps: int = 14) -> tuple[np.ndarray, np.ndarray]:
-    """The first part of a polyline at `steps` even points: (steps, 2), and a quantity along it there, (steps,).
+    """The first part of a polyline (N, 2) at even points: (steps, 2), and a quantity `values` (N,) there, (steps,).
 
-    Args:
-        line: (N, 2) points.
-        values: (N,) the quantity.
-        share: of the line's length; beyond 1 it goes on straight.
-        steps: number of points.
+    `share` is of the line's length; beyond 1 it goes on straight.
     """
     lengths = arc_length(line)
     at = np.linspace(0, float(lengths[-1]) * share, steps)

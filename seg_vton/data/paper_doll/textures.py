@@ -19,23 +19,14 @@ _WORDS = ("NYC", "LOVE", "07", "R&B", "YES", "23", "WILD", "SURF", "OK", "1984",
 
 @dataclass(frozen=True)
 class Fabric:
-    """A cloth with its pattern.
+    """A cloth with its pattern."""
 
-    Attributes:
-        pattern: one of `PATTERNS`.
-        colors: ground, figure and accent.
-        period: size of the pattern's repeat, in statures.
-        angle: direction of the pattern in radians.
-        motif: index of the print, where the pattern is one.
-        seed: of the random marks (floral, heather).
-    """
-
-    pattern: str
-    colors: tuple[Color, Color, Color]
-    period: float
-    angle: float
-    motif: int
-    seed: int
+    pattern: str  # one of `PATTERNS`
+    colors: tuple[Color, Color, Color]  # ground, figure and accent
+    period: float  # size of the pattern's repeat, in statures
+    angle: float  # direction of the pattern in radians
+    motif: int  # index of the print, where the pattern is one
+    seed: int  # of the random marks (floral, heather)
 
     @property
     def ground(self) -> np.ndarray:
@@ -50,9 +41,8 @@ class Fabric:
     def color_at(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """RGB in [0, 255], (H, W, 3), at garment coordinates that broadcast to (H, W).
 
-        Args:
-            x: distance from the garment's middle in statures, to the right of the image.
-            y: distance below the shoulders in statures.
+        `x` is the distance from the garment's middle in statures, to the right of the image; `y` that below the
+        shoulders.
         """
         x, y = np.broadcast_arrays(np.asarray(x, np.float32), np.asarray(y, np.float32))
         color, *others = np.float32(self.colors)

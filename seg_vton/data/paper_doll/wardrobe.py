@@ -33,19 +33,12 @@ _TRY_ON_CHANCES = _CHANCES | {"jacket": 0.0, "belt": 0.08, "bag": 0.1, "neckwear
 
 @dataclass(frozen=True)
 class Outfit:
-    """Everything but the upper garment that a person wears; None for what is missing.
+    """Everything but the upper garment that a person wears; None for what is missing."""
 
-    Attributes:
-        lower: a skirt, pants or leggings; a dress replaces it.
-        tights: leggings under a skirt or a dress.
-        tucked: whether a top's hem is under `lower`.
-        jacket: an outer garment worn open over a top or a dress.
-    """
-
-    lower: lower.Skirt | lower.LegWear
-    tights: lower.LegWear | None
-    tucked: bool
-    jacket: UpperGarment | None
+    lower: lower.Skirt | lower.LegWear  # a skirt, pants or leggings; a dress replaces it
+    tights: lower.LegWear | None  # leggings under a skirt or a dress
+    tucked: bool  # whether a top's hem is under `lower`
+    jacket: UpperGarment | None  # an outer garment worn open over a top or a dress
     shoes: lower.Shoes | None
     belt: lower.Belt | None
     bag: accessories.Bag | None

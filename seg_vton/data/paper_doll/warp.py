@@ -50,11 +50,10 @@ class ThinPlateSpline:
 
 
 def along_and_across(line: np.ndarray, patch: Patch) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates of a window's pixels in the frame of a polyline (N, 2) in pixels.
+    """Coordinates of a window's pixels in the frame of a polyline (N, 2) in pixels, each (h, w) float32.
 
-    Returns:
-        For each pixel the arc length of the nearest point of the line, and the distance to it in pixels, positive on
-        the side of `shapes.normals`; each (h, w) float32.
+    For each pixel the arc length of the nearest point of the line, and the distance to it in pixels, positive on the
+    side of `shapes.normals`.
     """
     x, y = patch.pixel_centers()
     lengths = arc_length(line).astype(np.float32)
@@ -80,10 +79,8 @@ def along_and_across(line: np.ndarray, patch: Patch) -> tuple[np.ndarray, np.nda
 def quad_map(quad: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Bilinear point of a quadrilateral: x and y, float32 of the shape of `u`.
 
-    Args:
-        quad: (4, 2) corners: start at v=-1, end at v=-1, end at v=1, start at v=1.
-        u: 0 at the start to 1 at the end.
-        v: -1 to 1 across.
+    The corners (4, 2) are start at v=-1, end at v=-1, end at v=1, start at v=1; `u` goes from 0 at the start to 1 at
+    the end, `v` from -1 to 1 across.
     """
     w = (v + 1) * np.float32(0.5)
     weights = [(1 - u) * (1 - w), u * (1 - w), u * w, (1 - u) * w]

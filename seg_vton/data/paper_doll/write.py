@@ -32,22 +32,14 @@ _JPEG = {"format": "JPEG", "quality": 95, "subsampling": 0}
 
 @dataclass(frozen=True)
 class Plan:
-    """What to write.
+    """What to write."""
 
-    Attributes:
-        train: number of dolls to train on.
-        val: number of held-out dolls; the COCO layout alone has them.
-        test: number of dolls to test on.
-        seed: of the set.
-        size: (width, height) of every image in pixels.
-        layout: `coco`, `viton` or `both`. The VITON layout has dolls of its own, framed for try-on.
-    """
-
-    train: int
-    val: int = 0
-    test: int = 0
-    seed: int = 0
-    size: tuple[int, int] = DEFAULT_SIZE
+    train: int  # number of dolls to train on
+    val: int = 0  # number of held-out dolls; the COCO layout alone has them
+    test: int = 0  # number of dolls to test on
+    seed: int = 0  # of the set
+    size: tuple[int, int] = DEFAULT_SIZE  # (width, height) of every image in pixels
+    # `coco`, `viton` or `both`. The VITON layout has dolls of its own, framed for try-on
     layout: Literal["coco", "viton", "both"] = "both"
 
     def check(self) -> None:
@@ -67,20 +59,9 @@ def write_paper_dolls(
     """Draws a set of paper dolls and writes it to the folder `out`, which appears when it is whole.
 
     COCO: `annotations/instances_SPLIT.json` and `images/SPLIT/000001.jpg`. VITON: see `_write_viton`. Images are JPEG
-    (quality 95, no chroma subsampling): about 25 KB at 192 x 256, a quarter of PNG. The same plan gives the same
-    bytes, whatever `workers` is.
-
-    Args:
-        out: the folder to make.
-        plan: what to write.
-        workers: number of processes that draw; as many as pay off where None.
-        overwrite: replace an earlier set of paper dolls at `out`.
-
-    Returns:
-        A summary for each COCO file.
-
-    Raises:
-        UserError: a number is out of range, or `out` exists or cannot be written.
+    (quality 95, no chroma subsampling): about 25 KB at 192 x 256, a quarter of PNG. The same plan gives the same bytes,
+    whatever `workers` is, the number of processes that draw (None: as many as pay off). `overwrite` replaces an earlier
+    set of paper dolls at `out`. Returns a summary for each COCO file.
     """
     plan.check()
     if workers is None:
