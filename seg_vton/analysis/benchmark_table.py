@@ -15,12 +15,8 @@ Content = dict[str, Any]
 def benchmark_tables(path: str | Path, only: Sequence[str] = ()) -> str:
     """The tables of a JSON of `tools/benchmark.py`, each with when, where and how it was measured.
 
-    Args:
-        path: the JSON.
-        only: names of benchmarks; all of the file where there are none.
-
-    Raises:
-        UserError: the file is missing, broken, of something else, or lacks one of the names.
+    `only` names benchmarks; without it all of the file are shown. `UserError` where the file is missing, broken, of
+    something else, or lacks one of the names.
     """
     content = read_json(path)
     found = content.get("benchmarks") if isinstance(content, dict) else None
@@ -59,8 +55,7 @@ def _cells(row: Content, peak: float, copy_peak: float | None) -> dict[str, str]
         cells["items/s"] = f"{1 / median:.0f}"
     if "gigaflop" in row:
         cells["GFLOP"] = f"{row['gigaflop']:.3g}" if row["gigaflop"] < 10 else f"{row['gigaflop']:.0f}"
-        # A float32 product is no measure of mixed precision: such a row has no share.
-        if peak and ("share_of_peak" in row or "share_of_matmul" in row):
+        if peak and not row["form"].endswith("(--amp)"):  # a float32 product is no measure of mixed precision
             cells["of matmul peak"] = f"{row['gigaflop'] / median / peak:.0%}"
     if "gigabyte" in row and copy_peak:
         cells["of copy peak"] = f"{row['gigabyte'] / median / copy_peak:.0%}"

@@ -42,18 +42,8 @@ from torchvision.models import vgg
 from torchvision.transforms import v2
 
 from seg_vton import machine
-from seg_vton.analysis import published
-from seg_vton.analysis.timing import (
-    Job,
-    accelerator,
-    compared,
-    copy_peak,
-    interleave,
-    matmul_peak,
-    peak_bytes,
-    resident_bytes,
-    turns,
-)
+from seg_vton.analysis import published, timing
+from seg_vton.analysis.timing import Job, accelerator, compared, interleave, peak_bytes, resident_bytes
 from seg_vton.data.paper_doll import Plan, draw_doll, write_paper_dolls
 from seg_vton.engine.launch import load_config
 from seg_vton.engine.optim import BFloat16OptimWrapper
@@ -81,8 +71,8 @@ def measured(jobs: Mapping[Key, Job], rounds: int, calls: int = 1, flop: bool = 
         jobs: what to run by task and form; the first form of a task is the baseline of the others.
         rounds: counted rounds.
         calls: how often a job runs in its turn, as in `interleave`.
-        flop: also count `gigaflop`, the operations of convolutions and matrix products in 10^9; of Winograd's forms
-            the transforms and products, and RoIs are pooled without products.
+        flop: also count `gigaflop`, the operations of convolutions and matrix products in 10^9; of Winograd's forms the
+            transforms and products, and RoIs are pooled without products.
         memory: also measure `peak_bytes`.
 
     Returns:
@@ -223,12 +213,9 @@ def sampled_roi_align() -> Iterator[None]:
 class Detector:
     """A detector with random weights and its optimizer, ready to step and to predict.
 
-    Args:
-        config: the resolved config.
-        size: width and height of a random image.
-        instances: how many it has.
-        plain: mmdet's plain settings (NCHW memory, batch normalization as it is, sampled RoIs) rather than what the
-            config's hooks and `seg_vton.ops` make of them.
+    The random image of `size` (width, height) has so many `instances`. `plain` takes mmdet's plain settings (NCHW
+    memory, batch normalization as it is, sampled RoIs) rather than what the config's hooks and `seg_vton.ops` make of
+    them.
     """
 
     def __init__(self, config: Config, size: tuple[int, int], instances: int, plain: bool) -> None:
@@ -325,18 +312,12 @@ def save_random_vgg19(path: Path, layers: int = 37) -> None:
 
 
 def training_step(
-    model: nn.Module,
-    inputs: dict[str, Tensor],
-    form: type[nn.Module] | None = None,
-    wrapper: type[OptimWrapper] = OptimWrapper,
+    model: nn.Module, inputs: dict[str, Tensor], form: type | None = None, wrapper: type[OptimWrapper] = OptimWrapper
 ) -> Job:
-    """What takes a training step: forward, backward, update.
+    """What takes a training step of a `GMM` or a `TOM` on a batch: forward, backward, update.
 
-    Args:
-        model: a `GMM` or a `TOM`.
-        inputs: the batch.
-        form: wraps the model for the published form; None trains it as `tools/train.py` does.
-        wrapper: what takes the step, as `optim_wrapper.type` of a config.
+    `form` wraps the model for the published form; without one it trains as `tools/train.py` does, by a `wrapper` as in
+    a config's `optim_wrapper.type`.
     """
     if form is None:
         use_cpu_forms(model.to(memory_format=torch.channels_last))
@@ -396,15 +377,9 @@ class Epoch:
 
     def __init__(self, dataset: Dataset, items: int, batch_size: int, collate: Callable[[Sequence[Any]], Any]) -> None:
         self.collate, self.at_start, self.grown_bytes = collate, 0, 0
-        self.loader = DataLoader(
-            dataset,
-            batch_size,
-            sampler=[index % len(dataset) for index in range(items)],
-            num_workers=self.WORKERS,
-            collate_fn=self._metered,
-            worker_init_fn=self._start,
-            persistent_workers=True,
-        )
+        workers = {"num_workers": self.WORKERS, "persistent_workers": True, "worker_init_fn": self._start}
+        order = [index % len(dataset) for index in range(items)]
+        self.loader = DataLoader(dataset, batch_size, sampler=order, collate_fn=self._metered, **workers)
 
     def __call__(self) -> None:
         """Loads all items."""
@@ -466,11 +441,9 @@ Predictions = list[dict[str, Any]]
 def evaluation(rounds: int, quick: bool) -> Report:
     """COCO's average precision by faster-coco-eval, as seg_vton calls it, against pycocotools.
 
-    Both start from the annotation file and predictions in memory and end with the numbers of boxes and masks. Every
-    measurement has a process of its own, which has evaluated a few images before.
-
-    Raises:
-        RuntimeError: the forms' numbers differ by more than 1e-6.
+    Both start from the annotation file and predictions in memory and end with the numbers of boxes and masks, which are
+    a `RuntimeError` where they differ by more than 1e-6. Every measurement has a process of its own, which has
+    evaluated a few images before.
     """
     images, instances = (20, 3) if quick else (5000, 10)
     task = "AP of boxes and masks"
@@ -483,7 +456,7 @@ def evaluation(rounds: int, quick: bool) -> Report:
         # A fork server: processes that have imported all that they need, and nothing else.
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__])
-        order = [key for number in range(rounds) for key in turns(found, number)]
+        order = [key for number in range(rounds) for key in timing.turns(found, number)]
         for key in track(order, "average precision"):
             with ProcessPoolExecutor(1, mp_context=context) as executor:
                 found[key].append(executor.submit(_evaluate, key[1], *cases).result())
@@ -581,26 +554,18 @@ def make_case(images: int, instances: int, seed: int = 0) -> tuple[dict[str, Any
 
 
 BENCHMARKS: dict[str, Callable[[int, bool], Report]] = {
-    "ops": ops,
-    "detector": detector,
-    "tryon": tryon,
-    "data": data,
-    "evaluation": evaluation,
+    function.__name__: function for function in (ops, detector, tryon, data, evaluation)
 }
 ON_GPU = ("ops", "detector", "tryon")
-"""Those that run on the GPU where there is one, and whose rows have shares of the machine's peaks."""
+"""Those that run on the GPU where there is one, and whose tables have shares of the machine's peaks."""
 
 
 def run(name: str, rounds: int, quick: bool) -> Report:
     """A benchmark's report, with the machine and, of those `ON_GPU`, its best rates before and after them."""
     if name not in ON_GPU:
         return {"benchmark": name, **BENCHMARKS[name](rounds, quick), "machine": machine.describe()}
-    rates = partial(matmul_peak, 256 if quick else 2048), partial(copy_peak, 1 if quick else 256)
+    rates = partial(timing.matmul_peak, 256 if quick else 2048), partial(timing.copy_peak, 1 if quick else 256)
     before = [rate() for rate in rates]
     report = {"benchmark": name, **BENCHMARKS[name](rounds, quick), "machine": machine.describe()}
     matmul, copy = (max(rate(), earlier) for rate, earlier in zip(rates, before, strict=True))
-    for row in report["rows"]:
-        # A float32 product is no measure of mixed precision.
-        if "gigaflop" in row and not row["form"].endswith("(--amp)"):
-            row["share_of_peak"] = row["gigaflop"] / row["median"] / matmul
     return report | {"matmul_peak_gflops": matmul, "copy_peak_gbytes": copy}

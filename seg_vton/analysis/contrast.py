@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 
 from seg_vton.analysis import paper
-from seg_vton.analysis.results import Content, segmentation_numbers
+from seg_vton.analysis.results import Content
 from seg_vton.errors import UserError
 from seg_vton.tryon.metrics.image_quality import mean_interval
 
@@ -46,37 +46,33 @@ def _by_image(rows: pd.DataFrame, name: str) -> pd.Series | None:
 def published_change(first: Content, second: Content) -> dict[str, float]:
     """The paper's own difference between rows of these architectures: of segmentation at SGD, 0.009 and 2 epochs."""
     before, after = (_architecture(run) for run in (first, second))
-    both = [name for name in before if name in after and None not in (before[name], after[name])]
-    return {name: after[name] - before[name] for name in both} if before != after else {}
+    return {name: after[name] - before[name] for name in before if name in after} if before != after else {}
 
 
-def _architecture(run: Content) -> dict[str, float | None]:
+def _architecture(run: Content) -> dict[str, float]:
     facts = run["row"]
     if run["task"] == "segmentation":
         rows = (row for row in paper.SEGMENTATION_ROWS if row[:4] == (facts.get("neck"), "SGD", 0.009, 2))
-        return next(map(segmentation_numbers, rows), {})
+        return next((row.numbers for row in rows), {})
     found = paper.find_tryon_row(facts["warper_aux"], facts["aux"]) if facts.get("stage") == "tom" else None
-    return {} if found is None else dict(zip(("FID", "SSIM", "MS-SSIM", "PSNR"), found[3:], strict=True))
+    return found.numbers if found else {}
 
 
 def change_table(
     runs: pd.DataFrame, changes: Sequence[str], names: Sequence[str], form: Callable[[str], Callable[[float], str]]
 ) -> pd.DataFrame:
-    """Changes by numbers.
+    """Changes by numbers, as texts.
+
+    Of each change a line with the difference of means and, of several pairs of runs, the least and the greatest; a line
+    with the interval over the test images where it is known; and the paper's difference where the paper has both rows.
+    The last column has the numbers in which all pairs of seeds have one sign.
 
     Args:
         runs: of `read_runs`.
-        changes: `NAME=CONFIG:CONFIG` or `CONFIG:CONFIG`, the config before and the one after.
+        changes: `NAME=CONFIG:CONFIG` or `CONFIG:CONFIG`, the config before and the one after. One that was not run, or
+            has several rows here, is a `UserError`.
         names: of the numbers; those that no change has are left out.
         form: how a number of some name is written.
-
-    Returns:
-        Texts. Of each change a line with the difference of means and, of several pairs of runs, the least and the
-        greatest; a line with the interval over the test images where it is known; and the paper's difference where the
-        paper has both rows. The last column has the numbers in which all pairs of seeds have one sign.
-
-    Raises:
-        UserError: a config has not been run, or has several rows here.
     """
 
     def signed(name: str, value: float) -> str:

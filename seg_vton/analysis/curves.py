@@ -14,16 +14,10 @@ from seg_vton.files import atomic_path
 
 
 def read_curves(work_dir: str | Path) -> pd.DataFrame:
-    """Reads what a run logged while it trained.
+    """What a run logged while it trained: float64 columns `loss...` and accuracies (`...acc`, percent) by iteration.
 
-    Args:
-        work_dir: the run's folder. Where it was resumed, a later log takes over from the iteration it starts at.
-
-    Returns:
-        float64 columns `loss...` and accuracies (`...acc`, percent) by iteration; NaN where one was not logged.
-
-    Raises:
-        UserError: there is no log, it is broken, or it has no training iteration yet.
+    NaN where one was not logged. Where the run in `work_dir` was resumed, a later log takes over from the iteration it
+    starts at. `UserError` where there is no log, it is broken, or it has no training iteration yet.
     """
     # The folders between are named by the time of the start, so that their order is the order of the runs.
     logs = sorted(Path(work_dir).rglob("vis_data/scalars.json"))
@@ -54,11 +48,7 @@ def smooth(values: np.ndarray) -> np.ndarray:
 
 
 def run_names(work_dirs: Sequence[str | Path]) -> list[str]:
-    """Folder names, with as many parents as it takes to tell them apart.
-
-    Raises:
-        UserError: a folder is given twice.
-    """
+    """Folder names, with as many parents as it takes to tell them apart; a folder given twice is a `UserError`."""
     parts = [Path(work_dir).resolve().parts for work_dir in work_dirs]
     if len(set(parts)) < len(parts):
         raise UserError("a work dir is given twice")
@@ -69,13 +59,8 @@ def run_names(work_dirs: Sequence[str | Path]) -> list[str]:
 def draw_curves(work_dirs: Sequence[str | Path], out: str | Path, overwrite: bool = False) -> None:
     """Draws a panel for each scalar with a line for each run.
 
-    Args:
-        work_dirs: folders of training runs.
-        out: the image to write; matplotlib takes the format from the suffix (.png, .pdf, .svg).
-        overwrite: whether `out` may be replaced.
-
-    Raises:
-        UserError: see `read_curves`; or `out` exists, or its suffix is no image format.
+    `out` ends in an image format (.png, .pdf, .svg), else it is a `UserError`, as is one that exists; see `read_curves`
+    too.
     """
     runs = dict(zip(run_names(work_dirs), map(read_curves, work_dirs), strict=True))
     names = list(dict.fromkeys(name for curves in runs.values() for name in curves))

@@ -33,12 +33,7 @@ _LAYERS = (torch.ops.aten.convolution, torch.ops.aten.addmm)
 def input_size(config: Config, photo: tuple[int, int]) -> tuple[int, int]:
     """Width and height of what the model gets of a photograph: resized as in the config's test, then padded.
 
-    Args:
-        config: the resolved config.
-        photo: the photograph's width and height in pixels.
-
-    Raises:
-        UserError: the test does not resize to a scale.
+    `photo` is its width and height in pixels. `UserError` where the test does not resize to a scale.
     """
     scale = describe_row(config)["image_scale"]
     if scale is None:
@@ -49,12 +44,12 @@ def input_size(config: Config, photo: tuple[int, int]) -> tuple[int, int]:
 
 
 def model_cost(config: Config, photo: tuple[int, int]) -> dict[str, Any]:
-    """Counts a two-stage detector's parameters and the operations of one image.
+    """Counts a two-stage detector's parameters and the operations of one image; any other is a `UserError`.
 
     All the proposals and detections are there that a test may have at most (`test_cfg.rpn.max_per_img`, 1000 in ours,
     for the box head, and 100 for the mask head), so that the number does not depend on weights or on the image.
     Convolutions and linear layers are counted as PyTorch's counter does, CARAFE's sums as its definition has them:
-    k * k products for each channel and output pixel. Not counted: normalization, activations, RoIAlign's
+    k x k products for each channel and output pixel. Not counted: normalization, activations, RoIAlign's
     interpolation, NMS, and pasting masks.
 
     Args:
@@ -62,11 +57,8 @@ def model_cost(config: Config, photo: tuple[int, int]) -> dict[str, Any]:
         photo: width and height of the photograph in pixels, as `input_size` takes them.
 
     Returns:
-        `parameters`, `gigaflop` (10^9; a multiply-add counts as two), `image` ([width, height] of the input) and
-        `row` (of `describe_row`, the `ROW_FACTS`).
-
-    Raises:
-        UserError: the config is no two-stage detector's, or see `input_size`.
+        `parameters`, `gigaflop` (10^9; a multiply-add counts as two), `image` ([width, height] of the input) and `row`
+        (of `describe_row`, the `ROW_FACTS`).
     """
     if "rpn_head" not in config.model or "roi_head" not in config.model:
         raise UserError(f"{config.filename} is no two-stage detector's: its cost is not defined here")
@@ -98,11 +90,7 @@ def model_cost(config: Config, photo: tuple[int, int]) -> dict[str, Any]:
 def write_costs(
     configs: Iterable[str | Path], photo: tuple[int, int], out: str | Path, overwrite: bool = False
 ) -> dict[str, Any]:
-    """Writes `model_cost` of each config as JSON and returns it: `rows` by the configs' names, `photo`, command, date.
-
-    Raises:
-        UserError: `out` exists and `overwrite` is off, or see `model_cost`.
-    """
+    """Writes `model_cost` of each config as JSON and returns it: `rows` by config, `photo`, command, date."""
     refuse_existing(Path(out), overwrite)
     rows = {Path(path).stem: model_cost(launch.load_config(path), photo) for path in configs}
     facts = {"command": machine.command_line(), "date": datetime.date.today().isoformat(), "photo": list(photo)}

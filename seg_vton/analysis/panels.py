@@ -39,11 +39,7 @@ class Source:
 
 
 def parse_source(text: str) -> Source:
-    """Reads `NAME=CONFIG,CHECKPOINT`, `NAME=CONFIG,CHECKPOINT,MAP` or `NAME=PREDICTIONS.json`.
-
-    Raises:
-        UserError: the text is neither.
-    """
+    """Reads `NAME=CONFIG,CHECKPOINT`, `NAME=CONFIG,CHECKPOINT,MAP` or `NAME=PREDICTIONS.json`; else `UserError`."""
     name, _, value = text.partition("=")
     label_map = next((kind for kind in MAPS if value.endswith(f",{kind}")), None)
     value = value.removesuffix(f",{label_map}")
@@ -59,15 +55,7 @@ def parse_source(text: str) -> Source:
 
 
 class Photographs:
-    """The photographs of a split with their ground truth.
-
-    Args:
-        config: a config with `<split>_dataloader`.
-        split: 'val' or 'test'.
-
-    Raises:
-        UserError: the data is missing or at fault.
-    """
+    """The photographs of a config's split, 'val' or 'test', with their ground truth; faulty data is a `UserError`."""
 
     def __init__(self, config: Config, split: str) -> None:
         init_default_scope(config.get("default_scope", "mmdet"))
@@ -81,11 +69,7 @@ class Photographs:
         self.size_of = {info["img_id"]: (info["width"], info["height"]) for info in infos}
 
     def find(self, wanted: Sequence[str]) -> list[Any]:
-        """Ids of the photographs that are called by id or by file name.
-
-        Raises:
-            UserError: there is no such photograph, or several files of that name.
-        """
+        """Ids of the photographs that are called by id or by file name; `UserError` unless each names just one."""
         by_text = {str(image_id): image_id for image_id in self.path_of}
         found = []
         for text in wanted:
@@ -101,11 +85,7 @@ class Photographs:
         return list(dict.fromkeys(found))
 
     def draw(self, count: int, seed: int) -> list[Any]:
-        """Ids of `count` photographs, drawn at random, in the data set's order.
-
-        Raises:
-            UserError: there are not that many.
-        """
+        """Ids of `count` photographs, drawn at random, in the data set's order; `UserError` where there are fewer."""
         if not 1 <= count <= len(self.path_of):
             raise UserError(f"--random {count}: {self.dataset.ann_file} has {len(self.path_of)} images")
         chosen = np.random.default_rng(seed).choice(len(self.path_of), count, replace=False)
@@ -125,16 +105,14 @@ class Photographs:
 
 
 def read_predictions(path: Path, photographs: Photographs, ids: Sequence[Any], score_thr: float) -> dict[Any, list]:
-    """Instances by image id from COCO results.
+    """Instances by image id from COCO results, those of at least `score_thr`.
 
     Args:
-        path: JSON list of `image_id`, `category_id`, `score` and `segmentation` as compressed RLE.
+        path: JSON list of `image_id`, `category_id`, `score` and `segmentation` as compressed RLE. One that is missing
+            or broken, has no masks, or is of other images or categories is a `UserError`.
         photographs: the data set that was predicted.
         ids: the photographs wanted.
-        score_thr: instances below this score are left out.
-
-    Raises:
-        UserError: the file is missing or broken, has no masks, or is of other images or categories.
+        score_thr: the least score.
     """
     rows = read_json(path)
     keys = ("image_id", "category_id", "score", "segmentation")
@@ -164,11 +142,7 @@ def read_predictions(path: Path, photographs: Photographs, ids: Sequence[Any], s
 def predict(
     model: tuple[Path, Path], photographs: Photographs, ids: Sequence[Any], score_thr: float
 ) -> dict[Any, Parsing]:
-    """What a model finds by image id, given its config and checkpoint.
-
-    Raises:
-        UserError: a file is missing or broken, or the weights do not fit the config or the data set's classes.
-    """
+    """What a model finds by image id, given its config and checkpoint; `UserError` where its classes are others."""
     parser = ClothingParser(*model, score_thr=score_thr, one_per_class=False)
     if parser.classes != tuple(photographs.classes):
         raise UserError(
@@ -178,11 +152,7 @@ def predict(
 
 
 def instances_of(parsing: Parsing, photographs: Photographs, label_map: str | None = None) -> list[Instance]:
-    """What a model found as instances to paint, or with one of `MAPS` the parts of its label map.
-
-    Raises:
-        UserError: the model gives no such map.
-    """
+    """What a model found as instances to paint, or with one of `MAPS`, where it gives that, the parts of its label map."""
     index = {name: number for number, name in enumerate(photographs.classes)}
     if label_map is None:
         entries = zip(parsing.classes, parsing.masks, parsing.scores.tolist(), strict=True)
@@ -203,22 +173,16 @@ def draw_panels(
     height: int = 720,
     overwrite: bool = False,
 ) -> Path:
-    """Draws the figure: `OUT/panels.png`, and each panel as `OUT/IMAGE_ID/COLUMN.png`.
+    """Draws the figure `OUT/panels.png`, and each panel as `OUT/IMAGE_ID/COLUMN.png`; returns the figure's path.
 
     Args:
         photographs: the data set.
-        sources: a column each, in this order, after the photograph and the ground truth.
+        sources: a column each, in this order, after the photograph and the ground truth; no name may come twice.
         ids: a row each.
         out: folder.
         score_thr: predictions below this score are left out.
         height: of a panel in pixels.
         overwrite: whether existing panels may be replaced.
-
-    Returns:
-        The figure's path.
-
-    Raises:
-        UserError: a panel exists, a name comes twice, or a source is at fault.
     """
     out, titles = Path(out), ["image", "ground truth", *(source.name for source in sources)]
     if len({_slug(title) for title in titles}) < len(titles):

@@ -26,6 +26,12 @@ class PaperRow(NamedTuple):
     bbox_ap75: float | None = None
     split: str = "val"
 
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The row's numbers by the names of our columns."""
+        named = zip(("bbox AP50", "segm AP50", "bbox AP", "bbox AP75"), self[4:8], strict=True)
+        return {name: number for name, number in named if number is not None}
+
 
 SEGMENTATION_ROWS = (
     PaperRow("FPN", "Adam", 0.0164, 2, 0.238, 0.205),
@@ -39,16 +45,10 @@ SEGMENTATION_ROWS = (
 
 
 def find_row(row: Mapping[str, Any], dataset: str, split: str) -> PaperRow | None:
-    """The paper's row of the same recipe.
+    """The paper's row of the same recipe; on another data set than DeepFashion its validation numbers are taken.
 
-    Args:
-        row: facts of our row, from `describe_row`.
-        dataset: our data set; on another than DeepFashion the paper's validation numbers are taken.
-        split: our split.
-
-    Returns:
-        None where the paper has no such row: another architecture, optimizer, learning rate, number of epochs or image
-        size, another start than ImageNet weights, or test-time augmentation.
+    `row` has the facts of `describe_row`. None where the paper has no such row: another architecture, optimizer,
+    learning rate, number of epochs or image size, another start than ImageNet weights, or test-time augmentation.
     """
     if row["detector_weights"] or row["test_time_augmentation"] or row["image_scale"] != IMAGE_SCALE:
         return None
@@ -72,6 +72,11 @@ class TryOnPaperRow(NamedTuple):
     ssim: float
     ms_ssim: float
     psnr: float  # dB
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The row's numbers by the names of our columns."""
+        return dict(zip(("FID", "SSIM", "MS-SSIM", "PSNR"), self[3:], strict=True))
 
 
 TRYON_ROWS = (

@@ -26,12 +26,7 @@ _GRAY, _COLOR = (Compose([ToTensor(), Normalize([0.5] * n, [0.5] * n)]) for n in
 def carafe_by_multiplying(features: Tensor, masks: Tensor) -> Tensor:
     """CARAFE in the textbook's form: unfolded features times broadcast masks, summed over the kernel.
 
-    Args:
-        features: `(N, C, H, W)`.
-        masks: `(N, 25, 2H, 2W)`.
-
-    Returns:
-        `(N, C, 2H, 2W)`.
+    `(N, C, H, W)` and `(N, 25, 2H, 2W)` to `(N, C, 2H, 2W)`.
     """
     n, c, h, w = features.shape
     windows = F.unfold(features, KERNEL, padding=KERNEL // 2).view(n, c, KERNEL**2, h, 1, w, 1)

@@ -34,13 +34,7 @@ _VERSIONS = (
 
 
 class Section:
-    """A part of the report.
-
-    Args:
-        title: of the part.
-        text: what it is about.
-        command: what makes the things that are missing.
-    """
+    """A part of the report with a title and a text; `command` makes the things that are missing."""
 
     def __init__(self, title: str, text: str, command: str = "make demo") -> None:
         self.title, self.command = title, command
@@ -71,16 +65,10 @@ class Section:
 
 
 def write_report(work_dir: str | Path, out: str | Path, overwrite: bool = False) -> None:
-    """Writes the report of a demo's work dir.
+    """Writes the report of a demo's work dir as HTML.
 
-    Args:
-        work_dir: folder with `segmenter`, `panels`, `parsing`, `gmm`, `tom`, `try-on` and `timings.jsonl`, as far as
-            the demo has come.
-        out: the HTML file.
-        overwrite: whether `out` may be replaced.
-
-    Raises:
-        UserError: `work_dir` is no folder, or `out` exists or cannot be written.
+    `work_dir` has `segmenter`, `panels`, `parsing`, `gmm`, `tom`, `try-on` and `timings.jsonl`, as far as the demo has
+    come. `UserError` where it is no folder, or `out` exists or cannot be written.
     """
     work_dir, out = Path(work_dir), Path(out)
     if not work_dir.is_dir():
@@ -104,8 +92,7 @@ def _segmentation(work_dir: Path) -> Section:
     )
     section.attempt(_add_numbers, work_dir / "segmenter", "segmentation", _AP)
     section.attempt(_add_curves, work_dir / "segmenter")
-    panels = [work_dir / "panels" / "panels.png"]
-    section.attempt(_add_pictures, panels, "Held-out dolls, the truth, and what was found")
+    section.attempt(_add_pictures, work_dir / "panels", "Held-out dolls, the truth, and what was found")
     return section
 
 
@@ -154,11 +141,11 @@ def _add_curves(section: Section, folder: Path) -> None:
         section.picture(_open(file), "Losses during training, as logged (pale) and smoothed.", 1100)
 
 
-def _add_pictures(section: Section, panels: Path | list[Path], caption: str) -> None:
-    """Adds pictures, of a folder the first two."""
-    found = panels if isinstance(panels, list) else sorted(panels.glob("*.png"))[:2]
+def _add_pictures(section: Section, folder: Path, caption: str) -> None:
+    """Adds the first two pictures of a folder."""
+    found = sorted(folder.glob("*.png"))[:2]
     if not found:
-        raise UserError(f"there are no panels in {panels}")
+        raise UserError(f"there are no panels in {folder}")
     for path in found:
         section.picture(_open(path), f"{caption}: {path.stem}")
 
@@ -229,14 +216,7 @@ def _run(work_dir: Path) -> Section:
 
 
 def read_timings(path: Path) -> dict[str, list[float]]:
-    """Seconds of every run of every step, in the order in which the steps came first.
-
-    Args:
-        path: what tools/timed.py has written.
-
-    Raises:
-        UserError: the file is missing or a line is broken.
-    """
+    """Seconds of every run of every step, in the order in which the steps came first, as tools/timed.py wrote them."""
     if not path.is_file():
         raise UserError(f"{path} does not exist")
     steps: dict[str, list[float]] = {}

@@ -26,10 +26,7 @@ _NECK_ORDER = ("FPN", "FPN + conv P6 (nearest)", "CARAFE, neck only", "CARAFE, m
 
 
 def read_runs(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """Reads result files.
-
-    Args:
-        paths: result files, or folders that are searched for them to any depth.
+    """Reads result files, of folders those at any depth.
 
     Returns:
         A line a run: `task`, `#` (the number of its row in the task's table; runs that differ in the seed alone share
@@ -191,17 +188,9 @@ def published(run: Content) -> dict[str, float]:
         return {}
     if run["task"] == "tryon":
         found = paper.find_tryon_row(facts["warper_aux"], facts["aux"])
-        numbers = {} if found is None else dict(zip(("FID", "SSIM", "MS-SSIM", "PSNR"), found[3:], strict=True))
     else:
         found = paper.find_row(facts, run["dataset"], run["split"])
-        numbers = {} if found is None else segmentation_numbers(found)
-    return {name: value for name, value in numbers.items() if value is not None}
-
-
-def segmentation_numbers(row: paper.PaperRow) -> dict[str, float | None]:
-    """A row of the paper's Table 1 by the names of our columns."""
-    numbers = (row.bbox_ap50, row.segm_ap50, row.bbox_ap, row.bbox_ap75)
-    return dict(zip(("bbox AP50", "segm AP50", "bbox AP", "bbox AP75"), numbers, strict=True))
+    return found.numbers if found else {}
 
 
 def is_comparable(run: Content) -> bool:

@@ -12,15 +12,7 @@ import pandas as pd
 from seg_vton.analysis import paper
 from seg_vton.analysis.benchmark_table import benchmark_tables
 from seg_vton.analysis.contrast import change_table
-from seg_vton.analysis.results import (
-    Content,
-    class_numbers,
-    is_comparable,
-    paper_order,
-    published,
-    read_runs,
-    segmentation_numbers,
-)
+from seg_vton.analysis.results import Content, class_numbers, is_comparable, paper_order, published, read_runs
 from seg_vton.errors import UserError
 from seg_vton.files import read_json, write_text
 
@@ -147,17 +139,15 @@ def machine(run: Content) -> str:
     return found["gpu"] or f"{cores}, {found['cpu'].replace('(R)', '').replace('(TM)', '')}"
 
 
-def _listed(numbers: dict[str, float | None]) -> str:
-    return ", ".join(f"{name} {form(name)(x)}" for name, x in numbers.items() if x is not None) or "-"
+def _listed(numbers: dict[str, float]) -> str:
+    return ", ".join(f"{name} {form(name)(x)}" for name, x in numbers.items()) or "-"
 
 
 def row_table(runs: pd.DataFrame, all_rows: bool = False, metrics: Sequence[str] = ()) -> pd.DataFrame:
     """The rows of one task and stage, as texts.
 
-    Args:
-        runs: of `read_runs`.
-        all_rows: also list the paper's rows that were not run.
-        metrics: these numbers alone, beside only what tells the rows apart.
+    `all_rows` also lists the paper's rows that were not run; `metrics` shows these numbers alone, beside only what
+    tells the rows apart.
     """
     task, stage = runs[["task", "stage"]].iloc[0]
     known = {name for names in METRICS.values() for name in names}
@@ -190,17 +180,15 @@ def _rows_not_run(runs: pd.DataFrame, task: str, stage: str | None) -> list[tupl
     lines = []
     if task == "segmentation":
         for row in (row for row in paper.SEGMENTATION_ROWS if row.split == "val"):
-            numbers = {name: value for name, value in segmentation_numbers(row).items() if value is not None}
             cells = {"optimizer": row.optimizer, "lr": f"{row.learning_rate:g}", "epochs": str(row.epochs)}
             cells |= {"data": f"{paper.DATASET} val, {paper.IMAGES['val']} images"}
             key = paper_order(row._asdict(), paper.DATASET, False)
-            lines += [] if numbers in ours else [(key, {"row": row.neck, **cells, "paper": _listed(numbers)})]
+            lines += [] if row.numbers in ours else [(key, {"row": row.neck, **cells, "paper": _listed(row.numbers)})]
     elif stage == "tom":
         for row in paper.TRYON_ROWS:
-            numbers = dict(zip(("FID", "SSIM", "MS-SSIM", "PSNR"), row[3:], strict=True))
             size = "{} x {}".format(*paper.TRYON_SIZE)
             cells = {"row": row.name, "data": f"{paper.TRYON_DATASET} test, {paper.TRYON_IMAGES} images of {size}"}
-            lines += [] if numbers in ours else [((), {**cells, "paper": _listed(numbers)})]
+            lines += [] if row.numbers in ours else [((), {**cells, "paper": _listed(row.numbers)})]
     return [(key, {"#": "-", **line, "seeds": "not run here"}) for key, line in lines]
 
 
@@ -297,21 +285,12 @@ def fault_table(records: pd.DataFrame) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which files, and what of them."""
-    parser.add_argument(
-        "paths",
-        nargs="+",
-        metavar="PATH",
-        help="work dirs or results of tools/test.py; or JSONs of tools/benchmark.py; or the fault suite's records",
-    )
+    results = "work dirs or results of tools/test.py, a JSON of tools/benchmark.py, or the fault suite's records"
+    parser.add_argument("paths", nargs="+", metavar="PATH", help=results)
     parser.add_argument("--where", nargs="+", default=[], metavar="KEY=VALUE", help="only these lines: stage=gmm")
     parser.add_argument("--metrics", nargs="+", default=[], metavar="NAME", help="a small table of these: 'segm AP'")
-    parser.add_argument(
-        "--changes",
-        nargs="+",
-        default=[],
-        metavar="[NAME=]CONFIG:CONFIG",
-        help="what changes from one config's row to another's, with what seeds and test images say of it",
-    )
+    changes = "what changes from one config's row to another's, with what seeds and test images say of it"
+    parser.add_argument("--changes", nargs="+", default=[], metavar="[NAME=]CONFIG:CONFIG", help=changes)
     parser.add_argument("--all-rows", action="store_true", help="also the papers' rows that were not run")
     parser.add_argument("--per-class", action="store_true", help="also AP or IoU of every class")
 
@@ -319,8 +298,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def render(args: argparse.Namespace, root: Path = Path()) -> str:
     """The tables that the arguments of `add_arguments` ask for; paths are relative to `root`.
 
-    Raises:
-        UserError: a file is missing, broken or of another kind, or nothing is left to show.
+    `UserError` where a file is missing, broken or of another kind, or nothing is left to show.
     """
     paths = [root / path for path in args.paths]
     if len(paths) == 1 and paths[0].suffix == ".json" and "benchmarks" in read_json(paths[0]):
@@ -360,10 +338,7 @@ def fill(path: str | Path) -> None:
     """Puts tables between the markers of a Markdown file; the rest of the file stays.
 
     A table stands between `<!-- table: ARGUMENTS -->` and `<!-- /table -->`; the arguments are those of
-    `tools/analysis/ablation_table.py`, with paths relative to the file.
-
-    Raises:
-        UserError: the file is missing or has no markers, or see `render`.
+    `tools/analysis/ablation_table.py`, with paths relative to the file. A file without markers is a `UserError`.
     """
     path = Path(path)
     if not path.is_file():

@@ -55,13 +55,12 @@ def interleave(jobs: Mapping[Name, Job], rounds: int, warmup: int = 1, calls: in
 
 
 def _seconds(job: Job, calls: int = 1) -> float:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
+    wait()
     start = time.perf_counter()
     for _ in range(calls):
         job()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    wait()
     return (time.perf_counter() - start) / calls
 
 

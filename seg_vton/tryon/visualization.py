@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from mmengine.dist import barrier, get_rank
 from mmengine.hooks import Hook
@@ -70,11 +69,7 @@ class TryOnVisualizationHook(Hook):
         self._shown = 0
 
     def before_test(self, runner: Runner) -> None:
-        """Looks at the output folder before anything is computed.
-
-        Raises:
-            UserError: an earlier test's files are there and may not be replaced.
-        """
+        """Looks at the output folder before anything is computed; an earlier test's files there are a `UserError`."""
         if self.out_dir is None:
             return
         used = [name for name in (*FOLDERS.values(), PANELS) if any((self.out_dir / name).glob("*.png"))]
@@ -89,11 +84,7 @@ class TryOnVisualizationHook(Hook):
     def after_test_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence[BaseDataElement] | None = None
     ) -> None:
-        """Writes the images of a batch.
-
-        Raises:
-            UserError: two different pairs would have one file name.
-        """
+        """Writes the images of a batch; two pairs that would have one file name are a `UserError`."""
         if self.out_dir is None:
             return
         first = batch_idx * runner.test_dataloader.batch_size  # of this process
@@ -106,9 +97,7 @@ class TryOnVisualizationHook(Hook):
     def _file_name(self, sample: BaseDataElement) -> str:
         name, pair = f"{pair_name(sample)}.png", (sample.person, sample.garment)
         if self._pair_of.setdefault(name, pair) != pair:
-            raise UserError(
-                f"the pairs {self._pair_of[name]} and {pair} would both be written to {name}: rename a file"
-            )
+            raise UserError(f"the pairs {self._pair_of[name]} and {pair} would both be written to {name}: rename one")
         return name
 
     def before_val(self, runner: Runner) -> None:
@@ -146,8 +135,8 @@ def write_predictions(out_dir: Path, name: str, sample: BaseDataElement) -> None
     Args:
         out_dir: parent of the folders `FOLDERS`.
         name: the file name, `PERSON_GARMENT.png`.
-        sample: images `(3, H, W)` in [-1, 1], masks `(1, H, W)` in [0, 1], `seg_map` `(H, W)`, as far as there are
-            any, and the name `label_space`.
+        sample: images `(3, H, W)` in [-1, 1], masks `(1, H, W)` in [0, 1], `seg_map` `(H, W)`, as far as there are any,
+            and the name `label_space`.
     """
     for key, folder in FOLDERS.items():
         path = out_dir / folder / name
@@ -176,7 +165,7 @@ def _gray(mask: Tensor) -> np.ndarray:
 
 
 def panel(inputs: Mapping[str, Tensor], sample: BaseDataElement) -> np.ndarray:
-    """The nine pictures of a pair: what the model is given, what it makes of the garment, and what comes out.
+    """Nine pictures of a pair, RGB uint8: what the model is given, what it makes of the garment, and what comes out.
 
     The first two rows are those of CP-VTON's figures: head, body shape, pose; in-shop garment, warped garment, target.
     The third: predicted segmentation, try-on (of a GMM the warped garment laid over the person), the person.
@@ -184,9 +173,6 @@ def panel(inputs: Mapping[str, Tensor], sample: BaseDataElement) -> np.ndarray:
     Args:
         inputs: tensors of one item: `agnostic` `(C, H, W)`, `cloth`, `image`, `parse_cloth`, optionally `target`.
         sample: the prediction with the item's metainfo.
-
-    Returns:
-        RGB uint8.
     """
     cells = (
         _representation(inputs),
@@ -197,9 +183,8 @@ def panel(inputs: Mapping[str, Tensor], sample: BaseDataElement) -> np.ndarray:
         ),
         (_segmentation(sample), _result(inputs, sample), ("person", _rgb(inputs["image"]))),
     )
-    height = inputs["image"].shape[1]
-    scale = -(-_LEAST_HEIGHT // height)
-    enlarged = [[(caption, _enlarge(picture, scale)) for caption, picture in row] for row in cells]
+    scale = -(-_LEAST_HEIGHT // inputs["image"].shape[1])  # pixels are repeated: what is seen is what was computed
+    enlarged = [[(caption, picture.repeat(scale, 0).repeat(scale, 1)) for caption, picture in row] for row in cells]
     relation = "their own garment" if sample.paired else "another's garment"
     space = get_space(sample.label_space)
     legend = list(zip(space.classes, space.palette, strict=True)) if "seg_map" in sample else []
@@ -245,20 +230,8 @@ def _blank(like: Tensor) -> np.ndarray:
     return np.full((*like.shape[-2:], 3), _BLANK, np.uint8)
 
 
-def _enlarge(picture: np.ndarray, scale: int) -> np.ndarray:
-    """Repeats pixels, so that what is seen is what was computed."""
-    return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
-
-
 def draw_pose(pose: Tensor) -> np.ndarray:
-    """Pose maps as one picture, a hue for each joint.
-
-    Args:
-        pose: `(J, H, W)`, 1 at the joint's square and -1 elsewhere.
-
-    Returns:
-        RGB uint8 `(H, W, 3)`, black where no joint is.
-    """
+    """Pose maps `(J, H, W)`, 1 at the joint's square and -1 elsewhere, as RGB uint8 `(H, W, 3)`, a hue a joint."""
     picture = np.zeros((*pose.shape[1:], 3), np.uint8)
     for index, joint in enumerate(pose.cpu().numpy() > 0):
         picture[joint] = [round(255 * value) for value in colorsys.hsv_to_rgb(index / len(pose), 0.7, 1)]

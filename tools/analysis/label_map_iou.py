@@ -23,9 +23,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("config", help="segmentation config")
     parser.add_argument("checkpoint", help="checkpoint file; the result is written beside it as JSON")
     parser.add_argument("--split", choices=["val", "test"], default="val", help="the config's data to judge on")
-    parser.add_argument(
-        "--score-thr", type=float, default=SCORE_THR, help="leave out instances below (default: %(default)s)"
-    )
+    below = "leave out instances below (default: %(default)s)"
+    parser.add_argument("--score-thr", type=float, default=SCORE_THR, help=below)
     parser.add_argument("--all-instances", action="store_true", help="not only the best instance of each class")
     parser.add_argument("--keep-holes", action="store_true", help="do not fill small holes in the label maps")
     parser.add_argument("--work-dir", help="folder for logs (default: work_dirs/CONFIG_NAME)")
@@ -41,12 +40,8 @@ def main() -> None:
     with exit_on_user_error():
         config = launch.load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
         half_of(config).select_split(config, args.split)
-        judge_label_maps(
-            config,
-            score_thr=args.score_thr,
-            one_per_class=not args.all_instances,
-            fill_holes=not args.keep_holes,
-        )
+        rules = {"one_per_class": not args.all_instances, "fill_holes": not args.keep_holes}
+        judge_label_maps(config, score_thr=args.score_thr, **rules)
         testing.run(config, args.checkpoint, overwrite=args.overwrite)
         leave_process_group()
 

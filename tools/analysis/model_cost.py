@@ -17,14 +17,8 @@ def main() -> None:
     """Reads the arguments, counts, writes and prints."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("configs", nargs="+", metavar="CONFIG", help="config file of a segmentation row")
-    parser.add_argument(
-        "--photo",
-        nargs=2,
-        type=int,
-        required=True,
-        metavar=("WIDTH", "HEIGHT"),
-        help="size of a photograph, which is then resized and padded as the config's test does",
-    )
+    photo = "size of a photograph, which is then resized and padded as the config's test does"
+    parser.add_argument("--photo", nargs=2, type=int, required=True, metavar=("WIDTH", "HEIGHT"), help=photo)
     parser.add_argument("--out", required=True, metavar="FILE.json", help="where to write")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     args = parser.parse_args()

@@ -21,35 +21,24 @@ _MARGIN = 1 / 64  # of the models' height: labels are so far off at the edges of
 
 
 class Composition(NamedTuple):
-    """A try-on at the photo's resolution.
+    """A try-on at the photo's resolution."""
 
-    Attributes:
-        image: RGB uint8 `(H, W, 3)`, the photo; bit for bit outside the window, and where nothing changes.
-        warped_cloth: RGB uint8 `(h, w, 3)`: the warped garment in the window.
-        mask: uint8 `(h, w)`: the composition mask in the window, 255 is 1.
-    """
-
-    image: np.ndarray
-    warped_cloth: np.ndarray
-    mask: np.ndarray
+    image: np.ndarray  # RGB uint8 `(H, W, 3)`, the photo; bit for bit outside the window, and where nothing changes
+    warped_cloth: np.ndarray  # RGB uint8 `(h, w, 3)`: the warped garment in the window
+    mask: np.ndarray  # uint8 `(h, w)`: the composition mask in the window, 255 is 1
 
 
 class Placement(NamedTuple):
-    """How a try-on is laid over a photo, at the models' size, height h and width w.
+    """How a try-on is laid over a photo, at the models' size, height h and width w."""
 
-    Attributes:
-        rendered: RGB uint8 `(h, w, 3)`: the person that TOM rendered, whose colors go on beyond their outline.
-        replaced: float32 `(h, w)` in [0, 1]: the share of the rendered person over the photo, 1 on the old garment.
-        free: float32 `(h, w)` in [0, 1]: the share of the composition mask that holds, 0 on the head.
-    """
-
-    rendered: np.ndarray
+    rendered: np.ndarray  # RGB uint8 `(h, w, 3)`: the person that TOM rendered, whose colors go on beyond their outline
+    # float32 `(h, w)` in [0, 1]: the share of the rendered person over the photo, 1 on the old garment
     replaced: np.ndarray
-    free: np.ndarray
+    free: np.ndarray  # float32 `(h, w)` in [0, 1]: the share of the composition mask that holds, 0 on the head
 
 
 def place(parse: np.ndarray, rendered: Tensor, space: str = DEEPFASHION15.name) -> Placement:
-    """Says where a try-on may differ from the photo.
+    """Says where a try-on may differ from the photo; the shares are soft at the edges.
 
     The rendered person stands in for the old garment, a little widened, and for nothing else: what a shorter sleeve
     bares was that garment. Head, bare arms and background are the photo's, and only the new garment covers them. TOM
@@ -59,9 +48,6 @@ def place(parse: np.ndarray, rendered: Tensor, space: str = DEEPFASHION15.name) 
         parse: uint8 ids of `space` `(h, w)`, of the person in their own clothes.
         rendered: `(1, 3, h, w)` in [-1, 1], the person that TOM rendered.
         space: name of the label space.
-
-    Returns:
-        The placement, its shares soft at the edges.
     """
     seen = regions(parse, space)
     margin = max(1, round(_MARGIN * parse.shape[0]))
@@ -103,9 +89,6 @@ def compose(
         placement: how the try-on is laid over the photo; None puts the models' own in its place, all of the window.
         garment_mask: bool `(h, w)`: where the garment's picture shows the garment, the rest is see-through; None for
             everywhere, as in the models' own composition.
-
-    Returns:
-        The result and its parts.
     """
     size = box.height, box.width
     window = crop(photo, box, cv2.BORDER_REPLICATE)
@@ -129,7 +112,7 @@ def compose(
 
 
 def warp_at(gmm: GMM, theta: Tensor, garment: Tensor, pixels: Tensor) -> Tensor:
-    """Samples a garment of any size at the places that the spline says.
+    """Samples a garment of any size at the places that the spline says: `(1, C, H, W)`.
 
     The model's numbers are in the frame of its own images. A pixel is an area, and its center in a picture twice the
     size is not the center of the same pixel; that is taken into account, so that picture and warp stay in register.
@@ -139,9 +122,6 @@ def warp_at(gmm: GMM, theta: Tensor, garment: Tensor, pixels: Tensor) -> Tensor:
         theta: `(1, 2 N)`.
         garment: `(1, C, h, w)`.
         pixels: float64 `(H, W, 2)` of (x, y): -1 and 1 are the edges of the person's window.
-
-    Returns:
-        `(1, C, H, W)`.
     """
     sides = torch.tensor(gmm.image_size[::-1], dtype=torch.float64)
     to_corners = sides / (sides - 1)  # the spline's -1 and 1 are the centers of the corner pixels

@@ -29,21 +29,13 @@ _ADVICE = "give a photo of an upper garment, or its mask with --garment-mask"
 
 @dataclass(frozen=True, eq=False)
 class Garment:
-    """A garment in its window.
+    """A garment in its window."""
 
-    Attributes:
-        picture: RGB uint8 `(H, W, 3)` of the models' aspect, white where the garment is not.
-        mask: bool `(H, W)`.
-        source: of the mask: `GIVEN`, `SEGMENTER` or `BACKGROUND`.
-        box: the window in the garment's photo as `prepare_garment` got it; it may reach beyond it.
-        warnings: what the user should know.
-    """
-
-    picture: np.ndarray
-    mask: np.ndarray
-    source: str
-    box: Box
-    warnings: tuple[str, ...] = ()
+    picture: np.ndarray  # RGB uint8 `(H, W, 3)` of the models' aspect, white where the garment is not
+    mask: np.ndarray  # bool `(H, W)`
+    source: str  # of the mask: `GIVEN`, `SEGMENTER` or `BACKGROUND`
+    box: Box  # the window in the garment's photo as `prepare_garment` got it; it may reach beyond it
+    warnings: tuple[str, ...] = ()  # what the user should know
 
     @property
     def nbytes(self) -> int:
@@ -54,7 +46,7 @@ class Garment:
 def prepare_garment(
     photo: np.ndarray, label_map: np.ndarray, mask: np.ndarray | None = None, aspect: float = 3 / 4
 ) -> Garment:
-    """Cuts a garment out, sets it on white and frames it.
+    """Cuts a garment out, sets it on white and frames it, at the photo's resolution.
 
     The mask is the given one. Else, where somebody wears the garment (`is_worn`), it is the upper garments that the
     segmenter sees; else, before a plain background, what differs from that; else what the segmenter takes for an upper
@@ -65,9 +57,6 @@ def prepare_garment(
         label_map: uint8 ids of `deepfashion15` `(H, W)`, what the segmenter sees in the photo.
         mask: bool `(H, W)`, or None.
         aspect: width by height of the models' images.
-
-    Returns:
-        The garment at the photo's resolution.
 
     Raises:
         UserError: there is no garment, or the given mask is empty or of another size; the message says what to do.
@@ -128,9 +117,7 @@ def is_worn(label_map: np.ndarray) -> bool:
     """Whether a person is in a garment's photo: a face, much of a head, or some of a head and a lower body.
 
     Less is no sign: segmenters take a lying garment's collar for hair, its hem for a skirt and a pale one for skin.
-
-    Args:
-        label_map: uint8 ids of `deepfashion15` `(H, W)`.
+    `label_map` has uint8 ids of `deepfashion15`.
     """
     shares = np.bincount(label_map.ravel(), minlength=len(DEEPFASHION15.classes))[1:].astype(float)
     shares /= max(shares.sum(), 1)

@@ -79,14 +79,8 @@ def choose_pairs(
 ) -> list[tuple[Item, Item]]:
     """Every person with every garment, or the pairs that a file names; those of a person together.
 
-    Args:
-        persons: all persons.
-        garments: all garments.
-        pairs_file: lines of a person's and a garment's file name, paths or their ends; None for all.
-        failures: a message for each line that names no photo, or several, is appended.
-
-    Raises:
-        UserError: the file is missing or has other lines.
+    `pairs_file` has lines of a person's and a garment's file name, paths or their ends; other lines are a `UserError`,
+    and for each line that names no photo, or several, a message is appended to `failures`.
     """
     if pairs_file is None:
         return [(person, garment) for person in persons for garment in garments]

@@ -22,7 +22,7 @@ _CELL = (512, 384)
 def draw_panel(
     person: Person, garment: Garment, outputs: dict[str, Tensor], result: Composition, title: str
 ) -> np.ndarray:
-    """Eight pictures of a try-on in two rows, all of the person's window or the garment's.
+    """Eight pictures of a try-on in two rows, RGB uint8, all of the person's window or the garment's.
 
     Args:
         person: who is dressed.
@@ -30,9 +30,6 @@ def draw_panel(
         outputs: `rendered` `(1, 3, h, w)` in [-1, 1].
         result: the try-on.
         title: what stands below.
-
-    Returns:
-        RGB uint8.
     """
     space = get_space(person.space)
     palette = np.array(space.palette, np.uint8)

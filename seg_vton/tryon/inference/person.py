@@ -30,29 +30,21 @@ _SECOND = 0.25  # a second part of the body from this share of the largest on ma
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """A person, ready to be dressed.
+    """A person, ready to be dressed."""
 
-    Attributes:
-        photo: RGB uint8 `(H, W, 3)`.
-        label_map: uint8 ids of `space`, of the photo's shape or smaller at the same aspect; with a face, also where
-            the segmenter knows none.
-        box: the window in the photo, of the models' aspect; it may reach beyond the photo, whose edge goes on there.
-        joints: float `(18, 3)` of x, y in pixels of the photo and score; None where nothing is known of the pose.
-        parse: uint8 ids `(h, w)`: the window of `label_map` at the models' size.
-        results: what the steps of `seg_vton.tryon.datasets.transforms` would load of the window, at the models' size:
-            `photo`, uint8 RGB; `parsing`, as the segmenter has it; `joints`, float64 `(18, 2)` or None; `ori_shape`.
-        warnings: what the user should know.
-        space: name of the label space.
-    """
-
-    photo: np.ndarray
+    photo: np.ndarray  # RGB uint8 `(H, W, 3)`
+    # uint8 ids of `space`, of the photo's shape or smaller at the same aspect; with a face, also where the
+    # segmenter knows none
     label_map: np.ndarray
-    box: Box
+    box: Box  # the window in the photo, of the models' aspect; it may reach beyond the photo, whose edge goes on there
+    # float `(18, 3)` of x, y in pixels of the photo and score; None where nothing is known of the pose
     joints: np.ndarray | None
-    parse: np.ndarray
+    parse: np.ndarray  # uint8 ids `(h, w)`: the window of `label_map` at the models' size
+    # what the steps of `seg_vton.tryon.datasets.transforms` would load of the window, at the models' size: `photo`,
+    # uint8 RGB; `parsing`, as the segmenter has it; `joints`, float64 `(18, 2)` or None; `ori_shape`
     results: dict[str, Any]
-    warnings: tuple[str, ...] = ()
-    space: str = DEEPFASHION15.name
+    warnings: tuple[str, ...] = ()  # what the user should know
+    space: str = DEEPFASHION15.name  # name of the label space
 
     @property
     def crop(self) -> np.ndarray:
@@ -79,9 +71,6 @@ def prepare_person(
         people: joints `(18, 3)` in pixels of the photo, missing ones 0, of everybody whose pose is known.
         size: (height, width) of the models' images.
         space: name of the label space; its unions of head, upper garment and body are what counts.
-
-    Returns:
-        The person.
 
     Raises:
         UserError: there is no upper body, or it is too small, or no joint lies on the body.
