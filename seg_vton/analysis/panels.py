@@ -152,7 +152,7 @@ def predict(
 
 
 def instances_of(parsing: Parsing, photographs: Photographs, label_map: str | None = None) -> list[Instance]:
-    """What a model found as instances to paint, or with one of `MAPS`, where it gives that, the parts of its label map."""
+    """What a model found as instances to paint, or the parts of its label map of a kind; `UserError` without one."""
     index = {name: number for number, name in enumerate(photographs.classes)}
     if label_map is None:
         entries = zip(parsing.classes, parsing.masks, parsing.scores.tolist(), strict=True)
