@@ -13,7 +13,7 @@ from seg_vton.data.folders import MARKER, read_marker
 from seg_vton.errors import UserError
 from seg_vton.files import atomic_path, read_json, remove_leftovers, write_json, write_text
 from seg_vton.labels import DEEPFASHION15, conversion_table, convert, save_palette_png, working_space
-from seg_vton.parsing.jobs import Item, Job, Plan, complain
+from seg_vton.parsing.jobs import Item, Job, Plan, complain, read_records
 from seg_vton.parsing.maps import ParsingMaps
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.pictures.crop import move_joints
@@ -222,14 +222,13 @@ class _Maker:
 
 
 def _run(results: PairResults, items: Sequence[Item], maker: _Maker, outcome: Outcome, overwrite: bool) -> list[str]:
-    """Makes what is missing of persons or garments; returns the names of all that are there."""
-    plan, there = Plan(), []
+    """Makes what is missing of persons or garments; returns the names of all that are there, earlier runs' too."""
+    plan = Plan()
     for item in items:
         if item.name.split() != [item.name]:  # white space would break the lines of the pairs file
             plan.failures.append(f"{item.photo}: a pairs file cannot name files with spaces: rename the photo")
             continue
         results.add(plan, Job(item.name, (item,), tuple(results.suffixes)), overwrite)
-        there.append(item.name)
     plan.complain()
     outcome.failures += plan.failures
     outcome.complete += plan.complete
@@ -248,7 +247,8 @@ def _run(results: PairResults, items: Sequence[Item], maker: _Maker, outcome: Ou
         outcome.done += 1
         if notes:
             outcome.notes[job.name] = notes
-    return [name for name in there if all(results.path(kind, name).exists() for kind in results.suffixes)]
+    records = read_records(results.out, results.role, results.folder)
+    return [name for name in records if all(results.path(kind, name).exists() for kind in results.suffixes)]
 
 
 def _write_pairs(path: Path, persons: Sequence[str], garments: Sequence[str]) -> int:
