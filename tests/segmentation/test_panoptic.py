@@ -12,6 +12,7 @@ from mmengine.structures import InstanceData, PixelData
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
 from seg_vton.segmentation.panoptic import MASKS
+from seg_vton.segmentation.visualizer import InstanceVisualizer
 
 SIZES = ((96, 64), (80, 90))  # height, width
 
@@ -151,3 +152,38 @@ def test_masks_come_from_the_chosen_source(build):
 def test_other_sources_are_refused(build, choice):
     with pytest.raises(UserError, match=r"instance_masks is .* give one of roi_head, semantic, mean"):
         build(instance_masks=choice)
+
+
+def test_painting_shows_the_instances_and_leaves_the_map_out():
+    """mmdet would look for a color of the background and of every class one further."""
+    painter = InstanceVisualizer()
+    painter.dataset_meta = {"classes": ("a", "b"), "palette": [(255, 0, 0), (0, 255, 0)]}
+    mask = torch.zeros(1, 20, 30, dtype=torch.bool)
+    mask[:, 5:15, 5:20] = True
+    found = InstanceData(
+        bboxes=torch.tensor([[5.0, 5, 20, 15]]), scores=torch.ones(1), labels=torch.tensor([1]), masks=mask
+    )
+    sample = DetDataSample(pred_instances=found, pred_sem_seg=PixelData(sem_seg=torch.full((1, 20, 30), 2)))
+    painter.add_datasample("x", np.zeros((20, 30, 3), np.uint8), sample, draw_gt=False)
+    painted = painter.get_image()
+    assert painted[10, 12, 1] > 100
+    assert not painted[17:, 25:].any()
+
+
+def test_augmented_tests_average_maps(build):
+    config = {"nms": {"type": "nms", "iou_threshold": 0.5}, "max_per_img": 5}
+    model = build()
+    tta = MODELS.build({"type": "InstanceTTAModel", "tta_cfg": config, "module": model}).eval()
+    data = batch()
+    views = {name: [[one, one] for one in data[name]] for name in data}
+    views["inputs"] = [[one, one.flip(2)] for one in data["inputs"]]
+    for pair in views["data_samples"]:
+        pair[1] = pair[1].clone()
+        for flip, sample in enumerate(pair):
+            sample.set_metainfo({"flip": bool(flip), "flip_direction": "horizontal" if flip else None})
+    merged = tta.test_step({name: list(zip(*pairs, strict=True)) for name, pairs in views.items()})
+    alone = model.test_step(batch())
+    for both, one in zip(merged, alone, strict=True):
+        assert both.pred_sem_seg.sem_seg.shape == one.pred_sem_seg.sem_seg.shape
+        assert 0.3 < (both.pred_sem_seg.sem_seg == one.pred_sem_seg.sem_seg).float().mean() < 1
+        assert "seg_logits" not in both

@@ -18,6 +18,7 @@ NECKS = {
     "carafe-mask-head-only": "CARAFE, mask head only",
     "panoptic-fpn": "panoptic FPN",
     "panoptic-fpn-jitter": "panoptic FPN",
+    "panoptic-fpn-balanced": "panoptic FPN",
     "panoptic-fpn-carafe-branch": "panoptic FPN, CARAFE in the branch",
     "panoptic-carafe-fpn": "panoptic CARAFE-FPN",
 }
