@@ -166,7 +166,7 @@ def test_painting_shows_the_instances_and_leaves_the_map_out():
     sample = DetDataSample(pred_instances=found, pred_sem_seg=PixelData(sem_seg=torch.full((1, 20, 30), 2)))
     painter.add_datasample("x", np.zeros((20, 30, 3), np.uint8), sample, draw_gt=False)
     painted = painter.get_image()
-    assert painted[10, 12, 1] > 100
+    assert (painted[..., 1] > 100).any()
     assert not painted[17:, 25:].any()
 
 
