@@ -40,27 +40,21 @@ _ENTRY_KEYS: dict[str, dict[str, Any]] = {
 
 @dataclass
 class Findings:
-    """What is wrong with a COCO file: messages by kind of fault, see `judge`.
+    """What is wrong with a COCO file: messages by kind of fault, see `judge`."""
 
-    Attributes:
-        faults: what cannot be read right. Nobody goes on.
-        errors: instances that teach something wrong or are left out. A training goes on if they are few.
-        warnings: oddities.
-    """
-
+    # what cannot be read right. Nobody goes on
     faults: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    # instances that teach something wrong or are left out. A training goes on if they are few
     errors: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    warnings: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    warnings: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # oddities
 
 
 def read_coco(path: str | Path) -> dict[str, Any]:
     """Reads a COCO file, whoever wrote it: the one way in which everything here does.
 
-    An `iscrowd` that is missing or null becomes 0, and backslashes in file names become slashes.
-
-    Raises:
-        UserError: the file is missing or not whole JSON, lacks one of COCO's three lists, or an entry lacks one of the
-            keys that tie them together.
+    An `iscrowd` that is missing or null becomes 0, and backslashes in file names become slashes. `UserError` where the
+    file is missing or not whole JSON, lacks one of COCO's three lists, or an entry lacks one of the keys that tie them
+    together.
     """
     content = read_json(path)
     missing = [k for k in _ENTRY_KEYS if not isinstance(content, dict) or not isinstance(content.get(k), list)]
@@ -81,13 +75,9 @@ def read_coco(path: str | Path) -> dict[str, Any]:
 
 
 def judge(content: Mapping[str, Any], path: str | Path) -> Findings:
-    """Lists what is wrong with ids, references, boxes and masks.
+    """Lists what is wrong with ids, references, boxes and masks of what `read_coco` returned; messages name `path`.
 
     pycocotools decodes run lengths without checks: broken ones make it write beyond the mask.
-
-    Args:
-        content: what `read_coco` returned.
-        path: the file, for the messages.
     """
     found = Findings()
     for section in _ENTRY_KEYS:
@@ -204,21 +194,11 @@ def _overlap(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 def decoded_size(path: str | Path, flag: str = "color", backend: str | None = None) -> tuple[tuple[int, int], int]:
-    """The size of an image as mmcv decodes it, and its EXIF orientation; of most files the header alone is read.
+    """(width, height) of an image as mmcv decodes it, and its EXIF orientation, 1 to 8; mostly by the header alone.
 
     Whether a decoder turns what EXIF says is turned depends on its version and the file's format: it is asked once for
-    each format.
-
-    Args:
-        path: the file.
-        flag: `color_type` of mmdet's loader: some ignore the orientation.
-        backend: mmcv's decoder; None for its default.
-
-    Returns:
-        (width, height) in pixels, and the orientation, 1 to 8.
-
-    Raises:
-        OSError: the file is missing, or Pillow does not know it for an image.
+    each format. `flag` is the `color_type` of mmdet's loader (some ignore the orientation), `backend` mmcv's decoder.
+    `OSError` where the file is missing, or Pillow does not know it for an image.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -240,12 +220,8 @@ _TURNED: dict[tuple[Any, ...], bool] = {}  # whether the decoder gives the sides
 def judge_sizes(sizes: Mapping[str | Path, tuple[int, int]], ann_file: str | Path, **decoder: Any) -> Findings:
     """Compares the sizes of images, as they are decoded, with those that their COCO file declares.
 
-    Files that Pillow does not know for images are passed over: whoever decodes them knows more.
-
-    Args:
-        sizes: (width, height) in the COCO file, by the image's path.
-        ann_file: the COCO file, for the messages.
-        decoder: what `decoded_size` takes.
+    `sizes` has (width, height) in that file by the image's path; `decoder` is what `decoded_size` takes. Files that
+    Pillow does not know for images are passed over: whoever decodes them knows more.
     """
     found = Findings()
     for path, declared in sizes.items():
@@ -269,16 +245,13 @@ def judge_sizes(sizes: Mapping[str | Path, tuple[int, int]], ann_file: str | Pat
 
 
 def check_evaluated(sample: Mapping[str, Any], images: Mapping[Any, Mapping[str, Any]], path: str | Path) -> None:
-    """Checks that a predicted sample's image is that of its id in the evaluator's annotation file.
+    """Raises `UserError` unless a predicted sample's image is that of its id in the evaluator's annotation file.
 
     Args:
         sample: mmdet's data sample as a dict, with `img_id`, masks (N, H, W) in `pred_instances`, of the image's size,
             and `img_path` where it has one.
         images: entries of the file by id.
         path: the file, for the message.
-
-    Raises:
-        UserError: the id is not in the file, or is that of an image of another name or size.
     """
     name, fix = sample["img_id"], "the evaluator's ann_file must be that of the data set it evaluates; set both"
     if name not in images:
@@ -303,13 +276,8 @@ def check_evaluated(sample: Mapping[str, Any], images: Mapping[Any, Mapping[str,
 def check_segmentation(segmentation: Any, width: int, height: int) -> None:
     """Checks a mask in any of COCO's three forms, which pycocotools takes on trust.
 
-    Args:
-        segmentation: polygons `[[x0, y0, x1, y1, ...], ...]` in pixels, or RLE with `counts` as a list, str or bytes.
-        width: of the image, in pixels.
-        height: of the image, in pixels.
-
-    Raises:
-        ValueError: the segmentation has none of the three forms, is of another size, or its runs do not fill the image.
+    These are polygons `[[x0, y0, x1, y1, ...], ...]` in pixels, and RLE with `counts` as a list, str or bytes.
+    `ValueError` where it has none of them, is of another size than the image, or its runs do not fill that.
     """
     if isinstance(segmentation, list):
         if not all(isinstance(p, list) and not len(p) % 2 and all(map(_is_number, p)) for p in segmentation):
@@ -331,18 +299,9 @@ def check_segmentation(segmentation: Any, width: int, height: int) -> None:
 
 
 def to_rle(segmentation: Any, width: int, height: int) -> dict[str, Any] | None:
-    """A mask in any of COCO's three forms as compressed RLE.
+    """A mask in any of COCO's three forms as compressed RLE: `size` and `counts`; see `check_segmentation`.
 
-    Args:
-        segmentation: see `check_segmentation`.
-        width: of the image, in pixels.
-        height: of the image, in pixels.
-
-    Returns:
-        `size` and `counts`, or None where there is no mask: nothing given, or polygons of fewer than three points.
-
-    Raises:
-        ValueError: see `check_segmentation`.
+    None where there is no mask: nothing given, or polygons of fewer than three points.
     """
     if not segmentation:
         return None
@@ -365,16 +324,8 @@ def category_ids(
 ) -> dict[str, int | str]:
     """The ids of a COCO file's categories by name, in the order of `classes`; the order in the file is free.
 
-    Categories of other names that no annotation has are left out (see `unused_categories`).
-
-    Args:
-        content: what `read_coco` returned.
-        classes: the classes wanted.
-        path: the file, for the message.
-        others: names that the file may have beside them; mmdet ignores their instances.
-
-    Raises:
-        UserError: a name is unknown or comes twice, or one of `classes` is missing.
+    Categories of other names that no annotation has are left out (see `unused_categories`), as are those in `others`,
+    whose instances mmdet ignores. `UserError` where a name is unknown or comes twice, or one of `classes` is missing.
     """
     unused = unused_categories(content, (*classes, *others))
     names = [category["name"] for category in content["categories"]]
@@ -418,11 +369,8 @@ def rle_runs(counts: str | bytes) -> np.ndarray:
     """Run lengths of COCO's compressed RLE: int64, alternating background and mask, in column order.
 
     Each number is written in base 32, lowest digit first, in characters from '0': bit 5 says that more follow, bit 4 of
-    the last is the sign. From the fourth number on, a number is the difference from the one two before
-    (pycocotools, `rleToString`). pycocotools reads such a string without checks, so broken ones are found here.
-
-    Raises:
-        ValueError: a character that the code has not, or a number cut off.
+    the last is the sign. From the fourth number on, a number is the difference from the one two before (pycocotools,
+    `rleToString`). pycocotools reads such a string without checks; broken ones are a `ValueError` here.
     """
     code = np.frombuffer(counts.encode("ascii") if isinstance(counts, str) else counts, np.uint8).astype(np.int64) - 48
     if code.size == 0:
@@ -442,15 +390,9 @@ def rle_runs(counts: str | bytes) -> np.ndarray:
 
 
 def rle_area(rle: Mapping[str, Any], width: int, height: int) -> int:
-    """Checks a compressed RLE and returns the number of pixels in its mask.
+    """The number of pixels in the mask of a compressed RLE, `size` (height, width) and `counts`, str or bytes.
 
-    Args:
-        rle: `size` (height, width) and `counts`, str or bytes.
-        width: of the image, in pixels.
-        height: of the image, in pixels.
-
-    Raises:
-        ValueError: the size is not the image's, or the run lengths are broken or do not fill it.
+    `ValueError` where the size is not the image's, or the run lengths are broken or do not fill it.
     """
     if list(rle["size"]) != [height, width]:
         raise ValueError(

@@ -66,21 +66,14 @@ class _Garments(PairResults):
 
 @dataclass
 class Outcome:
-    """What a run did.
+    """What a run did."""
 
-    Attributes:
-        done: number of persons and garments done.
-        complete: number of those that were there already.
-        notes: by name of a person or garment what the user should know.
-        failures: a message for each that could not be made.
-        pairs: number of lines of `test_pairs.txt`.
-    """
-
-    done: int = 0
-    complete: int = 0
+    done: int = 0  # number of persons and garments done
+    complete: int = 0  # number of those that were there already
+    # by name of a person or garment what the user should know
     notes: dict[str, list[str]] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
-    pairs: int = 0
+    failures: list[str] = field(default_factory=list)  # a message for each that could not be made
+    pairs: int = 0  # number of lines of `test_pairs.txt`
 
 
 def prepare(
@@ -110,12 +103,6 @@ def prepare(
         label_space: of the parsing maps to write; None for `working_space` of the parser's. VITON-HD's own, `cihp20`,
             comes of a parser of that space only: no other tells the torso's skin and left from right.
         overwrite: make everything anew.
-
-    Returns:
-        What was done.
-
-    Raises:
-        UserError: a label space cannot be had, or `out` is another data set.
     """
     root, test = Path(out), Path(out) / "test"
     if (said := read_marker(root).get("data_set", DATA_SET)) != DATA_SET:

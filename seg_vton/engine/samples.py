@@ -1,7 +1,5 @@
 """The base of both halves' data sets: random numbers of each sample's own, and faults that name their sample."""
 
-from __future__ import annotations
-
 import atexit
 import logging
 import os
@@ -51,7 +49,7 @@ class SeededSamples(Dataset):
       process needs its workers for the batch under way before it can save.
     """
 
-    alive: ClassVar[weakref.WeakSet[SeededSamples]] = weakref.WeakSet()
+    alive: ClassVar[weakref.WeakSet["SeededSamples"]] = weakref.WeakSet()
     """All of this process."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -27,14 +27,8 @@ def judge_label_maps(config: Config, **settings: Any) -> None:
     """Puts `LabelMapIoU` in the place of a config's test evaluator, for `seg_vton.engine.testing.run`.
 
     Of a model with a semantic head each of `MAPS` is judged: the first as the one map of other models is, under
-    `val-label-map` say, the others under `val-label-map-semantic` and so on.
-
-    Args:
-        config: a segmentation config; its `test_evaluator` says the data set, the split and the annotations.
-        settings: arguments of `LabelMapIoU`, such as `score_thr`.
-
-    Raises:
-        UserError: the evaluator does not say what is evaluated.
+    `val-label-map` say, the others under `val-label-map-semantic` and so on. The config's `test_evaluator` must say the
+    data set, the split and the annotations; `settings` are arguments of `LabelMapIoU`, such as `score_thr`.
     """
     given = config.get("test_evaluator") or {}
     missing = [key for key in ("ann_file", "dataset", "split") if key not in given]
@@ -108,13 +102,8 @@ class LabelMapIoU(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Counts the pixels of a batch.
 
-        Args:
-            data_batch: unused.
-            data_samples: mmdet's samples as dicts, as `InstanceAP` takes them, and with `pred_sem_seg` of a model that
-                labels pixels.
-
-        Raises:
-            UserError: an image is another than that of its id in the annotation file.
+        `data_samples` are mmdet's samples as dicts, as `InstanceAP` takes them, and with `pred_sem_seg` of a model that
+        labels pixels. An image that is another than that of its id in the annotation file is a `UserError`.
         """
         for sample in data_samples:
             check_evaluated(sample, self._truth.imgs, self.ann_file)
@@ -141,13 +130,9 @@ class LabelMapIoU(BaseMetric):
         return merge_truth(masks, labels, crowd, self._space.name)
 
     def compute_metrics(self, results: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
-        """Adds the counts up.
+        """Adds up a confusion matrix and `boundary_counts` for each image.
 
-        Args:
-            results: a confusion matrix and `boundary_counts` for each image.
-
-        Returns:
-            `mIoU`, `pixel_accuracy`, `boundary_mIoU`, ... in the categories' label space, in [0, 1].
+        Returns `mIoU`, `pixel_accuracy`, `boundary_mIoU`, ... in the categories' label space, in [0, 1].
         """
         total, (shared, either) = (np.sum(counts, axis=0) for counts in zip(*results, strict=True))
         summary = summarize(total, self._space.classes)

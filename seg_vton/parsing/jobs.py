@@ -27,21 +27,13 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Item:
-    """A photo that a run was given.
+    """A photo that a run was given."""
 
-    Attributes:
-        photo: its file.
-        name: of it in the names of results; no other photo of the same role has it.
-        folder: the input folder it was found in; None stands for its own.
-        extra: the file of its pose or mask, where there is one.
-        parsing: the file of its label map, where another parser made it.
-    """
-
-    photo: Path
-    name: str
-    folder: Path | None = None
-    extra: Path | None = None
-    parsing: Path | None = None
+    photo: Path  # its file
+    name: str  # of it in the names of results; no other photo of the same role has it
+    folder: Path | None = None  # the input folder it was found in; None stands for its own
+    extra: Path | None = None  # the file of its pose or mask, where there is one
+    parsing: Path | None = None  # the file of its label map, where another parser made it
 
     @property
     def place(self) -> Path:
@@ -51,34 +43,21 @@ class Item:
 
 @dataclass(frozen=True)
 class Job:
-    """Results to make.
+    """Results to make."""
 
-    Attributes:
-        name: of the results, with forward slashes, without a suffix; no other job's have it.
-        items: the photos they are made of.
-        kinds: what is to be written; what is there already is not among them.
-        done: the kinds that are there already and stay.
-    """
-
-    name: str
-    items: tuple[Item, ...]
-    kinds: tuple[str, ...]
-    done: tuple[str, ...] = ()
+    name: str  # of the results, with forward slashes, without a suffix; no other job's have it
+    items: tuple[Item, ...]  # the photos they are made of
+    kinds: tuple[str, ...]  # what is to be written; what is there already is not among them
+    done: tuple[str, ...] = ()  # the kinds that are there already and stay
 
 
 @dataclass
 class Plan:
-    """What a run has to do.
+    """What a run has to do."""
 
-    Attributes:
-        jobs: in order.
-        complete: number of jobs whose results are all there.
-        failures: a message for each input or job that cannot be done.
-    """
-
-    jobs: list[Job] = field(default_factory=list)
-    complete: int = 0
-    failures: list[str] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)  # in order
+    complete: int = 0  # number of jobs whose results are all there
+    failures: list[str] = field(default_factory=list)  # a message for each input or job that cannot be done
 
     def complain(self) -> None:
         """Prints the failures."""
@@ -92,16 +71,11 @@ class Results:
     Args:
         out: the folder.
         stamp: all that the results depend on besides the input files, as JSON can hold it.
-
-    Attributes:
-        suffixes: how the file of each kind ends; without a suffix it is a folder.
-        role: a key that the tool's records have and no other tool's.
-        folder: of the records.
     """
 
-    suffixes: ClassVar[Mapping[str, str]]
-    role: ClassVar[str]
-    folder: ClassVar[str] = RECORDS
+    suffixes: ClassVar[Mapping[str, str]]  # how the file of each kind ends; without a suffix it is a folder
+    role: ClassVar[str]  # a key that the tool's records have and no other tool's
+    folder: ClassVar[str] = RECORDS  # of the records
 
     def __init__(self, out: str | Path, stamp: Mapping[str, Any]) -> None:
         self.out, self.stamp = Path(out), dict(stamp)
@@ -124,12 +98,9 @@ class Results:
         return self.out / kind / f"{name}{self.suffixes[kind]}"
 
     def write_record(self, job: Job, pending: bool, **facts: Any) -> None:
-        """Writes what the results of a job are of.
+        """Writes what the results of a job are of, with further `facts`.
 
-        Args:
-            job: the job.
-            pending: whether the files of `job.kinds` are still to be written.
-            facts: anything else that the record is to hold.
+        `pending` says whether the files of `job.kinds` are still to be written.
         """
         there = job.done if pending else (*job.done, *job.kinds)
         files = {kind: self.path(kind, job.name).relative_to(self.out).as_posix() for kind in self.suffixes}
@@ -200,15 +171,9 @@ class PhotoResults(Results):
         return {"photo": record["bytes"]}
 
     def plan(self, inputs: Sequence[str | Path], kinds: Sequence[str], overwrite: bool = False) -> Plan:
-        """Finds the photos and what is to be written of each.
+        """Finds the photos, in folders to any depth, and what of the `kinds` is to be written of each.
 
-        Args:
-            inputs: photos, and folders that are searched for photos to any depth.
-            kinds: what to write, of `KINDS`.
-            overwrite: write everything anew, whatever is there.
-
-        Raises:
-            UserError: `out` holds results under another stamp that would stay beside those of this run.
+        `UserError` where `out` holds results under another stamp that would stay beside those of this run.
         """
         plan = Plan()
         known = {record["photo"]: name for name, record in self.records.items()}
@@ -247,19 +212,15 @@ def file_state(path: Path) -> os.stat_result:
 
 
 def read_records(out: Path, role: str = "photo", folder: str = RECORDS) -> dict[str, Record]:
-    """The records in a folder of results.
+    """The records in a folder by the name of their results; `UserError` for a file of another schema or tool.
+
+    `files` has the files by kind, as paths from `out`; `stamp` what they were made with: `checkpoint_sha256`,
+    `model_sha256`, `score_thr` and more (see `ClothingParser.stamp`).
 
     Args:
         out: the folder.
         role: of the records: 'photo' for those of `tools/parse.py`, 'garment' for those of `tools/try_on.py`.
         folder: of the records in `out`.
-
-    Returns:
-        The records by the name of their results. `files` has the files by kind, as paths from `out`; `stamp` what they
-        were made with: `checkpoint_sha256`, `model_sha256`, `score_thr` and more (see `ClothingParser.stamp`).
-
-    Raises:
-        UserError: a file among them is none of this schema and tool.
     """
     records = {}
     for path in sorted((out / folder).rglob("[!.]*.json")):  # hidden is what a killed run was writing

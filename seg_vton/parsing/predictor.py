@@ -99,35 +99,16 @@ class ClothingParser:
         }
 
     def __call__(self, image: np.ndarray) -> Parsing:
-        """Finds the instances in a photo.
-
-        Args:
-            image: RGB uint8 `(H, W, 3)`, upright.
-
-        Returns:
-            The instances in the photo's frame, by falling score; none is a result too.
-
-        Raises:
-            ValueError: the array is of another shape or type.
-        """
+        """Finds the instances in an upright photo, RGB uint8 `(H, W, 3)`, by falling score; none is a result too."""
         return self.parse_batch([image])[0]
 
     @torch.no_grad()
     def parse_batch(self, images: Sequence[np.ndarray]) -> list[Parsing]:
-        """Finds the instances in several photos in one pass.
+        """Finds the instances in several photos, RGB uint8 `(H, W, 3)` of any sizes, in one pass.
 
         Photos of different sizes are padded to a common one, which may move the edge of a mask by a pixel against the
         photo alone. A photo with more than `PARSE_SIDE` pixels on a side is looked at in that size, which bounds the
-        memory, and what is found is enlarged.
-
-        Args:
-            images: RGB uint8 arrays `(H, W, 3)`, sizes may differ.
-
-        Returns:
-            A parsing for each photo.
-
-        Raises:
-            ValueError: an array is of another shape or type.
+        memory, and what is found is enlarged. An array of another shape or type is a `ValueError`.
         """
         if not images:
             return []

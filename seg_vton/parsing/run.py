@@ -26,32 +26,18 @@ _READERS = 2  # threads; decoding frees Python's lock
 
 @dataclass
 class Outcome:
-    """What a run did, over all processes.
+    """What a run did, over all processes."""
 
-    Attributes:
-        parsed: number of photos parsed.
-        complete: number of photos whose results were there already.
-        empty: names of the photos in which nothing was found.
-        failures: a message for each photo or input that could not be parsed.
-    """
-
-    parsed: int = 0
-    complete: int = 0
-    empty: list[str] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
+    parsed: int = 0  # number of photos parsed
+    complete: int = 0  # number of photos whose results were there already
+    empty: list[str] = field(default_factory=list)  # names of the photos in which nothing was found
+    failures: list[str] = field(default_factory=list)  # a message for each photo or input that could not be parsed
 
 
 def start_processes(launcher: str) -> str | None:
-    """Connects the processes that `torchrun` started.
+    """Connects the processes that `torchrun` started; returns the device of this one, None where the choice is open.
 
-    Args:
-        launcher: 'pytorch', or 'none' for a process of its own.
-
-    Returns:
-        The device of this process; None leaves the choice open.
-
-    Raises:
-        UserError: there is no `torchrun` around.
+    `launcher` is 'pytorch', or 'none' for a process of its own. Without `torchrun` around it is a `UserError`.
     """
     if launcher == "none":
         return None
@@ -75,7 +61,8 @@ def parse_photos(
     """Parses photos and writes `OUT/<kind>/<name><suffix>` and `OUT/records/<name>.json`.
 
     What an earlier run under the same stamp has written is not done again. Each photo that cannot be read is reported
-    on stderr at once, and the others go on. With several processes (`start_processes`) each takes its share.
+    on stderr at once, and the others go on. With several processes (`start_processes`) each takes its share, and what
+    was done is returned in all of them.
 
     Args:
         parser: the segmenter.
@@ -86,13 +73,6 @@ def parse_photos(
         fill_holes: whether small holes in the label maps are filled.
         batch_size: photos in one pass.
         overwrite: write everything anew, whatever is there.
-
-    Returns:
-        What was done, the same in every process.
-
-    Raises:
-        UserError: the batch size is below 1, the label space cannot be converted to, the results cannot be written, or
-            see `PhotoResults.plan`.
     """
     if batch_size < 1:
         raise UserError(f"--batch-size is {batch_size}: it must be 1 or more")

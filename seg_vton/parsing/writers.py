@@ -23,21 +23,13 @@ OVERLAY_HEIGHT = 1024
 
 @dataclass(frozen=True)
 class Result:
-    """One photo's parsing, and how it is to be written.
+    """One photo's parsing, and how it is to be written."""
 
-    Attributes:
-        photo: RGB uint8 `(H, W, 3)`.
-        file_name: the photo's name for the COCO file.
-        parsing: its instances.
-        label_space: of the label map; None for the segmenter's own.
-        fill_holes: whether small holes in the label map are filled.
-    """
-
-    photo: np.ndarray
-    file_name: str
-    parsing: Parsing
-    label_space: str | None = None
-    fill_holes: bool = True
+    photo: np.ndarray  # RGB uint8 `(H, W, 3)`
+    file_name: str  # the photo's name for the COCO file
+    parsing: Parsing  # its instances
+    label_space: str | None = None  # of the label map; None for the segmenter's own
+    fill_holes: bool = True  # whether small holes in the label map are filled
 
 
 def write_coco(path: Path, result: Result) -> None:
@@ -131,15 +123,10 @@ def _save(path: Path, pixels: np.ndarray, **options: int) -> None:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file: `OUT/<kind>/<name><suffix>`; without a suffix it is a folder.
+    """A kind of file: `OUT/<kind>/<name><suffix>`; without a suffix it is a folder."""
 
-    Attributes:
-        suffix: of the file's name.
-        write: writes a result to a path, over what is there.
-    """
-
-    suffix: str
-    write: Callable[[Path, Result], None]
+    suffix: str  # of the file's name
+    write: Callable[[Path, Result], None]  # writes a result to a path, over what is there
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(

@@ -20,16 +20,12 @@ _NOSE, _NECK = 0, 1
 def label_face(label_map: np.ndarray, joints: np.ndarray, space: str = "deepfashion15") -> np.ndarray:
     """Labels the skin above the chin as face, where the map has skin and no face and the pose has nose and neck.
 
+    The map itself where there is nothing to do, else a new one.
+
     Args:
         label_map: uint8 ids `(H, W)`.
         joints: `(18, 2)` or `(18, 3)`, x and y in pixels of the map, OpenPose's order; missing ones are at 0 or below.
         space: label space of the map; one without a label `face` or `skin` leaves nothing to do.
-
-    Returns:
-        The map itself where there is nothing to do, else a new one.
-
-    Raises:
-        UserError: the space is unknown.
     """
     classes = get_space(space).classes
     if not {"face", "skin"} <= set(classes):

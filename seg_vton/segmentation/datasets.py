@@ -18,13 +18,10 @@ from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15
 
 
 class NamedCategoryCOCO(COCO):
-    """COCO annotations whose category ids come in the order of the names asked for.
+    """COCO annotations whose category ids come in the order of the names asked for; `UserError` for a faulty file.
 
     pycocotools filters the categories by name and keeps the file's order, whatever the order of the names; mmdet takes
     that order for the classes', so a file with another order trains under wrong names without a word.
-
-    Raises:
-        UserError: see `read_coco` and `refuse_faults`.
     """
 
     def __init__(self, annotation_file: str) -> None:

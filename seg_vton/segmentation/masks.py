@@ -17,9 +17,6 @@ def row_major(masks: BitmapMasks) -> BitmapMasks:
     """The masks (N, H, W) with their rows in one piece each: themselves if it is so already.
 
     pycocotools decodes column by column, and all that reads such masks by rows is slow: a flip takes six times as long.
-
-    Args:
-        masks: N masks of any layout in memory.
     """
     if masks.masks.flags.c_contiguous:
         return masks

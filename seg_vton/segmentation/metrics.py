@@ -109,14 +109,9 @@ class InstanceAP(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Keeps a batch's predictions, masks as RLE.
 
-        Args:
-            data_batch: unused.
-            data_samples: mmdet's samples as dicts, with what `check_evaluated` takes and `pred_instances` of `bboxes`
-                (N, 4) as x1, y1, x2, y2 in pixels of the original image, `scores` (N,), `labels` (N,) and `masks`
-                (N, H, W) boolean.
-
-        Raises:
-            UserError: an image is another than that of its id in the annotation file.
+        `data_samples` are mmdet's samples as dicts, with what `check_evaluated` takes and judges, and `pred_instances`
+        of `bboxes` (N, 4) as x1, y1, x2, y2 in pixels of the original image, `scores` (N,), `labels` (N,) and `masks`
+        (N, H, W) boolean.
         """
         for sample in data_samples:
             check_evaluated(sample, self._images, self.ann_file)
@@ -136,7 +131,6 @@ class InstanceAP(BaseMetric):
             `bbox_mAP`, `segm_mAP_50`, ... as mmdet names them, and `boundary_mAP`, ...; numbers without ground truth
             are left out.
         """
-        content = self._truth
         class_ids = [self._ids[name] for name in self.dataset_meta["classes"]]
         self.predictions = [
             {
@@ -154,33 +148,10 @@ class InstanceAP(BaseMetric):
         if self.predictions_file:
             write_json(self.predictions_file, self.predictions, overwrite=True)
         image_ids = [result["img_id"] for result in results]
-        truth, images, classes = _numbered_truth(content, class_ids)
-        precisions = {}
-        for kind in self.iou_types:
-            # For masks COCO must take the area from the mask, which it does only when no box is given.
-            place = "bbox" if kind == "bbox" else "segmentation"
-            rows = [
-                {
-                    "image_id": images[row["image_id"]],
-                    "category_id": classes[row["category_id"]],
-                    **{key: row[key] for key in ("score", place)},
-                }
-                for row in self.predictions
-            ]
-            evaluation = COCOeval_faster(
-                truth,
-                truth.loadRes(rows),
-                kind,
-                print_function=lambda *_: None,
-                boundary_dilation_ratio=BOUNDARY_WIDTH,
-            )
-            evaluation.params.catIds, evaluation.params.imgIds = list(classes.values()), [images[i] for i in image_ids]
-            evaluation.evaluate()
-            evaluation.accumulate()
-            precisions[kind] = np.asarray(evaluation.eval["precision"])
+        precisions = self._precisions(image_ids, class_ids)
         judged = set(image_ids)
         truths = Counter(
-            a["category_id"] for a in content["annotations"] if a["image_id"] in judged and not a.get("iscrowd")
+            a["category_id"] for a in self._truth["annotations"] if a["image_id"] in judged and not a.get("iscrowd")
         )
         predicted = Counter(row["category_id"] for row in self.predictions)
         per_class = {}
@@ -207,6 +178,26 @@ class InstanceAP(BaseMetric):
             for name, value in values.items()
             if value is not None
         }
+
+    def _precisions(self, image_ids: Sequence[int | str], class_ids: Sequence[int | str]) -> dict[str, np.ndarray]:
+        """COCO's precision arrays, see `summarize`, by what is judged."""
+        truth, images, classes = _numbered_truth(self._truth, class_ids)
+        rows = [
+            row | {"image_id": images[row["image_id"]], "category_id": classes[row["category_id"]]}
+            for row in self.predictions
+        ]
+        quiet = {"print_function": lambda *_: None, "boundary_dilation_ratio": BOUNDARY_WIDTH}
+        found = {}
+        for kind in self.iou_types:
+            # For masks COCO must take the area from the mask, which it does only when no box is given.
+            keys = ("image_id", "category_id", "score", "bbox" if kind == "bbox" else "segmentation")
+            results = truth.loadRes([{key: row[key] for key in keys} for row in rows])
+            evaluation = COCOeval_faster(truth, results, kind, **quiet)
+            evaluation.params.catIds, evaluation.params.imgIds = list(classes.values()), [images[i] for i in image_ids]
+            evaluation.evaluate()
+            evaluation.accumulate()
+            found[kind] = np.asarray(evaluation.eval["precision"])
+        return found
 
     def _log(self) -> None:
         """Writes the table of classes to the log."""

@@ -68,26 +68,17 @@ class SemanticFPNHead(BaseSemanticHead):
         self.conv_logits = nn.Conv2d(channels, self.num_classes, 1)
 
     def forward(self, x: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Classifies.
+        """Logits `seg_preds` `(B, K + 1, H/4, W/4)`, the background's first.
 
-        Args:
-            x: the pyramid from stride 4 on, each `(B, in_channels, h, w)` half as large as the one before.
-
-        Returns:
-            `seg_preds`: logits `(B, K + 1, H/4, W/4)`, the background's first.
+        `x` is the pyramid from stride 4 on, each level `(B, in_channels, h, w)` half as large as the one before.
         """
         first, *others = (branch(features) for branch, features in zip(self.branches, x, strict=False))
         return {"seg_preds": self.conv_logits(sum(others, start=first))}
 
     def loss(self, x: Sequence[Tensor], batch_data_samples: Sequence[DetDataSample]) -> dict[str, Tensor]:
-        """The loss at stride 4, where the target is the pixel at the middle of each cell.
+        """`loss_seg` at stride 4, where the target is the pixel at the middle of each cell.
 
-        Args:
-            x: as `forward` takes it.
-            batch_data_samples: with `gt_sem_seg.sem_seg` `(1, H, W)`, ids as in the class's docstring, 255 ignored.
-
-        Returns:
-            `loss_seg`.
+        The samples have `gt_sem_seg.sem_seg` `(1, H, W)`, ids as in the class's docstring, 255 ignored.
         """
         if any("gt_sem_seg" not in sample for sample in batch_data_samples):
             raise UserError(
@@ -141,15 +132,10 @@ class PanopticMaskRCNN(TwoStagePanopticSegmentor):
     def predict(
         self, batch_inputs: Tensor, batch_data_samples: list[DetDataSample], rescale: bool = True
     ) -> list[DetDataSample]:
-        """Finds instances and labels pixels.
+        """Adds instances and label maps to the samples, see the class's docstring.
 
-        Args:
-            batch_inputs: `(B, 3, H, W)`, normalized and padded.
-            batch_data_samples: one for each image, with mmdet's metainfo.
-            rescale: whether results are in the frames of the original images.
-
-        Returns:
-            The samples with their predictions, see the class's docstring.
+        `batch_inputs` are `(B, 3, H, W)`, normalized and padded; with `rescale` results are in the original images'
+        frames.
         """
         features = self.extract_feat(batch_inputs)
         proposals = self.rpn_head.predict(features, batch_data_samples, rescale=False)

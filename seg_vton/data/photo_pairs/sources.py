@@ -21,38 +21,26 @@ from seg_vton.pictures.photos import find_photos
 
 @dataclass(frozen=True)
 class LabeledPhoto:
-    """A photo and where its labels are.
+    """A photo and where its labels are."""
 
-    Attributes:
-        name: of the photo in the set: its path in the folder of photos without suffix; `tools/parse.py`'s where another
-            photo has the same.
-        photo: its file.
-        place: its path in the folder of photos, where its pose is looked for in theirs.
-        labels: a label map's file, or the instances of a COCO file as (category name, score, segmentation).
-        size: (height, width) that the source says the photo has; None where it says nothing.
-        space: label space of a label map's file.
-        stamp: what the labels were predicted with, where a record of `tools/parse.py` says it.
-    """
-
+    # of the photo in the set: its path in the folder of photos without suffix; `tools/parse.py`'s where another photo
+    # has the same
     name: str
-    photo: Path
-    place: Path
+    photo: Path  # its file
+    place: Path  # its path in the folder of photos, where its pose is looked for in theirs
+    # a label map's file, or the instances of a COCO file as (category name, score, segmentation)
     labels: Path | tuple[tuple[str, float, Any], ...]
+    # (height, width) that the source says the photo has; None where it says nothing
     size: tuple[int, int] | None = None
-    space: str = DEEPFASHION15.name
+    space: str = DEEPFASHION15.name  # label space of a label map's file
+    # what the labels were predicted with, where a record of `tools/parse.py` says it
     stamp: Mapping[str, Any] = field(default_factory=dict)
 
     def label_map(self, shape: tuple[int, int]) -> np.ndarray:
-        """The labels of the photo; of instances as `merge_instances` merges them, small holes filled.
+        """The labels of the photo of `shape` (height, width): uint8 `(H, W)` ids of `working_space(space)`.
 
-        Args:
-            shape: (height, width) of the photo.
-
-        Returns:
-            uint8 `(H, W)` ids of `working_space(space)`.
-
-        Raises:
-            UserError: a file is missing or broken, or the labels are of another size or space.
+        Instances are merged by `merge_instances`, small holes filled. `UserError` where a file is missing or broken, or
+        the labels are of another size or space.
         """
         if isinstance(self.labels, Path):
             found = read_label_map(self.labels, self.space, self.photo, shape)
@@ -76,16 +64,13 @@ class LabeledPhoto:
 
 
 def find_labeled(photos: Path, masks: Sequence[Path], label_space: str = DEEPFASHION15.name) -> list[LabeledPhoto]:
-    """The photos that have labels, in the order of their names.
+    """The photos that have labels, in the order of their names; `photo` may not exist where a COCO file names it.
 
     Args:
         photos: folder of the photos.
         masks: COCO JSON files; or folders: of label maps `NAME.png`, or the output folder of `tools/parse.py`, whose
             `label-map` is taken, or else its `coco`; its `records` say which photo each is of.
         label_space: of label maps in folders.
-
-    Returns:
-        A photo each; `photo` may not exist where a COCO file names it.
 
     Raises:
         UserError: a source is missing or broken, try-on cannot work with its label space, two sources have the same

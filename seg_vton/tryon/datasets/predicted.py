@@ -31,17 +31,10 @@ _KIND = "label-map"
 
 
 def find_predicted(folders: Sequence[Path], photos: Sequence[Path]) -> tuple[dict[Path, Path], dict[str, Any]]:
-    """Finds the maps of photos.
+    """Finds the maps of persons' photos: each map's file by photo, and the record of all.
 
-    Args:
-        folders: where the output of `tools/parse.py` may be; the first that is there is meant.
-        photos: persons' photos.
-
-    Returns:
-        The map's file by photo, and the record of all: `label_space`, and what else `tools/parse.py` says of itself.
-
-    Raises:
-        UserError: maps are missing, or of several records.
+    The record has the `label_space` and what else `tools/parse.py` says of itself. Of `folders`, where its output may
+    be, the first that is there is meant. `UserError` where maps are missing, or of several records.
     """
     photos = list(dict.fromkeys(photos))
     out = next((folder for folder in folders if folder.is_dir()), folders[0])
@@ -71,9 +64,7 @@ def find_predicted(folders: Sequence[Path], photos: Sequence[Path]) -> tuple[dic
 def missing_part(label_map: np.ndarray, space: str) -> str | None:
     """What a predicted map lacks to be trained on: 'no upper garment', 'no head', or None.
 
-    Args:
-        label_map: uint8 ids of the label space `(H, W)`.
-        space: name of the label space.
+    `label_map` has uint8 ids `(H, W)` of the label space of that name.
     """
     classes, ids = get_space(space).classes, get_space(space).unions
     shares = np.bincount(label_map.ravel(), minlength=len(classes)) / label_map.size
@@ -83,12 +74,7 @@ def missing_part(label_map: np.ndarray, space: str) -> str | None:
 
 
 def find_unusable(maps: Mapping[Path, Path], space: str) -> dict[Path, str]:
-    """The reason for each photo whose map is not to be trained on, and the counts in the log.
-
-    Args:
-        maps: the map's file by photo.
-        space: label space of the maps.
-    """
+    """The reason for each photo whose map (file by photo) is not to be trained on, and the counts in the log."""
     found = {photo: missing_part(load_palette_png(path, space), space) for photo, path in maps.items()}
     reasons = {photo: reason for photo, reason in found.items() if reason is not None}
     if reasons:

@@ -63,15 +63,10 @@ def check_parts(label_space: str) -> None:
 
 
 class Hidden(NamedTuple):
-    """What the agnostic image hides, each bool `(H, W)`.
+    """What the agnostic image hides, each bool `(H, W)`."""
 
-    Attributes:
-        region: all that is gray.
-        torso: what was drawn for torso and neck alone, with head and lower body.
-    """
-
-    region: np.ndarray
-    torso: np.ndarray
+    region: np.ndarray  # all that is gray
+    torso: np.ndarray  # what was drawn for torso and neck alone, with head and lower body
 
 
 def hidden_region(parse: np.ndarray, joints: np.ndarray | None, label_space: str) -> Hidden:
@@ -84,9 +79,6 @@ def hidden_region(parse: np.ndarray, joints: np.ndarray | None, label_space: str
         parse: uint8 ids `(H, W)`.
         joints: `(18, 2)` or `(18, 3)`, x and y in pixels of the map, missing ones at 0 or below; None without a pose.
         label_space: of the map.
-
-    Returns:
-        The region.
     """
     points, known = _points(joints)
     torso = Image.new("L", parse.shape[::-1])
@@ -125,18 +117,11 @@ def agnostic_image(image: np.ndarray, region: np.ndarray) -> np.ndarray:
 
 
 def agnostic_parse(parse: np.ndarray, joints: np.ndarray | None, label_space: str) -> np.ndarray:
-    """The parsing map without upper garments, torso and arms; hands mostly stay.
+    """The parsing map, uint8 ids `(H, W)`, without upper garments, torso and arms; hands mostly stay.
 
     Skin without sides, or all of one label, goes below either drawn arm; where it is of torso and legs too
-    (`deepfashion15`), also on the torso that `hidden_region` draws, but for what lies beyond a wrist: hands.
-
-    Args:
-        parse: uint8 ids `(H, W)`.
-        joints: as in `hidden_region`.
-        label_space: of the map.
-
-    Returns:
-        uint8 ids `(H, W)`.
+    (`deepfashion15`), also on the torso that `hidden_region` draws, but for what lies beyond a wrist: hands. Arguments
+    are those of `hidden_region`.
     """
     parts = _parts(label_space)
     below = {side: _below_arm(joints, side, parse.shape) for side in _ARMS}

@@ -28,35 +28,21 @@ _EXAMPLES = 5
 
 @dataclass
 class Method:
-    """The pictures of a method.
+    """The pictures of a method."""
 
-    Attributes:
-        folder: where they are.
-        files: by the name of the sample.
-        target: the photographs that FID and KID compare them with.
-        missing: samples that have none.
-        unused: names of pictures that are of no sample.
-    """
-
-    folder: Path
-    files: dict[str, Path]
-    target: list[Path] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    unused: list[str] = field(default_factory=list)
+    folder: Path  # where they are
+    files: dict[str, Path]  # by the name of the sample
+    target: list[Path] = field(default_factory=list)  # the photographs that FID and KID compare them with
+    missing: list[str] = field(default_factory=list)  # samples that have none
+    unused: list[str] = field(default_factory=list)  # names of pictures that are of no sample
 
 
 class Samples(NamedTuple):
-    """What is compared.
+    """What is compared."""
 
-    Attributes:
-        photographs: by the names of the samples.
-        methods: their pictures.
-        split: SHA-256 of the photographs' sorted names or, where they are unpaired and in a file, of the pairs'.
-    """
-
-    photographs: dict[str, Path]
-    methods: list[Method]
-    split: str
+    photographs: dict[str, Path]  # by the names of the samples
+    methods: list[Method]  # their pictures
+    split: str  # SHA-256 of the photographs' sorted names or, where they are unpaired and in a file, of the pairs'
 
 
 def find_samples(
@@ -156,11 +142,7 @@ def _match_names(method: Method, photographs: Mapping[str, Path]) -> None:
 def _match_pairs(
     photographs: Mapping[str, Path], methods: Sequence[Method], pairs: Sequence[Pair], pairs_file: Path
 ) -> tuple[dict[str, Path], list[str]]:
-    """Gives the methods' pictures the names of their pairs.
-
-    Returns:
-        The photographs by the pairs' names, and the names of pairs that have none.
-    """
+    """Gives the methods' pictures the names of their pairs; the photographs by these, and the pairs that have none."""
     by_person = any(pair.fill("{person}") in photographs for pair in pairs)
     forms, name_form, truth_form = (
         (RESULT_NAMES, "{person}_{garment}", "{person}") if by_person else (("{person}",), "{person}", "{garment}")
@@ -187,17 +169,9 @@ def _match_pairs(
 
 
 def check_picture(path: Path, size: tuple[int, int] | None) -> tuple[str, tuple[int, int]]:
-    """Looks at a picture's header.
+    """Looks at a picture's header: its format, `PNG` say, and its (height, width).
 
-    Args:
-        path: the file.
-        size: the (height, width) it must have, or None.
-
-    Returns:
-        Its format, `PNG` say, and its (height, width).
-
-    Raises:
-        UserError: it is broken, not of RGB of 8 bits, or of another size.
+    `UserError` where it is broken, not of RGB of 8 bits, or of another `size`.
     """
     with _opened(path) as image:
         # Pillow reads colors of 16 bits as if they were of 8; only its decoder's raw mode tells.
@@ -215,11 +189,7 @@ def check_picture(path: Path, size: tuple[int, int] | None) -> tuple[str, tuple[
 
 
 def read_picture(path: Path, size: tuple[int, int], rule: str) -> np.ndarray:
-    """Decodes a picture: RGB uint8 `(H, W, 3)` of (height, width) `size`, resized by a rule of `RESIZE_RULES`.
-
-    Raises:
-        UserError: it is broken or has transparent parts.
-    """
+    """Decodes a picture without transparent parts: RGB uint8 `(H, W, 3)`, resized by a rule of `RESIZE_RULES`."""
     with _opened(path) as image:
         if image.mode == "RGBA" and image.getextrema()[3][0] < 255:
             raise UserError(f"{path} has transparent parts: which color lies below? Write it as RGB")

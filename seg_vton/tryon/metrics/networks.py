@@ -20,11 +20,8 @@ ALEXNET_FILE = "alexnet-owt-7be5be79.pth"
 class InceptionFeatures:
     """Features of torch-fidelity's InceptionV3, which is the one of the original FID (Heusel et al., NeurIPS 2017).
 
-    Args:
-        weights: torch-fidelity's file of its TensorFlow-converted weights, called `INCEPTION_FILE` there.
-
-    Raises:
-        UserError: the file is broken, refused or another network's.
+    `weights` is torch-fidelity's file of its TensorFlow-converted weights, called `INCEPTION_FILE` there; `UserError`
+    where it is broken, refused or another network's.
     """
 
     def __init__(self, weights: str | Path) -> None:
@@ -51,11 +48,7 @@ class InceptionFeatures:
         return {"FID": common, "KID": f"{common}; cubic polynomial kernel, unbiased, {subsets}, not times 1000"}
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Features float32 `(B, 2048)`, on the CPU, of uint8 RGB `(B, 3, H, W)`.
-
-        Raises:
-            UserError: they hold NaN or infinity, which no picture makes.
-        """
+        """Features float32 `(B, 2048)`, on the CPU, of uint8 RGB `(B, 3, H, W)`; `UserError` unless finite."""
         with torch.no_grad():
             (features,) = self._network.to(images.device)(images)
         if not features.isfinite().all():
@@ -110,11 +103,8 @@ def set_numbers(predicted: np.ndarray, target: np.ndarray) -> dict[str, float]:
 class PerceptualDistance:
     """LPIPS 0.1 with AlexNet (Zhang et al., CVPR 2018), by torchmetrics, which carries the linear layers' weights.
 
-    Args:
-        weights: torchvision's ImageNet weights of AlexNet, called `ALEXNET_FILE` there.
-
-    Raises:
-        UserError: the file is broken, refused or another network's.
+    `weights` are torchvision's ImageNet weights of AlexNet, called `ALEXNET_FILE` there; `UserError` where the file is
+    broken, refused or another network's.
     """
 
     def __init__(self, weights: str | Path) -> None:

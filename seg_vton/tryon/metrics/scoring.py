@@ -43,23 +43,15 @@ _JPEGS = 16  # pictures that the cost of JPEG is measured on
 
 @dataclass(frozen=True)
 class Protocol:
-    """How pictures are compared.
+    """How pictures are compared."""
 
-    Attributes:
-        unpaired: the persons wear others' garments: there is no truth, and FID and KID alone are computed.
-        size: (height, width) that all pictures are resized to; None where all must be of the first photograph's size.
-        resize: a name of `RESIZE_RULES`.
-        ssim: a name of `image_quality.SSIM_FORMS`.
-        inception: torch-fidelity's InceptionV3 for FID and KID, or None.
-        lpips: the network of LPIPS, or None.
-    """
-
-    unpaired: bool = False
+    unpaired: bool = False  # the persons wear others' garments: there is no truth, and FID and KID alone are computed
+    # (height, width) that all pictures are resized to; None where all must be of the first photograph's size
     size: tuple[int, int] | None = None
-    resize: str = "bilinear"
-    ssim: str = "rgb"
-    inception: InceptionFeatures | None = None
-    lpips: PerceptualDistance | None = None
+    resize: str = "bilinear"  # a name of `RESIZE_RULES`
+    ssim: str = "rgb"  # a name of `image_quality.SSIM_FORMS`
+    inception: InceptionFeatures | None = None  # torch-fidelity's InceptionV3 for FID and KID, or None
+    lpips: PerceptualDistance | None = None  # the network of LPIPS, or None
 
     def read(self, path: Path) -> np.ndarray:
         """A picture as it is compared: RGB uint8 `(H, W, 3)`."""
@@ -78,9 +70,6 @@ def score(
     Returns:
         `methods`, each with `metrics`, `intervals` (95 %, over the images), `not_reported`, `convention`, `per_image`
         and counts of what was left out; `differences` of the others from the first; and what is common to all.
-
-    Raises:
-        UserError: folders, pictures, pairs or weights are at fault.
     """
     if protocol.unpaired and protocol.inception is None:
         raise UserError(f"unpaired pictures have FID and KID alone, which need --inception {INCEPTION_FILE}")
@@ -110,11 +99,7 @@ def score(
 
 
 def _measure(samples: Samples, protocol: Protocol) -> tuple[list[dict[str, dict[str, float]]], dict[Path, np.ndarray]]:
-    """Reads every picture once and keeps numbers alone.
-
-    Returns:
-        Of each method the numbers of each sample; Inception's features `(2048,)` of each file.
-    """
+    """Reads every picture once: numbers of each method's samples, and Inception's features `(2048,)` of each file."""
     if protocol.unpaired:
         paths = [*samples.photographs.values(), *(p for method in samples.methods for p in method.files.values())]
         jobs = [("", path, []) for path in dict.fromkeys(paths)]

@@ -156,17 +156,11 @@ class TryOnMetrics(BaseMetric):
         return row
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
-        """Means over all images.
+        """Means over all images of what `process` kept, one dict an image.
 
-        Args:
-            results: what `process` kept, one dict an image.
-
-        Returns:
-            What was computed, by lower-case name: `ssim`, `ms_ssim`, `psnr`, `fid`, `kid`, `lpips`, `miou`,
-            `warped_mask_iou`, `warped_garment_l1`.
-
-        Raises:
-            UserError: paired and unpaired items, sizes or label spaces are mixed.
+        Returns what was computed, by lower-case name: `ssim`, `ms_ssim`, `psnr`, `fid`, `kid`, `lpips`, `miou`,
+        `warped_mask_iou`, `warped_garment_l1`. `UserError` where paired and unpaired items, sizes or label spaces are
+        mixed.
         """
         stage, pairs, size, space = (_shared(results, key) for key in ("stage", "pairs", "size", "space"))
         confusions = [row["confusion"] for row in results if "confusion" in row]

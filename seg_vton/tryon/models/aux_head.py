@@ -17,11 +17,7 @@ from seg_vton.registry import MODELS
 
 
 def class_weights(label_space: str, by_name: Mapping[str, float]) -> Tensor:
-    """float32 `(K,)`, 1 for the classes that `by_name` does not name.
-
-    Raises:
-        UserError: the label space is unknown or lacks a class.
-    """
+    """float32 `(K,)`, 1 for the classes that `by_name` does not name; `UserError` where it names no class."""
     space = get_space(label_space)
     weights = torch.ones(len(space.classes))
     for name, weight in by_name.items():
@@ -75,14 +71,11 @@ class AuxSegHead(nn.Module):
         self.classifier = nn.Conv2d(width, len(self.class_weight), 3, padding=1)
 
     def forward(self, features: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
-        """Class scores.
+        """Class scores: `(B, K, H, W)` logits, K classes of the label space.
 
         Args:
             features: the encoder's, as `in_channels` says: `(B, C_i, H_i, W_i)`.
             size: height and width of the image.
-
-        Returns:
-            `(B, K, H, W)` logits, K classes of the label space.
         """
         x = features[0]
         for number, stage in enumerate(self.stages, start=1):

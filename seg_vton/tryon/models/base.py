@@ -27,11 +27,7 @@ PREDICTED = ("theta", "grid", "warped_cloth", "warped_mask", "rendered", "mask",
 
 
 def need(inputs: Inputs, name: str, why: str) -> Tensor:
-    """The input of that name.
-
-    Raises:
-        UserError: the batch has none.
-    """
+    """The input of that name; `UserError` where the batch has none."""
     if name not in inputs:
         raise UserError(f"the batch has no {name!r}, which {why} needs; it has {', '.join(sorted(inputs))}")
     return inputs[name]
@@ -95,11 +91,7 @@ class TryOnModel(BaseModel):
         raise ValueError(f"mode is 'tensor', 'loss' or 'predict', not {mode!r}")
 
     def person(self, inputs: Inputs) -> Tensor:
-        """The batch's `agnostic`.
-
-        Raises:
-            UserError: it is missing or has other channels than the model was built for.
-        """
+        """The batch's `agnostic`; `UserError` where it has other channels than the model was built for."""
         agnostic = need(inputs, "agnostic", type(self).__name__)
         if agnostic.shape[1] != self.person_channels:
             raise UserError(
@@ -111,11 +103,7 @@ class TryOnModel(BaseModel):
     def aux_losses(
         self, outputs: dict[str, Tensor], inputs: Inputs, data_samples: list[BaseDataElement] | None
     ) -> dict[str, Tensor]:
-        """The auxiliary decoder's losses; none without one.
-
-        Raises:
-            UserError: the batch has no `parse`, or one of another label space than the decoder.
-        """
+        """The auxiliary decoder's losses; none without one. `UserError` where `parse` is of another label space."""
         if self.aux_head is None:
             return {}
         self._check_space(data_samples)

@@ -26,9 +26,7 @@ def _initialize(module: nn.Module) -> None:
 class FeatureExtraction(nn.Module):
     """Four 4 x 4 convolutions of stride 2, then two 3 x 3; each with ReLU, then batch norm, but none after the last.
 
-    Args:
-        in_channels: channels of the image.
-        base_channels: of the first convolution; doubled up to eight times that.
+    `base_channels` are those of the first convolution, doubled up to eight times that.
     """
 
     def __init__(self, in_channels: int, base_channels: int = 64) -> None:
@@ -52,15 +50,10 @@ def l2_normalize(features: Tensor) -> Tensor:
 
 
 def correlate(person: Tensor, garment: Tensor) -> Tensor:
-    """Products of every position of the person with every position of the garment.
+    """Products of every position of the person with every position of the garment, `(B, C, H, W)` each.
 
-    Args:
-        person: `(B, C, H, W)`.
-        garment: `(B, C, H, W)`.
-
-    Returns:
-        `(B, W * H, H, W)`: channel w * H + h is the person's position (h, w), down the columns first as published; the
-        spatial position is the garment's.
+    Returns `(B, W * H, H, W)`: channel w * H + h is the person's position (h, w), down the columns first as published;
+    the spatial position is the garment's.
     """
     columns = person.transpose(2, 3).flatten(2)
     return torch.bmm(columns.transpose(1, 2), garment.flatten(2)).unflatten(2, garment.shape[2:])
@@ -69,10 +62,8 @@ def correlate(person: Tensor, garment: Tensor) -> Tensor:
 class FeatureRegression(nn.Module):
     """Offsets of the control points from the correlation map.
 
-    Args:
-        feature_size: height and width of the features, (16, 12) as published.
-        out_features: numbers to predict, 50 for 5 x 5 points.
-        base_channels: 64 as published: 512, 256, 128, 64.
+    `feature_size` is the features' (height, width), (16, 12) as published; `out_features` 50 for 5 x 5 points;
+    `base_channels` 64 as published: 512, 256, 128, 64.
     """
 
     def __init__(self, feature_size: tuple[int, int], out_features: int, base_channels: int = 64) -> None:
@@ -152,15 +143,9 @@ class GMM(TryOnModel):
         self.loss_theta = loss_theta and build_model(loss_theta)
 
     def warp(self, images: Tensor, grid: Tensor, padding_mode: str) -> Tensor:
-        """Samples images at the grid, bilinearly.
+        """Samples images `(B, C, h, w)` of any size at a grid `(B, H, W, 2)`, bilinearly: `(B, C, H, W)`.
 
-        Args:
-            images: `(B, C, h, w)` of any size.
-            grid: `(B, H, W, 2)`.
-            padding_mode: what lies outside: 'border' for garments, 'zeros' for masks.
-
-        Returns:
-            `(B, C, H, W)`.
+        `padding_mode` says what lies outside: 'border' for garments, 'zeros' for masks.
         """
         if self.training and grid.device.type == "cpu" and not grid.isfinite().all():
             # torch's backward pass crashes the process on such a grid (2.11); the loss has to say NaN.
@@ -168,17 +153,11 @@ class GMM(TryOnModel):
         return F.grid_sample(images, grid, padding_mode=padding_mode, align_corners=self.align_corners)
 
     def generate(self, inputs: Inputs) -> dict[str, Tensor]:
-        """The warped garment.
-
-        Args:
-            inputs: `agnostic` and `cloth`, and `cloth_mask` if it is to be warped too.
+        """The warped garment, from `agnostic` and `cloth`, and `cloth_mask` if it is to be warped too.
 
         Returns:
             `theta` `(B, 2 * grid_size**2)` in (-1, 1), `grid` `(B, H, W, 2)`, `warped_cloth` `(B, 3, H, W)`;
             `warped_mask` `(B, 1, H, W)` with `cloth_mask`; `seg_logits` `(B, K, H, W)` with the auxiliary decoder.
-
-        Raises:
-            UserError: an input is missing or not of the model's size or channels.
         """
         outputs = self._match(inputs)
         if "cloth_mask" in inputs:
@@ -210,9 +189,6 @@ class GMM(TryOnModel):
         Returns:
             `loss_warp`; `loss_grid` with the regularizer; `loss_theta` with known warps; with the decoder `loss_seg`
             and `aux_pixel_accuracy`.
-
-        Raises:
-            UserError: an input is missing or not of the model's size, channels, label space or grid.
         """
         outputs = self._match(inputs)
         losses = {"loss_warp": self.loss_warp(outputs["warped_cloth"], need(inputs, "parse_cloth", "GMM's loss"))}

@@ -8,11 +8,7 @@ from seg_vton.registry import MODELS
 
 @MODELS.register_module()
 class L1Loss(nn.Module):
-    """Mean absolute difference, of images or of masks.
-
-    Args:
-        loss_weight: factor of the loss.
-    """
+    """Mean absolute difference, of images or of masks, times `loss_weight`."""
 
     def __init__(self, loss_weight: float = 1.0) -> None:
         super().__init__()
@@ -28,10 +24,8 @@ class GridIntervalLoss(nn.Module):
     """CP-VTON+'s regularizer of the warping grid (Minar et al., CVPR Workshops 2020): neighboring intervals be equal.
 
     At each inner point, the horizontal distances to the left and to the right neighbor are compared, and the vertical
-    ones to the upper and the lower neighbor. The sum of the differences is divided by the number of grid points.
-
-    Args:
-        loss_weight: factor of the loss; the default is of CP-VTON+'s code.
+    ones to the upper and the lower neighbor. The sum of the differences is divided by the number of grid points and
+    weighted by `loss_weight`, by default that of CP-VTON+'s code.
     """
 
     def __init__(self, loss_weight: float = 40.0) -> None:

@@ -16,15 +16,10 @@ class TryOnDataPreprocessor(BaseDataPreprocessor):
     """
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        """One batch.
+        """A batch as a dict with stacked tensors on the model's device.
 
-        Args:
-            data: `inputs`, a dict of `(B, ...)` tensors (`default_collate`) or of lists of tensors (mmengine's own
-                `pseudo_collate`), and optionally `data_samples`, a list.
-            training: unused, nothing differs.
-
-        Returns:
-            The same dict with stacked tensors on the model's device.
+        `data` has `inputs`, a dict of `(B, ...)` tensors (`default_collate`) or of lists of tensors (mmengine's own
+        `pseudo_collate`), and optionally `data_samples`, a list. In training nothing differs.
         """
         data = self.cast_data(data)
         inputs = {

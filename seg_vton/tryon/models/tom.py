@@ -1,7 +1,5 @@
 """CP-VTON's Try-On Module (Wang et al., ECCV 2018, section 3.3): puts a warped garment on a person."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
@@ -47,7 +45,7 @@ class UNetBlock(nn.Module):
         in_channels: int,
         width: int,
         out_channels: int,
-        inner: UNetBlock | None,
+        inner: "UNetBlock | None",
         outermost: bool = False,
         output_norm: bool = True,
     ) -> None:
@@ -67,7 +65,7 @@ class UNetBlock(nn.Module):
         self.model = nn.Sequential(*down, *([] if inner is None else [inner]), *up)
 
     @property
-    def inner(self) -> UNetBlock | None:
+    def inner(self) -> "UNetBlock | None":
         """The next deeper level."""
         layer = self.model[self.depth]
         return layer if isinstance(layer, UNetBlock) else None
@@ -152,13 +150,9 @@ class TOM(TryOnModel):
             inputs: `agnostic`, and `warped_cloth` (with `warped_mask`) or `cloth` (with `cloth_mask`) for the warper.
 
         Returns:
-            `rendered` `(B, 3, H, W)` in (-1, 1), `mask` `(B, 1, H, W)` in (0, 1), `try_on` and `warped_cloth`
-            `(B, 3, H, W)` in [-1, 1]; `warped_mask` `(B, 1, H, W)` where the inputs give one; `seg_logits`
-            `(B, K, H, W)` with the auxiliary decoder.
-
-        Raises:
-            UserError: an input is missing or of other channels, or there is neither a warped garment nor a
-                trained warper.
+            `rendered` `(B, 3, H, W)` in (-1, 1), `mask` `(B, 1, H, W)` in (0, 1), `try_on` and `warped_cloth` `(B, 3,
+            H, W)` in [-1, 1]; `warped_mask` `(B, 1, H, W)` where the inputs give one; `seg_logits` `(B, K, H, W)` with
+            the auxiliary decoder.
         """
         agnostic, outputs = self.person(inputs), self._warped(inputs)
         warped_cloth = outputs["warped_cloth"]
@@ -214,9 +208,6 @@ class TOM(TryOnModel):
         Returns:
             `loss_l1`, `loss_mask`; `loss_perceptual` unless there is none; with the decoder `loss_seg` and
             `aux_pixel_accuracy`.
-
-        Raises:
-            UserError: an input is missing or of another label space.
         """
         outputs, image = self.generate(inputs), need(inputs, "image", "TOM's loss")
         target = need({**inputs, **outputs}, self.mask_target, "TOM's mask loss")

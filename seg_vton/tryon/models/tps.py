@@ -5,10 +5,9 @@ from torch import Tensor, nn
 
 
 def control_points(grid_size: int) -> Tensor:
-    """The regular control points on [-1, 1] x [-1, 1].
+    """The regular control points on [-1, 1] x [-1, 1], float64 `(grid_size**2, 2)` of (x, y).
 
-    Returns:
-        float64 `(grid_size**2, 2)` of (x, y), x the slow index: down the left column first, then the next column.
+    x is the slow index: down the left column first, then the next column.
     """
     axis = torch.linspace(-1, 1, grid_size, dtype=torch.float64)
     return torch.cartesian_prod(axis, axis)
@@ -17,8 +16,7 @@ def control_points(grid_size: int) -> Tensor:
 def pixel_centers(size: tuple[int, int]) -> Tensor:
     """The pixels of an image whose corner pixels lie on the corners of [-1, 1] x [-1, 1].
 
-    Returns:
-        float64 `(H * W, 2)` of (x, y), row by row.
+    float64 `(H * W, 2)` of (x, y), row by row.
     """
     y, x = (torch.linspace(-1, 1, side, dtype=torch.float64) for side in size)
     return torch.cartesian_prod(y, x).flip(1)
@@ -39,10 +37,8 @@ def tps_inverse(grid_size: int) -> Tensor:
     """What turns the control points' targets Q into the spline's coefficients.
 
     A spline through Q has the coefficients [w; a] that solve `L [w; a] = [Q; 0]`, `L = [[U(P, P), A(P)], [A(P)^T, 0]]`,
-    where P are the control points, U the kernel and A is (1, x, y).
-
-    Returns:
-        float64 `(N + 3, N)`, the first N = `grid_size**2` columns of `L^-1`.
+    where P are the control points, U the kernel and A is (1, x, y). Returns float64 `(N + 3, N)`, the first N =
+    `grid_size**2` columns of `L^-1`.
     """
     points = control_points(grid_size)
     affine = _affine(points)
@@ -54,15 +50,9 @@ def tps_inverse(grid_size: int) -> Tensor:
 def tps_basis(size: tuple[int, int], grid_size: int) -> Tensor:
     """The matrix B of `grid = B @ Q`: by how much each control point's target moves each pixel's sampling point.
 
-    At p the spline is `[U(p, P) | A(p)] [w; a]`. P and the pixels are fixed, so the product of all but Q is too:
-    `B = [U | 1 | x | y] @ L^-1[:, :N]`, see `tps_inverse`. It is computed in float64.
-
-    Args:
-        size: height and width of the grid.
-        grid_size: control points along each side.
-
-    Returns:
-        float32 `(H * W, grid_size**2)`, rows in the order of `pixel_centers`, each sums to 1.
+    At p the spline is `[U(p, P) | A(p)] [w; a]`. P and the pixels are fixed, so the product of all but Q is too: `B =
+    [U | 1 | x | y] @ L^-1[:, :N]`, see `tps_inverse`. It is computed in float64. Returns float32 `(H * W,
+    grid_size**2)`, rows in the order of `pixel_centers`, each sums to 1.
     """
     return _basis_at(pixel_centers(size), grid_size)
 
@@ -76,11 +66,8 @@ def _basis_at(pixels: Tensor, grid_size: int) -> Tensor:
 class TPSGrid(nn.Module):
     """Turns predicted offsets of the control points into a grid for `torch.nn.functional.grid_sample`.
 
-    It has no parameters and leaves nothing in a state dict: the basis is a non-persistent buffer.
-
-    Args:
-        size: height and width of the grids it makes unless asked for others.
-        grid_size: control points along each side, at least 2.
+    It has no parameters and leaves nothing in a state dict: the basis is a non-persistent buffer. `size` is (height,
+    width) of the grids it makes unless asked for others.
     """
 
     def __init__(self, size: tuple[int, int], grid_size: int = 5) -> None:
@@ -107,14 +94,9 @@ class TPSGrid(nn.Module):
             return (targets @ basis).unflatten(2, size).permute(0, 2, 3, 1)
 
     def at(self, theta: Tensor, pixels: Tensor) -> Tensor:
-        """Evaluates the spline at any points.
+        """Evaluates the spline at any points: float32 `(B, M, 2)`, where in the source to sample.
 
-        Args:
-            theta: as in `forward`.
-            pixels: float64 `(M, 2)` of (x, y) in the units of [-1, 1], on the CPU.
-
-        Returns:
-            float32 `(B, M, 2)`: where in the source to sample.
+        `theta` as in `forward`; `pixels` float64 `(M, 2)` of (x, y) in the units of [-1, 1], on the CPU.
         """
         basis = _basis_at(pixels, self.grid_size).T.to(self.basis)
         return ((self.points + theta.to(self.basis).unflatten(1, (2, -1))) @ basis).transpose(1, 2)

@@ -1,7 +1,5 @@
 """The trained GMM that warps garments for TOM."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch
@@ -16,11 +14,7 @@ from seg_vton.tryon.models.frozen import fill, freeze
 
 
 def warper_checkpoint(config: str | Path, checkpoint: str | Path | None = None) -> Path:
-    """The checkpoint of a warper, see `Warper`.
-
-    Raises:
-        UserError: there is no such file.
-    """
+    """The checkpoint of a warper, see `Warper`; `UserError` where there is no such file."""
     path = Path(checkpoint or trained_checkpoint(load_config(config)))
     if not path.is_file():
         raise UserError(
@@ -39,9 +33,6 @@ class Warper(nn.Module):
         config: config file that the GMM was trained with.
         checkpoint: what that training wrote, or a published prefix-free state dict; None takes the file with which the
             config's training ends.
-
-    Raises:
-        UserError: the config is missing.
     """
 
     def __init__(self, config: str | Path, checkpoint: str | Path | None = None) -> None:
@@ -49,17 +40,13 @@ class Warper(nn.Module):
         self.config, self.checkpoint, self.loaded = config, checkpoint, False
         self.network = freeze(build_model({**load_config(config).model, "aux_head": None}))  # it served the training
 
-    def train(self, mode: bool = True) -> Warper:
+    def train(self, mode: bool = True) -> "Warper":
         """Stays in eval mode."""
         return super().train(False)
 
     @torch.no_grad()
     def forward(self, inputs: Inputs) -> dict[str, Tensor]:
-        """What `GMM.generate` gives, without gradients.
-
-        Raises:
-            UserError: the checkpoint is missing or refused, or does not fit the config's model exactly.
-        """
+        """What `GMM.generate` gives, without gradients; `UserError` where the checkpoint does not fit exactly."""
         if not self.loaded:
             path = warper_checkpoint(self.config, self.checkpoint)
             with torch.device("meta"):
