@@ -19,7 +19,7 @@ from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.pictures.crop import move_joints
 from seg_vton.pictures.drawing import sheet
 from seg_vton.pictures.images import resized
-from seg_vton.pictures.photos import limited, read_photo
+from seg_vton.pictures.photos import limited, read_cutout, read_photo
 from seg_vton.pose import Poses
 from seg_vton.pose.files import viton_hd_json
 from seg_vton.pose.keypoints import NUM_JOINTS, read_pose
@@ -192,7 +192,8 @@ class _Maker:
     def garment(self, item: Item) -> tuple[dict[str, Any], list[str]]:
         """The files of a garment, and what the user should know."""
         parser = None if isinstance(self.parser, ParsingMaps) else self.parser
-        garment = cut_garment(read_photo(item.photo), parser, self.size[1] / self.size[0])
+        photo, alpha = read_cutout(item.photo)
+        garment = cut_garment(photo, parser, self.size[1] / self.size[0], alpha)
         mask = resized(garment.mask.astype(np.uint8) * 255, self.size)
         picture = resized(garment.picture, self.size)
         return {"cloth": picture, "cloth-mask": (mask >= 128).astype(np.uint8) * 255}, list(garment.warnings)

@@ -143,12 +143,13 @@ class TryOn:
         space = working_space(self.label_space)
         return prepare_person(photo, convert(label_map, self.label_space, space), people, self.image_size, space)
 
-    def garment(self, photo: np.ndarray, mask: np.ndarray | None = None) -> Garment:
+    def garment(self, photo: np.ndarray, mask: np.ndarray | None = None, alpha: np.ndarray | None = None) -> Garment:
         """Cuts out and frames a garment, worn or lying.
 
         Args:
             photo: RGB uint8 `(H, W, 3)`, upright.
-            mask: bool `(H, W)` of the garment; None leaves it to the segmenter or a plain background.
+            mask: bool `(H, W)` of the garment; None leaves it to the segmenter and `cut_out`.
+            alpha: uint8 `(H, W)` of a photo that was cut out already, or None.
 
         Returns:
             The garment; of a photo with more than `GARMENT_SIDE` pixels on a side, a smaller one.
@@ -159,7 +160,7 @@ class TryOn:
         if mask is not None and mask.shape != photo.shape[:2]:
             return prepare_garment(photo, np.zeros(photo.shape[:2], np.uint8), mask)  # says what is wrong
         if mask is None:
-            return cut_garment(photo, self.parser, self._aspect)
+            return cut_garment(photo, self.parser, self._aspect, alpha)
         photo = limited(photo, GARMENT_SIDE)
         size = photo.shape[:2]
         return prepare_garment(photo, np.zeros(size, np.uint8), _resized_mask(mask, size), self._aspect)
@@ -206,10 +207,13 @@ class TryOn:
         return {key: value[None].to(self.device) for key, value in pipeline(results)["inputs"].items()}
 
 
-def cut_garment(photo: np.ndarray, parser: ClothingParser | None, aspect: float) -> Garment:
+def cut_garment(
+    photo: np.ndarray, parser: ClothingParser | None, aspect: float | None, alpha: np.ndarray | None = None
+) -> Garment:
     """Cuts out and frames the garment of a photo, RGB uint8 `(H, W, 3)`; see `prepare_garment` and `TryOn.garment`."""
-    photo = limited(photo, GARMENT_SIDE)
-    return prepare_garment(photo, enlarged(_parse(photo, parser), photo.shape[:2]), None, aspect)
+    if aspect is not None:
+        photo, alpha = (None if image is None else limited(image, GARMENT_SIDE) for image in (photo, alpha))
+    return prepare_garment(photo, enlarged(_parse(photo, parser), photo.shape[:2]), None, aspect, alpha)
 
 
 def _parse(photo: np.ndarray, parser: ClothingParser | None) -> np.ndarray:

@@ -53,7 +53,7 @@ def test_shapes_and_sources(dressed):
     assert result.mask.shape == (person.box.height, person.box.width)
     assert {picture.dtype for picture in (result.image, result.warped_cloth, result.mask)} == {np.dtype(np.uint8)}
     assert person.box.height == pytest.approx(person.box.width, abs=1)  # the tiny models see squares
-    assert garment.source == "plain background"
+    assert garment.source == "cut-out"
     assert result.outputs["try_on"].shape == (1, 3, 64, 64)
     assert person.full_label_map().shape == (192, 144)
     assert person.results["parsing"].shape == person.parse.shape == (64, 64)

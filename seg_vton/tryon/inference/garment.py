@@ -9,12 +9,12 @@ from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15
 from seg_vton.parsing.label_map import regions
 from seg_vton.pictures.crop import Box, crop
-from seg_vton.pictures.cutout import WORKING_SIDE, garment_box, plain_background_mask
+from seg_vton.pictures.cutout import WORKING_SIDE, cut_out, garment_box
 from seg_vton.pictures.inpainting import fill_hidden, hidden_parts
 from seg_vton.pictures.photos import limited
 
-GIVEN, SEGMENTER, BACKGROUND = "given mask", "segmenter", "plain background"
-"""Where a garment's mask comes from."""
+GIVEN, SEGMENTER, CUT, DOUBTFUL = "given mask", "segmenter", "cut-out", "doubtful cut-out"
+"""Where a garment's mask comes from; the last two are of `seg_vton.pictures.cutout.cut_out`."""
 
 FACE, HEAD, HEAD_WITH_LOWER, LOWER = 0.01, 0.1, 0.03, 0.1
 """Shares of what the segmenter finds from which somebody wears the garment: see `is_worn`."""
@@ -33,7 +33,7 @@ class Garment:
 
     picture: np.ndarray  # RGB uint8 `(H, W, 3)` of the models' aspect, white where the garment is not
     mask: np.ndarray  # bool `(H, W)`
-    source: str  # of the mask: `GIVEN`, `SEGMENTER` or `BACKGROUND`
+    source: str  # of the mask: `GIVEN`, `SEGMENTER`, `CUT` or `DOUBTFUL`
     box: Box  # the window in the garment's photo as `prepare_garment` got it; it may reach beyond it
     warnings: tuple[str, ...] = ()  # what the user should know
 
@@ -44,19 +44,23 @@ class Garment:
 
 
 def prepare_garment(
-    photo: np.ndarray, label_map: np.ndarray, mask: np.ndarray | None = None, aspect: float = 3 / 4
+    photo: np.ndarray,
+    label_map: np.ndarray,
+    mask: np.ndarray | None = None,
+    aspect: float | None = 3 / 4,
+    alpha: np.ndarray | None = None,
 ) -> Garment:
     """Cuts a garment out, sets it on white and frames it, at the photo's resolution.
 
     The mask is the given one. Else, where somebody wears the garment (`is_worn`), it is the upper garments that the
-    segmenter sees; else, before a plain background, what differs from that; else what the segmenter takes for an upper
-    garment.
+    segmenter sees; else what is cut out of its background, which needs no segmenter.
 
     Args:
         photo: RGB uint8 `(H, W, 3)`.
         label_map: uint8 ids of `deepfashion15` `(H, W)`, what the segmenter sees in the photo.
         mask: bool `(H, W)`, or None.
-        aspect: width by height of the models' images.
+        aspect: width by height of the models' images; None keeps the photo's own frame.
+        alpha: uint8 `(H, W)` of a photo that was cut out already, or None.
 
     Raises:
         UserError: there is no garment, or the given mask is empty or of another size; the message says what to do.
@@ -66,13 +70,13 @@ def prepare_garment(
             f"the garment mask is {mask.shape[1]}x{mask.shape[0]} and the photo {photo.shape[1]}x{photo.shape[0]} "
             "(width x height): give a mask of the same size, made of this photo"
         )
-    found, source, warnings = (mask, GIVEN, []) if mask is not None else _find_garment(photo, label_map)
+    found, source, warnings = (mask, GIVEN, []) if mask is not None else _find_garment(photo, label_map, alpha)
     if np.count_nonzero(found) < LEAST_SHARE * found.size:
-        hint = "its white part is too small" if source == GIVEN else "there is nothing before the plain background"
+        hint = "its white part is too small" if source == GIVEN else "nothing stands out from the background"
         raise UserError(f"no garment in the photo ({source}: {hint}): {_ADVICE}")
     if source == SEGMENTER:
         photo, found = _without_arms(photo, found, label_map)
-    box = garment_box(found, aspect)
+    box = Box(0, 0, *photo.shape[1::-1]) if aspect is None else garment_box(found, aspect)
     mask = crop(found.astype(np.uint8), box, cv2.BORDER_CONSTANT).astype(bool)
     picture = np.where(mask[..., None], crop(photo, box, cv2.BORDER_CONSTANT), np.uint8(255))
     return Garment(picture, mask, source, box, tuple(warnings))
@@ -90,27 +94,25 @@ def _without_arms(photo: np.ndarray, mask: np.ndarray, label_map: np.ndarray) ->
     return np.where(new[..., None], large, photo), mask | new
 
 
-def _find_garment(photo: np.ndarray, label_map: np.ndarray) -> tuple[np.ndarray, str, list[str]]:
+def _find_garment(
+    photo: np.ndarray, label_map: np.ndarray, alpha: np.ndarray | None
+) -> tuple[np.ndarray, str, list[str]]:
     """Mask, source and warnings."""
     upper = regions(label_map, DEEPFASHION15.name).upper
     has_upper = np.count_nonzero(upper) >= LEAST_SHARE * label_map.size
-    before_plain = None if has_upper and is_worn(label_map) else plain_background_mask(photo)
-    if before_plain is not None:
-        within = np.where(before_plain, label_map, 0)
-        seen_upper = np.count_nonzero(upper & before_plain)
-        others = np.count_nonzero(within) - seen_upper
-        if others <= max(seen_upper, 0.25 * np.count_nonzero(before_plain)):
-            return before_plain, BACKGROUND, []
-        strange = f"takes what is before the plain background for {_names(within)}: is it an upper garment?"
-        return before_plain, BACKGROUND, [f"the segmenter {strange}"]
-    if not has_upper:
-        raise UserError(
-            f"no garment in the photo: the segmenter finds {_names(label_map)}, and the background is not plain. "
-            f"{_ADVICE}"
-        )
-    worn = np.where(upper, label_map, 0)
-    several = len(np.unique(label_map[upper])) > 1
-    return upper, SEGMENTER, [f"the garment is all of {_names(worn)}: the segmenter sees them together"] * several
+    cut = None if has_upper and is_worn(label_map) else cut_out(photo, alpha)
+    if cut is None or (cut.doubt and has_upper):
+        worn = np.where(upper, label_map, 0)
+        several = len(np.unique(label_map[upper])) > 1
+        return upper, SEGMENTER, [f"the garment is all of {_names(worn)}: the segmenter sees them together"] * several
+    warnings = []
+    if cut.doubt:
+        warnings.append(f"the garment may be cut out badly: {cut.doubt}. Look at the panel, or {_ADVICE}")
+    within = np.where(cut.mask, label_map, 0)
+    seen_upper = np.count_nonzero(upper & cut.mask)
+    if np.count_nonzero(within) - seen_upper > max(seen_upper, 0.25 * np.count_nonzero(cut.mask)):
+        warnings.append(f"the segmenter takes what is cut out for {_names(within)}: is it an upper garment?")
+    return cut.mask, DOUBTFUL if cut.doubt else CUT, warnings
 
 
 def is_worn(label_map: np.ndarray) -> bool:

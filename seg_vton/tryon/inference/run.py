@@ -16,7 +16,7 @@ from seg_vton.labels import save_palette_png
 from seg_vton.parsing.jobs import Item, Job, Plan, complain
 from seg_vton.parsing.maps import ParsingMaps
 from seg_vton.pictures.images import MASK_THRESHOLD
-from seg_vton.pictures.photos import SUFFIXES, limited, read_photo
+from seg_vton.pictures.photos import SUFFIXES, limited, read_cutout, read_photo
 from seg_vton.pose import Poses
 from seg_vton.progress import track
 from seg_vton.tryon.inference.garment import Garment
@@ -131,7 +131,7 @@ def _say_unmasked(masks: Path, garments: Sequence[Item]) -> list[Path]:
         named = ", ".join(map(str, photos[:_NAMED])) + (", ..." if len(photos) > _NAMED else "")
         print(
             f"note: {masks} has no mask of {len(photos)} of {len(items)} garments, which are left to the segmenter and "
-            f"a plain background: {named}. A mask is named as its garment",
+            f"the cut-out: {named}. A mask is named as its garment",
             file=sys.stderr,
             flush=True,
         )
@@ -194,7 +194,8 @@ class _Prepared:
 
     def _load_garment(self, item: Item) -> Garment:
         mask = None if item.extra is None else read_photo(item.extra)[..., 0] >= MASK_THRESHOLD
-        return self._predictor.garment(read_photo(item.photo), mask)
+        photo, alpha = read_cutout(item.photo)
+        return self._predictor.garment(photo, mask, alpha)
 
     def _try(self, item: Item, load: Callable[[Item], Any]) -> Any:
         if item in self._failed:

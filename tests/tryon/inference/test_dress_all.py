@@ -64,7 +64,7 @@ def test_every_person_gets_every_garment(first, doll_photos, predictor):
     assert facts["person"]["sha256"] == sha256(doll_photos / "persons" / "1.png")
     assert facts["person"]["pose"]["sha256"] == sha256(doll_photos / "pose" / "1_keypoints.json")
     assert facts["stamp"]["gmm"] == predictor.stamp["gmm"]
-    assert (facts["garment_mask"], record(out, "1_3_png")["garment_mask"]) == ("plain background", "segmenter")
+    assert (facts["garment_mask"], record(out, "1_3_png")["garment_mask"]) == ("cut-out", "segmenter")
     assert (facts["pose"], facts["pending"], facts["size"]) == ("files", [], [144, 192])
     assert outcome.warnings.get("1_3", ()) == tuple(facts["warnings"])
 
@@ -257,7 +257,7 @@ def test_bad_inputs_are_said_and_the_others_done(run, doll_photos, png_bomb, tmp
     expected = [
         f"{tmp_path / 'none.jpg'} does not exist",
         f"{doll_photos / 'persons' / '3.png'} has no pose",
-        f"{bad / 'text.jpg'} is not a JPEG",
+        f"{bad / 'text.jpg'} is not an image",
         f"{bad / 'tiny.png'} is too small: 20x20",
         f"{bad / 'cut.jpg'} is not a whole image",
         f"{bad / 'bomb.png'} is too large to decode",
@@ -352,7 +352,7 @@ def test_masks_are_found_by_name(run, doll_photos, tmp_path):
     garments = [doll_photos / "garments" / f"{i}.png" for i in (1, 2)]
     run([doll_photos / "persons" / "2.png"], garments, tmp_path / "out", garment_masks=masks)
     found = {name: record(tmp_path / "out", name) for name in ("2_1", "2_2")}
-    assert [found[name]["garment_mask"] for name in found] == ["given mask", "plain background"]
+    assert [found[name]["garment_mask"] for name in found] == ["given mask", "cut-out"]
     assert found["2_1"]["garment"]["mask"]["sha256"] == sha256(masks / "1.png")
 
 
@@ -428,7 +428,7 @@ def test_nothing_to_do_is_an_outcome_and_nowhere_to_write_an_error(run, doll_pho
     (tmp_path / "empty").mkdir()
     outcome = run([tmp_path / "empty"], [doll_photos / "garments"], tmp_path / "out")
     assert (outcome.done, outcome.complete) == (0, 0)
-    assert [message.partition(" (")[0] for message in outcome.failures] == [f"{tmp_path / 'empty'} has no photos"]
+    assert [message.partition(":")[0] for message in outcome.failures] == [f"{tmp_path / 'empty'} has no photos"]
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UserError, match=r"file/out/records/1_2\.json cannot be written"):
         run([doll_photos / "persons" / "1.png"], [doll_photos / "garments" / "2.png"], tmp_path / "file" / "out")

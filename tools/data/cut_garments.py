@@ -1,0 +1,72 @@
+"""Cuts garments out of photos: cloth and cloth-mask, as every try-on data set has them.
+
+python tools/data/cut_garments.py shirts/ jacket.jpg --out DIR
+python tools/data/cut_garments.py shirts/ --out DIR --size photo --segmenter CONFIG CHECKPOINT
+
+Writes DIR/cloth/NAME.jpg (the garment on white), DIR/cloth-mask/NAME.png (white on black), DIR/panel/NAME.jpg (the
+photo beside what was kept of it) and DIR/records. Garments may lie or hang before anything that does not look like
+them; those that somebody wears need --segmenter. A picture's alpha channel is its mask. Running the same command again
+goes on where it was interrupted. Ends with code 1 when a photo could not be used; the others are.
+"""
+
+import argparse
+import re
+import sys
+
+from seg_vton.data.cut_garments import Outcome, cut_garments
+from seg_vton.errors import ToolParser, exit_on_user_error
+from seg_vton.parsing.predictor import ClothingParser
+
+
+def parse_args() -> argparse.Namespace:
+    """Which photos, and what is made of them."""
+    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("inputs", nargs="+", metavar="PHOTO_OR_FOLDER", help="photos, or folders of photos")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
+    parser.add_argument(
+        "--size",
+        type=_size,
+        default="1024x768",
+        metavar="HEIGHTxWIDTH|photo",
+        help="of the pictures, the garment framed in them; photo keeps each photo's frame (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--segmenter", nargs=2, metavar=("CONFIG", "CHECKPOINT"), help="finds garments that somebody wears"
+    )
+    parser.add_argument("--device", help="torch device (default: the GPU where there is one)")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing results")
+    return parser.parse_args()
+
+
+def _size(text: str) -> tuple[int, int] | None:
+    """(height, width), or None for `photo`."""
+    found = re.fullmatch(r"(\d+)x(\d+)", text)
+    if text == "photo":
+        return None
+    if not found or not all(32 <= int(side) <= 4096 for side in found.groups()):
+        raise argparse.ArgumentTypeError(f"{text} is neither photo nor HEIGHTxWIDTH, such as 1024x768, from 32 to 4096")
+    return int(found[1]), int(found[2])
+
+
+def main() -> None:
+    """Cuts the garments out and says how it went."""
+    args = parse_args()
+    with exit_on_user_error():
+        segmenter = args.segmenter and ClothingParser(*args.segmenter, args.device)
+        outcome = cut_garments(args.inputs, args.out, args.size, segmenter, args.overwrite)
+    sys.exit(_report(outcome, args.out))
+
+
+def _report(outcome: Outcome, out: str) -> int:
+    """Prints warnings and counts; returns the exit code."""
+    for name, warnings in outcome.warnings.items():
+        for warning in warnings:
+            print(f"{name}: {warning}")
+    print(
+        f"cut out {outcome.done} garments, {outcome.complete} were done before, {len(outcome.failures)} failed: {out}"
+    )
+    return bool(outcome.failures)
+
+
+if __name__ == "__main__":
+    main()
