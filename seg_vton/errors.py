@@ -13,7 +13,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from mmengine.logging import MMLogger
 from PIL import Image
 
 
@@ -39,6 +38,16 @@ whose header announces more pixels than it decodes."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+class ConfigOptions(argparse.Action):
+    """`--cfg-options KEY=VALUE ...` as mmengine reads it; mmengine is imported when the option is there."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *arguments: Any, **options: Any) -> None:
+        """Puts a dict of values by dotted keys into the namespace."""
+        from mmengine.config import DictAction
+
+        DictAction(self.option_strings, self.dest)(parser, *arguments, **options)
+
+
 class ToolParser(argparse.ArgumentParser):
     """argparse's parser with the option that all tools have, `--debug`; see `exit_on_user_error`."""
 
@@ -60,8 +69,9 @@ def exit_on_user_error() -> Iterator[None]:
         yield
     except Exception as error:
         full = "".join(traceback.format_exception(error)) + getattr(error, "details", "")
-        for handler in MMLogger.get_current_instance().handlers:  # of the file alone; there is none before a run
-            if isinstance(handler, logging.FileHandler):
+        loggers = sys.modules.get("mmengine.logging")  # takes seconds to import, and no run has a log without it
+        for handler in loggers.MMLogger.get_current_instance().handlers if loggers else ():
+            if isinstance(handler, logging.FileHandler):  # of the file alone; there is none before a run
                 with suppress(OSError), Path(handler.baseFilename).open("a", encoding="utf-8") as log:  # no room, say
                     log.write(full)
         if isinstance(error, UserError):

@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import torch
-
 _CODE = ("seg_vton", "configs", "tools")
 
 
@@ -28,6 +26,8 @@ def has_bfloat16() -> bool:
 
 def describe() -> dict[str, Any]:
     """CPU model, usable cores, instruction set, GPU and versions; no name that tells one machine from its twin."""
+    import torch  # here, since tools that compute nothing ask for the version of the code
+
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "cpu": _cpu_info("model name") or platform.processor() or platform.machine(),

@@ -9,7 +9,6 @@ Optimizer state and log are left out; classes, config and seed are kept. Every t
 import argparse
 from pathlib import Path
 
-from seg_vton.engine.checkpoint import convert
 from seg_vton.errors import ToolParser, exit_on_user_error
 
 
@@ -20,6 +19,8 @@ def main() -> None:
     parser.add_argument("target", type=Path, help="file to write: .safetensors or .pth")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     args = parser.parse_args()
+    from seg_vton.engine.checkpoint import convert
+
     with exit_on_user_error():
         convert(args.source, args.target, args.overwrite)
 

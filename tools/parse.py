@@ -11,16 +11,14 @@ not be parsed; the others are.
 import argparse
 import os
 import sys
+from typing import TYPE_CHECKING
 
-from mmengine.config import DictAction
-
-from seg_vton.engine.launch import load_config
-from seg_vton.errors import ToolParser, exit_on_user_error
+from seg_vton.errors import ConfigOptions, ToolParser, exit_on_user_error
 from seg_vton.parsing.instances import SCORE_THR
-from seg_vton.parsing.predictor import ClothingParser
-from seg_vton.parsing.run import Outcome, parse_photos, start_processes
 from seg_vton.parsing.writers import KINDS
-from seg_vton.processes import leave_process_group
+
+if TYPE_CHECKING:
+    from seg_vton.parsing.run import Outcome
 
 _MAPS = {
     "fused": "the model's semantic map, with accessories of its instances over it",
@@ -47,7 +45,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=1, help="photos in one pass")
     parser.add_argument("--device", help="torch device (default: the GPU where there is one)")
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config")
+    parser.add_argument("--cfg-options", nargs="+", action=ConfigOptions, metavar="KEY=VALUE", help="change the config")
     started_by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
     parser.add_argument(
         "--launcher",
@@ -61,6 +59,11 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Parses the photos; the first process says how it went."""
     args = parse_args()
+    from seg_vton.engine.launch import load_config
+    from seg_vton.parsing.predictor import ClothingParser
+    from seg_vton.parsing.run import parse_photos, start_processes
+    from seg_vton.processes import leave_process_group
+
     with exit_on_user_error():
         device = start_processes(args.launcher)
         parser = ClothingParser(
@@ -84,7 +87,7 @@ def main() -> None:
     sys.exit(_report(outcome, args.out, args.score_thr, parser.stamp["map"]))
 
 
-def _report(outcome: Outcome, out: str, score_thr: float, made_of: str) -> int:
+def _report(outcome: "Outcome", out: str, score_thr: float, made_of: str) -> int:
     """Prints the counts, once; returns the exit code."""
     if int(os.environ.get("RANK", "0")):
         return 0

@@ -2,16 +2,12 @@
 
 import inspect
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mmengine.config import Config, DictAction
-from mmengine.runner import Runner
+from seg_vton.errors import ConfigOptions, ToolParser, exit_on_user_error
 
-from seg_vton.engine.launch import load_config
-from seg_vton.errors import ToolParser, exit_on_user_error
-
-# A config's other names (`train_pipeline`, `carafe_fpn`) are there for `_base_` to reuse: nothing reads them.
-_READ = {*inspect.signature(Runner).parameters, "custom_imports", "tta_model", "tta_pipeline"} - {"cfg", "work_dir"}
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 
 def _leaves(value: Any, key: str) -> Iterator[tuple[str, str]]:
@@ -26,10 +22,14 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, str]]:
         yield key, repr(value)
 
 
-def config_difference(*configs: Config) -> str:
+def config_difference(*configs: "Config") -> str:
     """What a Runner reads in which two configs differ, one a line: `optim_wrapper.optimizer.lr: 0.009 -> 0.02`."""
+    from mmengine.runner import Runner
+
+    # A config's other names (`train_pipeline`, `carafe_fpn`) are there for `_base_` to reuse: nothing reads them.
+    read = {*inspect.signature(Runner).parameters, "custom_imports", "tta_model", "tta_pipeline"} - {"cfg", "work_dir"}
     left, right = (
-        dict(_leaves({name: value for name, value in config.to_dict().items() if name in _READ}, ""))
+        dict(_leaves({name: value for name, value in config.to_dict().items() if name in read}, ""))
         for config in configs
     )
     pairs = {key: (left.get(key, "(absent)"), right.get(key, "(absent)")) for key in (left | right)}
@@ -41,8 +41,10 @@ def main() -> None:
     parser = ToolParser(description=__doc__)
     parser.add_argument("config", help="config file")
     parser.add_argument("--diff", metavar="OTHER_CONFIG", help="print only what is another in this config")
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change CONFIG")
+    parser.add_argument("--cfg-options", nargs="+", action=ConfigOptions, metavar="KEY=VALUE", help="change CONFIG")
     args = parser.parse_args()
+    from seg_vton.engine.launch import load_config
+
     with exit_on_user_error():
         config = load_config(args.config, args.cfg_options)
         if args.diff:

@@ -2,11 +2,7 @@
 
 import argparse
 
-from mmengine.config import DictAction
-
-from seg_vton.engine import halves, launch, testing
-from seg_vton.errors import ToolParser, exit_on_user_error
-from seg_vton.processes import leave_process_group
+from seg_vton.errors import ConfigOptions, ToolParser, exit_on_user_error
 
 
 def main() -> None:
@@ -16,9 +12,8 @@ def main() -> None:
     parser.add_argument("checkpoint", help="checkpoint file; the result is written beside it as JSON")
     parser.add_argument(
         "--split",
-        choices=halves.all_splits(),
         default="test",
-        help="the config's data to test on; test-unpaired (others' garments) and train are for try-on",
+        help="the config's data to test on: val or test; for try-on also test-unpaired (others' garments) and train",
     )
     parser.add_argument("--work-dir", help="folder for logs (default: work_dirs/CONFIG_NAME)")
     parser.add_argument(
@@ -32,10 +27,13 @@ def main() -> None:
     parser.add_argument("--wait-time", type=float, default=2, help="seconds between shown images")
     parser.add_argument("--tta", action="store_true", help="test-time augmentation: pool with the horizontal flip")
     parser.add_argument("--overwrite", action="store_true", help="replace existing files of results and predictions")
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config")
+    parser.add_argument("--cfg-options", nargs="+", action=ConfigOptions, metavar="KEY=VALUE", help="change the config")
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    from seg_vton.engine import halves, launch, testing
+    from seg_vton.processes import leave_process_group
+
     with exit_on_user_error():
         config = launch.load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
         half = halves.half_of(config)

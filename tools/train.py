@@ -2,11 +2,7 @@
 
 import argparse
 
-from mmengine.config import DictAction
-
-from seg_vton.engine import launch
-from seg_vton.errors import ToolParser, exit_on_user_error
-from seg_vton.processes import leave_process_group
+from seg_vton.errors import ConfigOptions, ToolParser, exit_on_user_error
 
 
 def main() -> None:
@@ -23,10 +19,13 @@ def main() -> None:
         metavar="CHECKPOINT",
         help="go on from a checkpoint; without a value from the last whole one in the work dir",
     )
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config")
+    parser.add_argument("--cfg-options", nargs="+", action=ConfigOptions, metavar="KEY=VALUE", help="change the config")
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    from seg_vton.engine import launch
+    from seg_vton.processes import leave_process_group
+
     with exit_on_user_error():
         config = launch.load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
         if args.amp:

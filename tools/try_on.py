@@ -14,14 +14,14 @@ interrupted. Ends with code 1 when something could not be done; the rest is.
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
-from seg_vton.apis import TryOn
 from seg_vton.errors import ToolParser, exit_on_user_error
 from seg_vton.labels import DEEPFASHION15, SPACES
 from seg_vton.parsing.instances import SCORE_THR
-from seg_vton.parsing.maps import ParsingMaps
-from seg_vton.parsing.predictor import ClothingParser
-from seg_vton.tryon.inference.run import Outcome, dress_all
+
+if TYPE_CHECKING:
+    from seg_vton.tryon.inference.run import Outcome
 
 
 def parse_args() -> argparse.Namespace:
@@ -64,6 +64,10 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Dresses everybody and says how it went."""
     args = parse_args()
+    from seg_vton.apis import ClothingParser, TryOn
+    from seg_vton.parsing.maps import ParsingMaps
+    from seg_vton.tryon.inference.run import dress_all
+
     with exit_on_user_error():
         maps = segmenter = None
         if args.parsing:
@@ -87,7 +91,7 @@ def main() -> None:
     sys.exit(_report(outcome, args.out))
 
 
-def _report(outcome: Outcome, out: str) -> int:
+def _report(outcome: "Outcome", out: str) -> int:
     """Prints warnings and counts; returns the exit code."""
     for name, warnings in outcome.warnings.items():
         for warning in warnings:

@@ -14,17 +14,12 @@ from mmengine.structures import InstanceData
 from torch.utils.flop_counter import FlopCounterMode
 
 from seg_vton import machine
+from seg_vton.analysis.results import COST_FACTS, COST_SCHEMA
 from seg_vton.engine import launch
 from seg_vton.errors import UserError
 from seg_vton.files import refuse_existing, write_json
 from seg_vton.ops.carafe_pack import CARAFEPack
 from seg_vton.segmentation.rows import describe_row
-
-SCHEMA = 1
-FILE_NAME = "model-cost.json"
-"""The ablation table takes costs from files of this name among the results."""
-ROW_FACTS = ("neck", "backbone", "image_scale")
-"""What a result's row must share with a cost beside the config's name, which `--cfg-options` may have made untrue."""
 
 # Convolutions, transposed ones too, and linear layers. Our RoIAlign and CARAFE on the CPU are other products.
 _LAYERS = (torch.ops.aten.convolution, torch.ops.aten.addmm)
@@ -58,7 +53,7 @@ def model_cost(config: Config, photo: tuple[int, int]) -> dict[str, Any]:
 
     Returns:
         `parameters`, `gigaflop` (10^9; a multiply-add counts as two), `image` ([width, height] of the input) and `row`
-        (of `describe_row`, the `ROW_FACTS`).
+        (of `describe_row`, the `COST_FACTS`).
     """
     if "rpn_head" not in config.model or "roi_head" not in config.model:
         raise UserError(f"{config.filename} is no two-stage detector's: its cost is not defined here")
@@ -83,7 +78,7 @@ def model_cost(config: Config, photo: tuple[int, int]) -> dict[str, Any]:
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "gigaflop": (sum(counted.get(layer, 0) for layer in _LAYERS) + sum(sums)) / 1e9,
         "image": [width, height],
-        "row": {key: facts[key] for key in ROW_FACTS},
+        "row": {key: facts[key] for key in COST_FACTS},
     }
 
 
@@ -94,6 +89,6 @@ def write_costs(
     refuse_existing(Path(out), overwrite)
     rows = {Path(path).stem: model_cost(launch.load_config(path), photo) for path in configs}
     facts = {"command": machine.command_line(), "date": datetime.date.today().isoformat(), "photo": list(photo)}
-    content = {"schema": SCHEMA, **facts, "rows": rows}
+    content = {"schema": COST_SCHEMA, **facts, "rows": rows}
     write_json(out, content, overwrite=overwrite, indent=1)
     return content

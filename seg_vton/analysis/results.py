@@ -6,12 +6,17 @@ from typing import Any
 
 import pandas as pd
 
-from seg_vton.analysis import model_cost, paper
-from seg_vton.engine.results import SCHEMA
+from seg_vton.analysis import paper
 from seg_vton.errors import UserError
 from seg_vton.files import read_json
 
 Content = dict[str, Any]
+
+COST_SCHEMA = 1
+COST_FILE = "model-cost.json"
+"""What `seg_vton.analysis.model_cost` writes: costs are taken from files of this name among the results."""
+COST_FACTS = ("neck", "backbone", "image_scale")
+"""What a result's row must share with a cost beside the config's name, which `--cfg-options` may have made untrue."""
 
 TASKS = ("segmentation", "parsing", "tryon")
 _REQUIRED = (
@@ -64,13 +69,15 @@ def _result_files(paths: Iterable[Path]) -> list[Path]:
             raise UserError(f"{path} does not exist: give work dirs or result files that tools/test.py wrote")
         # The names are those of seg_vton.engine.results.result_path: CHECKPOINT.DATASET-SPLIT.json.
         for file in [path] if path.is_file() else sorted(path.rglob("*.*-*.json")):
-            if file.name != model_cost.FILE_NAME:
+            if file.name != COST_FILE:
                 files.setdefault(file.resolve(), file)
     return list(files.values())
 
 
 def _checked(content: Any, path: Path) -> Content:
     """A result with its task, or `UserError`."""
+    from seg_vton.engine.results import SCHEMA  # here, since the help of tables needs none of the engine
+
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
         raise UserError(
@@ -92,9 +99,9 @@ def _read_costs(paths: Iterable[Path]) -> dict[str, Content]:
     """What `tools/analysis/model_cost.py` wrote, by the configs' names."""
     costs = {}
     for path in paths:
-        for file in [path] if path.name == model_cost.FILE_NAME else sorted(path.rglob(model_cost.FILE_NAME)):
+        for file in [path] if path.name == COST_FILE else sorted(path.rglob(COST_FILE)):
             content = read_json(file)
-            if not isinstance(content, dict) or content.get("schema") != model_cost.SCHEMA or "rows" not in content:
+            if not isinstance(content, dict) or content.get("schema") != COST_SCHEMA or "rows" not in content:
                 raise UserError(f"{file} is not what tools/analysis/model_cost.py writes: make it again")
             costs.update(content["rows"])
     return costs
@@ -140,7 +147,7 @@ def _line(run: Content, costs: dict[str, Content]) -> dict[str, Any]:
         line |= {f"{name} {key}": value for key, value in class_numbers(entry).items()}
     cost = costs.get(run["config"])
     # `--cfg-options` may have made another model of the config.
-    if cost and all(run["row"].get(key) == cost["row"][key] for key in model_cost.ROW_FACTS):
+    if cost and all(run["row"].get(key) == cost["row"][key] for key in COST_FACTS):
         line |= {"M parameters": cost["parameters"] / 1e6, "GFLOP an image": cost["gigaflop"]}
     line["s a step"] = run["training"].get("seconds_per_iteration")
     line["test images/s"] = run.get("images_per_second")

@@ -4,6 +4,8 @@ Importing it closes mmengine's full unpickling, makes its writes atomic, and reg
 wrappers of optimizers and models.
 """
 
+import mmengine  # noqa: F401  # first: it imports this package, none of whose modules may be half done then
+
 from seg_vton.engine import checkpoint, folding, hooks, iterations, optim, parallel, saving, storage
 
 checkpoint.install()

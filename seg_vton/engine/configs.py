@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import mmengine.registry
-from mmdet.visualization.palette import get_palette
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import DistSamplerSeedHook, IterTimerHook, LoggerHook, ParamSchedulerHook, RuntimeInfoHook
@@ -272,6 +271,8 @@ def set_classes(config: Config, options: Mapping[str, Any]) -> None:
         for dataset in sets:
             metainfo = dict(dataset.get("metainfo") or {})
             if metainfo.get("classes") != classes and len(metainfo.get("palette", ())) != len(classes):
+                from mmdet.visualization.palette import get_palette  # here, since try-on needs no mmdet
+
                 metainfo["palette"] = get_palette("random", len(classes))
             dataset.metainfo = {**metainfo, "classes": classes}
     wrong = [place for place, head in heads if classes and head["num_classes"] != len(classes)]

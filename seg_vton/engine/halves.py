@@ -64,8 +64,3 @@ def half_of(config: Config) -> Half:
     kinds = [kind for data in data_sets(config.get("test_dataloader") or {}) for kind in built_by(data.get("type"))]
     classes = [kind for kind in kinds if isinstance(kind, type)]
     return next((half for half in _HALVES if any(issubclass(c, half.data_set) for c in classes)), Half())
-
-
-def all_splits() -> list[str]:
-    """The names of splits that any half knows."""
-    return list(dict.fromkeys(name for half in (Half, *_HALVES) for name in half.splits))

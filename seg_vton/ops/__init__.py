@@ -3,6 +3,8 @@
 Import this package before mmdet's models: they look for mmcv's operators once, when they are imported.
 """
 
+import mmcv  # noqa: F401  # first: it imports this package, none of whose modules may be half done then
+
 from . import mmcv_ext
 
 mmcv_ext.install()  # before carafe_pack, which imports mmcv.ops

@@ -16,7 +16,6 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 import torch
-import torchvision
 from mmengine.logging import print_log
 from torch import Tensor
 
@@ -96,11 +95,13 @@ def _missing_operator(name: str) -> Callable[..., NoReturn]:
 
 def _nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
     """Indices of the boxes that are kept, by falling score; ``offset`` 1 counts pixels (width x2 - x1 + 1)."""
+    from torchvision.ops import nms  # here, since torchvision takes a second to import and try-on does without
+
     dtype = torch.promote_types(boxes.dtype, torch.float32)
     boxes, scores = boxes.to(dtype), scores.to(dtype)
     if offset:
         boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
-    return torchvision.ops.nms(boxes, scores, iou_threshold)
+    return nms(boxes, scores, iou_threshold)
 
 
 def _pooling(
@@ -121,6 +122,8 @@ def _roi_align_forward(
     pooling, dtype = _pooling(**settings), torch.promote_types(input.dtype, torch.float32)
     features, rois = input.to(dtype), rois.to(dtype)
     if input.is_cuda:
+        import torchvision  # noqa: F401  # brings its operators
+
         # Not torchvision.ops.roi_align, which compiles a slow form of its own under deterministic algorithms.
         size, scale, *rest = astuple(pooling)
         pooled = torch.ops.torchvision.roi_align(features, rois, scale, *size, *rest)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import torch
 
 from seg_vton.labels import DEEPFASHION15, SPACES, LabelSpace, convert, register_space
 from seg_vton.parsing.label_map import Regions, enlarged, fuse_maps, merge_instances, regions
+
+if TYPE_CHECKING:  # files of what was found are read without it
+    from torch import Tensor
 
 SCORE_THR = 0.3
 """Instances below this score are in no label map: a missing garment spoils a try-on more than a doubtful one."""
@@ -169,7 +171,7 @@ def space_of(classes: Sequence[str]) -> LabelSpace:
 
 
 def from_sample(
-    instances: Mapping[str, torch.Tensor],
+    instances: Mapping[str, Tensor],
     classes: Sequence[str],
     score_thr: float = 0.0,
     space: LabelSpace | None = None,
@@ -188,15 +190,15 @@ def from_sample(
     Returns:
         The instances, by falling score; equal scores keep the detector's order.
     """
-    scores = instances["scores"].float().cpu()
-    order = torch.sort(scores, descending=True, stable=True).indices
+    scores = instances["scores"].float().cpu().numpy()
+    order = np.argsort(-scores, kind="stable")
     order = order[scores[order] >= score_thr]
     space = space or space_of(classes)
     ids = np.array([space.id_of(name) for name in classes], np.int64)
-    chosen = {key: instances[key].cpu()[order].numpy() for key in ("bboxes", "labels", "masks")}
+    chosen = {key: instances[key].cpu().numpy()[order] for key in ("bboxes", "labels", "masks")}
     return Parsing(
         boxes=chosen["bboxes"].astype(np.float32),
-        scores=scores[order].numpy(),
+        scores=scores[order],
         labels=ids[chosen["labels"]],
         masks=chosen["masks"].astype(bool),
         space=space,

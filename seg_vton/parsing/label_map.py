@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15, IGNORE_INDEX, check_label_map, get_space, unions
@@ -154,6 +153,8 @@ def close_holes(label_map: np.ndarray, largest_share: float = HOLE_SHARE) -> np.
     Returns:
         A new array of the same type. Each filled pixel has the label of the nearest body pixel.
     """
+    from scipy.ndimage import distance_transform_edt  # here, since few who import this file need it
+
     filled = label_map.copy()
     background = (label_map == 0).astype(np.uint8)
     limit = largest_share * (background.size - int(background.sum()))

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-from mmengine.logging import print_log
 
 from seg_vton.errors import UserError
 from seg_vton.pose.joints import MIN_SCORE, from_coco17, from_mediapipe33
@@ -122,6 +121,8 @@ def _build_rtmlib(models: tuple[Path, ...]) -> _Estimate:
         sizes = {"det_input_size": _input_size(detector), "pose_input_size": _input_size(pose)[::-1]}
         body = rtmlib.Body(det=str(detector), pose=str(pose), **sizes, backend="onnxruntime")
     else:
+        from mmengine.logging import print_log
+
         print_log("rtmlib downloads its models at the first use; models=(DETECTOR, POSE) names files", logger="current")
         body = rtmlib.Body(mode="balanced", backend="onnxruntime")
 
@@ -164,6 +165,8 @@ def _main_person(people: np.ndarray, scores: np.ndarray) -> int:
     areas = [float(np.prod(np.ptp(joints[there], axis=0))) if there.any() else -1.0
              for joints, there in zip(people, found, strict=True)]  # fmt: skip
     if sum(area > 0 for area in areas) > 1:
+        from mmengine.logging import print_log
+
         print_log(
             f"{len(areas)} people were found in the photo; the largest is taken", "current", level=logging.WARNING
         )

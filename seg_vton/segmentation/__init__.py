@@ -1,5 +1,11 @@
 """What mmdet lacks for clothing segmentation: data sets, pipeline steps, a parsing branch, metrics, augmented tests."""
 
+import io
+from contextlib import redirect_stdout
+
+with redirect_stdout(io.StringIO()):  # one of mmdet's forks prints for each process which data sets it can do without
+    import mmdet.datasets  # noqa: F401
+
 from seg_vton.segmentation import half
 from seg_vton.segmentation.datasets import ClothingDataset
 from seg_vton.segmentation.metrics import InstanceAP

@@ -30,7 +30,7 @@ class TryOnHalf(Half):
         The first is for a config that says by a dict `unpaired` what changes in the data set; the second is to export
         warped garments, say.
         """
-        if split in ("val", "test"):
+        if split not in ("test-unpaired", "train"):
             super().select_split(config, split)
             return
         if split == "test-unpaired" and "unpaired" not in config:

@@ -8,7 +8,8 @@ from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from torch import nn
 
-from seg_vton.analysis.model_cost import FILE_NAME, input_size, model_cost, write_costs
+from seg_vton.analysis.model_cost import input_size, model_cost, write_costs
+from seg_vton.analysis.results import COST_FILE
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
 from seg_vton.files import read_json
@@ -70,7 +71,7 @@ def test_the_image_is_resized_and_padded_as_in_the_test(repo):
 
 
 def test_the_file_and_what_is_refused(tiny_config_file, repo, tmp_path):
-    out = tmp_path / FILE_NAME
+    out = tmp_path / COST_FILE
     content = write_costs([tiny_config_file], (96, 128), out)
     assert json.loads(out.read_text()) == content
     assert list(content["rows"]) == [tiny_config_file.stem]
@@ -82,7 +83,7 @@ def test_the_file_and_what_is_refused(tiny_config_file, repo, tmp_path):
 
 def test_the_recorded_parameters_are_those_of_the_configs(repo):
     """Of all rows but the operations, which take a forward pass of the full model."""
-    recorded = read_json(repo / "docs/results/segmentation" / FILE_NAME)["rows"]
+    recorded = read_json(repo / "docs/results/segmentation" / COST_FILE)["rows"]
     register_all_modules(init_default_scope=True)
     assert FPN in recorded
     for name, row in recorded.items():

@@ -1,6 +1,5 @@
 """Draws losses and accuracy of training runs: `python tools/analysis/curves.py WORK_DIR... --out curves.png`."""
 
-from seg_vton.analysis.curves import draw_curves
 from seg_vton.errors import ToolParser, exit_on_user_error
 
 
@@ -11,6 +10,8 @@ def main() -> None:
     parser.add_argument("--out", required=True, metavar="FILE", help="image to write: .png, .pdf or .svg")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     args = parser.parse_args()
+    from seg_vton.analysis.curves import draw_curves
+
     with exit_on_user_error():
         draw_curves(args.work_dirs, args.out, args.overwrite)
 

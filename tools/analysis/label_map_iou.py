@@ -7,14 +7,8 @@ Writes the result beside the checkpoint as JSON: `epoch_2.ccp-val-label-map.json
 
 import argparse
 
-from mmengine.config import DictAction
-
-from seg_vton.engine import launch, testing
-from seg_vton.engine.halves import half_of
-from seg_vton.errors import ToolParser, exit_on_user_error
-from seg_vton.parsing.evaluation import judge_label_maps
+from seg_vton.errors import ConfigOptions, ToolParser, exit_on_user_error
 from seg_vton.parsing.instances import SCORE_THR
-from seg_vton.processes import leave_process_group
 
 
 def parse_args() -> argparse.Namespace:
@@ -29,7 +23,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--keep-holes", action="store_true", help="do not fill small holes in the label maps")
     parser.add_argument("--work-dir", help="folder for logs (default: work_dirs/CONFIG_NAME)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing result")
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="change the config")
+    parser.add_argument("--cfg-options", nargs="+", action=ConfigOptions, metavar="KEY=VALUE", help="change the config")
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
     return parser.parse_args()
 
@@ -37,6 +31,11 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Applies the options and judges."""
     args = parse_args()
+    from seg_vton.engine import launch, testing
+    from seg_vton.engine.halves import half_of
+    from seg_vton.parsing.evaluation import judge_label_maps
+    from seg_vton.processes import leave_process_group
+
     with exit_on_user_error():
         config = launch.load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
         half_of(config).select_split(config, args.split)

@@ -9,7 +9,6 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from seg_vton.analysis.model_cost import write_costs
 from seg_vton.errors import ToolParser, exit_on_user_error
 
 
@@ -22,6 +21,8 @@ def main() -> None:
     parser.add_argument("--out", required=True, metavar="FILE.json", help="where to write")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     args = parser.parse_args()
+    from seg_vton.analysis.model_cost import write_costs
+
     with exit_on_user_error():
         content = write_costs(args.configs, tuple(args.photo), args.out, args.overwrite)
     table = Table("config", "M parameters", "GFLOP", "image")

@@ -5,8 +5,6 @@ python tools/analysis/panels.py CONFIG --models FPN=CONFIG,CHECKPOINT CARAFE=PRE
 
 import argparse
 
-from seg_vton.analysis.panels import Photographs, draw_panels, parse_source
-from seg_vton.engine.launch import load_config
 from seg_vton.errors import ToolParser, exit_on_user_error
 
 
@@ -37,6 +35,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Reads data and models and draws."""
     args = parse_args()
+    from seg_vton.analysis.panels import Photographs, draw_panels, parse_source
+    from seg_vton.engine.launch import load_config
+
     with exit_on_user_error():
         sources = [parse_source(text) for text in args.models]
         photographs = Photographs(load_config(args.config), args.split)

@@ -6,7 +6,6 @@ file needs nothing else. Of a demo that is not finished, it says what is missing
 
 import argparse
 
-from seg_vton.analysis.report import write_report
 from seg_vton.errors import ToolParser, exit_on_user_error
 
 
@@ -17,6 +16,8 @@ def main() -> None:
     parser.add_argument("--out", required=True, metavar="FILE", help="the report to write, FILE.html")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing report")
     args = parser.parse_args()
+    from seg_vton.analysis.report import write_report
+
     with exit_on_user_error():
         write_report(args.work_dir, args.out, args.overwrite)
     print(f"wrote {args.out}")

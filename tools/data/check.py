@@ -3,8 +3,6 @@
 import sys
 from pathlib import Path
 
-from seg_vton.data.check import check_data
-from seg_vton.data.report import Report, print_report
 from seg_vton.errors import ToolParser, exit_on_user_error
 from seg_vton.labels import SPACES
 
@@ -21,6 +19,9 @@ def main() -> None:
         "the set's authors publish them",
     )
     args = parser.parse_args()
+    from seg_vton.data.check import check_data
+    from seg_vton.data.report import Report, print_report
+
     report = Report()
     with exit_on_user_error():
         for path in args.paths:

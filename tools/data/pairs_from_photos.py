@@ -14,13 +14,14 @@ with code 1 when a photo, mask or pose could not be read; the others are written
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from seg_vton.data.photo_pairs import Outcome, Plan, Settings, SplitRule, find_labeled, write_photo_pairs
-from seg_vton.data.photo_pairs.garment import CHOICES
-from seg_vton.data.photo_pairs.person import BACKGROUNDS
 from seg_vton.errors import ToolParser, exit_on_user_error
 from seg_vton.labels import DEEPFASHION15, SPACES
 from seg_vton.pictures.crop import FRAMES
+
+if TYPE_CHECKING:
+    from seg_vton.data.photo_pairs import Outcome
 
 _EXAMPLES = 5
 
@@ -48,13 +49,13 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--size", type=int, nargs=2, default=(192, 256), metavar=("W", "H"), help="of all pictures")
     parser.add_argument("--frame", choices=FRAMES, default="upper", help="head to hips as VITON has it, or all")
-    parser.add_argument("--background", choices=BACKGROUNDS, default="white", help="what persons stand before")
+    parser.add_argument("--background", choices=("white", "photo"), default="white", help="what persons stand before")
     parser.add_argument(
-        "--garment", choices=CHOICES, default="union", help="all upper garments as one, or the only one"
+        "--garment", choices=("union", "single"), default="union", help="all upper garments as one, or the only one"
     )
     parser.add_argument("--keep-hidden", action="store_true", help="do not paint in what arms, hair and bags hide")
     parser.add_argument("--keep-labels", action="store_true", help="do not label a face where the masks have none")
-    parser.add_argument("--min-garment", type=int, default=Settings.min_garment, help="pixels at 256x192")
+    parser.add_argument("--min-garment", type=int, default=2500, help="pixels at 256x192")
     parser.add_argument("--strength", type=float, default=1.0, help="of the random deformation (default: %(default)s)")
     parser.add_argument("--variants", type=int, default=1, help="garments laid out for each training photo")
     parser.add_argument("--mirror", type=float, default=0.5, help="share of the training pairs that are mirrored")
@@ -67,6 +68,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Makes the pairs and says what was left out."""
     args = parse_args()
+    from seg_vton.data.photo_pairs import Plan, Settings, SplitRule, find_labeled, write_photo_pairs
+
     settings = Settings(
         size=(args.size[1], args.size[0]),
         frame=args.frame,
@@ -89,7 +92,7 @@ def main() -> None:
     sys.exit(_report(outcome, args))
 
 
-def _report(outcome: Outcome, args: argparse.Namespace) -> int:
+def _report(outcome: "Outcome", args: argparse.Namespace) -> int:
     """Prints the counts; returns the exit code."""
     for fault in outcome.faults:
         print(f"error: {fault}", file=sys.stderr)

@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image
-from scipy import stats
 from torch import Tensor
 
 _LIBRARY = f"torchmetrics {version('torchmetrics')}"
@@ -104,6 +103,8 @@ def mean_interval(values: np.ndarray) -> tuple[float, float]:
     Args:
         values: `(N,)`, a number of each of two images or more.
     """
+    from scipy import stats  # here, since it takes a second to import and few tests are compared
+
     found = stats.bootstrap((values,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(0))
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 

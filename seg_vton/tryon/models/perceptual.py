@@ -5,7 +5,6 @@ from mmengine.logging import print_log
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models import vgg19
 
 from seg_vton.errors import UserError
 from seg_vton.registry import MODELS
@@ -54,6 +53,8 @@ class PerceptualLoss(nn.Module):
     def __init__(
         self, weights: str = "torchvision://vgg19", loss_weight: float = 1.0, input_range: str = "published"
     ) -> None:
+        from torchvision.models import vgg19  # here, since most rows of the doll do without
+
         super().__init__()
         if input_range not in INPUTS:
             raise UserError(f"PerceptualLoss.input_range is one of {', '.join(INPUTS)}, not {input_range!r}")
