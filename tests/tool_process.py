@@ -6,13 +6,21 @@ import multiprocessing
 import os
 import runpy
 import signal
+import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 _FORKS = multiprocessing.get_context("forkserver")
-# A process that has done the imports is forked for each run: they take longer than a tiny training.
-_FORKS.set_forkserver_preload(["seg_vton.apis", "seg_vton.engine.testing"])
+# A process that has done the imports is forked for each run: they take longer than a tiny training. The libraries are
+# what tools import on demand.
+_FORKS.set_forkserver_preload(
+    [
+        *("seg_vton.apis", "seg_vton.engine.testing", "seg_vton.parsing.run", "seg_vton.tryon.inference.run"),
+        *("mmdet.models", "mmdet.engine", "mmdet.visualization", "matplotlib.pyplot", "scipy.ndimage"),
+        *("torch._dynamo", "torchmetrics.functional.image", "torchvision"),
+    ]
+)
 
 
 # What takes most of a tiny training's time and has no part in it: mmengine has the text of its config set by yapf at
@@ -44,6 +52,20 @@ def _run(tool, arguments, log, errors, prepare, cwd):
 def widen():
     """Gives tables room, as on a wide terminal."""
     os.environ["COLUMNS"] = "200"
+
+
+def join_group(rank, size, port):
+    """Makes this process one of several as torchrun starts them."""
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+
+
+def parts_of(size):
+    """What prepares each of several processes to be part of a group of that size."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    return [(join_group, rank, size, port) for rank in range(size)]
 
 
 class Started:

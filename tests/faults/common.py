@@ -1,9 +1,7 @@
 """What several parts of the fault suite look at."""
 
-import socket
-
-import moments
 import torch
+from tool_process import parts_of
 
 from seg_vton.engine.checkpoint import load_checkpoint_file
 
@@ -44,11 +42,5 @@ def same(first, second):
 
 def two_processes(start, config, work, *options, prepare=((), ())):
     """A training in two gloo processes, with the faults of each."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     arguments = ("train.py", config, "--work-dir", work, "--launcher", "pytorch", *options)
-    return [
-        start(*arguments, prepare=[(moments.process_of_two, rank, port), *faults])
-        for rank, faults in enumerate(prepare)
-    ]
+    return [start(*arguments, prepare=[part, *faults]) for part, faults in zip(parts_of(2), prepare, strict=True)]

@@ -193,9 +193,3 @@ def loss_is_nan(first):
         return loss, logged
 
     BaseModel.parse_losses = spoiled
-
-
-def process_of_two(rank, port):
-    """One of two processes as torchrun starts them."""
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tool_process import Started, widen
+from tool_process import Started, parts_of, widen
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -25,27 +25,20 @@ class Cli:
         self.folder = folder
         self.count = 0
 
-    def __call__(self, tool, *arguments, processes=1):
-        """Runs `tools/TOOL`, with several processes under torchrun; returns the finished process with its output."""
+    def __call__(self, tool, *arguments, processes=1, torchrun=False):
+        """Runs `tools/TOOL`, in several processes where asked; returns the end with its output, of the first process.
+
+        Several are forked too, as torchrun starts them; torchrun itself, which imports all anew in each, on request.
+        """
         self.count += 1
         log = self.folder / f"{self.count}-{Path(tool).stem}"
         out, err, script = log.with_suffix(".out"), log.with_suffix(".err"), str(REPO / "tools" / tool)
-        command = [script, *map(str, arguments)]
-        if processes == 1:
-            code = Started(script, command[1:], out, [(widen,)], str(self.folder), str(err)).wait()
-        else:
-            launcher = [
-                sys.executable,
-                "-m",
-                "torch.distributed.run",
-                "--standalone",
-                "--nproc_per_node",
-                str(processes),
-            ]
-            command = [*launcher, *command, "--launcher", "pytorch"]
+        command = list(map(str, arguments))
+        if torchrun:
+            launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
             with out.open("w") as stdout, err.open("w") as stderr:
                 running = subprocess.Popen(
-                    command,
+                    [sys.executable, *launcher, script, *command],
                     cwd=self.folder,
                     env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
                     stdout=stdout,
@@ -57,7 +50,18 @@ class Cli:
                 finally:
                     with suppress(ProcessLookupError):  # no process of the tool's is left, as it should be
                         os.killpg(running.pid, signal.SIGKILL)
-        return subprocess.CompletedProcess(command, code, out.read_text(), err.read_text())
+        elif processes == 1:
+            code = Started(script, command, out, [(widen,)], str(self.folder), str(err)).wait()
+        else:
+            command += ["--launcher", "pytorch"]
+            others = [log.with_suffix(f".{rank}") for rank in range(1, processes)]
+            prepared = [[(widen,), part] for part in parts_of(processes)]
+            running = [
+                Started(script, command, path, prepare, str(self.folder), str(errors))
+                for path, errors, prepare in zip((out, *others), (err, *others), prepared, strict=True)
+            ]
+            code = max(abs(process.wait()) for process in running)
+        return subprocess.CompletedProcess([script, *command], code, out.read_text(), err.read_text())
 
     def together(self, calls):
         """Runs `{name: arguments of a call}`, as many at once as there are cores; returns the ends by name."""

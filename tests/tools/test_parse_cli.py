@@ -56,7 +56,15 @@ def runs(cli, tiny_config_file, tiny_weights, photos, tmp_path_factory):
     def parse(name, processes):
         settings = ("--score-thr", "0.05", "--label-space", "tryon8", "--all-instances", "--keep-holes")
         photo_arguments = (photos, out / "none.jpg", "--out", out / name, "--write", *ALL)
-        return cli("parse.py", tiny_config_file, tiny_weights[0], *photo_arguments, *settings, processes=processes)
+        return cli(
+            "parse.py",
+            tiny_config_file,
+            tiny_weights[0],
+            *photo_arguments,
+            *settings,
+            processes=processes,
+            torchrun=processes > 1,
+        )
 
     ends = {"one": parse("one", 1), "two": parse("two", 2)}
     return ends, out
