@@ -7,5 +7,5 @@ default_hooks = dict(
     visualization=dict(_delete_=True, type="TryOnVisualizationHook"),
 )
 custom_hooks = [dict(type="ChannelsLastHook"), dict(type="CPUFormsHook")]
-visualizer = dict(type="Visualizer")
+visualizer = dict(type="PictureVisualizer")
 log_processor = dict(window_size=100, by_epoch=False)

@@ -67,6 +67,21 @@ _OLD_KEYS = {
 }
 
 
+class LoadedConfig(Config):
+    """A config whose text is set once. mmengine asks yapf for it four times at a start, and again for a checkpoint."""
+
+    @property
+    def pretty_text(self) -> str:
+        """The config as Python."""
+        content = repr(self)
+        if _TEXT.get("of") != content:
+            _TEXT.update(of=content, text=super().pretty_text)
+        return _TEXT["text"]
+
+
+_TEXT: dict[str, str] = {}
+
+
 def load_config(
     path: str | Path, options: dict[str, Any] | None = None, work_dir: str | None = None, launcher: str = "none"
 ) -> Config:
@@ -89,6 +104,7 @@ def load_config(
         raise UserError(f"config {path} does not exist: configs are under configs/segmentation and configs/tryon")
     try:
         config = Config.fromfile(path)
+        object.__setattr__(config, "__class__", LoadedConfig)  # a plain assignment would set a key
     except SyntaxError as error:
         raise UserError(_syntax_fault(path, error)) from error
     except Exception as error:

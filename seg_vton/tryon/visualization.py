@@ -3,6 +3,7 @@
 import colorsys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from mmengine.dist import barrier, get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
+from mmengine.visualization import Visualizer
 from PIL import Image
 from torch import Tensor
 
@@ -18,7 +20,7 @@ from seg_vton.files import atomic_path
 from seg_vton.labels import get_space, save_palette_png
 from seg_vton.pictures.drawing import Color, grid
 from seg_vton.pose.keypoints import NUM_JOINTS
-from seg_vton.registry import HOOKS
+from seg_vton.registry import HOOKS, VISUALIZERS
 from seg_vton.tryon.datasets.agnostic import NUM_CHANNELS
 from seg_vton.tryon.metrics.image_quality import as_bytes
 
@@ -37,6 +39,27 @@ PANELS = "panels"
 _COLOR_KEYS = ("try_on", "warped_cloth", "rendered")
 _LEAST_HEIGHT = 256  # pixels of a panel's pictures: smaller ones are enlarged, so that captions can be read
 _BLANK = 232  # gray level of a picture that there is not
+
+
+@VISUALIZERS.register_module()
+class PictureVisualizer(Visualizer):
+    """mmengine's visualizer without its figure, until something is drawn on a picture.
+
+    The figure needs matplotlib, which takes a second to import; try-on hands over pictures that are finished.
+    """
+
+    def _initialize_fig(
+        self, fig_cfg: dict[str, Any]
+    ) -> tuple[Any, ...]:  # mmengine's constructor has no other way out
+        self._figure_settings = fig_cfg
+        return None, SimpleNamespace(get_dpi=lambda: None), None
+
+    def set_image(self, image: np.ndarray) -> None:
+        """Takes the picture to draw on, uint8 RGB `(H, W, 3)`."""
+        if self.ax_save is None:
+            self.fig_save_canvas, self.fig_save, self.ax_save = super()._initialize_fig(self._figure_settings)
+            self.dpi = self.fig_save.get_dpi()
+        super().set_image(image)
 
 
 @HOOKS.register_module()

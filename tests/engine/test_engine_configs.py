@@ -1,9 +1,11 @@
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 import torch
 from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
+from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
@@ -248,3 +250,12 @@ def test_a_segmenter_of_other_classes_trains_and_tests(tiny_config_file, tmp_pat
     batch = model.data_preprocessor({key: [item[key] for item in items[:2]] for key in items[0]}, training=True)
     losses = model(**batch, mode="loss")
     assert torch.isfinite(losses["loss_mask"])
+
+
+def test_the_text_of_a_config_is_set_once(tiny_config_file, monkeypatch):
+    config, asked = load_config(tiny_config_file), []
+    monkeypatch.setattr(Config, "pretty_text", property(lambda self: asked.append(self) or str(self.work_dir)))
+    assert [deepcopy(config).pretty_text, config.pretty_text] == [config.work_dir] * 2
+    config.work_dir = "elsewhere"
+    assert config.pretty_text == "elsewhere"
+    assert len(asked) == 2

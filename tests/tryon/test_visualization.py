@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 from mmengine.structures import BaseDataElement
+from mmengine.visualization import Visualizer
 from PIL import Image
 
 import seg_vton  # noqa: F401  registers
 from seg_vton.errors import UserError
 from seg_vton.labels import TRYON8, load_palette_png
 from seg_vton.registry import HOOKS
-from seg_vton.tryon.visualization import TryOnVisualizationHook, draw_pose, panel
+from seg_vton.tryon.visualization import PictureVisualizer, TryOnVisualizationHook, draw_pose, panel
 
 SIZE = (128, 96)
 
@@ -197,3 +198,15 @@ def test_joints_are_drawn_where_they_are_each_in_its_color():
         tuple(picture[10, 5]),
     }
     assert (picture.any(-1).nonzero()[0].tolist()) == [2, 2, 3, 3, 10, 10, 11, 11]
+
+
+def test_the_visualizer_draws_as_mmengines_does():
+    picture, box = np.zeros((20, 30, 3), np.uint8), torch.tensor([4, 5, 20, 15])
+    drawn = []
+    for kind in (Visualizer, PictureVisualizer):
+        visualizer = kind(image=picture)
+        visualizer.draw_bboxes(box, edge_colors="r")
+        drawn.append(visualizer.get_image())
+    assert drawn[0].any()
+    np.testing.assert_array_equal(*drawn)
+    assert PictureVisualizer().ax_save is None
