@@ -3,7 +3,6 @@
 import importlib.util
 import pkgutil
 import re
-import subprocess
 import sys
 import types
 import warnings
@@ -81,13 +80,6 @@ def test_mmcv_and_mmengine_find_the_stand_in():
         assert pkgutil.find_loader("mmcv._ext") is not None
     assert importlib.util.find_spec("mmcv._ext").name == "mmcv._ext"
     assert importlib.import_module("mmcv")._ext is sys.modules["mmcv._ext"]
-
-
-@stand_in
-def test_a_fresh_import_says_once_what_stands_in():
-    code = "import seg_vton.ops, importlib; importlib.reload(seg_vton.ops); import mmcv.ops"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert (result.stdout + result.stderr).count("mmcv has no compiled operators") == 1
 
 
 @stand_in

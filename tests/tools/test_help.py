@@ -14,14 +14,12 @@ for tool in sys.argv[1:]:
         assert not end.code, tool
 print(*sys.modules)
 """
-BUILD = """
+FIND = """
 import seg_vton
-from mmdet.registry import DATASETS, METRICS, MODELS
-from mmengine.registry import HOOKS
-names = {DATASETS: "ClothingDataset", METRICS: "LabelMapIoU", HOOKS: "EpochSeedHook"}
-assert all(registry.get(name) for registry, name in names.items())
-assert MODELS.build(dict(type="seg_vton.GMM", image_size=(64, 64), base_channels=2))
-assert MODELS.get("MaskRCNN") and MODELS.get("carafe").__module__ == "seg_vton.ops.carafe_pack"
+from mmdet.registry import DATASETS, METRICS
+from mmengine.registry import HOOKS, MODELS
+assert DATASETS.get("ClothingDataset") and METRICS.get("LabelMapIoU") and HOOKS.get("EpochSeedHook")
+assert MODELS.get("seg_vton.GMM") and MODELS.get("carafe").__module__ == "seg_vton.ops.carafe_pack"
 """
 
 
@@ -36,6 +34,7 @@ def test_help_loads_no_library_that_takes_seconds(repo):
     assert not HEAVY & set(result.stdout.splitlines()[-1].split())
 
 
-def test_a_plain_import_is_enough_for_all_that_configs_name():
-    lines = run(BUILD).stdout.splitlines()
+def test_after_a_plain_import_all_that_configs_name_is_found_and_nothing_said_but_what_stands_in():
+    lines = run(FIND).stdout.splitlines()
+    assert len(lines) <= 1
     assert all("mmcv has no compiled operators" in line for line in lines)
