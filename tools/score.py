@@ -8,10 +8,6 @@ from rich.console import Console
 
 from seg_vton.errors import ToolParser, exit_on_user_error
 from seg_vton.files import refuse_existing, write_json
-from seg_vton.tryon.metrics import scoring
-from seg_vton.tryon.metrics.folders import RESIZE_RULES
-from seg_vton.tryon.metrics.image_quality import SSIM_FORMS
-from seg_vton.tryon.metrics.networks import ALEXNET_FILE, INCEPTION_FILE, InceptionFeatures, PerceptualDistance
 
 
 def size(text: str) -> tuple[int, int]:
@@ -37,14 +33,23 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path, metavar="FILE", help="lines PERSON GARMENT, or RESULT PHOTOGRAPH")
     parser.add_argument("--unpaired", action="store_true", help="persons wear others' garments: FID and KID alone")
     parser.add_argument("--size", type=size, metavar="HxW", help="resize all pictures, such as 256x192")
-    parser.add_argument("--resize", choices=RESIZE_RULES, default="bilinear", help="how (default: bilinear)")
-    parser.add_argument("--ssim", choices=SSIM_FORMS, default="rgb", help="form of SSIM; docs/scoring.md has them")
-    parser.add_argument("--inception", type=Path, metavar="FILE", help=f"{INCEPTION_FILE}, for FID and KID")
-    parser.add_argument("--alexnet", type=Path, metavar="FILE", help=f"{ALEXNET_FILE}, for LPIPS")
+    parser.add_argument(
+        "--resize", choices=("bilinear", "bicubic", "lanczos"), default="bilinear", help="how (bilinear)"
+    )
+    parser.add_argument(
+        "--ssim", choices=("rgb", "gray", "uniform"), default="rgb", help="form of SSIM; docs/scoring.md has them"
+    )
+    parser.add_argument(
+        "--inception", type=Path, metavar="FILE", help="weights-inception-2015-12-05-6726825d.pth, for FID and KID"
+    )
+    parser.add_argument("--alexnet", type=Path, metavar="FILE", help="alexnet-owt-7be5be79.pth, for LPIPS")
     parser.add_argument("--allow-missing", action="store_true", help="score what both sides have; counts say what not")
     parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="where the result is written")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing result")
     args = parser.parse_args()
+    from seg_vton.tryon.metrics import scoring
+    from seg_vton.tryon.metrics.networks import InceptionFeatures, PerceptualDistance
+
     with exit_on_user_error():
         refuse_existing(args.out, args.overwrite)
         protocol = scoring.Protocol(

@@ -7,7 +7,6 @@ import pandas as pd
 from seg_vton.analysis import paper
 from seg_vton.analysis.results import Content
 from seg_vton.errors import UserError
-from seg_vton.tryon.metrics.image_quality import mean_interval
 
 
 def differences(first: pd.DataFrame, second: pd.DataFrame, name: str) -> list[float]:
@@ -31,6 +30,8 @@ def interval(first: pd.DataFrame, second: pd.DataFrame, name: str) -> tuple[floa
     before, after = _by_image(first, name), _by_image(second, name)
     if before is None or after is None or set(before.index) != set(after.index) or len(before) < 2:
         return None
+    from seg_vton.tryon.metrics.image_quality import mean_interval  # here, since few tables need torch
+
     return mean_interval((after[before.index] - before).to_numpy())
 
 

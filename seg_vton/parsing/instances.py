@@ -175,7 +175,7 @@ def from_sample(
     classes: Sequence[str],
     score_thr: float = 0.0,
     space: LabelSpace | None = None,
-    semantic: torch.Tensor | None = None,
+    semantic: Tensor | None = None,
 ) -> Parsing:
     """Takes mmdet's predictions over.
 

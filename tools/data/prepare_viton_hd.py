@@ -14,14 +14,14 @@ code 1 when something could not be made; the rest is.
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from seg_vton.data.viton_hd import LEFT_OUT, SHEET, Outcome, prepare
 from seg_vton.errors import ToolParser, exit_on_user_error
 from seg_vton.labels import SPACES
 from seg_vton.parsing.instances import SCORE_THR
-from seg_vton.parsing.maps import ParsingMaps
-from seg_vton.parsing.predictor import ClothingParser
-from seg_vton.pose import Poses
+
+if TYPE_CHECKING:
+    from seg_vton.data.viton_hd import Outcome
 
 
 def parse_args() -> argparse.Namespace:
@@ -64,6 +64,11 @@ def _size(text: str) -> tuple[int, int]:
 def main() -> None:
     """Makes the set and says what is not in it."""
     args = parse_args()
+    from seg_vton.data.viton_hd import prepare
+    from seg_vton.parsing.maps import ParsingMaps
+    from seg_vton.parsing.predictor import ClothingParser
+    from seg_vton.pose import Poses
+
     with exit_on_user_error():
         if args.parsing:
             parser, label_space = ParsingMaps(args.parsing, args.label_space), None
@@ -84,8 +89,10 @@ def main() -> None:
     sys.exit(_report(outcome, args.out))
 
 
-def _report(outcome: Outcome, out: Path) -> int:
+def _report(outcome: "Outcome", out: Path) -> int:
     """Prints notes and counts; returns the exit code."""
+    from seg_vton.data.viton_hd import LEFT_OUT, SHEET
+
     for name, notes in outcome.notes.items():
         for note in notes:
             print(f"{name}: {note}")
