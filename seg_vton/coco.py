@@ -10,7 +10,6 @@ from logging import WARNING
 from pathlib import Path
 from typing import Any
 
-import mmcv
 import numpy as np
 from mmengine.logging import print_log
 from PIL import ExifTags, Image
@@ -208,6 +207,8 @@ def decoded_size(path: str | Path, flag: str = "color", backend: str | None = No
             kind = image.format, orientation, "exif" in image.info, flag, backend
     if orientation in (5, 6, 7, 8) and size[0] != size[1]:
         if kind not in _TURNED:
+            import mmcv  # here, since it takes seconds to import and of most files the header is enough
+
             decoded = mmcv.imread(str(path), flag, backend=backend)
             _TURNED[kind] = decoded is not None and decoded.shape[1::-1] == size[::-1]
         size = size[::-1] if _TURNED[kind] else size

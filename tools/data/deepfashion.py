@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from seg_vton.data.coco_files import print_summaries
-from seg_vton.data.deepfashion import convert_deepfashion
 from seg_vton.errors import ToolParser, exit_on_user_error
 
 
@@ -14,6 +12,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="writes OUT/annotations/instances_SPLIT.json")
     parser.add_argument("--overwrite", action="store_true", help="replace annotation files that exist")
     args = parser.parse_args()
+    from seg_vton.data.coco_files import print_summaries
+    from seg_vton.data.deepfashion import convert_deepfashion
+
     with exit_on_user_error():
         print_summaries(convert_deepfashion(args.source, args.out, args.overwrite))
 

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from seg_vton.data.coco_files import print_summaries
-from seg_vton.data.deepfashion_multimodal import convert_deepfashion_multimodal
 from seg_vton.errors import ToolParser, exit_on_user_error
 
 
@@ -15,6 +13,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the split by item id (default 0)")
     parser.add_argument("--overwrite", action="store_true", help="replace annotation files that exist")
     args = parser.parse_args()
+    from seg_vton.data.coco_files import print_summaries
+    from seg_vton.data.deepfashion_multimodal import convert_deepfashion_multimodal
+
     with exit_on_user_error():
         print_summaries(convert_deepfashion_multimodal(args.source, args.out, args.seed, args.overwrite))
 
