@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.logging import print_log
 from PIL import ExifTags, Image
 from pycocotools import mask as coco_mask
 
@@ -128,6 +127,8 @@ def refuse_faults(content: Mapping[str, Any], path: str | Path) -> None:
         more = f" {len(messages)} entries have this fault ({kind})." if len(messages) > 1 else ""
         raise UserError(f"{messages[0]}.{more} tools/data/check.py lists all faults")
     for kind, messages in (found.errors | found.warnings).items():
+        from mmengine.logging import print_log  # here, since converters need no mmengine
+
         print_log(f"{kind} ({len(messages)}; tools/data/check.py lists them): {messages[0]}", "current", WARNING)
     images, categories = ({entry["id"] for entry in content[section]} for section in ("images", "categories"))
     content["annotations"][:] = [
