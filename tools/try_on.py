@@ -3,9 +3,9 @@
 python tools/try_on.py --person me.jpg --garment shirts/ --segmenter CONFIG CHECKPOINT --gmm CONFIG CHECKPOINT \
     --tom CONFIG CHECKPOINT --out DIR --pose DIR
 
-Every person gets every garment, or --pairs names the pairs. A garment's mask is the one in --garment-mask; else what a
-person in its photo wears, by the segmenter; else the alpha channel, or what is cut out of its background. In the place
-of --segmenter, other parsers' label maps of the persons serve: --parsing DIR --label-space atr18.
+Every person gets every garment, or --pairs names the pairs. A garment's mask is the one in --garment-mask; else its
+picture's alpha channel; else what a person in it wears, by the segmenter; else what is cut out of its background. In
+the place of --segmenter, other parsers' label maps of the persons serve: --parsing DIR --label-space atr18.
 
 Writes DIR/try-on/PERSON_GARMENT.png at the photo's resolution, other kinds beside it, and
 DIR/records/PERSON_GARMENT.json, which says what they are of. Running the same command again goes on where it was

@@ -65,6 +65,12 @@ class Cut(NamedTuple):
     doubt: str
 
 
+def alpha_mask(alpha: np.ndarray | None) -> np.ndarray | None:
+    """What an alpha channel, uint8 `(H, W)`, says is the garment: bool `(H, W)`; None where it says nothing of use."""
+    opaque = None if alpha is None else alpha >= 128
+    return opaque if opaque is not None and _USEFUL[0] <= opaque.mean() <= _USEFUL[1] else None
+
+
 def cut_out(photo: np.ndarray, alpha: np.ndarray | None = None) -> Cut:
     """Finds the garment in a photo of one garment: on a floor, a bed, a hanger, or cut out already.
 
@@ -80,7 +86,8 @@ def cut_out(photo: np.ndarray, alpha: np.ndarray | None = None) -> Cut:
     Returns:
         The garment's mask, in which small holes are filled.
     """
-    if alpha is not None and _USEFUL[0] <= np.mean(opaque := alpha >= 128) <= _USEFUL[1]:
+    opaque = alpha_mask(alpha)
+    if opaque is not None:
         return Cut(opaque, "")
     small = limited(photo, _SEARCH_SIDE)
     # A little noise, always the same: grabCut takes minutes where all pixels are equal.

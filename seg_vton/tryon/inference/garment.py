@@ -9,7 +9,7 @@ from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15
 from seg_vton.parsing.label_map import regions
 from seg_vton.pictures.crop import Box, crop
-from seg_vton.pictures.cutout import WORKING_SIDE, cut_out, garment_box
+from seg_vton.pictures.cutout import WORKING_SIDE, alpha_mask, cut_out, garment_box
 from seg_vton.pictures.inpainting import fill_hidden, hidden_parts
 from seg_vton.pictures.photos import limited
 
@@ -52,8 +52,8 @@ def prepare_garment(
 ) -> Garment:
     """Cuts a garment out, sets it on white and frames it, at the photo's resolution.
 
-    The mask is the given one. Else, where somebody wears the garment (`is_worn`), it is the upper garments that the
-    segmenter sees; else what is cut out of its background, which needs no segmenter.
+    The mask is the given one, or else the alpha channel. Else, where somebody wears the garment (`is_worn`), it is the
+    upper garments that the segmenter sees; else what is cut out of its background, which needs no segmenter.
 
     Args:
         photo: RGB uint8 `(H, W, 3)`.
@@ -100,11 +100,12 @@ def _find_garment(
     """Mask, source and warnings."""
     upper = regions(label_map, DEEPFASHION15.name).upper
     has_upper = np.count_nonzero(upper) >= LEAST_SHARE * label_map.size
-    cut = None if has_upper and is_worn(label_map) else cut_out(photo, alpha)
+    worn = has_upper and alpha_mask(alpha) is None and is_worn(label_map)
+    cut = None if worn else cut_out(photo, alpha)
     if cut is None or (cut.doubt and has_upper):
-        worn = np.where(upper, label_map, 0)
         several = len(np.unique(label_map[upper])) > 1
-        return upper, SEGMENTER, [f"the garment is all of {_names(worn)}: the segmenter sees them together"] * several
+        names = _names(np.where(upper, label_map, 0))
+        return upper, SEGMENTER, [f"the garment is all of {names}: the segmenter sees them together"] * several
     warnings = []
     if cut.doubt:
         warnings.append(f"the garment may be cut out badly: {cut.doubt}. Look at the panel, or {_ADVICE}")

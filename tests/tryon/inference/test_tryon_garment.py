@@ -109,7 +109,7 @@ def test_a_doubtful_cut_is_said_unless_the_segmenter_sees_the_garment():
 def test_a_picture_that_is_cut_out_already_has_its_alpha_as_the_mask():
     mask = flat()[1]
     photo = np.full((120, 100, 3), 255, np.uint8)  # a white garment, on the white that transparent parts become
-    garment = prepare_garment(photo, NOTHING, alpha=np.uint8(255) * mask, aspect=None)
+    garment = prepare_garment(photo, worn(), alpha=np.uint8(255) * mask, aspect=None)
     assert (garment.source, tuple(garment.box)) == ("cut-out", (0, 0, 100, 120))
     assert np.array_equal(garment.mask, mask)
 
