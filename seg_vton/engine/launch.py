@@ -16,6 +16,7 @@ from seg_vton.engine.configs import load_config as load_config
 from seg_vton.engine.hooks import CheckpointFitHook, NonFiniteLossHook, OriginHook
 from seg_vton.engine.loading import explain_faults
 from seg_vton.engine.saving import find_good_checkpoint
+from seg_vton.engine.schedules import ScheduleHook
 from seg_vton.errors import UserError
 from seg_vton.files import remove_leftovers
 
@@ -99,6 +100,7 @@ def train(config: Config) -> None:
             print_log(f"{found}: {_PLAIN[found]}", "current", WARNING)
     runner = build_runner(config)
     runner.register_hook(OriginHook())
+    runner.register_hook(ScheduleHook())
     with explain_faults():
         runner.train()
 
