@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import mmengine.registry
+from mmengine import list_from_file
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import DistSamplerSeedHook, IterTimerHook, LoggerHook, ParamSchedulerHook, RuntimeInfoHook
@@ -47,6 +48,8 @@ _OLD_KEYS = {
     "data.workers_per_gpu": "train_dataloader.num_workers",
     **{f"data.{name}.img_prefix": f"{name}_dataloader.dataset.data_prefix.img" for name in ("train", "val", "test")},
     **{f"data.{name}.classes": f"{name}_dataloader.dataset.metainfo.classes" for name in ("train", "val", "test")},
+    **{f"data.{name}.samples_per_gpu": f"{name}_dataloader.batch_size" for name in ("val", "test")},
+    **{f"data.{name}_dataloader.samples_per_gpu": f"{name}_dataloader.batch_size" for name in ("train", "val", "test")},
     **{f"data.{name}": f"{name}_dataloader.dataset" for name in ("train", "val", "test")},
     "runner": "train_cfg",
     "total_epochs": "train_cfg.max_epochs",
@@ -54,6 +57,9 @@ _OLD_KEYS = {
     "optimizer_config.grad_clip": "optim_wrapper.clip_grad",
     "optimizer_config": "optim_wrapper",
     "lr_config": "param_scheduler",
+    "momentum_config": "param_scheduler",
+    "img_norm_cfg": "model.data_preprocessor",
+    "auto_resume": "resume",
     "evaluation.interval": "train_cfg.val_interval",
     "evaluation.save_best": "default_hooks.checkpoint.save_best",
     "evaluation.metric": "val_evaluator.iou_types",
@@ -275,6 +281,11 @@ def set_classes(config: Config, options: Mapping[str, Any]) -> None:
     lists = next(
         (found for source in (on_command_line, in_sets, variables) if (found := list(filter(None, source)))), []
     )
+    lists = [list_from_file(found) if isinstance(found, str) and Path(found).is_file() else found for found in lists]
+    if named := [found for found in lists if isinstance(found, str)]:
+        raise UserError(
+            f"{config.filename}: classes must be a list of names or a file of one a line, found {named[0]!r}"
+        )
     if not lists:
         own = DATASETS.get(f"mmdet.{sets[0].type}") if isinstance(sets[0].get("type"), str) else sets[0].get("type")
         classes = tuple(getattr(own, "METAINFO", {}).get("classes") or ())

@@ -1,9 +1,11 @@
 """How `tools/test.py` tests segmenters: their facts, test-time augmentation, painting and files of predictions."""
 
+import os
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 from mmdet.datasets import BaseDetDataset
 from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config, ConfigDict
@@ -12,10 +14,12 @@ from mmengine.evaluator import BaseMetric
 from seg_vton.engine.halves import Half, register_half
 from seg_vton.errors import UserError
 from seg_vton.files import refuse_existing
+from seg_vton.segmentation.painting import FolderVisualizationHook
 from seg_vton.segmentation.rows import describe_row
 
 # Flip test-time augmentation; a config may bring its own `tta_model` and `tta_pipeline`.
 _TTA_MODEL = dict(type="InstanceTTAModel", tta_cfg=dict(nms=dict(type="nms", iou_threshold=0.5), max_per_img=100))
+_WINDOWLESS = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")  # matplotlib's backends
 _TTA_META = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor", "flip", "flip_direction")
 
 
@@ -40,12 +44,20 @@ class SegmentationHalf(Half):
         config.test_dataloader.dataset.pipeline = config.tta_pipeline
 
     def enable_painting(self, config: Config, show: bool, show_dir: str | None, wait_time: float) -> None:
-        """Paints instances by `default_hooks.visualization`; `UserError` where the config has none."""
+        """Paints instances by `default_hooks.visualization`; `UserError` where the config has none, or no display."""
         hook = config.get("default_hooks", {}).get("visualization")
         if hook is None:
             raise UserError(
                 f"{config.filename} has no default_hooks.visualization, so --show and --show-dir cannot paint"
             )
+        backend = matplotlib.get_backend()  # of those that work here
+        if show and backend.lower() in _WINDOWLESS:
+            raise UserError(
+                f"--show needs a display, and there is none (DISPLAY={os.environ.get('DISPLAY', '')}, matplotlib draws "
+                f"with {backend}): write the pictures with --show-dir DIR, or set up a display and a GUI for matplotlib"
+            )
+        if hook.type == "DetVisualizationHook":
+            hook.type = FolderVisualizationHook.__name__
         hook.update(draw=True, show=show, wait_time=wait_time, test_out_dir=show_dir)
 
     def set_output(self, config: Config, out: str, overwrite: bool) -> list[BaseMetric]:

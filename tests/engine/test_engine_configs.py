@@ -204,6 +204,14 @@ def test_one_list_of_classes_sets_data_sets_and_heads(tiny_config_file, key):
         assert len(metainfo.palette) == 2
 
 
+def test_classes_are_a_list_or_a_file_of_names(tiny_config_file, tmp_path):
+    key = "train_dataloader.dataset.metainfo.classes"
+    with pytest.raises(UserError, match=r"must be a list of names or a file .*found 'top'"):
+        load_config(tiny_config_file, {key: "top"})
+    (tmp_path / "names.txt").write_text("top\nskirt\nbag\n")
+    assert heads(load_config(tiny_config_file, {key: str(tmp_path / "names.txt")})) == [3, 3]
+
+
 def test_classes_in_the_configs_own_ways(tiny_config_file, write):
     base = f"_base_ = '{tiny_config_file}'\n"
     for text in (

@@ -58,16 +58,23 @@ def test_a_configs_own_tta_is_taken(config):
     assert [step.type for step in config.test_dataloader.dataset.pipeline] == ["LoadImageFromFile"]
 
 
-def test_painting_is_switched_on(config):
+def test_painting_is_switched_on(config, monkeypatch):
     half_of(config).enable_painting(config, show=False, show_dir="pictures", wait_time=2.0)
     hook = config.default_hooks.visualization
     assert hook == {
-        "type": "DetVisualizationHook",
+        "type": "FolderVisualizationHook",
         "draw": True,
         "show": False,
         "wait_time": 2.0,
         "test_out_dir": "pictures",
     }
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setattr("matplotlib.get_backend", lambda: "agg")
+    with pytest.raises(UserError, match=r"--show needs a display, .*--show-dir"):
+        half_of(config).enable_painting(config, True, None, 2.0)
+    monkeypatch.setattr("matplotlib.get_backend", lambda: "TkAgg")
+    half_of(config).enable_painting(config, True, None, 2.0)
+    assert config.default_hooks.visualization.show
     config.default_hooks.pop("visualization")
     with pytest.raises(UserError, match=r"no default_hooks\.visualization"):
         half_of(config).enable_painting(config, True, None, 2.0)
