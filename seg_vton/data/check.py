@@ -11,10 +11,10 @@ from seg_vton.coco import category_ids, judge, judge_sizes, no_instances, read_c
 from seg_vton.data.check_tryon import tryon_checks
 from seg_vton.data.coco_files import Summary
 from seg_vton.data.deepfashion import in_shop_root
-from seg_vton.data.images import image_size
 from seg_vton.data.report import Report
 from seg_vton.errors import UserError
 from seg_vton.labels import CLOTHING_CLASSES
+from seg_vton.pictures.images import image_size
 from seg_vton.progress import track
 
 _IMAGE_FOLDERS = ("photos", "images", "image", "Img", "img", "")

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from seg_vton.coco import categories, rle_area
-from seg_vton.data.images import image_size
 from seg_vton.errors import UserError
 from seg_vton.files import refuse_existing, write_json
 from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, LabelSpace, check_label_map, convert, dropped_classes
+from seg_vton.pictures.images import image_size
 from seg_vton.progress import track
 
 

@@ -3,33 +3,55 @@
 A user's own photos, which may be anything, are read by `seg_vton.pictures.photos`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from seg_vton.errors import BROKEN_IMAGE, UserError
 from seg_vton.labels import load_palette_png
+from seg_vton.pictures.photos import gray, to_rgb
 
 MASK_THRESHOLD = 128  # CP-VTON's, of 255
+_LYING = (5, 6, 7, 8)  # EXIF orientations of pictures whose pixels are stored lying
+_LEAST, _MOST = 0.002, 0.98  # shares of a picture below which there is no garment, and above which no background
+_RIM = 0.02  # width of a picture's rim, as a share of its sides
+_CUT_OFF = 0.25  # so much of the rim the garment of a close-up may cover, and not fill the middle
 
 
-def _open(path: Path, mode: str) -> Image.Image:
-    """Opens and decodes an image."""
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Image.Image]:
+    """Opens an image file; `UserError` where that, or what the body decodes of it, fails."""
     try:
-        with Image.open(path) as image:
-            clear = mode == "RGB" and ("A" in image.getbands() or "transparency" in image.info)
-            return (_on_white(image) if clear else image).convert(mode)
+        # Pillow 13 garbles a turned TIFF that it maps into memory, as it does with files that it opens itself.
+        with Path(path).open("rb") as stream, Image.open(stream) as image:
+            yield image
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except BROKEN_IMAGE as error:
         raise UserError(f"{path} is not a whole image ({error}): write or download it again") from None
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    """What is transparent becomes white, which cut-out garments lie on; below it a file may have any color."""
-    picture = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+def image_size(path: str | Path, whole: bool = False) -> tuple[int, int]:
+    """Width and height in pixels, turned as the EXIF orientation says.
+
+    Args:
+        path: an image file.
+        whole: decode the pixels too, to see that all are there; JPEG at an eighth of its size, which reads all of the
+            file's data.
+
+    Raises:
+        UserError: the file is missing or its header is broken, or what is decoded is.
+    """
+    with _opened(path) as image:
+        size, turned = image.size, image.getexif().get(ExifTags.Base.Orientation, 1) in _LYING
+        turned &= image.format != "TIFF"  # whose size Pillow gives upright
+        if whole:
+            image.draft("L", (image.width // 8, image.height // 8))
+            image.load()
+        return size[::-1] if turned else size
 
 
 def resized(
@@ -47,27 +69,63 @@ def read_picture(
     """Reads a picture.
 
     Args:
-        path: an image file of any mode; transparent parts become white.
+        path: an image file of any mode; transparent parts become white, an EXIF orientation is obeyed.
         size: (height, width) wanted.
         resampling: for a picture of another size.
 
     Returns:
-        uint8 RGB `(H, W, 3)`, and the (height, width) of the file.
+        uint8 RGB `(H, W, 3)`, and the (height, width) of the file, upright.
 
     Raises:
         UserError: the file is missing or broken.
     """
-    picture = np.asarray(_open(path, "RGB"))
+    with _opened(path) as image:
+        ImageOps.exif_transpose(image, in_place=True)
+        picture = np.asarray(to_rgb(image)[0])
     return resized(picture, size, resampling), picture.shape[:2]
 
 
-def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """Reads a mask, white on black: bool `(H, W)`, true from 128 of 255; nearest for one of another size.
+def read_mask(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
+    """Reads a mask, white on black, or the opaque part of a cut-out: an alpha channel that is of use is the mask.
+
+    Args:
+        path: an image file of any mode; an EXIF orientation is obeyed.
+        size: (height, width) wanted, by nearest; None for the file's own.
+
+    Returns:
+        bool `(H, W)`, true from 128 of 255.
 
     Raises:
         UserError: the file is missing or broken.
     """
-    return resized(np.asarray(_open(path, "L")), size, Image.Resampling.NEAREST) >= MASK_THRESHOLD
+    with _opened(path) as image:
+        ImageOps.exif_transpose(image, in_place=True)
+        levels = np.asarray(gray(image))
+        if "A" in image.getbands() or "transparency" in image.info:
+            alpha = np.asarray(image.convert("RGBA").getchannel("A"))
+            levels = alpha if alpha.min() < alpha.max() else levels
+    return resized(levels, size or levels.shape, Image.Resampling.NEAREST) >= MASK_THRESHOLD
+
+
+def mask_fault(mask: np.ndarray) -> str | None:
+    """What is wrong with the mask of a garment's photo, whose rim is background; None where nothing is.
+
+    Args:
+        mask: bool `(H, W)`.
+
+    Returns:
+        A clause such as 'is of the background and not of the garment'.
+    """
+    share = mask.mean()
+    if share < _LEAST:
+        return "is all black"
+    if share > _MOST:
+        return "is all white"
+    height, width = mask.shape
+    y, x = (max(1, round(_RIM * side)) for side in mask.shape)
+    rim = np.concatenate([part.ravel() for part in (mask[:y], mask[-y:], mask[y:-y, :x], mask[y:-y, -x:])]).mean()
+    middle = mask[height // 4 : height - height // 4, width // 4 : width - width // 4].mean()
+    return "is of the background and not of the garment: invert it" if rim > max(middle, _CUT_OFF) else None
 
 
 def read_parse(path: Path, label_space: str, size: tuple[int, int], photo: tuple[int, int]) -> np.ndarray:

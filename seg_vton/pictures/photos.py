@@ -76,7 +76,7 @@ def read_cutout(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
             image = Image.open(path, formats=_FORMATS)
         with image:
             _check_size(path, *image.size)
-            picture, alpha = _to_rgb(ImageOps.exif_transpose(image))
+            picture, alpha = to_rgb(ImageOps.exif_transpose(image), image.info.get("icc_profile"))
             return np.array(picture), None if alpha is None else np.array(alpha)
     except UserError:
         raise
@@ -104,12 +104,16 @@ def _check_size(path: Path, width: int, height: int) -> None:
         raise UserError(f"{path} is a strip of {width}x{height} pixels: crop it to the person")
 
 
-def _to_rgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """Any mode as RGB of 8 bits in sRGB, before white where it is transparent, and its alpha where it has one."""
-    profile, alpha = image.info.get("icc_profile"), None
-    if image.mode.startswith("I"):  # gray of 16 bits, which Pillow would clip
-        levels = np.array(image).astype(np.int64)
-        image = Image.fromarray(((levels + 128) // 257).clip(0, 255).astype(np.uint8))
+def to_rgb(image: Image.Image, profile: bytes | None = None) -> tuple[Image.Image, Image.Image | None]:
+    """Any mode as RGB of 8 bits, before white where it is transparent, and its alpha where it has one.
+
+    Args:
+        image: of any mode; gray of 16 bits is scaled.
+        profile: ICC profile of the colors, which become sRGB; None leaves them as they are.
+    """
+    alpha = None
+    if image.mode.startswith("I"):
+        image = gray(image)
     elif image.mode in ("LA", "PA", "La", "RGBa", "RGBA") or "transparency" in image.info:
         image = image.convert("RGBA")
         alpha = image.getchannel("A")
@@ -136,6 +140,14 @@ def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
         return ImageCms.applyTransform(image, transform)
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image
+
+
+def gray(image: Image.Image) -> Image.Image:
+    """Converts an image of any mode to gray of 8 bits; that of 16 bits is scaled, which Pillow would clip."""
+    if not image.mode.startswith("I"):
+        return image.convert("L")
+    levels = np.array(image).astype(np.int64)
+    return Image.fromarray(((levels + 128) // 257).clip(0, 255).astype(np.uint8))
 
 
 def limited(photo: np.ndarray, side: int = PARSE_SIDE) -> np.ndarray:

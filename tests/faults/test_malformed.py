@@ -476,9 +476,8 @@ def test_files_that_cannot_be_opened(unreadable_places, start, record, full, tmp
 
 def test_a_png_of_50000_x_50000_is_not_decoded(tiny_coco, record, tmp_path):
     """Wherever an image is opened: photos, masks, parsing maps, the checker, and mmdet's own reader in a training."""
-    from seg_vton.data.images import image_size
     from seg_vton.labels import load_palette_png
-    from seg_vton.pictures.images import read_mask
+    from seg_vton.pictures.images import image_size, read_mask
 
     save_palette_png(tmp_path / "good.png", np.zeros((64, 48), np.uint8), "lip20")
 

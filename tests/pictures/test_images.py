@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from seg_vton.errors import UserError
 from seg_vton.labels import save_palette_png
-from seg_vton.pictures.images import read_mask, read_parse, read_picture
+from seg_vton.pictures.images import image_size, mask_fault, read_mask, read_parse, read_picture
 
 
 @pytest.fixture
@@ -54,6 +54,71 @@ def test_what_is_transparent_becomes_white_and_the_rest_stays(tmp_path, mode):
     expected = np.full((2, 4, 3), 90)
     expected[:, :2] = 255
     assert np.array_equal(read_picture(tmp_path / "cut.png", (2, 4))[0], expected)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["jpg", "webp", "tif", "png"])
+def test_everything_is_turned_as_exif_says(tmp_path, orientation, suffix):
+    levels = np.zeros((40, 32), np.uint8)
+    levels[:20, :8] = 255  # upright: the upper left
+    turns = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # what the decoder's turn undoes
+    image = Image.fromarray(levels)
+    stored = image if orientation == 1 else image.transpose(Image.Transpose(turns[orientation]))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    path = tmp_path / f"turned.{suffix}"
+    stored.save(path, exif=exif, **({"lossless": True} if suffix == "webp" else {}))
+    assert image_size(path) == image_size(path, whole=True) == (32, 40)
+    assert np.array_equal(read_mask(path), levels > 0)
+    picture, size = read_picture(path, (40, 32))
+    assert size == (40, 32)
+    assert np.abs(picture.mean(2) - levels).mean() < 8
+    if suffix == "png":
+        stored.point(lambda level: level // 255 * 5).save(path, exif=exif)
+        assert np.array_equal(read_parse(path, "lip20", (40, 32), (40, 32)), levels // 255 * 5)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_gray_of_16_bits_is_scaled(tmp_path, suffix):
+    levels = np.arange(0, 65536, 64, dtype=np.uint16).reshape(32, 32)
+    Image.fromarray(levels).save(tmp_path / f"deep.{suffix}")
+    picture = read_picture(tmp_path / f"deep.{suffix}", (32, 32))[0]
+    assert np.abs(picture.astype(int) - levels[..., None] / 257).max() <= 0.5
+    assert np.array_equal(read_mask(tmp_path / f"deep.{suffix}"), np.round(levels / 257) > 127)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_the_alpha_of_a_cut_out_is_its_mask(tmp_path, mode):
+    shape = np.zeros((20, 20), bool)
+    shape[5:15, 2:9] = True
+    picture = Image.new("RGBA", (20, 20), (250, 250, 250, 0))
+    picture.paste((10, 10, 10, 255), (2, 5, 9, 15))  # a dark garment, white below what is transparent
+    (picture.quantize(4) if mode == "P" else picture.convert(mode)).save(tmp_path / "cut.png")
+    assert np.array_equal(read_mask(tmp_path / "cut.png"), shape)
+    opaque = Image.fromarray(np.where(shape, 255, 0).astype(np.uint8)).convert("RGBA")
+    opaque.save(tmp_path / "opaque.png")  # an alpha of one value says nothing
+    assert np.array_equal(read_mask(tmp_path / "opaque.png"), shape)
+
+
+def garment_mask(top=8, bottom=88, left=6, right=58):
+    mask = np.zeros((96, 64), bool)
+    mask[top:bottom, left:right] = True
+    return mask
+
+
+def test_masks_of_the_background_are_told_from_masks_of_garments():
+    legs = garment_mask()
+    legs[20:, 28:36] = False
+    close_up = garment_mask(0, 96, 0, 64)
+    close_up[:20, 20:44] = False
+    good = (garment_mask(), legs, close_up, garment_mask(8, 96, 0, 64), garment_mask(70, 80, 40, 50))
+    assert [mask_fault(mask) for mask in good] == [None] * 5
+    for mask in (garment_mask(), legs, garment_mask(8, 96, 0, 64), garment_mask(70, 90, 40, 55)):
+        assert "is of the background" in mask_fault(~mask)
+    bright = ~garment_mask() | garment_mask(30, 50, 20, 40)  # a photo's own brightness: white, and a white print
+    assert "is of the background" in mask_fault(bright)
+    assert mask_fault(np.ones((96, 64), bool)) == "is all white"
+    assert mask_fault(np.zeros((96, 64), bool)) == "is all black"
 
 
 def test_mask_is_true_from_128(tmp_path):

@@ -10,6 +10,7 @@ from seg_vton.labels import DEEPFASHION15
 from seg_vton.parsing.label_map import regions
 from seg_vton.pictures.crop import Box, crop
 from seg_vton.pictures.cutout import WORKING_SIDE, alpha_mask, cut_out, garment_box
+from seg_vton.pictures.images import mask_fault
 from seg_vton.pictures.inpainting import fill_hidden, hidden_parts
 from seg_vton.pictures.photos import limited
 
@@ -70,7 +71,11 @@ def prepare_garment(
             f"the garment mask is {mask.shape[1]}x{mask.shape[0]} and the photo {photo.shape[1]}x{photo.shape[0]} "
             "(width x height): give a mask of the same size, made of this photo"
         )
-    found, source, warnings = (mask, GIVEN, []) if mask is not None else _find_garment(photo, label_map, alpha)
+    if mask is None:
+        found, source, warnings = _find_garment(photo, label_map, alpha)
+    else:
+        fault = mask_fault(mask)
+        found, source, warnings = mask, GIVEN, [f"the given mask {fault}"] if fault else []
     if np.count_nonzero(found) < LEAST_SHARE * found.size:
         hint = "its white part is too small" if source == GIVEN else "nothing stands out from the background"
         raise UserError(f"no garment in the photo ({source}: {hint}): {_ADVICE}")

@@ -114,6 +114,13 @@ def test_a_picture_that_is_cut_out_already_has_its_alpha_as_the_mask():
     assert np.array_equal(garment.mask, mask)
 
 
+def test_a_given_mask_of_the_background_is_said():
+    photo, mask = flat()
+    assert prepare_garment(photo, NOTHING, mask).warnings == ()
+    (warning,) = prepare_garment(photo, NOTHING, ~mask).warnings
+    assert "the given mask is of the background" in warning
+
+
 def test_several_worn_garments_and_strange_things_are_said():
     label_map = worn()
     label_map[36:80, 30:40] = IDS["outer"]
