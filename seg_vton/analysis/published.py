@@ -12,7 +12,7 @@ from torchvision.transforms import Compose, Normalize, ToTensor
 
 from seg_vton.labels import Unions, get_space, load_palette_png
 from seg_vton.pictures.images import MASK_THRESHOLD
-from seg_vton.pose.keypoints import read_pose
+from seg_vton.pose.keypoints import read_people
 from seg_vton.tryon.datasets import TryOnDataset
 from seg_vton.tryon.models import GMM, TOM
 from seg_vton.tryon.models.perceptual import LAYER_WEIGHTS
@@ -173,6 +173,7 @@ class PublishedTryOn(Dataset):
             lies = (np.array(mask.convert("L")) >= MASK_THRESHOLD).astype(np.float32)
         with Image.open(files["image"]) as photo:
             person = photo.convert("RGB")
-        parse, joints = load_palette_png(files["parse"], self.space), read_pose(files["pose"])
+        parse, people = load_palette_png(files["parse"], self.space), read_people(files["pose"], person.size)
+        joints = people[0][:, :2] if people else None
         inputs = published_inputs(person, parse, joints, get_space(self.space).unions)
         return {**inputs, "cloth": garment, "cloth_mask": torch.from_numpy(lies)[None]}

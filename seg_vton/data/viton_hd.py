@@ -11,7 +11,7 @@ from PIL import Image
 
 from seg_vton.data.folders import MARKER, read_marker
 from seg_vton.errors import UserError
-from seg_vton.files import atomic_path, read_json, remove_leftovers, write_json, write_text
+from seg_vton.files import atomic_path, remove_leftovers, write_json, write_text
 from seg_vton.labels import DEEPFASHION15, conversion_table, convert, save_palette_png, working_space
 from seg_vton.parsing.jobs import Item, Job, Plan, complain, read_records
 from seg_vton.parsing.maps import ParsingMaps
@@ -22,7 +22,8 @@ from seg_vton.pictures.images import resized
 from seg_vton.pictures.photos import limited, read_cutout, read_photo
 from seg_vton.pose import Poses
 from seg_vton.pose.files import viton_hd_json
-from seg_vton.pose.keypoints import NUM_JOINTS, read_pose
+from seg_vton.pose.joints import NUM_JOINTS
+from seg_vton.pose.keypoints import read_people
 from seg_vton.progress import track
 from seg_vton.tryon.datasets.agnostic import mark_joints
 from seg_vton.tryon.datasets.layouts import read_pairs
@@ -280,9 +281,9 @@ def _small(path: Path | None) -> np.ndarray:
     if path is None:
         return np.full((*_PANEL, 3), 255, np.uint8)
     if path.suffix == ".json":
-        said, maps = read_json(path), np.full((NUM_JOINTS, *_PANEL), -1, np.float32)
-        if (joints := read_pose(path)) is not None:
-            mark_joints(maps, joints * (_PANEL[1] / said["canvas_width"], _PANEL[0] / said["canvas_height"]), 3)
+        maps = np.full((NUM_JOINTS, *_PANEL), -1, np.float32)
+        for joints in read_people(path, _PANEL[::-1]):
+            mark_joints(maps, joints[:, :2], 3)
         return draw_pose(torch.from_numpy(maps))
     with Image.open(path) as image:
         if image.mode == "P":

@@ -13,8 +13,7 @@ from types import MappingProxyType
 import numpy as np
 
 from seg_vton.errors import UserError
-from seg_vton.pose.joints import MIN_SCORE, from_coco17, from_mediapipe33
-from seg_vton.pose.keypoints import NUM_JOINTS
+from seg_vton.pose.joints import MIN_SCORE, NUM_JOINTS, from_coco17, from_mediapipe33
 
 _Estimate = Callable[[np.ndarray], np.ndarray]
 

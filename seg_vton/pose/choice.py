@@ -19,6 +19,17 @@ class Choice(NamedTuple):
     on_body: int
     people: int
 
+    @property
+    def doubt(self) -> str | None:
+        """What is said of joints most of which lie beside the body, in words; None where they do not."""
+        known = np.count_nonzero((self.joints[:, :2] > 0).all(1))
+        if self.on_body >= known / 2:
+            return None
+        return (
+            f"{self.on_body} of {known} joints lie on the person: is the pose of this photo, in its pixels as it is "
+            "upright?"
+        )
+
 
 def choose_pose(people: Sequence[np.ndarray], body: np.ndarray, scale: float = 1.0) -> Choice | None:
     """Chooses the person with most joints on the body, of equals the largest.

@@ -80,7 +80,7 @@ class Poses:
             UserError: the file is broken, or the estimator cannot be loaded.
         """
         if file is not None:
-            return read_people(file)
+            return read_people(file, image.shape[1::-1])
         return [shared_estimator(self.name, self.models)(image)]
 
 

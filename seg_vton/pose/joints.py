@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from seg_vton.pose.keypoints import NUM_JOINTS
+NUM_JOINTS = 18
 
 MIN_SCORE = 0.3
 """Joints that an estimator is less sure of count as missing."""
 
 NECK = 1
-_SHOULDERS = (2, 5)  # of OpenPose's 18: right, left
-_FOUND = np.array([joint for joint in range(NUM_JOINTS) if joint != NECK])
+SHOULDERS = (2, 5)  # of OpenPose's 18: right, left
+FOUND = np.array([joint for joint in range(NUM_JOINTS) if joint != NECK])
 
 # OpenPose's 18 without the neck: nose; right shoulder, elbow, wrist; left ones; right hip, knee, ankle; left ones;
 # right and left eye; right and left ear. The indices are those of the other skeleton.
-_OF_COCO_17 = np.array([0, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3])
+OF_COCO_17 = np.array([0, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3])
 _OF_MEDIAPIPE_33 = np.array([0, 12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7])
 
 
@@ -29,7 +29,7 @@ def from_coco17(keypoints: np.ndarray, scores: np.ndarray, size: tuple[int, int]
     Returns:
         As `to_openpose18`.
     """
-    return to_openpose18(keypoints[_OF_COCO_17], scores[_OF_COCO_17], size)
+    return to_openpose18(keypoints[OF_COCO_17], scores[OF_COCO_17], size)
 
 
 def from_mediapipe33(landmarks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -59,10 +59,10 @@ def to_openpose18(keypoints: np.ndarray, scores: np.ndarray, size: tuple[int, in
         missing joints are 0 0 0.
     """
     joints = np.zeros((NUM_JOINTS, 3), np.float32)
-    joints[_FOUND, :2], joints[_FOUND, 2] = keypoints, scores
+    joints[FOUND, :2], joints[FOUND, 2] = keypoints, scores
     inside = (joints[:, :2] >= 0).all(1) & (joints[:, :2] < size[::-1]).all(1)
     joints[(joints[:, 2] < MIN_SCORE) | ~inside] = 0
-    right, left = joints[list(_SHOULDERS)]
+    right, left = joints[list(SHOULDERS)]
     if right[2] and left[2]:
         joints[NECK] = [*(right[:2] + left[:2]) / 2, min(right[2], left[2])]
     return joints

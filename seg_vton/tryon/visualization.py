@@ -19,7 +19,7 @@ from seg_vton.errors import UserError
 from seg_vton.files import atomic_path
 from seg_vton.labels import get_space, save_palette_png
 from seg_vton.pictures.drawing import Color, grid
-from seg_vton.pose.keypoints import NUM_JOINTS
+from seg_vton.pose.joints import NUM_JOINTS
 from seg_vton.registry import HOOKS, VISUALIZERS
 from seg_vton.tryon.datasets.agnostic import NUM_CHANNELS
 from seg_vton.tryon.metrics.image_quality import as_bytes

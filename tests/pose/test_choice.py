@@ -42,3 +42,10 @@ def test_people_without_joints_do_not_count():
     assert choose_pose([nobody], body) is None
     assert choose_pose([], body) is None
     assert choose_pose([nobody, person((5, 5))], body).people == 1
+
+
+def test_joints_most_of_which_lie_beside_the_body_are_doubted():
+    body = np.zeros((100, 100), bool)
+    body[20:80, 40:60] = True
+    assert choose_pose([person((45, 30), (50, 50), (5, 5), (95, 95))], body).doubt is None
+    assert "1 of 4 joints" in choose_pose([person((45, 30), (5, 50), (5, 5), (95, 95))], body).doubt

@@ -39,7 +39,7 @@ def test_ends_at_the_chin_and_leaves_hands_alone():
     assert labels.max() == SKIN  # the argument is as it was
 
 
-@pytest.mark.parametrize("missing", [0, -1])  # `read_pose` gives what was not found at 0 or below
+@pytest.mark.parametrize("missing", [0, -1])  # files have what was not found at 0 or below
 @pytest.mark.parametrize("change", ["has a face", "no nose", "no neck"])
 def test_nothing_to_do(change, missing):
     labels, joints = head()

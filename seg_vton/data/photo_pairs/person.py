@@ -17,7 +17,7 @@ from seg_vton.pictures.crop import Box, Frame, crop, mirror_joints, move_joints,
 from seg_vton.pictures.inpainting import fill_hidden, hidden_parts
 from seg_vton.pose.choice import choose_pose
 from seg_vton.pose.face import label_face
-from seg_vton.pose.keypoints import NUM_JOINTS
+from seg_vton.pose.joints import NUM_JOINTS
 
 MIN_HEAD = 40
 """The fewest pixels of a head at 256 x 192; fewer are specks of the labels."""

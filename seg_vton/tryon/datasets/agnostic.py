@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from seg_vton.labels import unions
-from seg_vton.pose.keypoints import NUM_JOINTS
+from seg_vton.pose.joints import NUM_JOINTS
 
 RADIUS = 5  # of CP-VTON's squares: 11 x 11 pixels
 NUM_CHANNELS = 1 + 3 + NUM_JOINTS

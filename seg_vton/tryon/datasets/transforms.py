@@ -32,8 +32,10 @@ from mmengine.structures import BaseDataElement
 from seg_vton.errors import UserError
 from seg_vton.labels import IGNORE_INDEX, conversion_table, dropped_classes, get_space
 from seg_vton.pictures.images import read_mask, read_parse, read_picture
+from seg_vton.pose.choice import choose_pose
 from seg_vton.pose.face import label_face
-from seg_vton.pose.keypoints import NUM_JOINTS, read_pose
+from seg_vton.pose.joints import NUM_JOINTS
+from seg_vton.pose.keypoints import read_people
 from seg_vton.registry import TRANSFORMS
 from seg_vton.tryon.datasets import agnostic, viton_hd
 
@@ -128,16 +130,27 @@ class LoadParsing(BaseTransform):
 
 @TRANSFORMS.register_module()
 class LoadPose(BaseTransform):
-    """Loads the person's `joints`: float64 `(18, 2)`, x and y in pixels of the model's images; None without a pose."""
+    """Loads the person's `joints`: float64 `(18, 2)`, x and y in pixels of the model's images; None without a pose.
+
+    Of several people in a file it is the one on the body, as in `tools/try_on.py`.
+
+    Args:
+        parsing: key of the parsing map in the results that says where the body is.
+    """
 
     roles = ("pose",)
+
+    def __init__(self, parsing: str = "parsing") -> None:
+        self.parsing = parsing
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Adds to the results; see the class."""
         if "joints" not in results:
-            joints, (height, width) = read_pose(results["files"]["pose"]), results["image_size"]
-            frame = results["layout"].pose_frame or results["ori_shape"][::-1]
-            results["joints"] = None if joints is None else joints * (width / frame[0], height / frame[1])
+            size, photo = results["image_size"][::-1], results["ori_shape"][::-1]
+            people = read_people(results["files"]["pose"], size, photo, results["layout"].pose_frame)
+            body = results.get(self.parsing, np.ones(size[::-1], np.uint8)) > 0
+            choice = choose_pose(people, body)
+            results["joints"] = None if choice is None else choice.joints[:, :2]
         return results
 
 

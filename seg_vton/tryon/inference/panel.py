@@ -9,7 +9,7 @@ from torch import Tensor
 from seg_vton.labels import get_space
 from seg_vton.pictures.crop import crop
 from seg_vton.pictures.drawing import grid
-from seg_vton.pose.keypoints import NUM_JOINTS
+from seg_vton.pose.joints import NUM_JOINTS
 from seg_vton.tryon.datasets.agnostic import RADIUS, body_shape, mark_joints
 from seg_vton.tryon.inference.composition import Composition
 from seg_vton.tryon.inference.garment import Garment

@@ -15,7 +15,7 @@ from seg_vton.pictures.crop import Box, crop, move_joints, person_box
 from seg_vton.pictures.images import resized
 from seg_vton.pose.choice import choose_pose
 from seg_vton.pose.face import label_face
-from seg_vton.pose.keypoints import NUM_JOINTS
+from seg_vton.pose.joints import NUM_JOINTS
 
 LEAST_SHARE = 0.002
 """The smallest worn upper garment, as a share of the photo: below that the segmenter has seen something else."""
@@ -133,7 +133,7 @@ def _choose_pose(people: Sequence[np.ndarray], body: np.ndarray, scale: float) -
         raise UserError(
             "none of the keypoints lies on the person: they must be of this photo, in its pixels, as it is upright"
         )
-    warnings = []
+    warnings = [choice.doubt] if choice.doubt else []
     if choice.people > 1:
         warnings.append(
             f"the keypoints are of {choice.people} people: took the one with {choice.on_body} joints on the body"
