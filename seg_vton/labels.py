@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageOps, PngImagePlugin
 
 from seg_vton.errors import BROKEN_IMAGE, UserError
 from seg_vton.files import atomic_path
@@ -581,7 +581,8 @@ def save_palette_png(path: str | Path, label_map: np.ndarray, space: str, overwr
 def load_palette_png(path: str | Path, space: str) -> np.ndarray:
     """Reads a parsing map: the indices of a palette PNG, or the gray levels of a PNG that stores ids as gray.
 
-    The colors are never looked at: turning a palette image to gray (as `cv2.imread` does) gives luminance, not ids.
+    The colors are not the labels: turning a palette image to gray (as `cv2.imread` does) gives luminance, not ids. They
+    tell only a map that was saved with its palette sorted anew. An EXIF orientation is obeyed.
 
     Args:
         path: PNG of mode P or L.
@@ -592,7 +593,7 @@ def load_palette_png(path: str | Path, space: str) -> np.ndarray:
 
     Raises:
         UserError: the file is missing or broken, is an RGB picture of a parsing map, says that it is of another
-            space, or has ids that the space has not.
+            space, has ids that the space has not, or has the space's colors at other indices.
     """
     image = _open_whole(Path(path))
     if image.mode not in ("P", "L"):
@@ -603,9 +604,31 @@ def load_palette_png(path: str | Path, space: str) -> np.ndarray:
     said = getattr(image, "text", {}).get(_PNG_KEY, space)
     if said != space:
         raise UserError(f"{path}: the file says that its labels are {said}, but {space} was asked for")
-    label_map = np.array(image)
+    label_map = np.array(ImageOps.exif_transpose(image))
     check_label_map(label_map, space, where=str(path))
+    if image.mode == "P":
+        _check_colors(path, label_map, image.getpalette("RGB"), get_space(space))
     return label_map
+
+
+def _check_colors(path: str | Path, label_map: np.ndarray, palette: Sequence[int], space: LabelSpace) -> None:
+    """Refuses a map all of whose colors are the space's, but at other indices; gray and foreign palettes pass."""
+    colors = dict(enumerate(map(tuple, np.reshape(palette, (-1, 3)).tolist())))
+    own = dict(enumerate(space.palette))
+    moved = {
+        label for label, color in colors.items() if label in own and color != own[label] and color in space.palette
+    }
+    if len(moved) > 1:  # of the file's; which of them are used takes a look at the pixels
+        used = set(np.flatnonzero(np.bincount(label_map.ravel())).tolist())
+        moved = moved & used if all(colors.get(label) in space.palette for label in used) else set()
+    if len(moved) > 1:
+        label = min(moved)
+        names = space.classes[space.palette.index(colors[label])], space.classes[label]
+        raise UserError(
+            f"{path}: the palette has the colors of {space.name} at other indices ({label} has that of {names[0]} and "
+            f"means {names[1]}): a tool has sorted it anew, so ids are not labels any more. Take the map as it was "
+            "first written, or save the indices of the label space"
+        )
 
 
 def _open_whole(path: Path) -> Image.Image:

@@ -324,3 +324,21 @@ def test_what_is_wrong_in_a_space_is_said(registered):
         labels.register_space(
             "coarse4", **COARSE, conversions={"tryon8": {**TO_COARSE, "background": [], "upper": ["upper", "hat"]}}
         )
+
+
+def test_a_palette_that_was_sorted_anew_is_refused(tmp_path):
+    """The space's colors at other indices; a gray map, and one with another tool's colors, are ids."""
+    ids = np.arange(16, dtype=np.uint8).repeat(16).reshape(16, 16)
+    labels.save_palette_png(tmp_path / "right.png", ids, "deepfashion15")
+    Image.open(tmp_path / "right.png").convert("RGB").quantize(16).save(tmp_path / "sorted.png")
+    with pytest.raises(UserError, match=r"sorted.png: the palette has the colors of deepfashion15 at other indices"):
+        labels.load_palette_png(tmp_path / "sorted.png", "deepfashion15")
+    foreign = Image.fromarray(ids)
+    foreign.putpalette(np.random.default_rng(0).integers(1, 255, 768, dtype=np.uint8).tobytes())
+    foreign.save(tmp_path / "foreign.png")
+    gray = Image.fromarray(ids)
+    gray.save(tmp_path / "gray.png")
+    gray.putpalette(np.arange(256, dtype=np.uint8).repeat(3).tobytes())
+    gray.save(tmp_path / "gray_palette.png")
+    for name in ("right", "foreign", "gray", "gray_palette"):
+        assert np.array_equal(labels.load_palette_png(tmp_path / f"{name}.png", "deepfashion15"), ids)
