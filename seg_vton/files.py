@@ -4,8 +4,10 @@ import hashlib
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -121,16 +123,47 @@ def sha256(path: str | Path) -> str:
     return digest.hexdigest()
 
 
+def plain_name(name: str) -> str:
+    """A path's text as names are compared: accents composed (Unicode's NFC), the suffix in small letters.
+
+    Some systems and lists have accents decomposed (NFD), which looks the same.
+    """
+    stem, dot, suffix = unicodedata.normalize("NFC", name).rpartition(".")
+    return f"{stem}{dot}{suffix.lower()}"
+
+
+def list_names(folder: Path) -> dict[str, str]:
+    """What is in a folder, if there is one: names by themselves and by their `plain_name`."""
+    names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    return {plain_name(name): name for name in reversed(names)} | {name: name for name in names}
+
+
 def find_beside(folder: Path, place: Path, endings: Sequence[str]) -> Path | None:
     """The file of a photo in a folder of poses or masks, if any: at the photo's own place, or else of its name alone.
 
     Args:
         folder: of such files.
         place: the photo's path in the folder it was found in.
-        endings: what may stand in the place of the photo's suffix; the first that is there is meant.
+        endings: what may stand in the place of the photo's suffix, in small letters; the first that is there is meant.
     """
-    names = [f"{stem}{ending}" for stem in (place.with_suffix(""), place.stem) for ending in endings]
-    return next((folder / name for name in names if (folder / name).is_file()), None)
+    paths = [folder / f"{stem}{ending}" for stem in (place.with_suffix(""), place.stem) for ending in endings]
+    there = (path if path.is_file() else _find_plain(path) for path in paths)
+    return next((path for path in there if path is not None and path.is_file()), None)
+
+
+def _find_plain(path: Path) -> Path | None:
+    """The file beside a path whose name is the same but for Unicode's form and the suffix's case."""
+    try:
+        names = _list_once(path.parent, path.parent.stat().st_mtime_ns)
+    except OSError:
+        return None
+    name = names.get(plain_name(path.name))
+    return None if name is None else path.with_name(name)
+
+
+@lru_cache(maxsize=64)
+def _list_once(folder: Path, changed: int) -> dict[str, str]:
+    return list_names(folder)
 
 
 def shared_files(files: Mapping[Path, Path | None]) -> dict[Path, str]:

@@ -9,10 +9,10 @@ from seg_vton.errors import UserError
 from seg_vton.files import find_beside
 from seg_vton.labels import SPACES, VOC_PALETTE, load_palette_png, working_space
 
-ENDINGS = (".png", ".PNG", ".bmp", ".tif", ".tiff")
+ENDINGS = (".png", ".bmp", ".tif", ".tiff")
 """How the names of label maps end, after the photo's without suffix: JPEG changes ids, and GIF their order."""
 
-_LOSSY = (".jpg", ".jpeg", ".JPG", ".JPEG", ".webp")
+_LOSSY = (".jpg", ".jpeg", ".webp")
 
 
 class ParsingMaps:

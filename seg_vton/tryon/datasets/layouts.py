@@ -16,7 +16,9 @@ A layout of one's own is registered in a module that the config's `custom_import
 >>> register_layout(Layout(name="mine", places={**get_layout("viton").places, "pose": joints}))
 """
 
-from collections.abc import Mapping
+import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +27,9 @@ from typing import NamedTuple
 from PIL import Image
 
 from seg_vton.errors import UserError
+from seg_vton.files import list_names, plain_name
+from seg_vton.pictures.photos import SUFFIXES
+from seg_vton.pose.keypoints import DRESSCODE_FRAME
 
 
 class Pair(NamedTuple):
@@ -35,7 +40,7 @@ class Pair(NamedTuple):
 
     def fill(self, pattern: str) -> str:
         """A file name from a pattern of `Place`."""
-        person, garment = Path(self.person).stem, Path(self.garment).stem
+        person, garment = (Path(file).with_suffix("").as_posix() for file in self)
         return pattern.format(
             person_file=self.person,
             garment_file=self.garment,
@@ -93,7 +98,14 @@ class Layout:
         path = Path(person)
         if self.garment_ending is None or not path.stem.endswith(self.garment_ending[0]):
             return person
-        return path.stem.removesuffix(self.garment_ending[0]) + self.garment_ending[1] + path.suffix
+        return str(path.with_stem(path.stem.removesuffix(self.garment_ending[0]) + self.garment_ending[1]))
+
+    def paired(self, pair: Pair) -> bool:
+        """Whether a pair's garment is, by its name, what the person wears; its suffix may be another."""
+        own, garment = (
+            Path(plain_name(name)).with_suffix("") for name in (self.own_garment(pair.person), pair.garment)
+        )
+        return own == garment
 
     def split_root(self, data_root: str | Path, split: str) -> Path:
         """The folder that holds the folders of a split."""
@@ -184,7 +196,7 @@ register_layout(
         },
         published_space="atr18",
         split_folders=False,
-        pose_frame=(384, 512),
+        pose_frame=DRESSCODE_FRAME,
         resampling=Image.Resampling.BICUBIC,
         several_garments=True,
     )
@@ -204,15 +216,32 @@ register_layout(
 )
 
 
+_QUOTED = r"\"[^\"]+\"|'[^']+'"
+_FORMS = tuple(
+    re.compile(form)
+    for form in (
+        r"([^\t]*\S)\s*\t\s*(\S[^\t]*)",
+        # A comma may be in a name; one that divides a line stands behind a suffix or a quote.
+        rf"({_QUOTED}|(?![\"'])[^,;]*\.\w+)\s*[,;]\s*({_QUOTED}|.+)",
+        rf"({_QUOTED}|\S+)\s+({_QUOTED}|\S+)",
+    )
+)
+"""The forms of a pairs file's line, of which the first that fits is meant."""
+
+
 def read_pairs(path: str | Path) -> list[Pair]:
-    """Reads a pairs file: a line is the file name of a person, white space, the file name of a garment.
+    """Reads a pairs file: a line is the file name of a person and that of a garment.
+
+    They stand apart by white space; names with spaces in them by a tab, a comma or a semicolon, or each in quotes. The
+    text is UTF-8, or UTF-16 with a byte order mark.
 
     Raises:
         UserError: the file is missing, not text or empty, or a line has not two names; the message has its number.
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        content = path.read_bytes()
+        lines = content.decode("utf-16" if content[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf-8-sig").splitlines()
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: set data_root and pairs to a pairs file of the data set") from None
     except (UnicodeDecodeError, IsADirectoryError):
@@ -223,12 +252,15 @@ def read_pairs(path: str | Path) -> list[Pair]:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
     pairs = []
     for number, line in enumerate(lines, start=1):
-        names = line.split()
-        if names and len(names) != 2:
+        if not line.strip():
+            continue
+        found = next(filter(None, (form.fullmatch(line.strip()) for form in _FORMS)), None)
+        if found is None:
             raise UserError(
-                f"{path}, line {number}: expected two file names, a person's and a garment's, found {line!r}"
+                f"{path}, line {number}: expected two file names, a person's and a garment's, found {line!r}. Names "
+                "with spaces stand apart by a tab or a comma, or each in quotes"
             )
-        pairs += [Pair(*names)] if names else []
+        pairs.append(Pair(*(name[1:-1] if re.fullmatch(_QUOTED, name) else name for name in found.groups())))
     if not pairs:
         raise UserError(f"{path} names no pair: it is empty")
     return pairs
@@ -236,6 +268,9 @@ def read_pairs(path: str | Path) -> list[Pair]:
 
 class FileFinder:
     """Finds the files of pairs in a split's folders, each of which is listed once.
+
+    A name that is not there as it stands may differ in Unicode's form of its accents, in its suffix's case and, where
+    the pairs file has it, in its suffix.
 
     Args:
         split_root: the folder of the split; see `Layout.split_root`.
@@ -249,7 +284,7 @@ class FileFinder:
     def __init__(self, split_root: Path, places: Mapping[str, Place], folders: Mapping[str, str]) -> None:
         self.places = places
         self.folders: dict[str, Path] = {}
-        self._names: dict[Path, set[str]] = {}
+        self._names: dict[Path, dict[str, str]] = {}
         for role, place in places.items():
             named = folders.get(role)
             candidates = [split_root / n for n in place.folders] if named is None else [split_root / named, Path(named)]
@@ -263,11 +298,24 @@ class FileFinder:
 
     def find(self, role: str, pair: Pair) -> tuple[Path, bool]:
         """The path of a pair's file of a role, and whether it is there; the first name's where none is."""
-        paths = [self.folders[role] / pair.fill(pattern) for pattern in self.places[role].names]
-        for path in paths:
+        first = None
+        for path in self._candidates(role, pair):
+            first = first or path
             if path.parent not in self._names:
-                there = path.parent.iterdir() if path.parent.is_dir() else ()
-                self._names[path.parent] = {entry.name for entry in there}
-            if path.name in self._names[path.parent]:
-                return path, True
-        return paths[0], False
+                self._names[path.parent] = list_names(path.parent)
+            names = self._names[path.parent]
+            found = names.get(path.name) or names.get(plain_name(path.name))
+            if found is not None:
+                return path.with_name(found), True
+        return first, False
+
+    def _candidates(self, role: str, pair: Pair) -> Iterator[Path]:
+        """Where a pair's file of a role may be."""
+        names = [(pattern, pair.fill(pattern)) for pattern in self.places[role].names]
+        yield from (self.folders[role] / name for _, name in names)
+        for _, name in names:
+            if "/" in name:  # of photos in folders, as results are named, or all in one folder
+                yield from (self.folders[role] / other for other in (name.replace("/", "--"), Path(name).name))
+        for pattern, name in names:
+            if pattern.endswith("_file}"):
+                yield from (self.folders[role] / Path(name).with_suffix(suffix) for suffix in SUFFIXES)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from seg_vton.files import leads_nowhere, sha256
+from seg_vton.files import leads_nowhere, plain_name, sha256
 from seg_vton.parsing.jobs import Item, Job, Plan, Record, Results, file_state, find_items, free_name, relative
 from seg_vton.tryon.datasets.layouts import read_pairs
 
@@ -100,7 +100,7 @@ def _by_file_name(items: Sequence[Item]) -> dict[str, list[tuple[Path, Item]]]:
     for item in items:
         absolute = item.photo.absolute()
         for path in {absolute} if leads_nowhere(absolute) else {absolute, absolute.resolve()}:
-            found.setdefault(path.name, []).append((path, item))
+            found.setdefault(plain_name(path.name), []).append((path, item))
     return found
 
 
@@ -108,9 +108,11 @@ def _named(
     name: str, role: str, items: Mapping[str, list[tuple[Path, Item]]], pairs_file: str | Path, failures: list[str]
 ) -> Item | None:
     """The item that a line of a pairs file means; None where there is none, or several, which is said."""
-    parts = Path(name).parts
-    there = items.get(Path(name).name, [])
-    found = {item for path, item in there if path.parts[-len(parts) :] == parts or str(item.photo) == name}
+    parts = Path(plain_name(name)).parts
+    found = {
+        item for path, item in items.get(parts[-1], []) if Path(plain_name(str(path))).parts[-len(parts) :] == parts
+    }
+    found |= {item for _, item in items.get(parts[-1], []) if str(item.photo) == name}
     if len(found) == 1:
         return found.pop()
     reason = "is none of" if not found else f"is {len(found)} of"

@@ -15,7 +15,7 @@ from seg_vton.files import atomic_path, find_beside, remove_leftovers, sha256, s
 from seg_vton.labels import save_palette_png
 from seg_vton.parsing.jobs import Item, Job, Plan, complain
 from seg_vton.parsing.maps import ParsingMaps
-from seg_vton.pictures.images import MASK_THRESHOLD
+from seg_vton.pictures.images import read_mask
 from seg_vton.pictures.photos import SUFFIXES, limited, read_cutout, read_photo
 from seg_vton.pose import Poses
 from seg_vton.progress import track
@@ -27,7 +27,7 @@ from seg_vton.tryon.predictor import TryOn, TryOnResult
 GARMENT_BYTES = 1 << 29
 """How much of prepared garments is kept for the next person."""
 
-MASK_ENDINGS = tuple(spelt for suffix in (".png", *SUFFIXES) for spelt in (suffix, suffix.upper()))
+MASK_ENDINGS = (".png", *SUFFIXES)
 """How the names of masks end, after the garment's without suffix."""
 
 _NAMED = 10
@@ -193,7 +193,7 @@ class _Prepared:
         return self._predictor.person(photo, people, labels)
 
     def _load_garment(self, item: Item) -> Garment:
-        mask = None if item.extra is None else read_photo(item.extra)[..., 0] >= MASK_THRESHOLD
+        mask = None if item.extra is None else read_mask(item.extra)
         photo, alpha = read_cutout(item.photo)
         return self._predictor.garment(photo, mask, alpha)
 

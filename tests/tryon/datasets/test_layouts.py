@@ -82,12 +82,67 @@ def test_pairs(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "my me.jpg\tblue shirt, new.jpg", '"my me.jpg" "blue shirt, new.jpg"', "'my me.jpg'  'blue shirt, new.jpg'",
+        'my me.jpg,"blue shirt, new.jpg"', "my me.jpg; blue shirt, new.jpg", '"my me.jpg"\t"blue shirt, new.jpg"',
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_names_with_spaces(tmp_path, line, encoding):
+    path = tmp_path / "pairs.txt"
+    path.write_bytes(f"{line}\r\nanna's,a.jpg b.jpg\r\n".encode(encoding))
+    assert read_pairs(path) == [("my me.jpg", "blue shirt, new.jpg"), ("anna's,a.jpg", "b.jpg")]
+
+
+@pytest.mark.parametrize(
+    ("listed", "there"),
+    [
+        ("a_0.jpg", "a_0.png"),
+        ("a_0.jpg", "a_0.JPG"),
+        ("a_0", "a_0.webp"),
+        ("e\u0301_0.jpg", "\u00e9_0.jpg"),
+        ("\u00e9_0.jpg", "e\u0301_0.JPEG"),
+        ("a/b_0.jpg", "a/b_0.JPG"),
+        ("a/b_0.jpg", "b_0.jpg"),
+    ],
+)
+def test_names_that_differ_in_what_cannot_be_seen_or_in_the_suffix(tmp_path, listed, there):
+    """Suffixes of photos are the pairs file's; those of maps and poses are the layout's."""
+    for folder, suffix in (("image", ""), ("image-parse", "png"), ("pose", "json")):
+        name = there if not suffix else there.rpartition(".")[0] + {"png": ".PNG", "json": "_keypoints.JSON"}[suffix]
+        (tmp_path / folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / name).touch()
+    places = {role: get_layout("viton").places[role] for role in ("image", "parse", "pose")}
+    finder = FileFinder(tmp_path, places, {})
+    for role in places:
+        path, found = finder.find(role, Pair(listed, "x.jpg"))
+        assert found, path
+        assert path.is_file()
+
+
+def test_a_parsing_map_of_another_suffix_is_none(tmp_path):
+    (tmp_path / "image-parse").mkdir()
+    (tmp_path / "image-parse" / "a_0.jpg").touch()
+    finder = FileFinder(tmp_path, {"parse": get_layout("viton").places["parse"]}, {})
+    assert not finder.find("parse", Pair("a_0.jpg", "a_1.jpg"))[1]
+
+
+@pytest.mark.parametrize(("garment", "own"), [("a_1.png", True), ("a_1.JPG", True), ("b_1.jpg", False)])
+def test_an_own_garment_may_have_another_suffix(garment, own):
+    assert get_layout("viton").paired(Pair("a_0.jpg", garment)) == own
+    assert get_layout("viton_hd").paired(Pair("a_1.jpg", garment)) == own
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
         (b"a_0.jpg b_1.jpg\nc_0.jpg\n", r"pairs.txt, line 2: expected two file names.*found 'c_0.jpg'"),
         (b"a_0.jpg b_1.jpg c_1.jpg\n", "line 1: expected two file names"),
         (b"\n \n", "names no pair"),
-        (b"\xff\xfea\x00", "is not a text file"),
+        (b"\xff\xfea\x00", "line 1: expected two file names.*found 'a'"),
+        (b"\xe9.jpg b.jpg", "is not a text file"),
+        (b"my a.jpg my b.jpg", "line 1: .* Names with spaces stand apart by a tab or a comma, or each in quotes"),
     ],
 )
 def test_broken_pairs(tmp_path, content, said):

@@ -220,6 +220,9 @@ def test_a_pairs_file_names_links_and_what_they_lead_to(tmp_path, monkeypatch):
 
     assert chosen("a.png shirt.png", "b.png there/shirt.png") == [("a", "shirt"), ("b", "shirt")]
     assert chosen("me/1.png shirt.png", f"{tmp_path}/links/b.png shirt.png") == [("a", "shirt"), ("b", "shirt")]
+    assert chosen('"a.PNG" "shirt.png"', "b.png,shirt.png") == [("a", "shirt"), ("b", "shirt")]
+    garments.append(Item(Path("\u00e9 shirt.png"), "accent"))
+    assert chosen("a.png\te\u0301 shirt.png") == [("a", "accent")]
     assert not failures
     assert chosen("e/1.png shirt.png", "nks/b.png shirt.png") == []
     assert len(failures) == 2
@@ -352,6 +355,7 @@ def test_masks_are_found_by_name(run, doll_photos, tmp_path):
     garments = [doll_photos / "garments" / f"{i}.png" for i in (1, 2)]
     run([doll_photos / "persons" / "2.png"], garments, tmp_path / "out", garment_masks=masks)
     found = {name: record(tmp_path / "out", name) for name in ("2_1", "2_2")}
+    assert not any("mask" in warning for warning in found["2_1"]["warnings"])
     assert [found[name]["garment_mask"] for name in found] == ["given mask", "cut-out"]
     assert found["2_1"]["garment"]["mask"]["sha256"] == sha256(masks / "1.png")
 
