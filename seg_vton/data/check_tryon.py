@@ -2,21 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from seg_vton.data.folders import read_marker
-from seg_vton.data.images import image_size
 from seg_vton.data.paper_doll.write import DATA_SET
 from seg_vton.data.report import Report, TryOnSummary
 from seg_vton.errors import UserError
-from seg_vton.labels import get_space, load_palette_png
-from seg_vton.pictures.images import MASK_THRESHOLD, check_shape
-from seg_vton.pose.keypoints import read_pose
+from seg_vton.labels import get_space
 from seg_vton.progress import track
+from seg_vton.tryon.datasets.faults import FileJudge, Person
 from seg_vton.tryon.datasets.layouts import FileFinder, Layout, Pair, get_layout, read_pairs
 
 _SPLITS = ("train", "val", "test")
@@ -59,22 +53,15 @@ def _find_sets(path: Path) -> Iterator[tuple[Path, Layout]]:
         yield path, get_layout("paper_doll" if read_marker(path).get("data_set") == DATA_SET else "viton")
 
 
-@dataclass
-class _Person:
-    """What a person's files say: size of the photo, classes of the parsing map, whether the pose has people."""
-
-    size: tuple[int, int] | None
-    classes: tuple[str, ...]
-    has_people: bool
-
-
 class _SetChecker:
     """Walks through the pairs files of one set; every fault goes into the report, each file is looked at once."""
 
     def __init__(self, root: Path, layout: Layout, label_space: str) -> None:
-        self.root, self.layout, self.space, self.report = root, layout, get_space(label_space), Report()
-        self.errors, self.warnings = self.report.errors, self.report.warnings
-        self._persons: dict[Path, _Person] = {}
+        self.root, self.layout, self.space = root, layout, get_space(label_space)
+        self.judge = FileJudge(layout, label_space)
+        self.errors, self.warnings = self.judge.errors, self.judge.warnings
+        self.report = Report(self.errors, self.warnings)
+        self._persons: dict[Path, Person] = {}
         self._garments: set[Path] = set()
         self._missing: set[Path] = set()
 
@@ -110,7 +97,7 @@ class _SetChecker:
             where = f"{file}: {pair.person} {pair.garment}"
             if count > 1:
                 self.warnings["pair twice"] += [where] * (count - 1)
-            if split == "train" and pair.garment != self.layout.own_garment(pair.person):
+            if split == "train" and not self.layout.paired(pair):
                 self.warnings["another's garment in a training pair"] += [where] * count
         present = [self._present(finder, pair) for pair in track(pairs, f"{file.name}: files", total=len(pairs))]
         self.report.tryon.append(self._summary(file, pairs, present))
@@ -126,21 +113,19 @@ class _SetChecker:
                 self._missing.add(path)
                 self.errors[f"missing {role}"].append(str(path))
         if "image" in paths and paths["image"] not in self._persons:
-            size = self._check_photo(paths["image"])
-            classes, has_people = self._check_parse(paths.get("parse"), size), self._check_pose(paths.get("pose"), size)
-            self._persons[paths["image"]] = _Person(size, classes, has_people)
+            self._persons[paths["image"]] = self.judge.person(paths["image"], paths.get("parse"), paths.get("pose"))
         if "cloth" in paths and paths["cloth"] not in self._garments:
             self._garments.add(paths["cloth"])
-            self._check_garment(paths)
+            self.judge.garment(paths["cloth"], paths.get("cloth_mask"))
         if "target" in paths:
-            self._check_parse(paths.get("target_parse"), self._check_photo(paths["target"]))
+            self.judge.person(paths["target"], paths.get("target_parse"), None)
         return paths
 
     def _summary(self, file: Path, pairs: list[Pair], present: list[Paths]) -> TryOnSummary:
         """Counts of a pairs file."""
         name = file.name if self.layout.split_folders else f"{self.root.name}/{file.name}"
         summary = TryOnSummary(name, self.layout.name, self.space.name, pairs=len(pairs))
-        summary.paired = sum(pair.garment == self.layout.own_garment(pair.person) for pair in pairs)
+        summary.paired = sum(map(self.layout.paired, pairs))
         summary.persons, summary.garments = (len(set(names)) for names in zip(*pairs, strict=True))
         for path in dict.fromkeys(paths["image"] for paths in present if "image" in paths):
             person = self._persons[path]
@@ -149,60 +134,3 @@ class _SetChecker:
             if person.size:
                 summary.sizes[person.size] += 1
         return summary
-
-    def _check_photo(self, path: Path) -> tuple[int, int] | None:
-        """(width, height); None for a broken file."""
-        try:
-            return image_size(path, whole=True)
-        except UserError as error:
-            self.errors["broken image"].append(str(error))
-            return None
-
-    def _check_parse(self, path: Path | None, size: tuple[int, int] | None) -> tuple[str, ...]:
-        """Names of the classes of a parsing map, without the background."""
-        if path is None:
-            return ()
-        try:
-            parse = load_palette_png(path, self.space.name)
-            check_shape(path, parse.shape, size[::-1] if size else parse.shape)
-        except UserError as error:
-            self.errors["parsing map that cannot be used"].append(str(error))
-            return ()
-        present = np.flatnonzero(np.bincount(parse.ravel()))
-        if not np.isin(present, self.space.unions.upper).any():
-            self.warnings["no upper garment in the parsing map"].append(f"{path}: nothing to train the warp on")
-        return tuple(self.space.classes[i] for i in present if i > 0)
-
-    def _check_pose(self, path: Path | None, size: tuple[int, int] | None) -> bool:
-        """Whether the file has people; also for one that is missing or broken, which is reported as that."""
-        if path is None:
-            return True
-        try:
-            joints = read_pose(path)
-        except UserError as error:
-            self.errors["pose that cannot be used"].append(str(error))
-            return True
-        if joints is None:
-            self.warnings["pose without people"].append(f"{path}: its pose maps will be empty")
-            return False
-        frame = self.layout.pose_frame or size
-        if frame and (joints > frame).any():
-            self.warnings["joint outside the picture"].append(
-                f"{path}: as far as {joints.max(0).round().tolist()}, picture {frame[0]}x{frame[1]}"
-            )
-        return True
-
-    def _check_garment(self, paths: Paths) -> None:
-        """Checks a garment's photo and mask."""
-        size, mask = self._check_photo(paths["cloth"]), paths.get("cloth_mask")
-        if mask is None or self._check_photo(mask) is None:
-            return
-        with Image.open(mask) as image:
-            share = (np.asarray(image.convert("L")) >= MASK_THRESHOLD).mean()
-            found = image.size
-        if share in (0, 1):
-            self.errors["garment mask of one value"].append(f"{mask}: all {'white' if share else 'black'}")
-        if size and found != size:
-            self.warnings["garment mask of another size than the garment"].append(
-                f"{mask} is {found[0]}x{found[1]}, {paths['cloth']} {size[0]}x{size[1]}"
-            )

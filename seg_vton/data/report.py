@@ -10,6 +10,7 @@ from rich.table import Table
 
 from seg_vton.data.coco_files import Summary, print_summaries, size_range
 from seg_vton.labels import get_space
+from seg_vton.tryon.datasets.faults import MASK
 
 _EXAMPLES = 10
 
@@ -77,8 +78,9 @@ def print_report(report: Report, console: Console | None = None) -> None:
         _print_tryon([s for s in report.tryon if (s.layout, s.label_space) == kind], console)
     for level, found in (("error", report.errors), ("warning", report.warnings)):
         for kind, messages in found.items():
-            lines = [f"{level}: {kind} ({len(messages)})", *(f"  {message}" for message in messages[:_EXAMPLES])]
-            lines += ["  ..."] if len(messages) > _EXAMPLES else []
+            shown = messages if kind == MASK else messages[:_EXAMPLES]  # masks must be looked at one by one
+            lines = [f"{level}: {kind} ({len(messages)})", *(f"  {message}" for message in shown)]
+            lines += ["  ..."] if len(messages) > len(shown) else []
             console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
     if not report.errors:
         console.print("no errors")

@@ -14,6 +14,7 @@ from seg_vton.data.check import check_data
 from seg_vton.data.report import print_report
 from seg_vton.errors import UserError
 from seg_vton.labels import load_palette_png, save_palette_png
+from seg_vton.tryon.datasets.faults import MASK
 
 TOOL = Path(__file__).parents[2] / "tools" / "data" / "check.py"
 PAIRS = [("000001_0.jpg", "000001_1.jpg"), ("000002_0.jpg", "000002_1.jpg")]
@@ -140,12 +141,12 @@ POSE = "train/pose/000001_0_keypoints.json"
         (color, "parsing map that cannot be used", "this one is RGB"),
         (replace_parse((32, 32)), "parsing map that cannot be used", "the parsing map is 32x32 and the photo 32x48"),
         (cut("train/image-parse/000001_0.png"), "parsing map that cannot be used", "000001_0.png"),
-        (write(POSE, {"people": [{"pose_keypoints": [1, 2]}]}), "pose that cannot be used", "expected 54 numbers"),
+        (write(POSE, {"people": [{"pose_keypoints": [1, 2]}]}), "pose that cannot be used", "54, 75 or 51 numbers"),
         (write(POSE, "{"), "pose that cannot be used", "not whole JSON"),
         (write("train_pairs.txt", "000001_0.jpg\n"), "broken pairs file", "train_pairs.txt, line 1"),
         (write("test_pairs.txt", "000001_0.jpg 000001_1.jpg\n"), "missing folder", "test/image does not exist"),
-        (save_mask(0), "garment mask of one value", "all black"),
-        (save_mask(255), "garment mask of one value", "all white"),
+        (save_mask(0), MASK, "all black"),
+        (save_mask(255), MASK, "all white"),
         (remove("train_pairs.txt"), "no pairs file", "viton"),
     ],
 )
@@ -217,6 +218,26 @@ def test_the_report_prints_counts_by_pairs_file(tiny_dolls, tmp_path):
     assert "48x64" in text
     assert "Instances per class" not in text
     assert "no errors" in text
+
+
+def test_photos_that_will_be_squeezed_are_reported(viton):
+    messages = check_data(viton).warnings["photo of another aspect ratio, which will be squeezed or stretched"]
+    assert len(messages) == 4
+    assert "image/000001_0.jpg is 32x48, a ratio of 0.67 and not 0.75" in messages[0]
+
+
+def test_every_mask_at_fault_is_shown(tmp_path, write_set):
+    pairs = [(f"{number:06}_0.jpg", f"{number:06}_1.jpg") for number in range(12)]
+    write_set(tmp_path / "viton", "viton", "train", pairs, (36, 48))
+    masks = sorted((tmp_path / "viton/train/cloth-mask").iterdir())
+    for path in masks:
+        Image.eval(Image.open(path), lambda level: 255 - level).save(path)
+    report = check_data(tmp_path / "viton")
+    assert len(report.errors[MASK]) == 12
+    console = Console(record=True, width=200, file=(tmp_path / "log").open("w"))
+    print_report(report, console)
+    text = console.export_text()
+    assert all(str(path) in text for path in masks)
 
 
 def test_tool_exit_codes(viton, monkeypatch, capsys):

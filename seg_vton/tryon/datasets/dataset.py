@@ -11,16 +11,22 @@ from mmengine.logging import print_log
 
 from seg_vton.engine.samples import SeededSamples
 from seg_vton.errors import UserError
-from seg_vton.pose.keypoints import read_pose
+from seg_vton.files import shared_files
+from seg_vton.pose.keypoints import read_people
 from seg_vton.registry import DATASETS, TRANSFORMS
 from seg_vton.tryon.datasets import predicted
+from seg_vton.tryon.datasets.faults import MASK, FileJudge
 from seg_vton.tryon.datasets.layouts import COMMON, FileFinder, Pair, get_layout, read_pairs
 from seg_vton.tryon.datasets.transforms import LoadParsing, TargetTransform
 
 TRUTH = ("target", "target_parse")
 """Roles of the truth of an unpaired set: the person in the pair's garment."""
 
+LOOKED_AT = 100
+"""Number of pairs whose files are looked at when a data set is built; `tools/data/check.py` looks at all."""
+
 _EXAMPLES = 10
+_NAMED = 3
 
 
 def build_pipeline(steps: Sequence[Mapping[str, Any] | Callable]) -> Compose:
@@ -28,12 +34,18 @@ def build_pipeline(steps: Sequence[Mapping[str, Any] | Callable]) -> Compose:
     return Compose([step if callable(step) else TRANSFORMS.build({"_scope_": "seg_vton", **step}) for step in steps])
 
 
+def _name(file: str) -> str:
+    """Of a person or garment, in results: the file's without suffix, with the folders that it is in."""
+    return Path(file).with_suffix("").as_posix().replace("/", "--")
+
+
 @DATASETS.register_module()
 class TryOnDataset(SeededSamples):
     """Pairs of a person and a garment in one of the layouts of `seg_vton.tryon.datasets.layouts`.
 
-    Everything that can be known before training is looked at when the data set is built: pairs, folders, missing
-    files and poses. An item is `dict(inputs=..., data_samples=...)`; mmengine's `default_collate` makes batches of it.
+    What can be known before training is looked at when the data set is built: pairs, folders, missing files, all poses,
+    and of `LOOKED_AT` pairs, spread over the list, photos' headers, parsing maps, poses and masks; see `FileJudge`. An
+    item is `dict(inputs=..., data_samples=...)`; mmengine's `default_collate` makes batches of it.
 
     `inputs` of the pipeline in `configs/_base_/datasets/tryon.py`, float32 unless said, RGB, images in [-1, 1],
     `H, W = image_size`:
@@ -125,7 +137,7 @@ class TryOnDataset(SeededSamples):
         spaces = {step.key: step.label_space or self.label_spaces[step.role] for step in self._steps(LoadParsing)}
         for step in self._steps(TargetTransform):
             step.check(spaces[step.parsing], garment_classes)
-        others = sum(not self._paired(pair) for pair in self.pairs)
+        others = sum(not self.layout.paired(pair) for pair in self.pairs)
         if split == "train" and others:
             print_log(
                 f"{self.pairs_file}: by their names, {others} of {len(self.pairs)} persons do not wear the garment of "
@@ -133,7 +145,7 @@ class TryOnDataset(SeededSamples):
                 logger="current",
                 level=logging.WARNING,
             )
-        self._check_poses()
+        self._look_at_files()
 
     def __len__(self) -> int:
         """Number of pairs."""
@@ -152,9 +164,9 @@ class TryOnDataset(SeededSamples):
             "layout": self.layout,
             "label_spaces": self.label_spaces,
             "garment_classes": self.garment_classes,
-            "person": Path(pair.person).stem,
-            "garment": Path(pair.garment).stem,
-            "paired": self._paired(pair),
+            "person": _name(pair.person),
+            "garment": _name(pair.garment),
+            "paired": self.layout.paired(pair),
             "img_shape": self.image_size,
             "image_path": str(files["image"]),
             "cloth_path": str(files["cloth"]),
@@ -169,9 +181,6 @@ class TryOnDataset(SeededSamples):
         """Roles of the files that the steps read."""
         roles = [role for step in self.pipeline.transforms for role in getattr(step, attribute, ())]
         return list(dict.fromkeys(roles))
-
-    def _paired(self, pair: Pair) -> bool:
-        return pair.garment == self.layout.own_garment(pair.person)
 
     def _find_files(self, split_root: Path, folders: dict[str, str]) -> list[dict[str, Path]]:
         """Paths by role for each pair, all but those of predicted maps."""
@@ -195,12 +204,16 @@ class TryOnDataset(SeededSamples):
             lines = [f"missing: {len(missing)} of the files that {self.pairs_file} asks for:"]
             lines += [f"  {path}" for path in missing[:_EXAMPLES]] + ["  ..."] * (len(missing) > _EXAMPLES)
             raise UserError("\n".join([*lines, "Put them there, or take their lines out of the pairs file"]))
-        return [{role: path for role, (path, _) in roles.items()} for roles in found]
+        files = [{role: path for role, (path, _) in roles.items()} for roles in found]
+        for owner, role in (("image", "parse"), ("image", "pose"), ("cloth", "cloth_mask")):
+            for message in shared_files({each[owner]: each.get(role) for each in files}).values():
+                raise UserError(message)
+        return files
 
     def _has_truth(self) -> bool:
         """Whether the layout's truth is of these very pairs."""
         name = self.layout.truth_pairs
-        if name is None or all(map(self._paired, self.pairs)):
+        if name is None or all(map(self.layout.paired, self.pairs)):
             return False
         return set(self.pairs) <= set(read_pairs(self.data_root / name))
 
@@ -233,13 +246,29 @@ class TryOnDataset(SeededSamples):
             )
         self.pairs, self.files = [self.pairs[i] for i in kept], [self.files[i] for i in kept]
 
-    def _check_poses(self) -> None:
-        """Reads all poses, so that a broken file shows before training."""
-        joints = {path: read_pose(path) for path in dict.fromkeys(f["pose"] for f in self.files if "pose" in f)}
-        empty = [path for path, pose in joints.items() if pose is None]
-        if empty:
+    def _look_at_files(self) -> None:
+        """Reads all poses, so that a broken file shows before training, and looks at all files of some pairs."""
+        for path in dict.fromkeys(files["pose"] for files in self.files if "pose" in files):
+            read_people(path, self.image_size)
+        loader = next(iter(self._steps(LoadParsing)), LoadParsing())
+        space = loader.label_space or self.label_spaces.get(loader.role) or self.label_spaces["image"]
+        height, width = self.image_size
+        judge = FileJudge(self.layout, space, width / height, whole=False)
+        chosen = self.files[:: -(-len(self.files) // LOOKED_AT)]
+        for image, files in {files["image"]: files for files in chosen}.items():
+            judge.person(image, files.get(loader.role), files.get("pose"))
+        for cloth, files in {files["cloth"]: files for files in chosen}.items():
+            judge.garment(cloth, files.get("cloth_mask"))
+        said = {**judge.warnings, MASK: judge.errors.pop(MASK, [])}
+        for messages in judge.errors.values():
+            raise UserError(messages[0])
+        for kind, messages in said.items():
+            if not messages:
+                continue
+            named = "; ".join(messages[:_NAMED]) + ("; ..." if len(messages) > _NAMED else "")
             print_log(
-                f"{len(empty)} of {len(joints)} pose files have no people and give empty pose maps: {empty[0]}, ...",
+                f"{self.pairs_file}: {kind}: {len(messages)} in {len(chosen)} pairs looked at ({named}). "
+                "tools/data/check.py looks at all",
                 logger="current",
                 level=logging.WARNING,
             )

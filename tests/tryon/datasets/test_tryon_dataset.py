@@ -1,6 +1,7 @@
 """Items of the try-on data set against a slow reading of the same files, and data that is at fault."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -213,6 +214,7 @@ def test_a_class_without_an_auxiliary_label_is_ignored(dolls):
     space = get_space("dfmm24")
     parse[:8], parse[8:16] = space.id_of("ring"), space.id_of("top")
     save_palette_png(dolls / "train/image-parse/000001_0.png", parse, "dfmm24", overwrite=True)
+    (dolls / "train_pairs.txt").write_text("000001_0.jpg 000001_1.jpg\n")
     steps = changed("AuxTarget", label_space="deepfashion15")
     item = dolls_of(dolls, label_space="dfmm24", pipeline=steps)[0]["inputs"]["parse"]
     assert (item[:8] == IGNORE_INDEX).all()
@@ -268,9 +270,85 @@ def test_files_without_people_are_counted_once(dolls, warnings):
         (dolls / f"train/pose/00000{number}_0_keypoints.json").write_text('{"people": []}')
     data = dolls_of(dolls)
     assert len(warnings) == 1
-    assert "2 of 5 pose files have no people" in warnings[0]
+    assert "pose without people: 2 in 5 pairs looked at" in warnings[0]
+    assert "000002_0_keypoints.json" in warnings[0]
     assert (data[1]["inputs"]["agnostic"][4:] == -1).all()
     assert (data[0]["inputs"]["agnostic"][4:] == 1).any()
+
+
+def test_of_several_people_the_one_on_the_body_is_trained_on(dolls):
+    path = dolls / "train/pose/000001_0_keypoints.json"
+    content = json.loads(path.read_text())
+    (own,) = content["people"]
+    alone = dolls_of(dolls)[0]["inputs"]["agnostic"]
+    numbers = np.reshape(own["pose_keypoints"], (18, 3)) * (0.1, 0.1, 1)
+    bystander = dict.fromkeys(own, numbers.ravel().tolist())
+    path.write_text(json.dumps({**content, "people": [bystander, own]}))
+    assert torch.equal(dolls_of(dolls)[0]["inputs"]["agnostic"], alone)
+
+
+def invert_mask(root):
+    path = root / "train/cloth-mask/000002_1.jpg"
+    Image.eval(Image.open(path), lambda level: 255 - level).save(path)
+
+
+def widen_photo(root):
+    for role, name in (("image", "000002_0.jpg"), ("image-parse", "000002_0.png")):
+        path = root / "train" / role / name
+        Image.open(path).resize((56, 64), Image.Resampling.NEAREST).save(path)
+
+
+def change_joints(change):
+    def write(root):
+        path = root / "train/pose/000002_0_keypoints.json"
+        content = json.loads(path.read_text())
+        joints = np.reshape(content["people"][0]["pose_keypoints"], (18, 3))
+        joints[:, :2] = np.where(joints[:, :2] > 0, change(joints[:, :2]), 0)
+        path.write_text(json.dumps({"people": [{"pose_keypoints_2d": joints.ravel().tolist()}]}))
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (invert_mask, r"garment mask that is not of the garment: 1 in 5 .*000002_1.jpg is of the background"),
+        (widen_photo, r"another aspect ratio.*: 1 in 5 .*000002_0.jpg is 56x64"),
+        (change_joints(lambda xy: xy * 2), r"joint outside the picture: 1 in 5 .*000002_0_keypoints.json"),
+        (change_joints(lambda xy: xy * 0.1 + 1.5), r"pose beside the person: 1 in 5 .*000002_0_keypoints.json: 0 of"),
+    ],
+)
+def test_odd_files_are_named_when_the_set_is_built(dolls, warnings, spoil, said):
+    spoil(dolls)
+    dolls_of(dolls)
+    assert len(warnings) == 1
+    assert re.search(said, warnings[0])
+
+
+def test_unusable_files_end_a_training_before_its_first_step(dolls):
+    path = dolls / "train/image-parse/000003_0.png"
+    Image.open(path).convert("RGB").quantize(16).save(path)
+    with pytest.raises(UserError, match=r"000003_0.png: the palette has the colors of deepfashion15 at other indices"):
+        dolls_of(dolls)
+
+
+def test_photos_of_one_name_in_two_folders(dolls):
+    """Their files are in folders of the same names; one file for both is refused."""
+    for folder, name in (("image", "{}_0.jpg"), ("image-parse", "{}_0.png"), ("pose", "{}_0_keypoints.json")):
+        for number, place in ((1, "a"), (2, "b")):
+            (dolls / "train" / folder / place).mkdir(parents=True)
+            source = dolls / "train" / folder / name.format(f"00000{number}")
+            shutil.copy(source, dolls / "train" / folder / place / name.format("me"))
+    (dolls / "pairs.txt").write_text("a/me_0.jpg 000001_1.jpg\nb/me_0.jpg 000002_1.jpg\n")
+    data, flat = dolls_of(dolls, "pairs.txt"), dolls_of(dolls)
+    for index in range(2):
+        for key, value in flat[index]["inputs"].items():
+            assert torch.equal(data[index]["inputs"][key], value), key
+    assert [data[index]["data_samples"].person for index in range(2)] == ["a--me_0", "b--me_0"]
+    for place in ("a", "b"):
+        (dolls / "train/pose" / place / "me_0_keypoints.json").rename(dolls / "train/pose/me_0_keypoints.json")
+    with pytest.raises(UserError, match=r"me_0_keypoints.json would be of .*a/me_0.jpg and of .*b/me_0.jpg"):
+        dolls_of(dolls, "pairs.txt")
 
 
 def test_training_on_others_garments_is_warned_of(dolls, warnings):
@@ -336,7 +414,7 @@ def test_a_missing_folder_is_named(dolls):
 
 def test_a_broken_pose_shows_before_training(dolls):
     (dolls / "train/pose/000003_0_keypoints.json").write_text('{"people": [{"pose_keypoints": [1, 2, 3]}]}')
-    with pytest.raises(UserError, match=r"000003_0_keypoints.json: expected 54 numbers"):
+    with pytest.raises(UserError, match=r"000003_0_keypoints.json: expected .*54, 75 or 51 numbers"):
         dolls_of(dolls)
 
 

@@ -1,0 +1,127 @@
+"""What is odd about the files of pairs: a data set looks at some when it is built, `tools/data/check.py` at all."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from seg_vton.errors import UserError
+from seg_vton.labels import get_space, load_palette_png
+from seg_vton.pictures.images import check_shape, image_size, mask_fault, read_mask
+from seg_vton.pose.choice import choose_pose
+from seg_vton.pose.keypoints import read_people
+from seg_vton.tryon.datasets.layouts import Layout
+
+SQUEEZED = 0.05
+"""A photo of another aspect than the models' images by more than this share is said to be squeezed."""
+
+MASK = "garment mask that is not of the garment"
+
+
+class Person(NamedTuple):
+    """What a person's files say.
+
+    Attributes:
+        size: (width, height) of the photo, upright; None for a broken one.
+        classes: names of what the parsing map has, without the background.
+        has_people: whether the pose file has people; also for one that is missing or broken, which is said as that.
+    """
+
+    size: tuple[int, int] | None
+    classes: tuple[str, ...]
+    has_people: bool
+
+
+class FileJudge:
+    """Looks at files, and says what is wrong with them.
+
+    Args:
+        layout: of the set.
+        space: label space of the parsing maps.
+        aspect: width by height of the models' images.
+        whole: decode photos too, to see that all of their pixels are there.
+
+    Attributes:
+        errors: messages by kind of fault, of files that cannot be used.
+        warnings: messages by kind of oddity.
+    """
+
+    def __init__(self, layout: Layout, space: str, aspect: float = 3 / 4, whole: bool = True) -> None:
+        self.layout, self.space, self.aspect, self.whole = layout, get_space(space), aspect, whole
+        self.errors: defaultdict[str, list[str]] = defaultdict(list)
+        self.warnings: defaultdict[str, list[str]] = defaultdict(list)
+
+    def person(self, photo: Path, parse: Path | None, pose: Path | None) -> Person:
+        """Looks at a person's photo, parsing map and pose; None for a file that is not there."""
+        size = self.photo(photo)
+        parsing = None if parse is None else self.parse(parse, size)
+        present = () if parsing is None else np.flatnonzero(np.bincount(parsing.ravel()))
+        classes = tuple(self.space.classes[i] for i in present if i > 0)
+        return Person(size, classes, pose is None or size is None or self._pose(pose, size, parsing))
+
+    def garment(self, photo: Path, mask: Path | None) -> None:
+        """Looks at a garment's photo and its mask."""
+        size = self.photo(photo)
+        if mask is None:
+            return
+        try:
+            found = read_mask(mask)
+        except UserError as error:
+            self.errors["broken image"].append(str(error))
+            return
+        fault = mask_fault(found)
+        if fault:
+            self.errors[MASK].append(f"{mask} {fault}")
+        height, width = found.shape
+        if size and (width, height) != size:
+            self.warnings["garment mask of another size than the garment"].append(
+                f"{mask} is {width}x{height}, {photo} {size[0]}x{size[1]}"
+            )
+
+    def photo(self, path: Path) -> tuple[int, int] | None:
+        """(width, height), upright; None for a broken file."""
+        try:
+            size = image_size(path, self.whole)
+        except UserError as error:
+            self.errors["broken image"].append(str(error))
+            return None
+        if abs(size[0] / size[1] / self.aspect - 1) > SQUEEZED:
+            self.warnings["photo of another aspect ratio, which will be squeezed or stretched"].append(
+                f"{path} is {size[0]}x{size[1]}, a ratio of {size[0] / size[1]:.2f} and not {self.aspect:.2f}: cut it, "
+                "with its parsing map, pose or mask"
+            )
+        return size
+
+    def parse(self, path: Path, size: tuple[int, int] | None) -> np.ndarray | None:
+        """The ids of a parsing map; None for one that cannot be used."""
+        try:
+            parse = load_palette_png(path, self.space.name)
+            check_shape(path, parse.shape, size[::-1] if size else parse.shape)
+        except UserError as error:
+            self.errors["parsing map that cannot be used"].append(str(error))
+            return None
+        if not np.isin(parse, self.space.unions.upper).any():
+            self.warnings["no upper garment in the parsing map"].append(f"{path}: nothing to train the warp on")
+        return parse
+
+    def _pose(self, path: Path, size: tuple[int, int], parsing: np.ndarray | None) -> bool:
+        """Whether the file has people."""
+        try:
+            people = read_people(path, size, frame=self.layout.pose_frame)
+        except UserError as error:
+            self.errors["pose that cannot be used"].append(str(error))
+            return True
+        body = np.ones(size[::-1], bool) if parsing is None else parsing > 0
+        choice = choose_pose(people, body, body.shape[0] / size[1])
+        if choice is None:
+            self.warnings["pose without people"].append(f"{path}: its pose maps will be empty")
+            return False
+        farthest = choice.joints[:, :2].max(0)
+        if (farthest > size).any():
+            self.warnings["joint outside the picture"].append(
+                f"{path}: as far as {farthest.round().tolist()}, picture {size[0]}x{size[1]}"
+            )
+        elif choice.doubt:
+            self.warnings["pose beside the person"].append(f"{path}: {choice.doubt}")
+        return True
