@@ -201,7 +201,8 @@ def class_tables(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     for _, group in runs.groupby("#"):
         run = group["content"].iloc[0]
         counts = tuple((name, each.get("instances", each.get("pixels"))) for name, each in run["per_class"].items())
-        truths.setdefault((run["dataset"], run["split"], counts), []).append(group)
+        split = re.sub("(-label-map)-.*", r"\1", run["split"])  # what a map is made of: the truth is the same
+        truths.setdefault((run["dataset"], split, counts), []).append(group)
     tables = {}
     for (dataset, split, counts), groups in truths.items():
         unit = "instances" if runs["task"].iloc[0] == "segmentation" else "pixels"

@@ -59,6 +59,16 @@ def tryon(config="tom_cp-vton", seed=0, ssim=0.6, aux=False, warper="a", images=
     return content | changes
 
 
+def label_map(kind, iou):
+    """A result as tools/analysis/label_map_iou.py writes it."""
+    how = {"map": kind, "score_thr": 0.3, "one_per_class": True, "fill_holes": True}
+    return segmentation("panoptic", neck="panoptic FPN") | {
+        **{"task": "parsing", "convention": how, "converted": {}, "metrics": {"mIoU": iou, "boundary_mIoU": iou / 2}},
+        "split": "val-label-map" + ("" if kind == "fused" else f"-{kind}"),
+        "per_class": {"top": {"iou": iou, "pixels": 9}},
+    }
+
+
 def write(folder, *contents):
     for index, content in enumerate(contents):
         path = folder / f"run{index}" / "epoch_2.x-val.json"
@@ -175,6 +185,23 @@ def test_a_tom_row_has_seeds_of_its_warper(tmp_path):
 def test_a_metric_of_ones_own_has_a_column(tmp_path):
     mine = tryon(metrics={"SSIM": 0.6, "my metric": 0.25})
     assert read(table(write(tmp_path, mine)))[0][0]["my metric"] == ".250"
+
+
+def test_the_maps_of_a_network_stand_together(tmp_path):
+    maps = [label_map("fused", 0.5), label_map("semantic", 0.4), label_map("instances", 0.3)]
+    rows, classes = read(table(write(tmp_path, *maps), "--per-class"))
+    assert [(row["label maps from"], row["mIoU"], row["boundary_mIoU"]) for row in rows] == [
+        ("semantic map, accessories: best of each class, score 0.3", ".500", ".250"),
+        ("best of each class, score 0.3, holes filled", ".300", ".150"),
+        ("semantic map", ".400", ".200"),
+    ]
+    assert classes == [{"class": "top", "pixels": "9", "#1 IoU": ".500", "#2 IoU": ".300", "#3 IoU": ".400"}]
+
+
+def test_what_few_rows_have_is_in_their_names(tmp_path):
+    run = segmentation(task="segmentation")
+    run["row"] |= {"augmentation": ["RandomResize"], "instance_masks": "mean", "class_weight": [1, 2]}
+    assert results.row_name(run) == "FPN, weighted classes, masks: mean, RandomResize"
 
 
 def test_small_tables_and_choices(tmp_path):

@@ -1,8 +1,9 @@
-"""Judges the label maps that a segmenter's instances merge to: mIoU, IoU of each class, pixel accuracy.
+"""Judges the label maps that a segmenter gives: mIoU, IoU of each class, pixel accuracy, boundary IoU.
 
 python tools/analysis/label_map_iou.py CONFIG CHECKPOINT --split val
 
-Writes the result beside the checkpoint as JSON: `epoch_2.ccp-val-label-map.json`.
+Writes the result beside the checkpoint as JSON: `epoch_2.ccp-val-label-map.json`. Of a model with a semantic head that
+is the fused map, and its two parts are judged too: `epoch_2.ccp-val-label-map-semantic.json` and `...-instances.json`.
 """
 
 import argparse
@@ -20,7 +21,7 @@ def parse_args() -> argparse.Namespace:
     below = "leave out instances below (default: %(default)s)"
     parser.add_argument("--score-thr", type=float, default=SCORE_THR, help=below)
     parser.add_argument("--all-instances", action="store_true", help="not only the best instance of each class")
-    parser.add_argument("--keep-holes", action="store_true", help="do not fill small holes in the label maps")
+    parser.add_argument("--keep-holes", action="store_true", help="do not fill small holes between merged instances")
     parser.add_argument("--work-dir", help="folder for logs (default: work_dirs/CONFIG_NAME)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing result")
     parser.add_argument("--cfg-options", nargs="+", action=ConfigOptions, metavar="KEY=VALUE", help="change the config")
