@@ -5,27 +5,18 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
 import cv2
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.text import Text
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class RateColumn(ProgressColumn):
+class RateColumn(bars.ProgressColumn):
     """Items a second, or seconds an item where these are more telling."""
 
-    def render(self, task: Task) -> Text:
+    def render(self, task: bars.Task) -> Text:
         """The rate over the last items, or over all when the work is done."""
         rate = task.finished_speed or task.speed
         if not rate:
@@ -39,15 +30,15 @@ def track(iterable: Iterable[T], description: str, total: int | None = None) -> 
     Without a terminal rich prints the bar once, at the end, so logs stay short.
     """
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
         RateColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        bars.TimeElapsedColumn(),
+        bars.TextColumn("left"),
+        bars.TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with bars.Progress(*columns, console=Console(stderr=True)) as progress:
         yield from progress.track(iterable, total=total, description=description)
 
 

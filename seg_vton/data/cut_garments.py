@@ -30,19 +30,12 @@ class CutResults(PhotoResults):
 
 @dataclass
 class Outcome:
-    """What a run did.
+    """What a run did."""
 
-    Attributes:
-        done: number of garments cut out.
-        complete: number of photos whose results were there already.
-        warnings: by name of a photo.
-        failures: a message for each photo or input that could not be used.
-    """
-
-    done: int = 0
-    complete: int = 0
-    warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
+    done: int = 0  # number of garments cut out
+    complete: int = 0  # number of photos whose results were there already
+    warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by name of a photo
+    failures: list[str] = field(default_factory=list)  # a message for each photo or input that could not be used
 
 
 def cut_garments(
@@ -55,7 +48,8 @@ def cut_garments(
     """Cuts garments out of photos: `OUT/cloth/NAME.jpg` on white, `OUT/cloth-mask/NAME.png`, and panels to look at.
 
     What an earlier run with the same settings has written is not done again. A photo that cannot be used is said on
-    stderr at once, and the others go on.
+    stderr at once, and the others go on. `UserError` where the segmenter's classes cannot become `deepfashion15`, the
+    results cannot be written, or see `PhotoResults.plan`.
 
     Args:
         inputs: photos, and folders that are searched for photos to any depth.
@@ -63,13 +57,6 @@ def cut_garments(
         size: (height, width) of the pictures, in whose aspect garments are framed; None for the photos' own frames.
         parser: a segmenter, for garments that somebody wears.
         overwrite: write everything anew, whatever is there.
-
-    Returns:
-        What was done.
-
-    Raises:
-        UserError: the segmenter's classes cannot become `deepfashion15`, the results cannot be written, or see
-            `PhotoResults.plan`.
     """
     if parser is not None:
         conversion_table(parser.space.name, DEEPFASHION15.name)  # raises where there is none, before any photo

@@ -13,14 +13,7 @@ from mmcv.ops.carafe import carafe as mmcv_carafe
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .carafe_kernels import (
-    blocks_backward,
-    blocks_forward,
-    composite_forward,
-    memory_format_of,
-    shifts_backward,
-    shifts_forward,
-)
+from . import carafe_kernels as kernels
 from .mmcv_ext import has_compiled_ops
 
 MMCV_DTYPES = (torch.float16, torch.float32, torch.float64)  # what mmcv's CUDA kernels are compiled for
@@ -52,12 +45,12 @@ def carafe(features: Tensor, masks: Tensor, kernel_size: int, group_size: int = 
         _check(features, masks, kernel_size, group_size, scale_factor)
     if torch.onnx.is_in_onnx_export() or torch.compiler.is_compiling() or torch.jit.is_tracing():
         dtype = _sum_dtype(features, masks)
-        output = composite_forward(features.to(dtype), masks.to(dtype), kernel_size, group_size, scale_factor)
+        output = kernels.composite_forward(features.to(dtype), masks.to(dtype), kernel_size, group_size, scale_factor)
         return output.to(features.dtype)
     if features.is_cuda and features.numel() and features.dtype in MMCV_DTYPES and has_compiled_ops():
         inputs = features.contiguous(), masks.to(features.dtype).contiguous()
         output = mmcv_carafe(*inputs, kernel_size, group_size, scale_factor)
-        return output.contiguous(memory_format=memory_format_of(features))
+        return output.contiguous(memory_format=kernels.memory_format_of(features))
     return _Carafe.apply(features, masks, kernel_size, group_size, scale_factor)
 
 
@@ -92,7 +85,7 @@ class _Carafe(torch.autograd.Function):
         if not features.numel():
             n, c, h, w = features.shape
             return features.new_empty(n, c, h * scale, w * scale)
-        form = gpu_forms()[0] if features.is_cuda else blocks_forward
+        form = gpu_forms()[0] if features.is_cuda else kernels.blocks_forward
         with torch.autocast(features.device.type, enabled=False):
             return form(features, masks, kernel, groups, scale, _sum_like(features, masks))
 
@@ -103,7 +96,7 @@ class _Carafe(torch.autograd.Function):
         features, masks = ctx.saved_tensors
         if not features.numel():
             return torch.zeros_like(features), torch.zeros_like(masks), None, None, None
-        form = gpu_forms()[1] if features.is_cuda else blocks_backward
+        form = gpu_forms()[1] if features.is_cuda else kernels.blocks_backward
         with torch.autocast(features.device.type, enabled=False):
             grads = form(grad, features, masks, *ctx.settings, _sum_like(features, masks))
         return *grads, None, None, None
@@ -119,10 +112,10 @@ def gpu_forms() -> tuple[Callable[..., Tensor], Callable[..., tuple[Tensor, Tens
     try:
         import triton  # noqa: F401
     except ImportError:
-        return shifts_forward, shifts_backward
+        return kernels.shifts_forward, kernels.shifts_backward
     compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
     if not compiler or not Path(sysconfig.get_path("include", "posix_prefix"), "Python.h").is_file():
-        return shifts_forward, shifts_backward
+        return kernels.shifts_forward, kernels.shifts_backward
     from . import carafe_triton
 
     return carafe_triton.forward, carafe_triton.backward

@@ -29,16 +29,10 @@ _AGREED, _CONTRAST, _SMALL, _FULL = 0.7, 12.0, 0.06, 0.5
 
 
 def garment_box(mask: np.ndarray, aspect: float) -> Box:
-    """The window around a garment, which fills `FILL` of its width or height and lies in the middle.
+    """The window around a garment, bool `(H, W)` and not empty, which fills `FILL` of it in the middle.
 
-    A picture of the models' aspect in which the garment already fills most of the width or the height is taken whole.
-
-    Args:
-        mask: bool `(H, W)`, not empty.
-        aspect: width by height of the box.
-
-    Returns:
-        The box; it may reach beyond the picture.
+    A picture of the models' aspect (width by height) in which the garment already fills most of the width or the height
+    is taken whole. The window may reach beyond the picture.
     """
     height, width = mask.shape
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
@@ -54,15 +48,10 @@ def garment_box(mask: np.ndarray, aspect: float) -> Box:
 
 
 class Cut(NamedTuple):
-    """A garment found in a photo.
+    """A garment found in a photo."""
 
-    Attributes:
-        mask: bool `(H, W)`; empty where nothing was found.
-        doubt: why it may be wrong, in words for the user; empty where nothing speaks against it.
-    """
-
-    mask: np.ndarray
-    doubt: str
+    mask: np.ndarray  # bool `(H, W)`; empty where nothing was found
+    doubt: str  # why it may be wrong, in words for the user; empty where nothing speaks against it
 
 
 def alpha_mask(alpha: np.ndarray | None) -> np.ndarray | None:

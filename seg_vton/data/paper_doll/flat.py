@@ -5,28 +5,17 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from seg_vton.data.paper_doll.body import (
-    CHEST,
-    NECK,
-    SHIN,
-    SHOULDER,
-    SIDES,
-    STANDARD_BODY,
-    THIGH,
-    WAIST,
-    Leg,
-    Posture,
-    Trunk,
-)
+from seg_vton.data.paper_doll import body
+from seg_vton.data.paper_doll.body import SHOULDER, SIDES, STANDARD_BODY
 from seg_vton.data.paper_doll.canvas import Canvas, Polygons, rasterize, shade
 from seg_vton.data.paper_doll.garments import UpperGarment
 from seg_vton.data.paper_doll.shapes import Point, between, ellipse, ribbon, smooth
 from seg_vton.data.paper_doll.warp import along_and_across
 
-_FLAT_JOINTS = np.array([(0.045, 0.0), (0.045 + 0.005, THIGH), (0.045 + 0.006, THIGH + SHIN)])
-_FLAT_LEGS = {side: Leg(*(_FLAT_JOINTS * (side, 1)), turn=0.0) for side in SIDES}
-_FLAT_TRUNK = Trunk(STANDARD_BODY, Posture(), _FLAT_LEGS)
-_TOP = NECK + 0.006  # height of the side of the neck opening
+_FLAT_JOINTS = np.array([(0.045, 0.0), (0.045 + 0.005, body.THIGH), (0.045 + 0.006, body.THIGH + body.SHIN)])
+_FLAT_LEGS = {side: body.Leg(*(_FLAT_JOINTS * (side, 1)), turn=0.0) for side in SIDES}
+_FLAT_TRUNK = body.Trunk(STANDARD_BODY, body.Posture(), _FLAT_LEGS)
+_TOP = body.NECK + 0.006  # height of the side of the neck opening
 TURTLE = 0.03  # height of a turtleneck above it
 _FINER = 1.5  # than the in-shop image
 _FLAT_LIGHT = (-0.6, -0.8)
@@ -44,7 +33,7 @@ class GarmentPattern:
 
     def __init__(self, garment: UpperGarment) -> None:
         self.garment = garment
-        h = CHEST - 0.012 - 0.5 * garment.ease[0]
+        h = body.CHEST - 0.012 - 0.5 * garment.ease[0]
         self.armpit = np.array([self.half_width(h), SHOULDER - h])
         x = _FLAT_TRUNK.half_width(SHOULDER) * garment.strap + 0.002
         self.tip = np.array([x, 0.004 - 0.022 * (1 - min(garment.strap, 1))])
@@ -58,7 +47,7 @@ class GarmentPattern:
     def side_seam(self) -> np.ndarray:
         """Right outline from the end of the shoulder over armhole and waist to the hem, (N, 2)."""
         hem = self.garment.hem
-        levels = [h for h in (0.175, WAIST, 0.05, -0.02, -0.12, -0.2) if h > hem + 0.025]
+        levels = [h for h in (0.175, body.WAIST, 0.05, -0.02, -0.12, -0.2) if h > hem + 0.025]
         points = [self.armpit, *([self.half_width(h), SHOULDER - h] for h in levels)]
         points.append([self.half_width(hem), SHOULDER - hem])
         inset = 0.0 if self.garment.sleeve else 0.012
@@ -78,7 +67,7 @@ class GarmentPattern:
         seam, opening, hem_y = self.side_seam(), self.neckline(), SHOULDER - self.garment.hem
         mirrored = seam * (-1, 1)
         if self.garment.closure == "open":  # the edge runs from the neck outwards to the hem
-            edge = np.array([(0.05, hem_y + 0.006), (0.043, SHOULDER - WAIST), (0.036, 0.1)])
+            edge = np.array([(0.05, hem_y + 0.006), (0.043, SHOULDER - body.WAIST), (0.036, 0.1)])
             right = np.concatenate([opening[-1:], seam, edge])
             return [right, np.concatenate([opening[:1], mirrored, edge * (-1, 1)])]
         hem = [[x * seam[-1, 0], hem_y + 0.008 * (1 - x * x)] for x in (0.6, 0.0, -0.6)]
@@ -200,7 +189,7 @@ class FlatGarment:
         strip = self.pixels([[-x, top], [0, top + 0.008], [x, top], [x, hem + 0.03], [-x, hem + 0.03]])
         canvas.paint([strip], self._trim, opacity=0.85 if self.garment.trim else 0.5)
         if self.garment.class_name == "dress":
-            y = SHOULDER - WAIST
+            y = SHOULDER - body.WAIST
             seam = self._line([[-0.2, y], [0.0, y + 0.004], [0.2, y]], 0.002)
             canvas.paint(seam, self.garment.fabric.ground * 0.7, opacity=0.7)
 

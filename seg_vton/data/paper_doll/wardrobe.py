@@ -6,19 +6,8 @@ from typing import TypeVar
 import numpy as np
 
 from seg_vton.data.paper_doll import accessories, head, lower
-from seg_vton.data.paper_doll.body import (
-    ANKLE,
-    CHIN,
-    SIDES,
-    Body,
-    Camera,
-    Figure,
-    Trunk,
-    sample_arm,
-    sample_body,
-    sample_legs,
-    sample_posture,
-)
+from seg_vton.data.paper_doll import body as bodies
+from seg_vton.data.paper_doll.body import ANKLE, CHIN, SIDES, Body, Camera, Figure, Trunk
 from seg_vton.data.paper_doll.garments import UpperGarment, sample_upper
 from seg_vton.data.paper_doll.lots import pick
 
@@ -63,10 +52,10 @@ def sample_garment(rng: np.random.Generator, try_on: bool) -> UpperGarment:
 
 def sample_person(rng: np.random.Generator, size: tuple[int, int], try_on: bool) -> Person:
     """Draws body, pose, framing (the whole figure, or head to thighs), looks and outfit."""
-    body, posture = sample_body(rng), sample_posture(rng)
-    legs = sample_legs(rng, body, posture)
+    body, posture = bodies.sample_body(rng), bodies.sample_posture(rng)
+    legs = bodies.sample_legs(rng, body, posture)
     trunk = Trunk(body, posture, legs)
-    arms = {side: sample_arm(rng, body, trunk, side) for side in SIDES}
+    arms = {side: bodies.sample_arm(rng, body, trunk, side) for side in SIDES}
     cropped = rng.random() < 0.22 or try_on
     width, height = size
     reference = min(height, width * 4 / 3)

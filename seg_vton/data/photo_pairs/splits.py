@@ -63,8 +63,5 @@ def _range(text: str) -> tuple[int, int] | None:
 
 
 def _has(texts: Sequence[str], person: str) -> bool:
-    for text in texts:
-        bounds = _range(text)
-        if fnmatchcase(person, text) or (bounds and person.isdecimal() and bounds[0] <= int(person) <= bounds[1]):
-            return True
-    return False
+    ranges = filter(None, map(_range, texts)) if person.isdecimal() else ()
+    return any(fnmatchcase(person, t) for t in texts) or any(low <= int(person) <= high for low, high in ranges)

@@ -61,12 +61,10 @@ class Plan:
         height, width = self.settings.size
         if min(height, width) < 32 or max(height, width) > 4096:
             raise UserError(f"--size is {width} {height}: each side must be from 32 to 4096")
-        if not 1 <= self.variants <= 1000:
-            raise UserError(f"--variants is {self.variants}: it must be from 1 to 1000")
-        if not 0 <= self.mirror <= 1:
-            raise UserError(f"--mirror is {self.mirror}: it must be from 0 to 1")
-        if not 0 <= self.settings.strength <= 2:
-            raise UserError(f"--strength is {self.settings.strength}: it must be from 0 to 2")
+        limits = {"variants": (self.variants, 1, 1000), "mirror": (self.mirror, 0, 1)}
+        for name, (value, low, high) in (limits | {"strength": (self.settings.strength, 0, 2)}).items():
+            if not low <= value <= high:
+                raise UserError(f"--{name} is {value}: it must be from {low} to {high}")
         if self.settings.min_garment < 1 or self.seed < 0:
             raise UserError("--min-garment must be 1 or more and --seed 0 or more")
 

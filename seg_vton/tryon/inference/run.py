@@ -35,21 +35,13 @@ _NAMED = 10
 
 @dataclass
 class Outcome:
-    """What a run did.
+    """What a run did."""
 
-    Attributes:
-        done: number of pairs done.
-        complete: number of pairs whose results were there already.
-        warnings: by name of a pair.
-        failures: a message for each input or pair that could not be done.
-        unmasked: the garments that have no mask in the folder of masks.
-    """
-
-    done: int = 0
-    complete: int = 0
-    warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
-    unmasked: list[Path] = field(default_factory=list)
+    done: int = 0  # number of pairs done
+    complete: int = 0  # number of pairs whose results were there already
+    warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by name of a pair
+    failures: list[str] = field(default_factory=list)  # a message for each input or pair that could not be done
+    unmasked: list[Path] = field(default_factory=list)  # the garments that have no mask in the folder of masks
 
 
 def dress_all(
@@ -67,7 +59,9 @@ def dress_all(
     """Dresses every person in every garment and writes `OUT/<kind>/PERSON_GARMENT.png` and records.
 
     What an earlier run on the same files under the same stamp has written is not done again. A photo that cannot be
-    read or used is said on stderr at once, its pairs are left out and the others done.
+    read or used is said on stderr at once, its pairs are left out and the others done; with nothing to do, the outcome
+    has only `failures` that say why. `UserError` where the pose source, the folder of masks or the pairs file is not
+    there, or the results cannot be written.
 
     Args:
         predictor: segmenter and models.
@@ -81,13 +75,6 @@ def dress_all(
         overwrite: do everything anew, whatever is there.
         pose_models: the same.
         maps: another parser's label maps of the persons, for a predictor without a segmenter.
-
-    Returns:
-        What was done; with nothing to do, only `failures` that say why.
-
-    Raises:
-        UserError: the pose source, the folder of masks or the pairs file is not there, or the results cannot be
-            written.
     """
     out, poses, masks = Path(out), Poses(pose, pose_models), None if garment_masks is None else Path(garment_masks)
     if masks is not None and not masks.is_dir():

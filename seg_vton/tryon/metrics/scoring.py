@@ -22,15 +22,8 @@ from seg_vton.engine.results import SCHEMA, origin
 from seg_vton.errors import UserError
 from seg_vton.pictures.images import resized
 from seg_vton.progress import track
-from seg_vton.tryon.metrics import image_quality
+from seg_vton.tryon.metrics import image_quality, networks
 from seg_vton.tryon.metrics.folders import RESIZE_RULES, Method, Samples, check_picture, find_samples, read_picture
-from seg_vton.tryon.metrics.networks import (
-    ALEXNET_FILE,
-    INCEPTION_FILE,
-    InceptionFeatures,
-    PerceptualDistance,
-    set_numbers,
-)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -50,8 +43,8 @@ class Protocol:
     size: tuple[int, int] | None = None
     resize: str = "bilinear"  # a name of `RESIZE_RULES`
     ssim: str = "rgb"  # a name of `image_quality.SSIM_FORMS`
-    inception: InceptionFeatures | None = None  # torch-fidelity's InceptionV3 for FID and KID, or None
-    lpips: PerceptualDistance | None = None  # the network of LPIPS, or None
+    inception: networks.InceptionFeatures | None = None  # torch-fidelity's InceptionV3 for FID and KID, or None
+    lpips: networks.PerceptualDistance | None = None  # the network of LPIPS, or None
 
     def read(self, path: Path) -> np.ndarray:
         """A picture as it is compared: RGB uint8 `(H, W, 3)`."""
@@ -72,7 +65,7 @@ def score(
         and counts of what was left out; `differences` of the others from the first; and what is common to all.
     """
     if protocol.unpaired and protocol.inception is None:
-        raise UserError(f"unpaired pictures have FID and KID alone, which need --inception {INCEPTION_FILE}")
+        raise UserError(f"unpaired pictures have FID and KID alone, which need --inception {networks.INCEPTION_FILE}")
     samples = find_samples(results, truth, pairs_file, protocol.unpaired, allow_missing)
     _, first = check_picture(next(iter(samples.photographs.values())), None)
     _, *formats = [
@@ -167,17 +160,17 @@ def _summary(
     reasons = dict.fromkeys(METRIC_NAMES, "unpaired garments have no truth")
     if not protocol.unpaired:
         reasons = {
-            "LPIPS": f"it needs --alexnet {ALEXNET_FILE}",
+            "LPIPS": f"it needs --alexnet {networks.ALEXNET_FILE}",
             "MS-SSIM": image_quality.TOO_SMALL.format(*protocol.size),
             "PSNR": image_quality.INFINITE.format(sum(np.isinf(of_images["PSNR"]))),
         }
-    reasons |= dict.fromkeys(_OF_SETS, f"it needs --inception {INCEPTION_FILE}")
+    reasons |= dict.fromkeys(_OF_SETS, f"it needs --inception {networks.INCEPTION_FILE}")
     if protocol.lpips is not None:
         known["LPIPS"] = protocol.lpips.convention
     if protocol.inception is not None:
         reasons |= dict.fromkeys(_OF_SETS, "it needs two images or more")
         sets = [np.stack([features[path] for path in paths]) for paths in (method.files.values(), method.target)]
-        metrics |= set_numbers(*sets)
+        metrics |= networks.set_numbers(*sets)
         known |= protocol.inception.conventions(*map(len, sets))
     metrics = {name: metrics[name] for name in METRIC_NAMES if name in metrics and np.isfinite(metrics[name])}
     of_images = {name: values for name, values in of_images.items() if name in metrics}

@@ -18,14 +18,7 @@ from seg_vton.errors import UserError
 from seg_vton.labels import get_space, unions
 from seg_vton.parsing.iou import confusion_matrix, summarize
 from seg_vton.registry import METRICS
-from seg_vton.tryon.metrics import image_quality
-from seg_vton.tryon.metrics.networks import (
-    ALEXNET_FILE,
-    INCEPTION_FILE,
-    InceptionFeatures,
-    PerceptualDistance,
-    set_numbers,
-)
+from seg_vton.tryon.metrics import image_quality, networks
 
 METRIC_NAMES = ("FID", "KID", "LPIPS", "SSIM", "MS-SSIM", "PSNR", "mIoU", "warped-mask IoU", "warped-garment L1")
 PAIRED, UNPAIRED = "paired", "unpaired"
@@ -87,9 +80,11 @@ class TryOnMetrics(BaseMetric):
         self.dataset, self.split = dataset, split
         self.report: dict[str, Any] = {}
         self._not_reported: dict[str, str] = {}
-        files = (inception_weights, INCEPTION_FILE, "inception_weights")
-        self._inception = self._load(("FID", "KID"), InceptionFeatures, *files)
-        self._lpips = self._load(("LPIPS",), PerceptualDistance, alexnet_weights, ALEXNET_FILE, "alexnet_weights")
+        files = (inception_weights, networks.INCEPTION_FILE, "inception_weights")
+        self._inception = self._load(("FID", "KID"), networks.InceptionFeatures, *files)
+        self._lpips = self._load(
+            ("LPIPS",), networks.PerceptualDistance, alexnet_weights, networks.ALEXNET_FILE, "alexnet_weights"
+        )
 
     def _load(
         self, names: Sequence[str], build: Callable[[str], Any], path: str | None, file: str, option: str
@@ -165,10 +160,7 @@ class TryOnMetrics(BaseMetric):
         stage, pairs, size, space = (_shared(results, key) for key in ("stage", "pairs", "size", "space"))
         confusions = [row["confusion"] for row in results if "confusion" in row]
         segmentation = summarize(np.sum(confusions, axis=0), get_space(space).classes) if confusions else {}
-        per_class = {
-            name: {"pixels": row["pixels"], "IoU": row["iou"]}
-            for name, row in segmentation.get("per_class", {}).items()
-        }
+        classes = segmentation.get("per_class", {})
         metrics, missing = self._numbers(results, segmentation, stage, pairs, size)
         self.report = {
             "task": "tryon",
@@ -181,11 +173,8 @@ class TryOnMetrics(BaseMetric):
             "label_space": space,
             "metrics": metrics,
             "not_reported": missing,
-            "per_class": per_class,
-            "per_image": {
-                "names": [row["name"] for row in results],
-                **image_quality.per_image(results, metrics),
-            },
+            "per_class": {name: {"pixels": row["pixels"], "IoU": row["iou"]} for name, row in classes.items()},
+            "per_image": {"names": [row["name"] for row in results], **image_quality.per_image(results, metrics)},
             "convention": self._convention(metrics, stage, pairs, size, len(results)),
         }
         if records := (self.dataset_meta or {}).get("records"):  # of a segmenter's maps that the persons are made from
@@ -207,7 +196,7 @@ class TryOnMetrics(BaseMetric):
         if segmentation:
             numbers["mIoU"] = segmentation["metrics"]["mIoU"]
         if features := [row["features"] for row in results if "features" in row]:
-            numbers |= set_numbers(*np.stack(features, axis=1))
+            numbers |= networks.set_numbers(*np.stack(features, axis=1))
         metrics = {name: numbers[name] for name in METRIC_NAMES if name in numbers and np.isfinite(numbers[name])}
         wanted = METRIC_NAMES if stage == "tom" else METRIC_NAMES[-3:]
         reasons = {**_reasons(pairs, size), **self._not_reported}

@@ -233,7 +233,7 @@ class MeanColor:
 
 @pytest.fixture
 def color_fid(monkeypatch, tmp_path):
-    monkeypatch.setattr(tryon_metrics, "InceptionFeatures", MeanColor)
+    monkeypatch.setattr(tryon_metrics.networks, "InceptionFeatures", MeanColor)
     (tmp_path / "weights.pth").touch()
     return str(tmp_path / "weights.pth")
 
