@@ -56,6 +56,14 @@ class ToolParser(argparse.ArgumentParser):
         self.add_argument("--debug", action="store_true", help="show the traceback of an error in a file or option too")
 
 
+def height_by_width(text: str, least: int = 32, most: int = 4096) -> tuple[int, int]:
+    """(height, width) of an option such as `1024x768`, as argparse's `type`."""
+    sides = text.split("x")
+    if len(sides) != 2 or not all(side.isdecimal() and least <= int(side) <= most for side in sides):
+        raise argparse.ArgumentTypeError(f"{text} is not height x width, each from {least} to {most}, such as 1024x768")
+    return int(sides[0]), int(sides[1])
+
+
 @contextmanager
 def exit_on_user_error() -> Iterator[None]:
     """Ends the process with a message on stderr and no traceback where the user, and nobody else, can do something.

@@ -33,13 +33,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("checkpoint", help="its checkpoint")
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="photos, or folders of photos")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
-    parser.add_argument(
-        "--write", nargs="+", choices=list(KINDS), default=["coco", "label-map"], help="default: coco label-map"
-    )
+    kinds = ["coco", "label-map"]
+    parser.add_argument("--write", nargs="+", choices=list(KINDS), default=kinds, help="default: coco label-map")
     parser.add_argument("--label-space", metavar="NAME", help="of the label maps (default: the segmenter's own)")
-    parser.add_argument(
-        "--score-thr", type=float, default=SCORE_THR, help="leave out instances below (default: %(default)s)"
-    )
+    parser.add_argument("--score-thr", type=float, default=SCORE_THR, help="of instances (default: %(default)s)")
     parser.add_argument("--all-instances", action="store_true", help="not only the best instance of each class")
     parser.add_argument("--keep-holes", action="store_true", help="do not fill small holes between merged instances")
     parser.add_argument("--batch-size", type=int, default=1, help="photos in one pass")
@@ -47,12 +44,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
     parser.add_argument("--cfg-options", nargs="+", action=ConfigOptions, metavar="KEY=VALUE", help="change the config")
     started_by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
-    parser.add_argument(
-        "--launcher",
-        choices=["none", "pytorch"],
-        default="pytorch" if started_by_torchrun else "none",
-        help="pytorch splits the photos over torchrun's processes; the default there",
+    launcher, splits = (
+        "pytorch" if started_by_torchrun else "none",
+        "pytorch: over torchrun's processes, the default there",
     )
+    parser.add_argument("--launcher", choices=["none", "pytorch"], default=launcher, help=splits)
     return parser.parse_args()
 
 

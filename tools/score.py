@@ -1,47 +1,30 @@
 """Scores folders of try-on pictures of any method: SSIM, MS-SSIM, PSNR, LPIPS, FID and KID, with their protocol."""
 
-import argparse
-import re
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
-from seg_vton.errors import ToolParser, exit_on_user_error
+from seg_vton.errors import ToolParser, exit_on_user_error, height_by_width
 from seg_vton.files import refuse_existing, write_json
-
-
-def size(text: str) -> tuple[int, int]:
-    """HEIGHTxWIDTH as two numbers."""
-    found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
-    if found is None or min(map(int, found.groups())) < 11:
-        raise argparse.ArgumentTypeError(f"{text!r} is not HEIGHTxWIDTH of 11 pixels or more, such as 1024x768")
-    return int(found[1]), int(found[2])
 
 
 def main() -> None:
     """Reads the arguments, scores, prints the table and writes the JSON."""
     parser = ToolParser(description=__doc__)
     parser.add_argument(
-        "--results",
-        nargs="+",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="folder of a method's pictures, or several",
+        "--results", nargs="+", type=Path, required=True, metavar="DIR", help="folders of methods' pictures"
     )
     parser.add_argument("--truth", type=Path, required=True, metavar="DIR", help="folder of the persons' photographs")
     parser.add_argument("--pairs", type=Path, metavar="FILE", help="lines PERSON GARMENT, or RESULT PHOTOGRAPH")
     parser.add_argument("--unpaired", action="store_true", help="persons wear others' garments: FID and KID alone")
+    size = partial(height_by_width, least=11)
     parser.add_argument("--size", type=size, metavar="HxW", help="resize all pictures, such as 256x192")
-    parser.add_argument(
-        "--resize", choices=("bilinear", "bicubic", "lanczos"), default="bilinear", help="how (bilinear)"
-    )
-    parser.add_argument(
-        "--ssim", choices=("rgb", "gray", "uniform"), default="rgb", help="form of SSIM; docs/scoring.md has them"
-    )
-    parser.add_argument(
-        "--inception", type=Path, metavar="FILE", help="weights-inception-2015-12-05-6726825d.pth, for FID and KID"
-    )
+    rules, forms = ("bilinear", "bicubic", "lanczos"), ("rgb", "gray", "uniform")
+    parser.add_argument("--resize", choices=rules, default="bilinear", help="how (bilinear)")
+    parser.add_argument("--ssim", choices=forms, default="rgb", help="form of SSIM; docs/scoring.md has them")
+    inception = "weights-inception-2015-12-05-6726825d.pth, for FID and KID"
+    parser.add_argument("--inception", type=Path, metavar="FILE", help=inception)
     parser.add_argument("--alexnet", type=Path, metavar="FILE", help="alexnet-owt-7be5be79.pth, for LPIPS")
     parser.add_argument("--allow-missing", action="store_true", help="score what both sides have; counts say what not")
     parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="where the result is written")

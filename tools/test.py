@@ -10,18 +10,11 @@ def main() -> None:
     parser = ToolParser(description=__doc__)
     parser.add_argument("config", help="config file")
     parser.add_argument("checkpoint", help="checkpoint file; the result is written beside it as JSON")
-    parser.add_argument(
-        "--split",
-        default="test",
-        help="the config's data to test on: val or test; for try-on also test-unpaired (others' garments) and train",
-    )
+    split = "the config's data to test on: val or test; for try-on also test-unpaired (others' garments) and train"
+    parser.add_argument("--split", default="test", help=split)
     parser.add_argument("--work-dir", help="folder for logs (default: work_dirs/CONFIG_NAME)")
-    parser.add_argument(
-        "--out",
-        metavar="PATH",
-        help="write the predictions: FILE.json for COCO results, FILE.pkl for mmdet's dump; for try-on a folder for "
-        "try-on images, intermediates and panels",
-    )
+    out = "write the predictions: FILE.json (COCO results) or FILE.pkl (mmdet's dump); for try-on a folder of pictures"
+    parser.add_argument("--out", metavar="PATH", help=out)
     parser.add_argument("--show", action="store_true", help="show painted images on the screen")
     parser.add_argument("--show-dir", metavar="DIR", help="write painted images to WORK_DIR/TIMESTAMP/DIR")
     parser.add_argument("--wait-time", type=float, default=2, help="seconds between shown images")

@@ -37,22 +37,14 @@ def parse_args() -> argparse.Namespace:
         parser.add_argument(f"--{model}", nargs=2, required=True, metavar=("CONFIG", "CHECKPOINT"))
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
     parser.add_argument("--pairs", metavar="FILE", help="lines of a person's and a garment's file name; default: all")
-    parser.add_argument(
-        "--pose",
-        default="auto",
-        metavar="DIR|none|rtmlib|mediapipe",
-        help="folder of keypoint files NAME_keypoints.json, an installed estimator, or none for empty pose maps",
-    )
-    parser.add_argument(
-        "--pose-models", nargs=2, metavar=("DETECTOR", "POSE"), help="ONNX files for rtmlib (default: its own download)"
-    )
+    pose = "folder of keypoint files NAME_keypoints.json, an installed estimator, or none for empty pose maps"
+    parser.add_argument("--pose", default="auto", metavar="DIR|none|rtmlib|mediapipe", help=pose)
+    models = "ONNX files for rtmlib (default: its own download)"
+    parser.add_argument("--pose-models", nargs=2, metavar=("DETECTOR", "POSE"), help=models)
     parser.add_argument("--garment-mask", metavar="DIR", help="folder of masks, white on black, named as the garments")
-    parser.add_argument(
-        "--score-thr", type=float, default=SCORE_THR, help="leave out the segmenter's instances below it"
-    )
-    parser.add_argument(
-        "--whole-window", action="store_true", help="all of the person's window as the models render it, not the photo"
-    )
+    parser.add_argument("--score-thr", type=float, default=SCORE_THR, help="of the segmenter's instances")
+    window = "all of the person's window as the models render it, not the photo"
+    parser.add_argument("--whole-window", action="store_true", help=window)
     parser.add_argument("--device", help="torch device (default: the GPU where there is one)")
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
     args = parser.parse_args()

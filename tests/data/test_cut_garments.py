@@ -117,4 +117,4 @@ def test_what_a_person_wears_is_what_the_segmenter_sees(tmp_path):
 @pytest.mark.parametrize("size", ["768", "1024X768", "10x10", "0x0", "photos"])
 def test_wrong_sizes_are_refused(monkeypatch, capsys, tmp_path, size):
     assert run_tool(monkeypatch, tmp_path, "--out", tmp_path / "out", "--size", size) == 2
-    assert "neither photo nor HEIGHTxWIDTH" in capsys.readouterr().err
+    assert "is not height x width" in capsys.readouterr().err

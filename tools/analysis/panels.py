@@ -12,14 +12,11 @@ def parse_args() -> argparse.Namespace:
     """Which photographs, which models, where to."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", help="config whose data is shown")
-    parser.add_argument(
-        "--models",
-        nargs="+",
-        required=True,
-        metavar="NAME=CONFIG,CHECKPOINT",
-        help="a column each; NAME=PREDICTIONS.json takes what tools/test.py --out wrote; NAME=CONFIG,CHECKPOINT,MAP "
-        "shows label maps, MAP being fused, semantic or instances",
+    models = (
+        "a column each; or NAME=PREDICTIONS.json of tools/test.py --out; or for label maps NAME=CONFIG,CHECKPOINT,MAP"
     )
+    models += ", MAP being fused, semantic or instances"
+    parser.add_argument("--models", nargs="+", required=True, metavar="NAME=CONFIG,CHECKPOINT", help=models)
     parser.add_argument("--split", choices=["val", "test"], default="val", help="the config's data to show")
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--images", nargs="+", metavar="ID", help="ids or file names of images")

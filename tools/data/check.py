@@ -12,12 +12,8 @@ def main() -> None:
     parser = ToolParser(description=__doc__)
     parser.add_argument("paths", nargs="+", type=Path, metavar="ROOT_OR_JSON", help="root of a data set, or COCO file")
     parser.add_argument("--images", type=Path, help="folder of the images; found beside the annotations by default")
-    parser.add_argument(
-        "--label-space",
-        choices=SPACES,
-        help="label space of a try-on set's parsing maps; by default what its dataset.json says, or else that in which "
-        "the set's authors publish them",
-    )
+    space = "of a try-on set's parsing maps (default: what its dataset.json says, or else that of its publication)"
+    parser.add_argument("--label-space", choices=SPACES, help=space)
     args = parser.parse_args()
     from seg_vton.data.check import check_data
     from seg_vton.data.report import Report, print_report

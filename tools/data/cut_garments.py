@@ -10,11 +10,10 @@ goes on where it was interrupted. Ends with code 1 when a photo could not be use
 """
 
 import argparse
-import re
 import sys
 
 from seg_vton.data.cut_garments import Outcome, cut_garments
-from seg_vton.errors import ToolParser, exit_on_user_error
+from seg_vton.errors import ToolParser, exit_on_user_error, height_by_width
 from seg_vton.parsing.predictor import ClothingParser
 
 
@@ -23,29 +22,17 @@ def parse_args() -> argparse.Namespace:
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("inputs", nargs="+", metavar="PHOTO_OR_FOLDER", help="photos, or folders of photos")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
-    parser.add_argument(
-        "--size",
-        type=_size,
-        default="1024x768",
-        metavar="HEIGHTxWIDTH|photo",
-        help="of the pictures, the garment framed in them; photo keeps each photo's frame (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--segmenter", nargs=2, metavar=("CONFIG", "CHECKPOINT"), help="finds garments that somebody wears"
-    )
+    size = "of the pictures, the garment framed in them; photo keeps each photo's frame (default: %(default)s)"
+    parser.add_argument("--size", type=_size, default="1024x768", metavar="HEIGHTxWIDTH|photo", help=size)
+    segmenter = "finds garments that somebody wears"
+    parser.add_argument("--segmenter", nargs=2, metavar=("CONFIG", "CHECKPOINT"), help=segmenter)
     parser.add_argument("--device", help="torch device (default: the GPU where there is one)")
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
     return parser.parse_args()
 
 
 def _size(text: str) -> tuple[int, int] | None:
-    """(height, width), or None for `photo`."""
-    found = re.fullmatch(r"(\d+)x(\d+)", text)
-    if text == "photo":
-        return None
-    if not found or not all(32 <= int(side) <= 4096 for side in found.groups()):
-        raise argparse.ArgumentTypeError(f"{text} is neither photo nor HEIGHTxWIDTH, such as 1024x768, from 32 to 4096")
-    return int(found[1]), int(found[2])
+    return None if text == "photo" else height_by_width(text)
 
 
 def main() -> None:

@@ -44,15 +44,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--train", nargs="+", default=[], metavar="IDS", help="0001-0704, ids, or patterns as a_*")
     parser.add_argument("--test", nargs="+", default=[], metavar="IDS", help="the same; a person is never in both")
     parser.add_argument("--test-share", type=float, default=0.1, help="of the persons, without --train and --test")
-    parser.add_argument(
-        "--person-id", metavar="REGEX", help="finds a person's id in a photo's name (default: all of it)"
-    )
+    parser.add_argument("--person-id", metavar="REGEX", help="finds the person's id in a photo's name (all of it)")
     parser.add_argument("--size", type=int, nargs=2, default=(192, 256), metavar=("W", "H"), help="of all pictures")
     parser.add_argument("--frame", choices=FRAMES, default="upper", help="head to hips as VITON has it, or all")
     parser.add_argument("--background", choices=("white", "photo"), default="white", help="what persons stand before")
-    parser.add_argument(
-        "--garment", choices=("union", "single"), default="union", help="all upper garments as one, or the only one"
-    )
+    garment = "all upper garments as one, or only persons who wear just one"
+    parser.add_argument("--garment", choices=("union", "single"), default="union", help=garment)
     parser.add_argument("--keep-hidden", action="store_true", help="do not paint in what arms, hair and bags hide")
     parser.add_argument("--keep-labels", action="store_true", help="do not label a face where the masks have none")
     parser.add_argument("--min-garment", type=int, default=2500, help="pixels at 256x192")

@@ -13,10 +13,11 @@ code 1 when something could not be made; the rest is.
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seg_vton.errors import ToolParser, exit_on_user_error
+from seg_vton.errors import ToolParser, exit_on_user_error, height_by_width
 from seg_vton.labels import SPACES
 from seg_vton.parsing.instances import SCORE_THR
 
@@ -32,17 +33,13 @@ def parse_args() -> argparse.Namespace:
     labels = parser.add_mutually_exclusive_group(required=True)
     labels.add_argument("--segmenter", nargs=2, metavar=("CONFIG", "CHECKPOINT"))
     labels.add_argument("--parsing", metavar="DIR", help="folder of label maps NAME.png of the persons, any parser's")
-    parser.add_argument(
-        "--label-space", choices=list(SPACES), help="of --parsing; with --segmenter, of the maps to write"
-    )
-    parser.add_argument(
-        "--pose", default="auto", metavar="DIR|none|rtmlib|mediapipe", help="keypoint files, or what estimates them"
-    )
-    parser.add_argument(
-        "--pose-models", nargs=2, metavar=("DETECTOR", "POSE"), help="ONNX files for rtmlib (default: its own download)"
-    )
+    parser.add_argument("--label-space", choices=SPACES, help="of --parsing; with --segmenter, of the maps to write")
+    pose, models = "keypoint files, or what estimates them", "ONNX files for rtmlib (default: its own download)"
+    parser.add_argument("--pose", default="auto", metavar="DIR|none|rtmlib|mediapipe", help=pose)
+    parser.add_argument("--pose-models", nargs=2, metavar=("DETECTOR", "POSE"), help=models)
     parser.add_argument("--out", type=Path, required=True, metavar="ROOT", help="root of the set")
-    parser.add_argument("--size", type=_size, default=(1024, 768), metavar="HxW", help="height x width (1024x768)")
+    size = partial(height_by_width, least=64)
+    parser.add_argument("--size", type=size, default=(1024, 768), metavar="HxW", help="height x width (1024x768)")
     parser.add_argument("--pose-format", choices=("body25", "coco18"), default="body25", help="order of the joints")
     parser.add_argument("--score-thr", type=float, default=SCORE_THR, help="of the segmenter's instances")
     parser.add_argument("--device", help="torch device (default: the GPU where there is one)")
@@ -51,14 +48,6 @@ def parse_args() -> argparse.Namespace:
     if args.parsing and not args.label_space:
         parser.error("--parsing needs --label-space: nothing in a label map says what its ids mean")
     return args
-
-
-def _size(text: str) -> tuple[int, int]:
-    """(height, width) of a text such as 1024x768."""
-    sides = text.lower().split("x")
-    if len(sides) != 2 or not all(side.isdecimal() and 64 <= int(side) <= 4096 for side in sides):
-        raise argparse.ArgumentTypeError(f"{text} is not height x width, each from 64 to 4096, such as 1024x768")
-    return int(sides[0]), int(sides[1])
 
 
 def main() -> None:
