@@ -14,14 +14,10 @@ class Half:
     """The answers of a config that no half owns; a half overrides what it knows better.
 
     They change the config in place and raise `UserError` for what the half does not do.
-
-    Attributes:
-        data_set: configs whose test data is of this class are the half's.
-        splits: the names of the data that a config may be tested on, for `--split`.
     """
 
-    data_set: type[Dataset] = Dataset
-    splits: tuple[str, ...] = ("val", "test")
+    data_set: type[Dataset] = Dataset  # configs whose test data is of this class are the half's
+    splits: tuple[str, ...] = ("val", "test")  # the names of the data that a config may be tested on, for `--split`
 
     def describe_row(self, config: Config, trained: Config | None) -> dict[str, Any]:
         """The facts of a test, and of its training where the checkpoint has its config, that an ablation is about."""

@@ -23,14 +23,11 @@ MAPS = ("fused", "semantic", "instances")
 
 
 class EnlargedMasks:
-    """N masks in the frame of a photo, kept in the smaller one that the photo was looked at in.
+    """N masks in the frame of a photo of `shape` (height, width), kept in the smaller one that it was looked at in.
 
     Each is enlarged when it is asked for, edges smoothed, so that no more than one takes as many bytes as the photo has
-    pixels. Indexed and looped over as an array `(N, H, W)` is, which `np.asarray` makes of it.
-
-    Args:
-        small: bool `(N, h, w)`.
-        shape: height and width of the photo in pixels.
+    pixels. Indexed and looped over as an array `(N, H, W)` is, which `np.asarray` makes of it. `small` is bool
+    `(N, h, w)`.
     """
 
     dtype = np.dtype(bool)
@@ -65,23 +62,15 @@ class EnlargedMasks:
 
 @dataclass(frozen=True, eq=False)
 class Parsing:
-    """N instances in the frame of a photo of H x W pixels, by falling score.
+    """N instances in the frame of a photo of H x W pixels, by falling score."""
 
-    Attributes:
-        boxes: float32 `(N, 4)`: left, top, right, bottom in pixels.
-        scores: float32 `(N,)` in [0, 1].
-        labels: int64 `(N,)`, ids of `space`, from 1 on.
-        masks: bool `(N, H, W)`: an array, or `EnlargedMasks` of a photo that was looked at smaller.
-        space: label space of the segmenter's classes, see `space_of`.
-        semantic: uint8 ids `(H, W)` of `space` where the segmenter labels pixels too, else None.
-    """
-
-    boxes: np.ndarray
-    scores: np.ndarray
-    labels: np.ndarray
+    boxes: np.ndarray  # float32 `(N, 4)`: left, top, right, bottom in pixels
+    scores: np.ndarray  # float32 `(N,)` in [0, 1]
+    labels: np.ndarray  # int64 `(N,)`, ids of `space`, from 1 on
+    # bool `(N, H, W)`: an array, or `EnlargedMasks` of a photo that was looked at smaller
     masks: np.ndarray | EnlargedMasks
-    space: LabelSpace = DEEPFASHION15
-    semantic: np.ndarray | None = None
+    space: LabelSpace = DEEPFASHION15  # label space of the segmenter's classes, see `space_of`
+    semantic: np.ndarray | None = None  # uint8 ids `(H, W)` of `space` where the segmenter labels pixels too, else None
 
     def __len__(self) -> int:
         """Number of instances."""
@@ -126,18 +115,12 @@ class Parsing:
         return MAPS[0] if self.semantic is not None else MAPS[-1]
 
     def label_map(self, space: str | None = None, fill_holes: bool = True, source: str | None = None) -> np.ndarray:
-        """One label for each pixel; `seg_vton.parsing.label_map` has the rules.
+        """One label for each pixel, uint8 ids `(H, W)` of `space`; `seg_vton.parsing.label_map` has the rules.
 
         Args:
-            space: name of the label space wanted; None for the segmenter's own.
+            space: name of the label space wanted, to which the segmenter's must convert; None for the segmenter's own.
             fill_holes: give small holes in the body the labels around them, where instances are merged.
             source: what it is made of, one of `MAPS`; None for `best_map`. The first two need `semantic`.
-
-        Returns:
-            uint8 ids `(H, W)` of `space`.
-
-        Raises:
-            LabelConversionError: the segmenter's space cannot become `space`.
         """
         source = source or self.best_map
         if source == "instances":
@@ -154,15 +137,11 @@ class Parsing:
 
 
 def space_of(classes: Sequence[str]) -> LabelSpace:
-    """The label space of a segmenter's class list, whatever its order.
+    """The label space of a segmenter's class list (without the background), whatever its order.
 
-    Args:
-        classes: class names, without the background.
-
-    Returns:
-        `deepfashion15` where all of them are its; the registered space that has just these; else a space of the list's
-        own, in its order, called by the names. It converts to no other and knows no head or upper garment: for that,
-        register a space of these classes (`seg_vton.labels.register_space`).
+    It is `deepfashion15` where all of them are its; the registered space that has just these; else a space of the
+    list's own, in its order, called by the names. That converts to no other and knows no head or upper garment: for
+    that, register a space of these classes (`seg_vton.labels.register_space`).
     """
     if set(classes) <= set(DEEPFASHION15.classes[1:]):
         return DEEPFASHION15
@@ -177,7 +156,7 @@ def from_sample(
     space: LabelSpace | None = None,
     semantic: Tensor | None = None,
 ) -> Parsing:
-    """Takes mmdet's predictions over.
+    """Takes mmdet's predictions over: the instances by falling score; equal scores keep the detector's order.
 
     Args:
         instances: `bboxes` (N, 4) as x1, y1, x2, y2 in pixels of the original image, `scores` (N,), `labels` (N,) and
@@ -186,9 +165,6 @@ def from_sample(
         score_thr: instances below this score are left out.
         space: a label space that has these classes; None for `space_of` them.
         semantic: `(1, H, W)` of a model that labels pixels too: 0 the background, i + 1 the detector's class i.
-
-    Returns:
-        The instances, by falling score; equal scores keep the detector's order.
     """
     scores = instances["scores"].float().cpu().numpy()
     order = np.argsort(-scores, kind="stable")

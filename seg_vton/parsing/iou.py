@@ -16,18 +16,10 @@ BOUNDARY_WIDTH = 0.02
 
 
 def confusion_matrix(predicted: Tensor, truth: Tensor, space: LabelSpace) -> np.ndarray:
-    """Counts pixels by true and predicted label.
+    """Counts pixels by true and predicted label: int64 `(K, K)`, row the truth, column the prediction.
 
-    Args:
-        predicted: integer ids of the label space, any shape.
-        truth: integer ids of the same shape, or `IGNORE_INDEX`, which is not counted.
-        space: of both maps.
-
-    Returns:
-        int64 `(K, K)`: row the truth, column the prediction.
-
-    Raises:
-        UserError: the prediction has ids that the space has not.
+    Both are integer ids of `space` of one shape; in the truth `IGNORE_INDEX` is not counted. `UserError` where the
+    prediction has other ids.
     """
     count = len(space.classes)
     if int(predicted.max()) >= count:
@@ -44,13 +36,8 @@ def confusion_matrix(predicted: Tensor, truth: Tensor, space: LabelSpace) -> np.
 def boundary_counts(predicted: np.ndarray, truth: np.ndarray, count: int) -> np.ndarray:
     """Counts the pixels near the outlines of each class, for Boundary IoU (Cheng et al., CVPR 2021) of label maps.
 
-    Args:
-        predicted: uint8 ids `(H, W)`.
-        truth: uint8 ids `(H, W)`, or `IGNORE_INDEX`, where nothing is counted.
-        count: K, the number of ids.
-
-    Returns:
-        int64 `(2, K)`: pixels within `BOUNDARY_WIDTH` inside the outline of a class in both maps, and in either.
+    int64 `(2, K)`: pixels within `BOUNDARY_WIDTH` inside the outline of a class in both maps, and in either. The maps
+    are uint8 ids `(H, W)`, `count` of them; where the truth is `IGNORE_INDEX` nothing is counted.
     """
     width, counted = max(1, round(BOUNDARY_WIDTH * float(np.hypot(*truth.shape)))), truth != IGNORE_INDEX
     counts = np.zeros((2, count), np.int64)
@@ -67,13 +54,7 @@ def boundary_counts(predicted: np.ndarray, truth: np.ndarray, count: int) -> np.
 def merge_confusion(confusion: np.ndarray, table: np.ndarray, classes: int) -> np.ndarray:
     """The confusion matrix of label maps converted by a table, from that of the maps before.
 
-    Args:
-        confusion: int64 `(K, K)`.
-        table: K new ids, from `seg_vton.labels.conversion_table`.
-        classes: number of new ids.
-
-    Returns:
-        int64 `(classes, classes)`.
+    `table` has K new ids, from `seg_vton.labels.conversion_table`; `(K, K)` becomes `(classes, classes)`.
     """
     merged = np.zeros((classes, classes), np.int64)
     np.add.at(merged, (table[:, None], table[None, :]), confusion)
@@ -81,14 +62,10 @@ def merge_confusion(confusion: np.ndarray, table: np.ndarray, classes: int) -> n
 
 
 def summarize(confusion: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
-    """Numbers from a confusion matrix over all pixels of all photos, id 0 the background.
+    """Numbers from a confusion matrix `(K, K)` over all pixels of all photos, id 0 the background; `names` has K names.
 
     A class that does not occur in the truth has no IoU and is in no mean, as in the try-on's mIoU; what is wrongly
     predicted as such a class counts against the true ones.
-
-    Args:
-        confusion: int64 `(K, K)`: row the truth, column the prediction.
-        names: K class names.
 
     Returns:
         `metrics`: `mIoU` (mean over the classes, the background included), `mIoU_foreground` (without it),

@@ -47,23 +47,17 @@ def merge_instances(
     fill_holes: bool = True,
     space: str = DEEPFASHION15.name,
 ) -> np.ndarray:
-    """Paints instances over one another: by layer (`LAYERS`), then by score.
+    """Paints instances over one another: by layer (`LAYERS`), then by score. uint8 `(H, W)`, 0 where no mask is.
 
     The result does not depend on the order of the instances. At equal layer and score the smaller mask is on top (it is
     the one that would vanish), then the lower label.
 
     Args:
         masks: bool `(N, H, W)`, or `seg_vton.parsing.instances.EnlargedMasks`; N may be 0.
-        labels: N ids of `space`, from 1 on.
+        labels: N ids of `space`, from 1 on; others are a `UserError`.
         scores: N scores; equal ones are fine (ground truth has 1 everywhere).
         fill_holes: whether `close_holes` is applied.
         space: name of the label space.
-
-    Returns:
-        uint8 `(H, W)` ids of `space`; 0 where no mask is.
-
-    Raises:
-        UserError: a label is none of the space's, or the space has more classes than a label map can hold.
     """
     classes = get_space(space).classes
     if len(classes) > IGNORE_INDEX:
@@ -85,16 +79,13 @@ def merge_instances(
 
 
 def merge_truth(masks: np.ndarray, labels: np.ndarray, crowd: np.ndarray, space: str) -> np.ndarray:
-    """The label map of annotated instances, holes left as they are.
+    """The label map of annotated instances, as of `merge_instances`; `IGNORE_INDEX` where there are crowds alone.
 
     Args:
         masks: bool `(N, H, W)`; N may be 0.
         labels: N ids of `space`, from 1 on.
         crowd: bool `(N,)`: regions whose pixels are not labeled one by one.
         space: name of the label space.
-
-    Returns:
-        uint8 `(H, W)` as of `merge_instances`; `IGNORE_INDEX` where there are crowds alone.
     """
     scores = np.ones(np.count_nonzero(~crowd))
     truth = merge_instances(masks[~crowd], labels[~crowd], scores, fill_holes=False, space=space)
@@ -105,11 +96,11 @@ def merge_truth(masks: np.ndarray, labels: np.ndarray, crowd: np.ndarray, space:
 def fuse_maps(
     semantic: np.ndarray, masks: np.ndarray, labels: np.ndarray, scores: np.ndarray, space: str
 ) -> np.ndarray:
-    """A semantic map with the instances of accessories painted over it.
+    """A semantic map with the instances of accessories painted over it, a new array.
 
-    A map that labels pixel by pixel is good at the body and at large garments, and loses thin and rare things, which
-    a detector finds. Accessories are the classes that `LAYERS` has as `Accessory`; in a space without any the map
-    stays as it is. What the map itself calls an accessory stays too.
+    A map that labels pixel by pixel is good at the body and at large garments, and loses thin and rare things, which a
+    detector finds. Accessories are the classes that `LAYERS` has as `Accessory`; in a space without any the map stays
+    as it is. What the map itself calls an accessory stays too.
 
     Args:
         semantic: uint8 ids `(H, W)` of `space`.
@@ -117,9 +108,6 @@ def fuse_maps(
         labels: int `(N,)`, ids of `space`.
         scores: `(N,)`.
         space: name of the label space.
-
-    Returns:
-        uint8 `(H, W)`, a new array.
     """
     names = {name for layer in LAYERS.get(space, ()) for name in layer if isinstance(name, Accessory)}
     chosen = np.array([get_space(space).classes[label] in names for label in labels], bool)
@@ -140,18 +128,11 @@ def enlarged(label_map: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def close_holes(label_map: np.ndarray, largest_share: float = HOLE_SHARE) -> np.ndarray:
-    """Gives small holes in the body the labels around them.
+    """Gives small holes in the body of a label map `(H, W)` the label of the nearest body pixel, in a new array.
 
     A hole is background that the body encloses: no path leads from it to the image's edge (steps go up, down, left and
-    right). Masks from 28 x 28 pixels leave such gaps where garments meet. Larger holes are real background, as
-    seen between arm and waist, and stay.
-
-    Args:
-        label_map: integer ids `(H, W)`, 0 the background.
-        largest_share: the largest hole that is filled, as a share of the body's area (pixels that are not background).
-
-    Returns:
-        A new array of the same type. Each filled pixel has the label of the nearest body pixel.
+    right). Masks from 28 x 28 pixels leave such gaps where garments meet. Larger holes are real background, as seen
+    between arm and waist, and stay: `largest_share` is the largest that is filled, as a share of the body's area.
     """
     from scipy.ndimage import distance_transform_edt  # here, since few who import this file need it
 
@@ -173,31 +154,14 @@ def close_holes(label_map: np.ndarray, largest_share: float = HOLE_SHARE) -> np.
 
 
 class Regions(NamedTuple):
-    """CP-VTON's three regions of a person, each bool `(H, W)`.
+    """CP-VTON's three regions of a person, each bool `(H, W)`."""
 
-    Attributes:
-        head: reserved from the photo.
-        upper: the garments that the in-shop garment replaces.
-        body: silhouette of the dressed person.
-    """
-
-    head: np.ndarray
-    upper: np.ndarray
-    body: np.ndarray
+    head: np.ndarray  # reserved from the photo
+    upper: np.ndarray  # the garments that the in-shop garment replaces
+    body: np.ndarray  # silhouette of the dressed person
 
 
 def regions(label_map: np.ndarray, space: str) -> Regions:
-    """The regions of a label map; which labels make them up is in `seg_vton.labels`.
-
-    Args:
-        label_map: integer ids `(H, W)`.
-        space: name of the label space of `label_map`.
-
-    Returns:
-        Bool arrays of the map's shape; all False where the map has none of a region's labels.
-
-    Raises:
-        UserError: the space is unknown, or the map has ids that it has not.
-    """
+    """The regions of a label map in a space of that name; which labels make them up is in `seg_vton.labels`."""
     check_label_map(label_map, space)
     return Regions(*(np.isin(label_map, ids) for ids in unions(space)))

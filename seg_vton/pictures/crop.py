@@ -47,9 +47,6 @@ def person_box(
         joints: `(18, 3)` in pixels of the photo, missing ones 0.
         aspect: width over height of the crop.
         frame: what is to be in it.
-
-    Returns:
-        The crop.
     """
     masks, which = ([body], slice(None)) if frame == "body" else ([head, upper], _UPPER_JOINTS)
     boxes = np.array([cv2.boundingRect(mask.view(np.uint8)) for mask in masks if mask.any()], float)
@@ -71,15 +68,9 @@ def _inside(start: int, length: int, side: int) -> int:
 
 
 def crop(image: np.ndarray, box: Box, border: int) -> np.ndarray:
-    """Cuts a crop out.
+    """Cuts a crop out of a picture, uint8 `(H, W)` or `(H, W, 3)`.
 
-    Args:
-        image: uint8 `(H, W)` or `(H, W, 3)`.
-        box: the crop.
-        border: what is beyond the photo's edges: `cv2.BORDER_REPLICATE`, or `cv2.BORDER_CONSTANT` for 0.
-
-    Returns:
-        uint8 of the box's height and width.
+    `border` is what is beyond the photo's edges: `cv2.BORDER_REPLICATE`, or `cv2.BORDER_CONSTANT` for 0.
     """
     height, width = image.shape[:2]
     top, left = max(0, -box.top), max(0, -box.left)
@@ -89,16 +80,7 @@ def crop(image: np.ndarray, box: Box, border: int) -> np.ndarray:
 
 
 def move_joints(joints: np.ndarray, box: Box, size: tuple[int, int]) -> np.ndarray:
-    """Joints in pixels of the crop after it is resized; those outside it become missing.
-
-    Args:
-        joints: `(18, 3)` in pixels of the photo.
-        box: the crop.
-        size: (height, width) that it is resized to.
-
-    Returns:
-        float32 `(18, 3)`.
-    """
+    """Joints `(18, 3)` in pixels of the crop after it is resized to `size` (height, width); 0 where outside."""
     scale = np.array([size[1] / box.width, size[0] / box.height])
     moved = joints.astype(np.float32)
     moved[:, :2] = (joints[:, :2] + 0.5 - (box.left, box.top)) * scale - 0.5  # a pixel's center stays one

@@ -66,14 +66,12 @@ def cut_out(photo: np.ndarray, alpha: np.ndarray | None = None) -> Cut:
     An alpha channel that says something is the mask. Else OpenCV's `grabCut` (Rother et al., SIGGRAPH 2004) starts from
     three guesses: the middle of the photo; all but its rim; and what has no color of the rim. What two of the three
     find starts a fourth, which may reach the rim. Of that the largest part stays, without what is thin, a hanger's hook
-    or a floor's joint; the edge is then fitted to the photo's pixels. The same photo always gives the same mask.
+    or a floor's joint; the edge is then fitted to the photo's pixels, and small holes are filled. The same photo always
+    gives the same mask.
 
     Args:
         photo: RGB uint8 `(H, W, 3)`, each side 32 or more.
         alpha: uint8 `(H, W)`, or None.
-
-    Returns:
-        The garment's mask, in which small holes are filled.
     """
     opaque = alpha_mask(alpha)
     if opaque is not None:
@@ -160,10 +158,9 @@ def _iou(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _fit_edge(photo: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, float]:
-    """A smaller mask at the photo's size: what is near its edge goes to the side whose colors it has.
+    """A smaller mask at the photo's size, bool `(H, W)`: what is near its edge goes to the side whose colors it has.
 
-    Returns:
-        bool `(H, W)`, and the median difference of colors across the edge in levels of 255.
+    Also the median difference of colors across the edge in levels of 255.
     """
     height, width = photo.shape[:2]
     step = max(1.0, height / mask.shape[0])

@@ -23,19 +23,12 @@ _GRAY: Color = (90, 90, 90)
 
 @dataclass(frozen=True)
 class Instance:
-    """One mask to paint.
+    """One mask to paint."""
 
-    Attributes:
-        name: its class.
-        color: the class's RGB color in [0, 255].
-        mask: bool `(H, W)` in the photograph's frame.
-        score: of a prediction, in [0, 1]; None for ground truth.
-    """
-
-    name: str
-    color: Color
-    mask: np.ndarray
-    score: float | None = None
+    name: str  # its class
+    color: Color  # the class's RGB color in [0, 255]
+    mask: np.ndarray  # bool `(H, W)` in the photograph's frame
+    score: float | None = None  # of a prediction, in [0, 1]; None for ground truth
 
     @property
     def tag(self) -> str:
@@ -69,16 +62,9 @@ def anchor(mask: np.ndarray) -> tuple[int, int]:
 
 
 def spread(wanted: Sequence[float], pitch: float, low: float, high: float) -> list[float]:
-    """Moves positions apart to a distance of at least `pitch`, inside [low, high], as little as need be.
+    """Moves rising positions apart to a distance of at least `pitch`, inside [low, high], as little as need be.
 
-    Args:
-        wanted: rising positions; `(len(wanted) - 1) * pitch <= high - low`.
-        pitch: the least distance.
-        low: the least position.
-        high: the greatest position.
-
-    Returns:
-        Rising positions.
+    There must be room: `(len(wanted) - 1) * pitch <= high - low`.
     """
     placed: list[float] = []
     for position in wanted:
@@ -112,7 +98,7 @@ def _paint_masks(photo: np.ndarray, instances: Iterable[Instance]) -> np.ndarray
 
 
 def draw_instances(photo: np.ndarray, instances: Sequence[Instance], height: int) -> np.ndarray:
-    """Paints instances and writes their names and scores.
+    """Paints instances and writes their names and scores: RGB uint8 `(height, W * height / H, 3)`.
 
     Args:
         photo: RGB uint8 `(H, W, 3)`.
@@ -120,9 +106,6 @@ def draw_instances(photo: np.ndarray, instances: Sequence[Instance], height: int
             sequence may make them when they are asked for.
         height: of the panel in pixels; the width follows. Where there are more names than fit at the edges, those of
             the lowest scores are left out, and their number is written.
-
-    Returns:
-        RGB uint8 `(height, W * height / H, 3)`.
     """
     scale = height / photo.shape[0]
     size = (max(1, round(photo.shape[1] * scale)), height)
@@ -188,15 +171,12 @@ def _write_tag(
 
 
 def sheet(titles: Sequence[str], rows: Sequence[tuple[str, Sequence[np.ndarray]]], footer: str) -> np.ndarray:
-    """Puts panels together: a column for each title, a row for each photograph.
+    """Puts panels together: a column for each title, a row for each photograph; RGB uint8 `(H, W, 3)`.
 
     Args:
         titles: what stands above the columns.
         rows: caption and panels, RGB uint8 of one height, as many as titles.
         footer: what stands below.
-
-    Returns:
-        RGB uint8 `(H, W, 3)`, white where nothing is.
     """
     height = max(panel.shape[0] for _, panels in rows for panel in panels)
     cell = max(panel.shape[1] for _, panels in rows for panel in panels)
@@ -224,15 +204,12 @@ def sheet(titles: Sequence[str], rows: Sequence[tuple[str, Sequence[np.ndarray]]
 def grid(
     cells: Sequence[Sequence[tuple[str, np.ndarray]]], footer: str = "", legend: Sequence[tuple[str, Color]] = ()
 ) -> np.ndarray:
-    """Puts small pictures together, each under its caption.
+    """Puts small pictures together, each under its caption: RGB uint8.
 
     Args:
         cells: rows of (caption, RGB uint8 `(H, W, 3)`), all pictures of one size.
         footer: what stands below.
         legend: names and colors to explain, below the pictures.
-
-    Returns:
-        RGB uint8, white where nothing is.
     """
     height, width = cells[0][0][1].shape[:2]
     size = max(11, height // 20)

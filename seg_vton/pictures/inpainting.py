@@ -18,13 +18,8 @@ _EDGE = 5  # pixels: labels are off by half of it at their edges
 def hidden_parts(mask: np.ndarray, label_map: np.ndarray, space: str = DEEPFASHION15.name) -> np.ndarray:
     """Where an arm, hair, a bag, a belt or a scarf hides the garment: between parts of it that are close together.
 
-    Args:
-        mask: bool `(H, W)`, the garment.
-        label_map: uint8 `(H, W)` ids of `space`.
-        space: name of the label space.
-
-    Returns:
-        bool `(H, W)`. Skin counts with garment above and below it: necklines and legs do not.
+    bool `(H, W)`. Skin counts with garment above and below it: necklines and legs do not. `mask` is the garment's, bool
+    `(H, W)`; `label_map` has uint8 ids `(H, W)` of `space`.
     """
     width = max(3, round(GAP * np.sqrt(np.count_nonzero(mask))))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
@@ -39,16 +34,10 @@ def hidden_parts(mask: np.ndarray, label_map: np.ndarray, space: str = DEEPFASHI
 
 
 def fill_hidden(photo: np.ndarray, mask: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-    """Paints the hidden parts with what is around them (Telea 2004, `cv2.inpaint`).
+    """Paints the hidden parts, bool `(H, W)`, with what is around them (Telea 2004, `cv2.inpaint`).
 
-    Args:
-        photo: RGB uint8 `(H, W, 3)`.
-        mask: bool `(H, W)`, the garment.
-        hidden: bool `(H, W)`.
-
-    Returns:
-        RGB uint8 `(H, W, 3)`: the photo where the garment is, but for the edges of hidden parts; the garment's colors
-        everywhere else.
+    RGB uint8 `(H, W, 3)`: the photo where the garment (`mask`) is, but for the edges of hidden parts; the garment's
+    colors everywhere else.
     """
     # Inpainting takes in what is around, so there the garment's nearest color stands in for arm, hair and background.
     # Pixels at the edges of labels are painted too, and nothing is taken from them.

@@ -1,7 +1,5 @@
 """One photo to a person in the model's frame and the garment they wear, laid out."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -67,7 +65,7 @@ class Person:
     people: int = 1  # number of people whose joints were given; these are of the one on the body
     space: str = DEEPFASHION15.name  # name of the label space
 
-    def mirrored(self) -> Person:
+    def mirrored(self) -> "Person":
         """The person as a mirror shows them."""
         names = ("image", "label_map", "fine", "garment", *(("predicted",) if self.predicted is not None else ()))
         flat = {name: np.ascontiguousarray(getattr(self, name)[:, ::-1]) for name in names}

@@ -67,11 +67,7 @@ class PerceptualLoss(nn.Module):
         self.vgg, self.layers = freeze(features.to_empty(device=self.scale.device)), []
 
     def init_weights(self) -> None:
-        """Reads VGG19.
-
-        Raises:
-            UserError: the file is missing, refused or no VGG19, or cannot be downloaded.
-        """
+        """Reads VGG19; `UserError` where the file is missing, refused or no VGG19, or cannot be downloaded."""
         try:
             content = CheckpointLoader.load_checkpoint(self.weights, "cpu")
             state = content.get("state_dict", content)
@@ -91,15 +87,7 @@ class PerceptualLoss(nn.Module):
         print_log(f"perceptual loss from {self.weights}: {', '.join(map(LAYERS.get, self.layers))}", "current")
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Compares two batches of images.
-
-        Args:
-            prediction: RGB in [-1, 1], `(B, 3, H, W)`.
-            target: the same; it gets no gradient.
-
-        Returns:
-            Scalar loss.
-        """
+        """Compares two batches of images, RGB in [-1, 1], `(B, 3, H, W)`; the target gets no gradient. A scalar."""
         if not self.layers:
             raise RuntimeError("PerceptualLoss has no weights: call its or the model's init_weights() before the loss")
         with torch.no_grad():

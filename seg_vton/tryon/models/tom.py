@@ -150,9 +150,9 @@ class TOM(TryOnModel):
             inputs: `agnostic`, and `warped_cloth` (with `warped_mask`) or `cloth` (with `cloth_mask`) for the warper.
 
         Returns:
-            `rendered` `(B, 3, H, W)` in (-1, 1), `mask` `(B, 1, H, W)` in (0, 1), `try_on` and `warped_cloth` `(B, 3,
-            H, W)` in [-1, 1]; `warped_mask` `(B, 1, H, W)` where the inputs give one; `seg_logits` `(B, K, H, W)` with
-            the auxiliary decoder.
+            `rendered` `(B, 3, H, W)` in (-1, 1), `mask` `(B, 1, H, W)` in (0, 1), `try_on` and `warped_cloth`
+            `(B, 3, H, W)` in [-1, 1]; `warped_mask` `(B, 1, H, W)` where the inputs give one; `seg_logits`
+            `(B, K, H, W)` with the auxiliary decoder.
         """
         agnostic, outputs = self.person(inputs), self._warped(inputs)
         warped_cloth = outputs["warped_cloth"]

@@ -50,9 +50,9 @@ def tps_inverse(grid_size: int) -> Tensor:
 def tps_basis(size: tuple[int, int], grid_size: int) -> Tensor:
     """The matrix B of `grid = B @ Q`: by how much each control point's target moves each pixel's sampling point.
 
-    At p the spline is `[U(p, P) | A(p)] [w; a]`. P and the pixels are fixed, so the product of all but Q is too: `B =
-    [U | 1 | x | y] @ L^-1[:, :N]`, see `tps_inverse`. It is computed in float64. Returns float32 `(H * W,
-    grid_size**2)`, rows in the order of `pixel_centers`, each sums to 1.
+    At p the spline is `[U(p, P) | A(p)] [w; a]`. P and the pixels are fixed, so the product of all but Q is too:
+    `B = [U | 1 | x | y] @ L^-1[:, :N]`, see `tps_inverse`. It is computed in float64. Returns float32
+    `(H * W, grid_size**2)`, rows in the order of `pixel_centers`, each sums to 1.
     """
     return _basis_at(pixel_centers(size), grid_size)
 
