@@ -1,7 +1,10 @@
+import os
 import shutil
 import struct
 import zlib
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: the threads of several workers wait for one another
 
 import numpy as np
 import pytest

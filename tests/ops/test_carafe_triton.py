@@ -56,10 +56,10 @@ def draw(case, dtype=torch.float64):
     return *(torch.randn(shape).to(dtype) for shape in shapes), (kernel, groups, scale)
 
 
-for case in [(1, 5, 3, 3, 5, 1, 2), (2, 6, 3, 3, 3, 3, 1), (2, 2, 2, 1, 1, 2, 3), (1, 2, 2, 1, 7, 2, 2)]:
+for case in [(1, 5, 3, 3, 3, 1, 2), (2, 6, 3, 3, 3, 3, 1), (2, 2, 2, 1, 1, 2, 3), (1, 2, 2, 1, 5, 2, 2)]:
     check(*draw(case))
-for dtype in (torch.float32, torch.float16, torch.bfloat16):
-    check(*draw((1, 4, 2, 3, 3, 2, 2), dtype))
+for dtype in (torch.float16, torch.bfloat16):
+    check(*draw((1, 2, 2, 2, 3, 2, 2), dtype))
 features, masks, settings = draw((1, 6, 2, 3, 3, 2, 2), torch.float32)
 check(features.half(), masks, settings)
 channels_last = [t.to(memory_format=torch.channels_last) for t in (features, masks)]
