@@ -87,7 +87,7 @@ def read_cutout(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
         raise UserError(f"{path} is not an image that Pillow reads here, whatever its name says{hint}") from None
     except Image.DecompressionBombError as error:
         raise UserError(f"{path} is too large to decode: {str(error).split(',')[0]}. {_SMALLER}") from None
-    except BROKEN_IMAGE as error:
+    except (*BROKEN_IMAGE, RuntimeError) as error:  # the last one of the decoder of AVIF
         raise UserError(f"{path} is not a whole image ({error}): write or download it again") from None
 
 

@@ -175,7 +175,7 @@ def test_files_that_are_no_photos_are_refused(tmp_path):
         read_photo(tmp_path)  # a folder
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.avif"])
 def test_damaged_files_are_refused_or_read_and_never_crash(tmp_path, name):
     """Every cut, and bytes overwritten at random, EXIF included."""
     exif = Image.Exif()
