@@ -213,11 +213,14 @@ class _Maker:
 def _run(results: PairResults, items: Sequence[Item], maker: _Maker, outcome: Outcome, overwrite: bool) -> list[str]:
     """Makes what is missing of persons or garments; returns the names of all that are there, earlier runs' too."""
     plan = Plan()
+    names = {item.name for item in items}
     for item in items:
-        if item.name.split() != [item.name]:  # white space would break the lines of the pairs file
-            plan.failures.append(f"{item.photo}: a pairs file cannot name files with spaces: rename the photo")
-            continue
-        results.add(plan, Job(item.name, (item,), tuple(results.suffixes)), overwrite)
+        name = "_".join(item.name.split())  # other repositories' pairs files have white space between two names only
+        if name != item.name and name in names:
+            plan.failures.append(f"{item.photo} would be called {name}, as another photo is: rename it")
+        else:
+            names.add(name)
+            results.add(plan, Job(name, (item,), tuple(results.suffixes)), overwrite)
     plan.complain()
     outcome.failures += plan.failures
     outcome.complete += plan.complete
