@@ -25,7 +25,7 @@ METRICS = {
     "parsing": [
         *("mIoU", "mIoU_foreground", "boundary_mIoU", "pixel_accuracy", "foreground_accuracy", "mean_accuracy")
     ],
-    "tom": ["FID", "LPIPS", "SSIM", "MS-SSIM", "PSNR", "mIoU", "warped-mask IoU"],
+    "tom": ["FID", "KID", "LPIPS", "SSIM", "MS-SSIM", "PSNR", "mIoU", "warped-mask IoU"],
     "gmm": ["mIoU", "warped-mask IoU", "warped-garment L1"],
 }
 CHANGES = {
@@ -35,6 +35,7 @@ CHANGES = {
     "gmm": ["warped-mask IoU", "warped-garment L1"],
 }
 _FORMS = {
+    "KID": "{:.5f}",
     **dict.fromkeys(("FID", "PSNR", "s a step", "test images/s"), "{:.2f}"),
     **{"warped-garment L1": "{:.4f}", "M parameters": "{:.1f}", "GFLOP an image": "{:.0f}"},
     "box-head train accuracy %": "{:.1f}",
@@ -281,12 +282,26 @@ def fault_table(records: pd.DataFrame) -> str:
     return markdown(frame[["name", "promise", "how", "trials", "lost", "figures", "form", "date"]].replace("", "-"))
 
 
+def score_table(names: Iterable[str], reports: Iterable[Content]) -> str:
+    """Numbers that `tools/score.py` wrote: a row for each method, beside the name of its file."""
+    lines = []
+    for name, report in zip(names, reports, strict=True):
+        size = "{} x {}".format(*report["image_size"])
+        for method in report["methods"]:
+            shown = {number: form(number)(value) for number, value in method["metrics"].items()}
+            for number, ends in method["intervals"].items():
+                shown[number] += f" [{', '.join(map(form(number), ends))}]"
+            facts = {"size": size, "pairs": report["pairs"], "images": method["images"]}
+            lines.append({"protocol": name, "pictures": Path(method["results"]).name, **facts, **shown})
+    return markdown(pd.DataFrame(lines).fillna("-"))
+
+
 # ---- the command line, which is also what stands in a document's markers
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which files, and what of them."""
-    results = "work dirs or results of tools/test.py, a JSON of tools/benchmark.py, or the fault suite's records"
+    results = "work dirs or results of tools/test.py, a JSON of tools/benchmark.py, a folder of JSONs of tools/score.py"
     parser.add_argument("paths", nargs="+", metavar="PATH", help=results)
     parser.add_argument("--where", nargs="+", default=[], metavar="KEY=VALUE", help="only these lines: stage=gmm")
     parser.add_argument("--metrics", nargs="+", default=[], metavar="NAME", help="a small table of these: 'segm AP'")
@@ -304,9 +319,12 @@ def render(args: argparse.Namespace, root: Path = Path()) -> str:
     paths = [root / path for path in args.paths]
     if len(paths) == 1 and paths[0].suffix == ".json" and "benchmarks" in read_json(paths[0]):
         return benchmark_tables(paths[0], [value.removeprefix("benchmark=") for value in args.where])
-    records = [record for path in paths if path.is_dir() for record in map(read_json, sorted(path.glob("*.json")))]
+    files = [file for path in paths if path.is_dir() for file in sorted(path.glob("*.json"))]
+    records = list(map(read_json, files))
     if records and all(isinstance(record, dict) and "promise" in record for record in records):
         return fault_table(_select(pd.DataFrame(records), args.where))
+    if records and all(isinstance(record, dict) and record.get("task") == "score" for record in records):
+        return score_table([file.stem for file in files], records)
     runs = _select(read_runs(paths), args.where)
     groups = [rows for _, rows in runs.groupby(["task", "stage"], sort=False, dropna=False)]
     if args.changes:

@@ -262,7 +262,9 @@ def test_fill_replaces_tables_and_nothing_else(tmp_path):
             tables.fill(page)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/results.md", "docs/benchmarks.md", "docs/reliability.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", *(f"docs/{name}.md" for name in ("results", "benchmarks", "reliability", "scoring"))]
+)
 def test_the_documents_have_the_tables_of_the_stored_results(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     assert "<!-- table: " in text
