@@ -141,10 +141,8 @@ def list_names(folder: Path) -> dict[str, str]:
 def find_beside(folder: Path, place: Path, endings: Sequence[str]) -> Path | None:
     """The file of a photo in a folder of poses or masks, if any: at the photo's own place, or else of its name alone.
 
-    Args:
-        folder: of such files.
-        place: the photo's path in the folder it was found in.
-        endings: what may stand in the place of the photo's suffix, in small letters; the first that is there is meant.
+    `place` is the photo's path in the folder it was found in; `endings` are what may stand in the place of its suffix,
+    in small letters; the first that is there is meant.
     """
     paths = [folder / f"{stem}{ending}" for stem in (place.with_suffix(""), place.stem) for ending in endings]
     there = (path if path.is_file() else _find_plain(path) for path in paths)
@@ -167,11 +165,7 @@ def _list_once(folder: Path, changed: int) -> dict[str, str]:
 
 
 def shared_files(files: Mapping[Path, Path | None]) -> dict[Path, str]:
-    """By photo what is to be said of those that would have one file in common: nothing tells whose it is.
-
-    Args:
-        files: the file by photo, see `find_beside`; None where a photo has none.
-    """
+    """By photo what is to be said of those that would have one file in common: nothing tells whose it is."""
     owners: dict[Path, list[Path]] = {}
     for photo, file in files.items():
         if file is not None:

@@ -34,41 +34,24 @@ class LabelConversionError(UserError):
 
 
 class Unions(NamedTuple):
-    """The ids that make up CP-VTON's three regions in one label space.
+    """The ids that make up CP-VTON's three regions in one label space."""
 
-    Attributes:
-        head: reserved from the photo: hair, headwear, eyewear and face.
-        upper: garments that the in-shop garment replaces.
-        body: silhouette of the dressed person; every label but the background.
-    """
-
-    head: tuple[int, ...]
-    upper: tuple[int, ...]
-    body: tuple[int, ...]
+    head: tuple[int, ...]  # reserved from the photo: hair, headwear, eyewear and face
+    upper: tuple[int, ...]  # garments that the in-shop garment replaces
+    body: tuple[int, ...]  # silhouette of the dressed person; every label but the background
 
 
 @dataclass(frozen=True)
 class LabelSpace:
-    """One meaning of the ids in a label map.
+    """One meaning of the ids in a label map."""
 
-    Attributes:
-        name: the name that label maps, configs and files carry.
-        classes: class names by id; id 0 is the background.
-        palette: RGB color in [0, 255] by id, for palette PNGs and panels.
-        unions: the ids of CP-VTON's head, upper garment and body shape.
-    """
-
-    name: str
-    classes: tuple[str, ...]
-    palette: tuple[Color, ...]
-    unions: Unions
+    name: str  # the name that label maps, configs and files carry
+    classes: tuple[str, ...]  # class names by id; id 0 is the background
+    palette: tuple[Color, ...]  # RGB color in [0, 255] by id, for palette PNGs and panels
+    unions: Unions  # the ids of CP-VTON's head, upper garment and body shape
 
     def id_of(self, class_name: str) -> int:
-        """The id of a class.
-
-        Raises:
-            UserError: the space has no such class; the message lists what it has.
-        """
+        """The id of a class; the `UserError` of an unknown one lists what the space has."""
         if class_name not in self.classes:
             raise UserError(f"{self.name} has no label {class_name!r}; it has: {', '.join(self.classes)}")
         return self.classes.index(class_name)
@@ -94,11 +77,7 @@ _TABLES: dict[tuple[str, str], np.ndarray] = {}  # see `conversion_table`
 
 
 def get_space(name: str) -> LabelSpace:
-    """The label space of that name.
-
-    Raises:
-        UserError: there is none; the message lists those there are.
-    """
+    """The label space of that name; the `UserError` of an unknown one lists those there are."""
     if name not in SPACES:
         raise UserError(f"unknown label space {name!r}; known: {', '.join(SPACES)}")
     return SPACES[name]
@@ -153,16 +132,11 @@ def register_space(
 
 
 def register_conversion(source: str, target: str, groups: Mapping[str, Sequence[str]]) -> None:
-    """Says how label maps of one space become label maps of another.
+    """Says how label maps of one known space become label maps of another.
 
-    Args:
-        source: name of a known space.
-        target: likewise.
-        groups: classes of the source by the class of the target that they become. Classes of the same name in both
-            spaces need no entry. What stands under the target's background is dropped: the target has no class for it.
-
-    Raises:
-        ValueError: a class of the source becomes nothing, or a class is unknown.
+    `groups` are classes of the source by the class of the target that they become. Classes of the same name in both
+    spaces need no entry. What stands under the target's background is dropped: the target has no class for it.
+    `ValueError` where a class of the source becomes nothing, or a class is unknown.
     """
     classes, goal = get_space(source).classes, get_space(target).classes
     becomes = {name: name for name in classes if name in goal}
@@ -484,10 +458,8 @@ def working_space(name: str) -> str:
     """The space that try-on works in with label maps of the space `name`.
 
     It is `deepfashion15` where they can become that, as photos are then treated as with a segmenter; else their own,
-    which is enough: CP-VTON's person representation is made of a space's own unions.
-
-    Raises:
-        UserError: the space is unknown, or names no head or no upper garment.
+    which is enough: CP-VTON's person representation is made of a space's own unions. `UserError` where it names no head
+    or no upper garment.
     """
     if (name, DEEPFASHION15.name) in _TABLES:
         return DEEPFASHION15.name
@@ -502,10 +474,7 @@ def working_space(name: str) -> str:
 def check_label_map(label_map: np.ndarray, space: str, where: str = "label map") -> None:
     """Raises `UserError` unless `label_map` is an integer array whose ids all belong to `space`.
 
-    Args:
-        label_map: array of any shape.
-        space: name of the label space.
-        where: how the message calls the array: a file name, say.
+    `where` is how the message calls the array: a file name, say.
     """
     if not np.issubdtype(label_map.dtype, np.integer):
         raise UserError(f"{where}: a label map holds integer ids, this array holds {label_map.dtype}")
@@ -524,9 +493,7 @@ def check_label_map(label_map: np.ndarray, space: str, where: str = "label map")
 def conversion_table(source: str, target: str) -> np.ndarray:
     """Target id by source id, uint8 `(number of source classes,)`; id 0 of both is the background.
 
-    Raises:
-        UserError: a space is unknown.
-        LabelConversionError: the conversion would have to invent labels; the message says which.
+    `LabelConversionError` where the conversion would have to invent labels; the message says which.
     """
     pair = (get_space(source).name, get_space(target).name)
     if pair not in _TABLES:
@@ -544,19 +511,9 @@ def dropped_classes(source: str, target: str) -> tuple[str, ...]:
 
 
 def convert(label_map: np.ndarray, source: str, target: str) -> np.ndarray:
-    """Converts a label map from one label space to another.
+    """Converts a label map, integer ids of `source`, to uint8 ids of `target`: a new array of the same shape.
 
-    Args:
-        label_map: integer ids of `source`, any shape.
-        source: name of the label space of `label_map`.
-        target: name of the label space wanted.
-
-    Returns:
-        uint8 ids of `target`, a new array of the same shape.
-
-    Raises:
-        UserError: a space is unknown, or the map has ids that `source` has not; the message lists them.
-        LabelConversionError: the conversion is refused; the message says why.
+    `UserError` where the map has ids that `source` has not; `LabelConversionError` where the conversion is refused.
     """
     table = conversion_table(source, target)
     check_label_map(label_map, source)
@@ -564,11 +521,7 @@ def convert(label_map: np.ndarray, source: str, target: str) -> np.ndarray:
 
 
 def save_palette_png(path: str | Path, label_map: np.ndarray, space: str, overwrite: bool = False) -> None:
-    """Writes a label map `(H, W)` as a palette PNG: ids as indices, the colors of the space, its name in a text chunk.
-
-    Raises:
-        UserError: the map has ids that the space has not, or `path` exists and `overwrite` is False.
-    """
+    """Writes a label map `(H, W)` as a palette PNG: ids as indices, the space's colors, its name in a text chunk."""
     check_label_map(label_map, space)
     image = Image.fromarray(np.ascontiguousarray(label_map, dtype=np.uint8))
     image.putpalette([value for color in get_space(space).palette for value in color])
@@ -582,18 +535,12 @@ def load_palette_png(path: str | Path, space: str) -> np.ndarray:
     """Reads a parsing map: the indices of a palette PNG, or the gray levels of a PNG that stores ids as gray.
 
     The colors are not the labels: turning a palette image to gray (as `cv2.imread` does) gives luminance, not ids. They
-    tell only a map that was saved with its palette sorted anew. An EXIF orientation is obeyed.
-
-    Args:
-        path: PNG of mode P or L.
-        space: name of the label space of the file.
-
-    Returns:
-        uint8 ids `(H, W)`.
+    tell only a map that was saved with its palette sorted anew. An EXIF orientation is obeyed. Returns uint8 ids
+    `(H, W)` of the space of that name.
 
     Raises:
-        UserError: the file is missing or broken, is an RGB picture of a parsing map, says that it is of another
-            space, has ids that the space has not, or has the space's colors at other indices.
+        UserError: the file is missing or broken, is an RGB picture of a parsing map, says that it is of another space,
+            has ids that the space has not, or has the space's colors at other indices.
     """
     image = _open_whole(Path(path))
     if image.mode not in ("P", "L"):

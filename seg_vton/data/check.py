@@ -21,16 +21,13 @@ _IMAGE_FOLDERS = ("photos", "images", "image", "Img", "img", "")
 
 
 def check_data(path: str | Path, images: Path | None = None, label_space: str | None = None) -> Report:
-    """Checks a COCO file, or all data sets below a root.
+    """Checks a COCO file, or all data sets below a root; `UserError` where there is none.
 
     Args:
         path: a COCO JSON; or the root of a data set: a converted one with `annotations/*.json`, DeepFashion as mmdet
             has it (`[In-shop/]Anno/segmentation/*.json`), or a try-on set in one of the published layouts.
         images: folder that the file names of a COCO file are relative to; found beside the annotations when None.
         label_space: of a try-on set's parsing maps; when None that of its marker or of the layout's publication.
-
-    Raises:
-        UserError: the path or the label space does not exist, or there is no data set at the path.
     """
     path = Path(path)
     if not path.exists():
@@ -55,12 +52,7 @@ def check_data(path: str | Path, images: Path | None = None, label_space: str | 
 
 
 def check_coco(path: str | Path, images: Path | None = None) -> Report:
-    """Checks one COCO file against the 15 classes and its images on disk.
-
-    Args:
-        path: the file.
-        images: folder that the file names are relative to; found beside the annotations when None.
-    """
+    """Checks one COCO file against the 15 classes and its images on disk; `images` as in `check_data`."""
     path, report = Path(path), Report()
     try:
         content = read_coco(path)

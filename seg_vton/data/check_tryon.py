@@ -20,16 +20,8 @@ Paths = Mapping[str, Path]
 def tryon_checks(path: Path, label_space: str | None = None) -> list[Callable[[], Report]]:
     """Finds the try-on sets at a path: VITON's, VITON-HD's, DressCode's (or one of its categories), the paper doll's.
 
-    Args:
-        path: root of the set.
-        label_space: of the parsing maps; when None that which the set's marker names, as ours have one, or else that of
-            the layout's publication.
-
-    Returns:
-        A check for each set found, one a category of DressCode.
-
-    Raises:
-        UserError: the label space is unknown.
+    `label_space` is that of the parsing maps; when None that which the set's marker names, as ours have one, or else
+    that of the layout's publication. Returns a check for each set found, one a category of DressCode.
     """
     checks = []
     for root, layout in _find_sets(path):

@@ -21,33 +21,22 @@ from seg_vton.progress import track
 
 @dataclass
 class Summary:
-    """What one annotation file holds, and what a converter left out of it.
+    """What one annotation file holds, and what a converter left out of it."""
 
-    Attributes:
-        name: the split or file.
-        images: number of images.
-        empty_images: number of images without an instance.
-        instances: number of instances by class name; every class is there, in class order.
-        sizes: number of images by (width, height).
-        dropped: number of things left out, by reason.
-    """
-
-    name: str
-    images: int = 0
-    empty_images: int = 0
+    name: str  # the split or file
+    images: int = 0  # number of images
+    empty_images: int = 0  # number of images without an instance
+    # number of instances by class name; every class is there, in class order
     instances: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CLOTHING_CLASSES, 0)))
-    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
-    dropped: Counter[str] = field(default_factory=Counter)
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)  # number of images by (width, height)
+    dropped: Counter[str] = field(default_factory=Counter)  # number of things left out, by reason
 
 
 class CocoBuilder:
-    """Collects images and instances and writes them as one COCO file.
+    """Collects images and instances and writes them as one COCO file; `name` is the split's or the file's.
 
     Masks are kept as compressed RLE only (some hundred bytes each), so that tens of thousands of images fit in memory.
     Ids are given in the order of the calls and start at 1: the same calls give the same bytes.
-
-    Args:
-        name: the split or file, for the summary.
     """
 
     def __init__(self, name: str) -> None:
@@ -57,15 +46,9 @@ class CocoBuilder:
         self._file_names: set[str] = set()
 
     def add_image(self, file_name: str, width: int, height: int) -> int:
-        """Adds an image and returns its id.
+        """Adds an image of so many pixels and returns its id; a name that comes twice is a `UserError`.
 
-        Args:
-            file_name: path relative to the folder of images, with forward slashes.
-            width: in pixels.
-            height: in pixels.
-
-        Raises:
-            UserError: an image of this name was added already.
+        `file_name` is relative to the folder of images, with forward slashes.
         """
         if file_name in self._file_names:
             raise UserError(f"{file_name} comes twice in {self.summary.name}: each image may come once")
@@ -78,13 +61,7 @@ class CocoBuilder:
         return image_id
 
     def add_mask(self, image_id: int, category_id: int, mask: np.ndarray) -> None:
-        """Adds an instance from its mask; an empty mask is counted as dropped.
-
-        Args:
-            image_id: what `add_image` returned.
-            category_id: 1 to 15.
-            mask: bool or {0, 1} array `(height, width)` of the image's size.
-        """
+        """Adds an instance from its mask, bool or {0, 1} `(height, width)`; otherwise as `add_rle`."""
         self.add_rle(image_id, category_id, coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8)))
 
     def add_rle(self, image_id: int, category_id: int, rle: Mapping[str, Any], iscrowd: int = 0) -> None:
@@ -92,12 +69,10 @@ class CocoBuilder:
 
         Args:
             image_id: what `add_image` returned.
-            category_id: 1 to 15.
+            category_id: 1 to 15; another one is a `UserError`, as is a mask that is broken or of another size than the
+                image.
             rle: `size` (height, width) of the image and `counts` as bytes or str.
             iscrowd: 1 where the mask is a region to be ignored.
-
-        Raises:
-            UserError: the mask is broken or not of the image's size, or the category is none of the 15.
         """
         image = self._images[image_id - 1]
         if not 1 <= category_id <= len(CLOTHING_CLASSES):
@@ -129,12 +104,7 @@ class CocoBuilder:
     def add_label_map(self, file_name: str, label_map: np.ndarray) -> int:
         """Adds an image with one instance per class: all pixels of a class, as DeepFashion's parsing masks have it.
 
-        Args:
-            file_name: path relative to the folder of images, with forward slashes.
-            label_map: `(height, width)` ids of `deepfashion15`.
-
-        Returns:
-            The image's id.
+        `label_map` has the ids `(height, width)` of `deepfashion15`. Returns the image's id, as `add_image`.
         """
         check_label_map(label_map, DEEPFASHION15.name, where=file_name)
         height, width = label_map.shape
@@ -156,11 +126,7 @@ class CocoBuilder:
         }
 
     def write(self, path: str | Path, overwrite: bool = False) -> Summary:
-        """Writes the file and returns its summary.
-
-        Raises:
-            UserError: `path` exists and `overwrite` is False.
-        """
+        """Writes the file and returns its summary."""
         write_json(path, self.content(), overwrite)
         return self.summary
 

@@ -1,7 +1,5 @@
 """What a check of data on disk found, and how it is printed."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
@@ -17,50 +15,32 @@ _EXAMPLES = 10
 
 @dataclass
 class TryOnSummary:
-    """What one pairs file of a try-on set holds.
+    """What one pairs file of a try-on set holds."""
 
-    Attributes:
-        name: the pairs file; for DressCode with the folder of its category.
-        layout: of the set.
-        label_space: that the parsing maps were read in.
-        pairs: number of lines.
-        paired: number of lines whose garment is the person's own, by the file names.
-        persons: number of persons.
-        garments: number of garments.
-        without_people: number of persons whose pose file has no people.
-        sizes: number of photos of persons by (width, height).
-        maps: number of parsing maps with a class, by its name.
-    """
-
-    name: str
-    layout: str
-    label_space: str
-    pairs: int = 0
-    paired: int = 0
-    persons: int = 0
-    garments: int = 0
-    without_people: int = 0
-    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
-    maps: Counter[str] = field(default_factory=Counter)
+    name: str  # the pairs file; for DressCode with the folder of its category
+    layout: str  # of the set
+    label_space: str  # that the parsing maps were read in
+    pairs: int = 0  # number of lines
+    paired: int = 0  # number of lines whose garment is the person's own, by the file names
+    persons: int = 0  # number of persons
+    garments: int = 0  # number of garments
+    without_people: int = 0  # number of persons whose pose file has no people
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)  # number of photos of persons by (width, height)
+    maps: Counter[str] = field(default_factory=Counter)  # number of parsing maps with a class, by its name
 
 
 @dataclass
 class Report:
-    """What a check found.
+    """What a check found."""
 
-    Attributes:
-        errors: messages by kind of fault; any makes the data unfit for training.
-        warnings: messages by kind of oddity; the data can be trained on.
-        summaries: counts of each COCO file.
-        tryon: counts of each pairs file.
-    """
-
+    # messages by kind of fault; any makes the data unfit for training
     errors: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    # messages by kind of oddity; the data can be trained on
     warnings: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    summaries: list[Summary] = field(default_factory=list)
-    tryon: list[TryOnSummary] = field(default_factory=list)
+    summaries: list[Summary] = field(default_factory=list)  # counts of each COCO file
+    tryon: list[TryOnSummary] = field(default_factory=list)  # counts of each pairs file
 
-    def merge(self, other: Report) -> None:
+    def merge(self, other: "Report") -> None:
         """Adds what another check found."""
         for mine, theirs in ((self.errors, other.errors), (self.warnings, other.warnings)):
             for kind, messages in theirs.items():

@@ -16,17 +16,9 @@ _LOSSY = (".jpg", ".jpeg", ".webp")
 
 
 class ParsingMaps:
-    """A folder of label maps named as their photos, or what `tools/parse.py` wrote.
+    """A folder of label maps of one space, named as their photos, or what `tools/parse.py` wrote.
 
-    Args:
-        folder: the folder.
-        label_space: of the maps.
-
-    Attributes:
-        label_space: name of the label space.
-
-    Raises:
-        UserError: the folder is not there, or try-on cannot work with the label space.
+    `UserError` where the folder is not there, or try-on cannot work with the label space.
     """
 
     def __init__(self, folder: str | Path, label_space: str) -> None:
@@ -38,15 +30,7 @@ class ParsingMaps:
             self.folder /= "label-map"
 
     def file(self, photo: Path, place: Path) -> Path:
-        """The label map of a photo.
-
-        Args:
-            photo: the photo's file.
-            place: its path in the folder it was found in, where its map is looked for first.
-
-        Raises:
-            UserError: there is none.
-        """
+        """The label map of a photo, looked for first at its `place`, the path in the folder that it was found in."""
         found = find_beside(self.folder, place, ENDINGS)
         if found is None and (lossy := find_beside(self.folder, place, _LOSSY)):
             raise UserError(
@@ -62,16 +46,9 @@ class ParsingMaps:
 
 
 def read_label_map(file: Path, label_space: str, photo: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """Reads the label map of a photo.
+    """Reads the label map of a photo, an indexed or gray image: uint8 `(H, W)` ids of `label_space`.
 
-    Args:
-        file: an indexed or gray image of ids.
-        label_space: of the ids.
-        photo: the photo's file, for messages.
-        shape: (height, width, ...) of the photo as it is upright.
-
-    Returns:
-        uint8 `(H, W)` ids of `label_space`.
+    `shape` is (height, width, ...) of the photo as it is upright.
 
     Raises:
         UserError: the file is missing or broken, in colors, of another space by its ids, its palette or what it says,

@@ -35,15 +35,10 @@ def _opened(path: str | Path) -> Iterator[Image.Image]:
 
 
 def image_size(path: str | Path, whole: bool = False) -> tuple[int, int]:
-    """Width and height in pixels, turned as the EXIF orientation says.
+    """Width and height in pixels, turned as the EXIF orientation says; `UserError` where the file is missing or broken.
 
-    Args:
-        path: an image file.
-        whole: decode the pixels too, to see that all are there; JPEG at an eighth of its size, which reads all of the
-            file's data.
-
-    Raises:
-        UserError: the file is missing or its header is broken, or what is decoded is.
+    `whole` decodes the pixels too, to see that all are there; JPEG at an eighth of its size, which reads all of the
+    file's data.
     """
     with _opened(path) as image:
         size, turned = image.size, image.getexif().get(ExifTags.Base.Orientation, 1) in _LYING
@@ -66,18 +61,9 @@ def resized(
 def read_picture(
     path: Path, size: tuple[int, int], resampling: Image.Resampling = Image.Resampling.BILINEAR
 ) -> tuple[np.ndarray, tuple[int, int]]:
-    """Reads a picture.
+    """Reads a picture of any mode: uint8 RGB `(H, W, 3)` of `size`, and the (height, width) of the file, upright.
 
-    Args:
-        path: an image file of any mode; transparent parts become white, an EXIF orientation is obeyed.
-        size: (height, width) wanted.
-        resampling: for a picture of another size.
-
-    Returns:
-        uint8 RGB `(H, W, 3)`, and the (height, width) of the file, upright.
-
-    Raises:
-        UserError: the file is missing or broken.
+    Transparent parts become white, an EXIF orientation is obeyed; `resampling` is for a picture of another size.
     """
     with _opened(path) as image:
         ImageOps.exif_transpose(image, in_place=True)
@@ -88,15 +74,7 @@ def read_picture(
 def read_mask(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
     """Reads a mask, white on black, or the opaque part of a cut-out: an alpha channel that is of use is the mask.
 
-    Args:
-        path: an image file of any mode; an EXIF orientation is obeyed.
-        size: (height, width) wanted, by nearest; None for the file's own.
-
-    Returns:
-        bool `(H, W)`, true from 128 of 255.
-
-    Raises:
-        UserError: the file is missing or broken.
+    bool `(H, W)`, true from 128 of 255; `size` is (height, width) wanted, by nearest. An EXIF orientation is obeyed.
     """
     with _opened(path) as image:
         ImageOps.exif_transpose(image, in_place=True)
@@ -108,13 +86,9 @@ def read_mask(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
 
 
 def mask_fault(mask: np.ndarray) -> str | None:
-    """What is wrong with the mask of a garment's photo, whose rim is background; None where nothing is.
+    """What is wrong with the mask `(H, W)` of a garment's photo, whose rim is background; None where nothing is.
 
-    Args:
-        mask: bool `(H, W)`.
-
-    Returns:
-        A clause such as 'is of the background and not of the garment'.
+    A clause such as 'is of the background and not of the garment'.
     """
     share = mask.mean()
     if share < _LEAST:
@@ -129,19 +103,9 @@ def mask_fault(mask: np.ndarray) -> str | None:
 
 
 def read_parse(path: Path, label_space: str, size: tuple[int, int], photo: tuple[int, int]) -> np.ndarray:
-    """Reads a parsing map; nearest for one of another size.
+    """Reads a parsing map, a PNG of indices or gray levels: uint8 ids `(H, W)` of `size`, resized by nearest.
 
-    Args:
-        path: a PNG of indices or gray levels.
-        label_space: of its ids.
-        size: (height, width) wanted.
-        photo: (height, width) of the photo that the map belongs to.
-
-    Returns:
-        uint8 ids `(H, W)`.
-
-    Raises:
-        UserError: the file is missing or broken, RGB, of another space or of another shape than its photo.
+    `UserError` where the file is missing or broken, RGB, of another space or of another shape than its `photo`.
     """
     parse = load_palette_png(path, label_space)
     check_shape(path, parse.shape, photo)

@@ -57,10 +57,8 @@ def read_cutout(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
     """Reads a photo upright (EXIF orientation obeyed) and in color, and what of it is opaque.
 
     Transparent parts become white. Colors of another profile than sRGB become sRGB; without a profile, or with a broken
-    one, they stay as they are. Gray of 16 bits is scaled to 8. Of an animation the first frame is read.
-
-    Args:
-        path: an image file that Pillow reads; the content decides, not the name.
+    one, they stay as they are. Gray of 16 bits is scaled to 8. Of an animation the first frame is read. The content
+    decides on the format, not the name.
 
     Returns:
         RGB uint8 `(H, W, 3)`; alpha uint8 `(H, W)`, None where the file has none.

@@ -46,17 +46,10 @@ class PoseEstimator:
         self._estimate = _BUILDERS[self.backend](tuple(map(Path, models or ())))
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Finds the joints of the most prominent person.
+        """Finds the joints of the most prominent person in an upright photo, RGB uint8 `(H, W, 3)`.
 
-        Args:
-            image: RGB uint8 `(H, W, 3)`, upright.
-
-        Returns:
-            float32 `(18, 3)` of x, y in pixels and score, in COCO's order with the neck as joint 1; missing joints are
-            0 0 0, all of them where nobody was found.
-
-        Raises:
-            ValueError: the array is of another shape or type.
+        float32 `(18, 3)` of x, y in pixels and score, in COCO's order with the neck as joint 1; missing joints are 0 0
+        0, all of them where nobody was found.
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"expected RGB uint8 (H, W, 3), found {image.dtype} {image.shape}")
@@ -64,19 +57,7 @@ class PoseEstimator:
 
 
 def estimate(image: np.ndarray, backend: str = "auto", models: Sequence[str | Path] | None = None) -> np.ndarray:
-    """Finds the joints of the most prominent person in a photo; models are loaded once a process.
-
-    Args:
-        image: RGB uint8 `(H, W, 3)`, upright.
-        backend: one of `BACKENDS`.
-        models: ONNX files of rtmlib's detector and pose model; see `PoseEstimator`.
-
-    Returns:
-        float32 `(18, 3)` of x, y in pixels and score; see `PoseEstimator`.
-
-    Raises:
-        UserError: the backend is unknown or not installed, or a model is not there.
-    """
+    """Finds the joints of the most prominent person in a photo, as `PoseEstimator`; models are loaded once."""
     return shared_estimator(backend, None if models is None else tuple(map(str, models)))(image)
 
 
@@ -87,11 +68,7 @@ def shared_estimator(backend: str, models: tuple[str, ...] | None = None) -> Pos
 
 
 def resolve_backend(backend: str) -> str:
-    """The backend that a name means, `auto` resolved, after checking that it is installed; nothing is loaded.
-
-    Raises:
-        UserError: the backend is unknown or not installed; the message names the fix.
-    """
+    """The backend that a name means, `auto` resolved; nothing is loaded. `UserError` where it is not installed."""
     if backend not in BACKENDS:
         raise UserError(f"unknown pose backend {backend!r}; known: {', '.join(BACKENDS)}")
     if backend == "auto":

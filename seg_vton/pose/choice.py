@@ -7,17 +7,11 @@ import numpy as np
 
 
 class Choice(NamedTuple):
-    """One of several people.
+    """One of several people."""
 
-    Attributes:
-        joints: `(18, 3)` in pixels of the photo, missing ones 0.
-        on_body: number of joints that lie on the body.
-        people: number of people of whom a joint is known.
-    """
-
-    joints: np.ndarray
-    on_body: int
-    people: int
+    joints: np.ndarray  # `(18, 3)` in pixels of the photo, missing ones 0
+    on_body: int  # number of joints that lie on the body
+    people: int  # number of people of whom a joint is known
 
     @property
     def doubt(self) -> str | None:
@@ -32,15 +26,12 @@ class Choice(NamedTuple):
 
 
 def choose_pose(people: Sequence[np.ndarray], body: np.ndarray, scale: float = 1.0) -> Choice | None:
-    """Chooses the person with most joints on the body, of equals the largest.
+    """Chooses the person with most joints on the body, of equals the largest; None where nobody's pose is known.
 
     Args:
         people: joints `(18, 3)` in pixels of the photo, missing ones 0.
         body: bool `(h, w)`, the photo's body mask.
         scale: of the mask to the photo.
-
-    Returns:
-        The choice, whose joints may all lie beside the body; None where nobody's pose is known.
     """
     found = [joints for joints in people if (joints[:, :2] > 0).all(1).any()]
     if not found:

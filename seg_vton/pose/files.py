@@ -49,13 +49,9 @@ class Poses:
     def file(self, photo: Path, place: str | Path | None = None) -> Path | None:
         """The keypoint file of a photo: `NAME_keypoints.json` or `NAME.json`; None where joints are estimated.
 
-        Args:
-            photo: the photo's file.
-            place: its path in the folder it was found in, where its keypoints are looked for first: those of `a/me.jpg`
-                and `b/me.jpg` are `a/me_keypoints.json` and `b/me_keypoints.json`. None for its name alone.
-
-        Raises:
-            UserError: there is none.
+        `place` is the photo's path in the folder it was found in, where its keypoints are looked for first: those of
+        `a/me.jpg` and `b/me.jpg` are `a/me_keypoints.json` and `b/me_keypoints.json`. None for its name alone.
+        `UserError` where there is no file.
         """
         if self.folder is None:
             return None
@@ -66,18 +62,10 @@ class Poses:
         return found
 
     def people(self, file: Path | None, image: np.ndarray) -> list[np.ndarray]:
-        """The joints of everybody in a photo.
+        """The joints of everybody in a photo, by `file`, or by what is seen in the `image`, RGB uint8 `(H, W, 3)`.
 
-        Args:
-            file: of `file`.
-            image: the photo, RGB uint8 `(H, W, 3)`.
-
-        Returns:
-            float `(18, 3)` for each person of the file, of x, y in pixels and score, in COCO's order with the neck as
-            joint 1, missing joints 0 0 0. An estimator gives one person: all joints are missing where it found nobody.
-
-        Raises:
-            UserError: the file is broken, or the estimator cannot be loaded.
+        float `(18, 3)` for each person of the file, of x, y in pixels and score, in COCO's order with the neck as joint
+        1, missing joints 0 0 0. An estimator gives one person: all joints are missing where it found nobody.
         """
         if file is not None:
             return read_people(file, image.shape[1::-1])

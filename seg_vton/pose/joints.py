@@ -18,29 +18,19 @@ _OF_MEDIAPIPE_33 = np.array([0, 12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 
 
 
 def from_coco17(keypoints: np.ndarray, scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """OpenPose's 18 joints from the 17 of COCO, which have no neck.
+    """OpenPose's 18 joints, as of `to_openpose18`, from the 17 of COCO, which have no neck.
 
-    Args:
-        keypoints: `(17, 2)`, x and y in pixels: nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles, of
-            each pair the left first.
-        scores: `(17,)`.
-        size: (height, width) of the photo in pixels.
-
-    Returns:
-        As `to_openpose18`.
+    `keypoints` are `(17, 2)`, x and y in pixels: nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles, of
+    each pair the left first; `scores` `(17,)`; `size` is (height, width) of the photo in pixels.
     """
     return to_openpose18(keypoints[OF_COCO_17], scores[OF_COCO_17], size)
 
 
 def from_mediapipe33(landmarks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """OpenPose's 18 joints from MediaPipe's 33 landmarks (Bazarevsky et al., BlazePose, 2020).
+    """OpenPose's 18 joints, as of `to_openpose18`, from MediaPipe's 33 landmarks (Bazarevsky et al., BlazePose, 2020).
 
-    Args:
-        landmarks: `(33, 3)`, x and y as shares of the photo's width and height, and the visibility.
-        size: (height, width) of the photo in pixels.
-
-    Returns:
-        As `to_openpose18`.
+    `landmarks` are `(33, 3)`, x and y as shares of the photo's width and height, and the visibility; `size` is (height,
+    width) of the photo in pixels.
     """
     joints = landmarks[_OF_MEDIAPIPE_33]
     return to_openpose18(joints[:, :2] * size[::-1], joints[:, 2], size)

@@ -40,22 +40,17 @@ GARMENT_SIDE = 4096
 
 @dataclass(frozen=True, eq=False)
 class TryOnResult:
-    """A person in a garment.
+    """A person in a garment."""
 
-    Attributes:
-        image: RGB uint8 `(H, W, 3)`: the photo with the try-on; bit for bit the photo outside the person's window.
-        warped_cloth: RGB uint8 `(h, w, 3)`: the warped garment in the person's window, at the photo's resolution.
-        mask: uint8 `(h, w)`: the composition mask there; 255 takes the warped garment, 0 what TOM rendered.
-        outputs: what the models say at their size, batches of one: `theta`, `grid`, `warped_cloth`, `warped_mask`,
-            `rendered`, `mask`, `try_on` (see `GMM.generate` and `TOM.generate`).
-        warnings: what the user should know, of person and garment.
-    """
-
+    # RGB uint8 `(H, W, 3)`: the photo with the try-on; bit for bit the photo outside the person's window
     image: np.ndarray
+    # RGB uint8 `(h, w, 3)`: the warped garment in the person's window, at the photo's resolution
     warped_cloth: np.ndarray
-    mask: np.ndarray
+    mask: np.ndarray  # uint8 `(h, w)`: the composition mask there; 255 takes the warped garment, 0 what TOM rendered
+    # what the models say at their size, batches of one: `theta`, `grid`, `warped_cloth`, `warped_mask`, `rendered`,
+    # `mask`, `try_on` (see `GMM.generate` and `TOM.generate`)
     outputs: dict[str, Tensor]
-    warnings: tuple[str, ...]
+    warnings: tuple[str, ...]  # what the user should know, of person and garment
 
 
 class TryOn:
@@ -130,9 +125,6 @@ class TryOn:
                 those on the body are taken. Without any the pose maps are empty.
             label_map: integer ids of `label_space` `(H, W)`, another parser's; None leaves it to the segmenter.
 
-        Returns:
-            The person.
-
         Raises:
             UserError: there is no upper body, the pose is of another photo, or the label map is.
         """
@@ -144,15 +136,12 @@ class TryOn:
         return prepare_person(photo, convert(label_map, self.label_space, space), people, self.image_size, space)
 
     def garment(self, photo: np.ndarray, mask: np.ndarray | None = None, alpha: np.ndarray | None = None) -> Garment:
-        """Cuts out and frames a garment, worn or lying.
+        """Cuts out and frames a garment, worn or lying; of photos beyond `GARMENT_SIDE` pixels a smaller one.
 
         Args:
             photo: RGB uint8 `(H, W, 3)`, upright.
             mask: bool `(H, W)` of the garment; None leaves it to the segmenter and `cut_out`.
             alpha: uint8 `(H, W)` of a photo that was cut out already, or None.
-
-        Returns:
-            The garment; of a photo with more than `GARMENT_SIDE` pixels on a side, a smaller one.
 
         Raises:
             UserError: there is no garment, or the mask is empty or of another size.
@@ -167,15 +156,7 @@ class TryOn:
 
     @torch.no_grad()
     def __call__(self, person: Person, garment: Garment) -> TryOnResult:
-        """Dresses a person in a garment.
-
-        Args:
-            person: of `person`.
-            garment: of `garment`.
-
-        Returns:
-            The try-on at the photo's resolution.
-        """
+        """Dresses a person in a garment, of `person` and `garment`: the try-on at the photo's resolution."""
         gmm, tom = self.inputs(person, garment)
         warped = self._gmm.generate(gmm)
         outputs = {**warped, **self._tom.generate({**tom, **warped})}

@@ -52,45 +52,36 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Place:
-    """Where the files of one role are.
+    """Where the files of one role are."""
 
-    Attributes:
-        folders: names of the folder in the split's; releases of a data set differ, the first that is there is meant.
-        names: patterns of the file name, the first that is there is meant. `{person_file}` and `{garment_file}` are the
-            names in the pairs file, `{person}` and `{garment}` the same without suffix, `{person_id}` the person's
-            without its `_0` too.
-    """
-
+    # names of the folder in the split's; releases of a data set differ, the first that is there is meant
     folders: tuple[str, ...]
+    # patterns of the file name, the first that is there is meant. `{person_file}` and `{garment_file}` are the names in
+    # the pairs file, `{person}` and `{garment}` the same without suffix, `{person_id}` the person's without its `_0`
+    # too
     names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A data set's file structure.
+    """A data set's file structure."""
 
-    Attributes:
-        name: what configs call it.
-        places: of `image`, `cloth`, `cloth_mask`, `parse` and `pose`; `target` and `target_parse` where the layout
-            holds the truth of an unpaired set; and of any other role that a transform of one's own reads.
-        published_space: label space of the parsing maps as the data set's authors give them out; None where it is not
-            the layout that says so.
-        split_folders: whether the folders are in one named after the split.
-        garment_ending: a person's ending and that of the garment they wear; equal names where None.
-        pose_frame: (width, height) that keypoints are relative to; the size of the person's photo where None.
-        resampling: how photos that are not of the model's size are resized in the data set's published code.
-        truth_pairs: pairs file that the files of `target` belong to.
-        several_garments: whether pairs may be of lower garments too, so that a data set must say `garment_classes`.
-    """
-
-    name: str
+    name: str  # what configs call it
+    # of `image`, `cloth`, `cloth_mask`, `parse` and `pose`; `target` and `target_parse` where the layout holds the
+    # truth of an unpaired set; and of any other role that a transform of one's own reads
     places: Mapping[str, Place]
+    # label space of the parsing maps as the data set's authors give them out; None where it is not the layout that says
+    # so
     published_space: str | None = None
-    split_folders: bool = True
+    split_folders: bool = True  # whether the folders are in one named after the split
+    # a person's ending and that of the garment they wear; equal names where None
     garment_ending: tuple[str, str] | None = ("_0", "_1")
+    # (width, height) that keypoints are relative to; the size of the person's photo where None
     pose_frame: tuple[int, int] | None = None
+    # how photos that are not of the model's size are resized in the data set's published code
     resampling: Image.Resampling = Image.Resampling.BILINEAR
-    truth_pairs: str | None = None
+    truth_pairs: str | None = None  # pairs file that the files of `target` belong to
+    # whether pairs may be of lower garments too, so that a data set must say `garment_classes`
     several_garments: bool = False
 
     def own_garment(self, person: str) -> str:
