@@ -25,7 +25,7 @@ LEAST_SHARE = 0.01
 
 _FACE = (DEEPFASHION15.id_of("face"),)
 _WORN_WITH = tuple(map(DEEPFASHION15.id_of, ("skirt", "leggings", "pants", "footwear")))
-_ADVICE = "give a photo of an upper garment, or its mask with --garment-mask"
+_ADVICE = "give a photo of an upper garment, or its mask (tools/try_on.py --garment-mask)"
 
 
 @dataclass(frozen=True, eq=False)
