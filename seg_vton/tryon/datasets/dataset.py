@@ -267,7 +267,7 @@ class TryOnDataset(SeededSamples):
                 continue
             named = "; ".join(messages[:_NAMED]) + ("; ..." if len(messages) > _NAMED else "")
             print_log(
-                f"{self.pairs_file}: {kind}: {len(messages)} in {len(chosen)} pairs looked at ({named}). "
+                f"{self.pairs_file}: {kind}: {len(messages)} found in {len(chosen)} pairs looked at ({named}). "
                 "tools/data/check.py looks at all",
                 logger="current",
                 level=logging.WARNING,
