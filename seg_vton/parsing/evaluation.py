@@ -1,21 +1,22 @@
 """How good predicted label maps are: IoU of each class, their mean, and the share of pixels that are right."""
 
 import io
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from faster_coco_eval import COCO
 from mmdet.registry import METRICS
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
+from pycocotools import mask as coco_mask
 from rich.console import Console
 from rich.table import Table
 
-from seg_vton.coco import category_ids, check_evaluated, read_coco, refuse_faults, unused_categories
+from seg_vton.coco import category_ids, check_evaluated, read_coco, refuse_faults, to_rle, unused_categories
 from seg_vton.errors import UserError
 from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, conversion_table, get_space
 from seg_vton.parsing.instances import MAPS, SCORE_THR, from_sample, space_of
@@ -88,7 +89,10 @@ class LabelMapIoU(BaseMetric):
             unused = unused_categories(content, CLOTHING_CLASSES)
             names = [name for name in names if name not in unused]
         self._space = space_of(names)
-        self._truth = COCO(content)
+        self._images = {image["id"]: image for image in content["images"]}
+        self._annotations: defaultdict[int | str, list[dict[str, Any]]] = defaultdict(list)
+        for annotation in content["annotations"]:
+            self._annotations[annotation["image_id"]].append(annotation)
         ids = category_ids(content, names, ann_file)
         self._label_of = {category: self._space.id_of(name) for name, category in ids.items()}
         if also is None:
@@ -106,7 +110,7 @@ class LabelMapIoU(BaseMetric):
         labels pixels. An image that is another than that of its id in the annotation file is a `UserError`.
         """
         for sample in data_samples:
-            check_evaluated(sample, self._truth.imgs, self.ann_file)
+            check_evaluated(sample, self._images, self.ann_file)
             classes = self.dataset_meta["classes"]
             semantic = sample["pred_sem_seg"]["sem_seg"] if "pred_sem_seg" in sample else None
             parsing = from_sample(sample["pred_instances"], classes, self.score_thr, self._space, semantic)
@@ -120,11 +124,10 @@ class LabelMapIoU(BaseMetric):
 
     def render_truth(self, image_id: int | str) -> np.ndarray:
         """The truth of an image: uint8 `(H, W)`, ids of the categories' label space, 255 in crowd regions."""
-        image = self._truth.imgs[image_id]
-        annotations = self._truth.imgToAnns.get(image_id, [])
+        image, annotations = self._images[image_id], self._annotations[image_id]
         masks = np.zeros((len(annotations), image["height"], image["width"]), bool)
         for mask, annotation in zip(masks, annotations, strict=True):
-            mask[:] = self._truth.annToMask(annotation)
+            mask[:] = coco_mask.decode(to_rle(annotation["segmentation"], image["width"], image["height"]))
         crowd = np.array([bool(annotation.get("iscrowd")) for annotation in annotations], bool)
         labels = np.array([self._label_of[annotation["category_id"]] for annotation in annotations], np.int64)
         return merge_truth(masks, labels, crowd, self._space.name)

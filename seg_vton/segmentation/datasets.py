@@ -82,6 +82,8 @@ class ClothingDataset(SeededSamples, CocoDataset):
                 "data_root in the config says where to look"
             )
         data_list = super().load_data_list()
+        if not data_list:
+            raise UserError(f"{self.ann_file} lists no image: choose another annotation file")
         missing = missing_files(info["img_path"] for info in data_list)
         if missing:
             lines = [f"{len(missing)} of the {len(data_list)} images in {self.ann_file} are not on disk:"]

@@ -152,8 +152,9 @@ def of_first(content, **values):
         (json.dumps(coco())[:200], ["ann.json", "not whole JSON"]),
         ([], ["ann.json", "not a COCO annotation file"]),
         ({"images": [], "annotations": {}}, ["no list of annotations, categories"]),
+        (coco() | {"images": [], "annotations": []}, ["ann.json lists no image"]),
     ],
-    ids=["unknown", "missing", "case", "superset", "twice", "cut", "list", "sections"],
+    ids=["unknown", "missing", "case", "superset", "twice", "cut", "list", "sections", "no images"],
 )
 def test_bad_annotation_files_are_named_before_training(root, content, expected):
     with pytest.raises(UserError) as error:
