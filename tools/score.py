@@ -44,11 +44,11 @@ def main() -> None:
             lpips=None if args.alexnet is None or args.unpaired else PerceptualDistance(args.alexnet),
         )
         report = scoring.score(args.results, args.truth, protocol, args.pairs, args.allow_missing)
+        console = Console()
+        console.print(scoring.table(report), width=console.width if console.is_terminal else 120)
+        for line in scoring.protocol_lines(report):
+            print(line)
         write_json(args.out, report, args.overwrite, indent=1)
-    console = Console()
-    console.print(scoring.table(report), width=console.width if console.is_terminal else 120)
-    for line in scoring.protocol_lines(report):
-        print(line)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from seg_vton.errors import BROKEN_IMAGE, UserError
 from seg_vton.pictures.images import resized
@@ -24,6 +24,8 @@ RESIZE_RULES = {name: Image.Resampling[name.upper()] for name in ("bilinear", "b
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 _MODES = {"1": "black and white", "L": "gray", "LA": "gray", "P": "of a palette", "CMYK": "CMYK"}
 _EXAMPLES = 5
+_LEAST_SIDE = 11
+_ORIENTATION = 274  # EXIF's tag: from 5 on, viewers exchange height and width
 
 
 @dataclass
@@ -178,7 +180,9 @@ def check_picture(path: Path, size: tuple[int, int] | None) -> tuple[str, tuple[
         mode = "of 16 bits" if "16" in f"{image.mode}{image.tile[0][3]}" else _MODES.get(image.mode, image.mode)
         if mode not in ("RGB", "RGBA"):
             raise UserError(f"{path} is {mode}: pictures to score must be RGB of 8 bits; convert it")
-        found = image.size[::-1]
+        found = image.size if image.getexif().get(_ORIENTATION, 1) > 4 else image.size[::-1]
+        if min(found) < _LEAST_SIDE:
+            raise UserError(f"{path} is of {found[0]} x {found[1]} pixels: SSIM's window needs {_LEAST_SIDE} a side")
         if size is not None and found != size:
             height, width = size
             raise UserError(
@@ -193,7 +197,7 @@ def read_picture(path: Path, size: tuple[int, int], rule: str) -> np.ndarray:
     with _opened(path) as image:
         if image.mode == "RGBA" and image.getextrema()[3][0] < 255:
             raise UserError(f"{path} has transparent parts: which color lies below? Write it as RGB")
-        return resized(np.asarray(image.convert("RGB")), size, RESIZE_RULES[rule])
+        return resized(np.asarray(ImageOps.exif_transpose(image).convert("RGB")), size, RESIZE_RULES[rule])
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from seg_vton.files import sha256
 
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
 ALEXNET_FILE = "alexnet-owt-7be5be79.pth"
+_LONG = 200  # characters of another library's message that are shown
 
 
 class InceptionFeatures:
@@ -135,5 +136,6 @@ def _by_slice(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tens
 
 
 def _another_network(path: str | Path, expected: str, error: Exception) -> UserError:
-    first = str(error).splitlines()
-    return UserError(f"{path} does not hold the weights of {expected}: {' '.join(line.strip() for line in first[:2])}")
+    said = " ".join(str(error).split())
+    said = said if len(said) < _LONG else f"{said[:_LONG]} ..."  # it lists every tensor
+    return UserError(f"{path} does not hold the weights of {expected}: {said}")

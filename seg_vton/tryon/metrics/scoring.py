@@ -67,6 +67,9 @@ def score(
     if protocol.unpaired and protocol.inception is None:
         raise UserError(f"unpaired pictures have FID and KID alone, which need --inception {networks.INCEPTION_FILE}")
     samples = find_samples(results, truth, pairs_file, protocol.unpaired, allow_missing)
+    few = [method.folder for method in samples.methods if min(len(method.files), len(method.target)) < 2]
+    if protocol.unpaired and few:
+        raise UserError(f"{few[0]} or its photographs are a single picture: FID and KID need two or more")
     _, first = check_picture(next(iter(samples.photographs.values())), None)
     _, *formats = [
         Counter(check_picture(path, None if protocol.size else first)[0] for path in paths)

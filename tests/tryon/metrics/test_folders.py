@@ -114,7 +114,7 @@ def test_an_empty_folder_of_folders_names_those(tmp_path):
         find_samples([tmp_path / "gone"], truth)
 
 
-def deep_png(width=4, height=4):
+def deep_png(width=16, height=16):
     """A PNG of RGB of 16 bits, which Pillow does not write."""
 
     def chunk(kind, content):
@@ -151,6 +151,19 @@ def test_another_size_is_refused_or_resized(tmp_path):
     np.testing.assert_array_equal(read_picture(tmp_path / "x.png", (32, 24), "lanczos"), np.asarray(picture))
     found = read_picture(tmp_path / "x.png", (16, 12), "lanczos")
     np.testing.assert_array_equal(found, np.asarray(picture.resize((12, 16), Image.Resampling.LANCZOS)))
+
+
+def test_pictures_are_read_upright_and_those_without_a_window_are_refused(tmp_path):
+    lying = Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8))
+    exif = Image.Exif()
+    exif[274] = 6  # to be turned by a quarter
+    lying.save(tmp_path / "x.png", exif=exif)
+    assert check_picture(tmp_path / "x.png", None) == ("PNG", (32, 24))
+    expected = np.asarray(lying.transpose(Image.Transpose.ROTATE_270))
+    np.testing.assert_array_equal(read_picture(tmp_path / "x.png", (32, 24), "bilinear"), expected)
+    Image.new("RGB", (10, 40)).save(tmp_path / "strip.png")
+    with pytest.raises(UserError, match=r"strip\.png is of 40 x 10 pixels: SSIM's window needs 11"):
+        check_picture(tmp_path / "strip.png", None)
 
 
 def test_broken_and_transparent_pictures_are_refused(tmp_path):
