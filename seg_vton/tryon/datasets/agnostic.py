@@ -30,29 +30,16 @@ def to_unit(image: np.ndarray) -> np.ndarray:
 
 
 def union_mask(parse: np.ndarray, ids: Iterable[int]) -> np.ndarray:
-    """Where a parsing map has one of `ids`.
-
-    Args:
-        parse: uint8 `(H, W)`.
-        ids: label ids.
-
-    Returns:
-        bool `(H, W)`.
-    """
+    """Where a parsing map, uint8 `(H, W)`, has one of `ids`: bool `(H, W)`."""
     table = np.zeros(256, np.uint8)
     table[list(ids)] = 1
     return cv2.LUT(parse, table).view(bool)
 
 
 def body_shape(parse: np.ndarray, label_space: str) -> np.ndarray:
-    """The blurred silhouette: bilinear to a sixteenth of the size and back, as Pillow does it.
+    """The blurred silhouette, float32 `(1, H, W)` in [-1, 1]: bilinear to a sixteenth and back, as Pillow does it.
 
-    Args:
-        parse: uint8 ids `(H, W)`, both at least 16.
-        label_space: of the ids.
-
-    Returns:
-        float32 `(1, H, W)` in [-1, 1].
+    `parse` has uint8 ids `(H, W)`, both sides at least 16.
     """
     height, width = parse.shape
     silhouette = Image.fromarray(union_mask(parse, unions(label_space).body).view(np.uint8) * np.uint8(255))

@@ -20,17 +20,11 @@ MASK = "garment mask that is not of the garment"
 
 
 class Person(NamedTuple):
-    """What a person's files say.
+    """What a person's files say."""
 
-    Attributes:
-        size: (width, height) of the photo, upright; None for a broken one.
-        classes: names of what the parsing map has, without the background.
-        has_people: whether the pose file has people; also for one that is missing or broken, which is said as that.
-    """
-
-    size: tuple[int, int] | None
-    classes: tuple[str, ...]
-    has_people: bool
+    size: tuple[int, int] | None  # (width, height) of the photo, upright; None for a broken one
+    classes: tuple[str, ...]  # names of what the parsing map has, without the background
+    has_people: bool  # whether the pose file has people; also for one that is missing or broken, which is said as that
 
 
 class FileJudge:

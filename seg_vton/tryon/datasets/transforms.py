@@ -132,10 +132,8 @@ class LoadParsing(BaseTransform):
 class LoadPose(BaseTransform):
     """Loads the person's `joints`: float64 `(18, 2)`, x and y in pixels of the model's images; None without a pose.
 
-    Of several people in a file it is the one on the body, as in `tools/try_on.py`.
-
-    Args:
-        parsing: key of the parsing map in the results that says where the body is.
+    Of several people in a file it is the one on the body, as in `tools/try_on.py`; `parsing` is the key of the map in
+    the results that says where the body is.
     """
 
     roles = ("pose",)
@@ -158,10 +156,8 @@ class LoadPose(BaseTransform):
 class FaceFromPose(BaseTransform):
     """Labels skin above the chin as face in maps without a pixel of face, such as those of Clothing Co-Parsing.
 
-    Maps whose label space has no `skin` or no `face` stay as they are; see `label_face`.
-
-    Args:
-        key: of the map in the results.
+    Maps whose label space has no `skin` or no `face` stay as they are; see `label_face`. `key` is the map's in the
+    results.
     """
 
     def __init__(self, key: str = "parsing") -> None:
@@ -226,8 +222,7 @@ class VITONHDAgnostic(CPVTONAgnostic):
 class TargetTransform(BaseTransform):
     """A step that makes what losses and metrics compare with. `TryOn`, which knows no truth, leaves it out.
 
-    Args:
-        parsing: key of the parsing map in the results.
+    `parsing` is the key of the parsing map in the results.
     """
 
     def __init__(self, parsing: str = "parsing") -> None:
@@ -317,8 +312,7 @@ def _aux_table(source: str, target: str) -> np.ndarray:
 class PackTryOnInputs(BaseTransform):
     """Makes the item: `dict(inputs=..., data_samples=...)`, tensors and a `BaseDataElement` of metainfo.
 
-    Args:
-        meta_keys: keys of the results that become metainfo, where they are there.
+    `meta_keys` of the results become metainfo, where they are there.
     """
 
     META_KEYS = (
@@ -338,8 +332,7 @@ class PackTryOnInputs(BaseTransform):
 def read_theta(path: Path) -> np.ndarray:
     """Reads the offsets of the control points of a known warp: float32 `(50,)`, in x, then in y, in units of [-1, 1].
 
-    Raises:
-        UserError: the file is missing or holds anything else, such as the warp of another grid than `WARP_GRID`.
+    `UserError` where the file is missing or holds anything else, such as the warp of another grid than `WARP_GRID`.
     """
     try:
         theta = np.load(path, allow_pickle=False)
