@@ -1,9 +1,8 @@
 """What mmdet lacks for clothing segmentation: data sets, pipeline steps, a parsing branch, metrics, augmented tests."""
 
-import io
-from contextlib import redirect_stdout
+from seg_vton.segmentation.quick_import import quick_import
 
-with redirect_stdout(io.StringIO()):  # one of mmdet's forks prints for each process which data sets it can do without
+with quick_import():  # before all that imports them
     import mmdet.datasets  # noqa: F401
 
 from seg_vton.segmentation import half

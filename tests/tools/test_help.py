@@ -18,6 +18,8 @@ FIND = """
 import seg_vton
 from mmdet.registry import DATASETS, METRICS
 from mmengine.registry import HOOKS, MODELS
+import sys
+assert "imgaug" not in sys.modules
 assert DATASETS.get("ClothingDataset") and METRICS.get("LabelMapIoU") and HOOKS.get("EpochSeedHook")
 assert MODELS.get("seg_vton.GMM") and MODELS.get("carafe").__module__ == "seg_vton.ops.carafe_pack"
 """

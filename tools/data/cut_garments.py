@@ -11,10 +11,12 @@ goes on where it was interrupted. Ends with code 1 when a photo could not be use
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
-from seg_vton.data.cut_garments import Outcome, cut_garments
 from seg_vton.errors import ToolParser, exit_on_user_error, height_by_width
-from seg_vton.parsing.predictor import ClothingParser
+
+if TYPE_CHECKING:
+    from seg_vton.data.cut_garments import Outcome
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,13 +40,16 @@ def _size(text: str) -> tuple[int, int] | None:
 def main() -> None:
     """Cuts the garments out and says how it went."""
     args = parse_args()
+    from seg_vton.data.cut_garments import cut_garments
+    from seg_vton.parsing.predictor import ClothingParser
+
     with exit_on_user_error():
         segmenter = args.segmenter and ClothingParser(*args.segmenter, args.device)
         outcome = cut_garments(args.inputs, args.out, args.size, segmenter, args.overwrite)
     sys.exit(_report(outcome, args.out))
 
 
-def _report(outcome: Outcome, out: str) -> int:
+def _report(outcome: "Outcome", out: str) -> int:
     """Prints warnings and counts; returns the exit code."""
     for name, warnings in outcome.warnings.items():
         for warning in warnings:
