@@ -64,8 +64,8 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
     """FID between two sets of features `(N, D)` and `(M, D)` of two images or more each (Heusel et al., 2017).
 
     It is torch-fidelity's. With centered features A and B the trace of the root of the product of their covariances is
-    the sum of the singular values of A B^T, for which QR leaves at most D rows: that takes seconds where the
-    eigenvalues of a D x D product without symmetry take a minute.
+    the sum of the singular values of A B^T, for which QR leaves min(N, D) rows: of 2,032 images that takes as long as
+    torch-fidelity's eigenvalues of a D x D matrix, seconds, and of few images, as in a demo, no time.
     """
     sets = [features.astype(np.float64) for features in (first, second)]
     means = [features.mean(axis=0) for features in sets]
