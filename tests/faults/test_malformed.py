@@ -166,7 +166,7 @@ def test_tryon_sets(write_set, tool, record, full, tmp_path):
         pose, whole = files["pose"], files["pose"].read_bytes()
         what, content = mutated(rng, whole, mutations.JSON)
         pose.write_bytes(content)
-        attempt(lost, [pose], ("pose", what), lambda pose=pose: read_people(pose))
+        attempt(lost, [pose], ("pose", what), lambda pose=pose: read_people(pose, (48, 64)))
         tried += 1
         if index % 4:
             pose.write_bytes(whole)
@@ -175,7 +175,7 @@ def test_tryon_sets(write_set, tool, record, full, tmp_path):
     for _ in range(number(full, 80)):
         what, content = mutated(rng, good, mutations.BYTES)
         (root / "other.txt").write_bytes(content)
-        names = [root / "other.txt", *(files["pose"] for files in dataset.files)]
+        names = [root / "other.txt", *(path for files in dataset.files for path in files.values())]
         other = {**settings, "pairs": "other.txt"}
         attempt(lost, names, ("pairs", what), lambda other=other: build_pairs(root, image_size=(64, 48), **other))
         tried += 1

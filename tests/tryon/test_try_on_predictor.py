@@ -28,7 +28,7 @@ def photo_of(doll_photos, number=1, folder="persons"):
 
 
 def people_of(doll_photos, number=1):
-    return read_people(doll_photos / "pose" / f"{number}_keypoints.json")
+    return read_people(doll_photos / "pose" / f"{number}_keypoints.json", (96, 128))
 
 
 def changed(predictor, **attributes):
