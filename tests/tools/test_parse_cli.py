@@ -8,8 +8,10 @@ import torch
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from seg_vton.engine import testing
 from seg_vton.engine.launch import load_config
 from seg_vton.labels import load_palette_png
+from seg_vton.parsing.evaluation import judge_label_maps
 from seg_vton.parsing.instances import MAPS
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.pictures.photos import read_photo
@@ -153,8 +155,9 @@ def test_the_tools_say_and_judge_the_maps_of_a_semantic_head(here, tiny_panoptic
     expected = ClothingParser(config, weights, "cpu", score_thr=0.05)(read_photo(photos / "a.jpg")).label_map()
     assert np.array_equal(load_palette_png(tmp_path / "out" / "label-map" / "a.png", "deepfashion15"), expected)
     (tmp_path / "3.pth").symlink_to(weights)
-    options = ("--work-dir", tmp_path / "logs", "--cfg-options", "val_dataloader.num_workers=0")
-    here("analysis/label_map_iou.py", config, tmp_path / "3.pth", *options)
+    loaded = load_config(config, {"test_dataloader.num_workers": 0}, str(tmp_path / "logs"))
+    judge_label_maps(loaded)
+    testing.run(loaded, tmp_path / "3.pth")
     found = {path.name: json.loads(path.read_text()) for path in tmp_path.glob("3.*.json")}
     maps = {f"3.tiny-val-label-map{'' if kind == 'fused' else f'-{kind}'}.json": kind for kind in MAPS}
     assert {name: result["convention"]["map"] for name, result in found.items()} == maps
