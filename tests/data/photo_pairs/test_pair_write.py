@@ -177,7 +177,7 @@ def test_faults_are_told_and_the_others_written(album, tmp_path):
         "000001_0.jpg is not a whole image",
         "has no pose",
         "masks are 47x64",
-        "one of `people` has none of the keys",
+        "one of the people has none of the keys",
     ):
         assert sum(said in fault for fault in outcome.faults) == 1
     assert (len(outcome.faults), dict(outcome.persons)) == (4, {"test": 1})
