@@ -2,6 +2,13 @@
 
 import subprocess
 import sys
+from typing import get_args
+
+from seg_vton.analysis.benchmarks import BENCHMARKS
+from seg_vton.data.photo_pairs.garment import Choice
+from seg_vton.data.photo_pairs.person import Background
+from seg_vton.tryon.metrics.folders import RESIZE_RULES
+from seg_vton.tryon.metrics.image_quality import SSIM_FORMS
 
 HEAVY = {"matplotlib", "mmcv", "mmdet", "mmengine", "scipy", "torch", "torchmetrics", "torchvision"}
 PRINT_HELP = """
@@ -30,10 +37,13 @@ def run(code, *arguments):
 
 
 def test_help_loads_no_library_that_takes_seconds(repo):
+    """What a tool offers, without the package that does it, is what the package takes."""
     tools = sorted(str(path) for path in [*repo.glob("tools/*.py"), *repo.glob("tools/*/*.py")])
-    result = run(PRINT_HELP, *tools)
-    assert result.stdout.count("usage: ") == len(tools)
-    assert not HEAVY & set(result.stdout.splitlines()[-1].split())
+    printed = run(PRINT_HELP, *tools).stdout
+    assert printed.count("usage: ") == len(tools)
+    assert not HEAVY & set(printed.splitlines()[-1].split())
+    offered = (RESIZE_RULES, SSIM_FORMS, get_args(Background), get_args(Choice), ("cpu", "gpu", *BENCHMARKS))
+    assert [choices for choices in offered if f"{{{','.join(choices)}}}" not in printed] == []
 
 
 def test_after_a_plain_import_all_that_configs_name_is_found_and_nothing_said_but_what_stands_in():

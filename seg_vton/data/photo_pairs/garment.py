@@ -9,7 +9,6 @@ from seg_vton.data.photo_pairs.warp import inverse_map, sample
 from seg_vton.labels import DEEPFASHION15, get_space, unions
 
 Choice = Literal["union", "single"]
-CHOICES: tuple[Choice, ...] = ("union", "single")
 
 OTHERS = 0.1
 """With `single`: the largest share of the upper garments that the others may have."""

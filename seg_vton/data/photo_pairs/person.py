@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -24,7 +24,6 @@ _FINE = 2  # the garment is cut from a crop of at most so many times the model's
 _REFERENCE = 256 * 192
 
 Background = Literal["white", "photo"]
-BACKGROUNDS: tuple[Background, ...] = get_args(Background)
 """What persons stand before."""
 
 
