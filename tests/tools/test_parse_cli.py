@@ -81,7 +81,7 @@ def test_good_photos_are_parsed_and_bad_ones_said(runs, photos):
     assert names == {f"{stem}.json" for stem in stems}
     errors = [line for line in ends["one"].stderr.splitlines() if line.startswith("error: ")]
     expected = {
-        "text.jpg": "is not a JPEG",
+        "text.jpg": "is not an image that Pillow reads here",
         "cut.jpg": "is not a whole image",
         "tiny.png": "is too small: 20x20",
         "bomb.png": "is too large to decode",
