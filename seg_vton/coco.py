@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 from pycocotools import mask as coco_mask
 
 from seg_vton.errors import BROKEN_IMAGE, UserError
-from seg_vton.files import read_json
+from seg_vton.files import exif_orientation, plain_name, read_json
 
 MAX_PIXELS = 89_478_485
 """The largest image that is believed: Pillow's own limit."""
@@ -203,8 +203,7 @@ def decoded_size(path: str | Path, flag: str = "color", backend: str | None = No
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with Image.open(path) as image:
-            size, tag = image.size, image.getexif().get(ExifTags.Base.Orientation)
-            orientation = tag if tag in range(1, 9) else 1  # it may be anything
+            size, orientation = image.size, exif_orientation(image)
             kind = image.format, orientation, "exif" in image.info, flag, backend
     if orientation in (5, 6, 7, 8) and size[0] != size[1]:
         if kind not in _TURNED:
@@ -260,7 +259,7 @@ def check_evaluated(sample: Mapping[str, Any], images: Mapping[Any, Mapping[str,
         raise UserError(f"image {name} ({sample.get('img_path', 'no path')}) is not in {path}: {fix} in the config")
     listed = images[name]["file_name"]
     if "img_path" in sample:
-        parts, wanted = Path(sample["img_path"]).parts, Path(listed).parts
+        parts, wanted = (Path(plain_name(name)).parts for name in (sample["img_path"], listed))
         wanted = wanted[-1:] if Path(listed).is_absolute() else wanted  # the set may have been moved
         if parts[-len(wanted) :] != wanted:
             raise UserError(

@@ -1,4 +1,4 @@
-"""Writing files so that nothing a user has is lost: temporary name first, then renamed."""
+"""Files: written so that nothing a user has is lost (temporary name first, then renamed), found and opened."""
 
 import hashlib
 import json
@@ -11,7 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from seg_vton.errors import UserError
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from seg_vton.errors import BROKEN_IMAGE, UserError
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:
@@ -109,6 +111,41 @@ def read_json(path: str | Path) -> Any:
         raise UserError(
             f"{path} is not whole JSON ({error}): it may have been cut off; write or download it again"
         ) from None
+
+
+@contextmanager
+def opened_image(path: str | Path, formats: Sequence[str] | None = None) -> Iterator[Image.Image]:
+    """Opens an image file; `UserError` where that, or what the body decodes of it, fails.
+
+    `formats` are Pillow's names of those that are taken; None takes all.
+    """
+    try:
+        # Pillow 13 garbles a turned TIFF that it maps into memory, as it does with files that it opens itself.
+        with Path(path).open("rb") as stream, Image.open(stream, formats=formats) as image:
+            yield image
+    except UserError:
+        raise
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist") from None
+    except (*BROKEN_IMAGE, RuntimeError) as error:  # the last one of the decoder of AVIF
+        reason = "of no type that is read here" if isinstance(error, UnidentifiedImageError) else error
+        raise UserError(f"{path} is not a whole image ({reason}): write or download it again") from None
+
+
+def exif_orientation(image: Image.Image) -> int:
+    """EXIF orientation of an image file that was just opened, 1 to 8; 1 where it says nothing, or anything else.
+
+    Pillow decodes a whole PNG to look behind its pixels for one: that is left out where no such chunk is in the file.
+    """
+    if image.format == "PNG" and "exif" not in image.info:
+        place = image.fp.tell()
+        image.fp.seek(0)
+        content = image.fp.read()
+        image.fp.seek(place)
+        if not any(name in content for name in (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")):
+            return 1
+    found = image.getexif().get(ExifTags.Base.Orientation)
+    return found if found in range(1, 9) else 1
 
 
 def sha256(path: str | Path) -> str:

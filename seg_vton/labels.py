@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, PngImagePlugin
 
-from seg_vton.errors import BROKEN_IMAGE, UserError
-from seg_vton.files import atomic_path
+from seg_vton.errors import UserError
+from seg_vton.files import atomic_path, opened_image
 
 Color = tuple[int, int, int]
 
@@ -542,19 +542,21 @@ def load_palette_png(path: str | Path, space: str) -> np.ndarray:
         UserError: the file is missing or broken, is an RGB picture of a parsing map, says that it is of another space,
             has ids that the space has not, or has the space's colors at other indices.
     """
-    image = _open_whole(Path(path))
-    if image.mode not in ("P", "L"):
-        raise UserError(
-            f"{path}: a parsing map is a palette (P) or gray (L) PNG whose values are ids, this one is {image.mode}: "
-            "colors do not name labels; save the map as indices"
-        )
-    said = getattr(image, "text", {}).get(_PNG_KEY, space)
-    if said != space:
-        raise UserError(f"{path}: the file says that its labels are {said}, but {space} was asked for")
-    label_map = np.array(ImageOps.exif_transpose(image))
+    with opened_image(path) as image:
+        if image.mode not in ("P", "L"):
+            raise UserError(
+                f"{path}: a parsing map is a palette (P) or gray (L) PNG whose values are ids, this one is "
+                f"{image.mode}: colors do not name labels; save the map as indices"
+            )
+        image.load()
+        said = getattr(image, "text", {}).get(_PNG_KEY, space)
+        if said != space:
+            raise UserError(f"{path}: the file says that its labels are {said}, but {space} was asked for")
+        label_map = np.array(ImageOps.exif_transpose(image))
+        palette = image.getpalette("RGB") if image.mode == "P" else None
     check_label_map(label_map, space, where=str(path))
-    if image.mode == "P":
-        _check_colors(path, label_map, image.getpalette("RGB"), get_space(space))
+    if palette is not None:
+        _check_colors(path, label_map, palette, get_space(space))
     return label_map
 
 
@@ -576,15 +578,3 @@ def _check_colors(path: str | Path, label_map: np.ndarray, palette: Sequence[int
             f"means {names[1]}): a tool has sorted it anew, so ids are not labels any more. Take the map as it was "
             "first written, or save the indices of the label space"
         )
-
-
-def _open_whole(path: Path) -> Image.Image:
-    """Opens and decodes an image, so that a truncated file shows here."""
-    try:
-        image = Image.open(path)
-        image.load()
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist") from None
-    except BROKEN_IMAGE as error:
-        raise UserError(f"{path} is not a whole image ({error}): write or download it again") from None
-    return image

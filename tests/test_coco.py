@@ -1,5 +1,6 @@
 import gzip
 import json
+import unicodedata
 
 import numpy as np
 import pytest
@@ -50,6 +51,8 @@ def test_an_image_is_evaluated_by_its_own_annotations():
     right = {"img_id": 1, "img_path": "data/photos/x/1.jpg", **masks}
     check_evaluated(right, images, "b.json")
     check_evaluated(right, {1: images[1] | {"file_name": "/elsewhere/1.jpg"}}, "b.json")
+    accents = {1: images[1] | {"file_name": unicodedata.normalize("NFD", "é/1.JPG")}}
+    check_evaluated(right | {"img_path": "data/é/1.jpg"}, accents, "b.json")
     for wrong, said in (
         ({"img_id": 2}, r"image 2 \(data/photos/x/1.jpg\) is not in b.json"),
         ({"img_path": "data/photos/y/1.jpg"}, "the file data/photos/y/1.jpg and in b.json the file x/1.jpg"),

@@ -6,9 +6,19 @@ import os
 import subprocess
 
 import pytest
+from PIL import Image
 
 from seg_vton.errors import UserError
-from seg_vton.files import atomic_path, read_json, refuse_existing, remove_leftovers, sha256, write_json
+from seg_vton.files import (
+    atomic_path,
+    exif_orientation,
+    opened_image,
+    read_json,
+    refuse_existing,
+    remove_leftovers,
+    sha256,
+    write_json,
+)
 
 
 def names(folder):
@@ -154,3 +164,33 @@ def test_what_a_killed_process_left_goes_and_what_a_running_one_writes_stays(tmp
     remove_leftovers(tmp_path)
     left = {path.name for path in folder.iterdir()}
     assert left == {f".a.{os.getpid()}.tmp.png", ".a.tmp.png", ".set.999999999.tmp"}
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_the_orientation_of_a_png_may_stand_before_or_behind_its_pixels(tmp_path, late):
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.new("L", (4, 3)).save(tmp_path / "a.png", exif=exif)
+    content = (tmp_path / "a.png").read_bytes()
+    start = content.index(b"eXIf") - 4
+    chunk = content[start : start + 12 + int.from_bytes(content[start : start + 4], "big")]
+    plain = content.replace(chunk, b"")
+    (tmp_path / "plain.png").write_bytes(plain)
+    if late:
+        (tmp_path / "a.png").write_bytes(plain[:-12] + chunk + plain[-12:])
+    for name, expected in (("a.png", 6), ("plain.png", 1)):
+        with opened_image(tmp_path / name) as image:
+            assert exif_orientation(image) == expected
+            assert image.convert("L").size == (4, 3)  # it can still be decoded
+
+
+def test_what_is_no_image_or_fails_while_it_is_decoded_is_named(tmp_path):
+    (tmp_path / "a.png").write_text("text")
+    with pytest.raises(UserError, match=r"a\.png is not a whole image \(of no type"), opened_image(tmp_path / "a.png"):
+        pass
+    with pytest.raises(UserError, match=r"gone\.png does not exist"), opened_image(tmp_path / "gone.png"):
+        pass
+    Image.new("L", (64, 64)).save(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:50])
+    with pytest.raises(UserError, match=r"a\.png is not a whole image"), opened_image(tmp_path / "a.png") as image:
+        image.load()

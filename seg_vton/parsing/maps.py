@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from seg_vton.errors import UserError
-from seg_vton.files import find_beside
+from seg_vton.files import find_beside, opened_image
 from seg_vton.labels import SPACES, VOC_PALETTE, load_palette_png, working_space
 
 ENDINGS = (".png", ".bmp", ".tif", ".tiff")
@@ -72,7 +71,7 @@ def read_label_map(file: Path, label_space: str, photo: Path, shape: tuple[int, 
 
 def _check_palette(file: Path, label_map: np.ndarray, label_space: str) -> None:
     """Raises `UserError` where a file's colors are those of another space that has colors of its own."""
-    with Image.open(file) as image:
+    with opened_image(file) as image:
         values = image.getpalette() if image.mode == "P" else None
     used = [label for label in np.unique(label_map).tolist() if label]
     if values is None or len(used) < 2:

@@ -3,35 +3,20 @@
 A user's own photos, which may be anything, are read by `seg_vton.pictures.photos`.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image, ImageOps
 
-from seg_vton.errors import BROKEN_IMAGE, UserError
+from seg_vton.errors import UserError
+from seg_vton.files import exif_orientation, opened_image
 from seg_vton.labels import load_palette_png
 from seg_vton.pictures.photos import gray, to_rgb
 
 MASK_THRESHOLD = 128  # CP-VTON's, of 255
-_LYING = (5, 6, 7, 8)  # EXIF orientations of pictures whose pixels are stored lying
 _LEAST, _MOST = 0.002, 0.98  # shares of a picture below which there is no garment, and above which no background
 _RIM = 0.02  # width of a picture's rim, as a share of its sides
 _CUT_OFF = 0.25  # so much of the rim the garment of a close-up may cover, and not fill the middle
-
-
-@contextmanager
-def _opened(path: str | Path) -> Iterator[Image.Image]:
-    """Opens an image file; `UserError` where that, or what the body decodes of it, fails."""
-    try:
-        # Pillow 13 garbles a turned TIFF that it maps into memory, as it does with files that it opens itself.
-        with Path(path).open("rb") as stream, Image.open(stream) as image:
-            yield image
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist") from None
-    except BROKEN_IMAGE as error:
-        raise UserError(f"{path} is not a whole image ({error}): write or download it again") from None
 
 
 def image_size(path: str | Path, whole: bool = False) -> tuple[int, int]:
@@ -40,9 +25,9 @@ def image_size(path: str | Path, whole: bool = False) -> tuple[int, int]:
     `whole` decodes the pixels too, to see that all are there; JPEG at an eighth of its size, which reads all of the
     file's data.
     """
-    with _opened(path) as image:
-        size, turned = image.size, image.getexif().get(ExifTags.Base.Orientation, 1) in _LYING
-        turned &= image.format != "TIFF"  # whose size Pillow gives upright
+    with opened_image(path) as image:
+        size = image.size
+        turned = image.format != "TIFF" and exif_orientation(image) > 4  # Pillow gives a TIFF's size upright
         if whole:
             image.draft("L", (image.width // 8, image.height // 8))
             image.load()
@@ -65,7 +50,7 @@ def read_picture(
 
     Transparent parts become white, an EXIF orientation is obeyed; `resampling` is for a picture of another size.
     """
-    with _opened(path) as image:
+    with opened_image(path) as image:
         ImageOps.exif_transpose(image, in_place=True)
         picture = np.asarray(to_rgb(image)[0])
     return resized(picture, size, resampling), picture.shape[:2]
@@ -76,7 +61,7 @@ def read_mask(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
 
     bool `(H, W)`, true from 128 of 255; `size` is (height, width) wanted, by nearest. An EXIF orientation is obeyed.
     """
-    with _opened(path) as image:
+    with opened_image(path) as image:
         ImageOps.exif_transpose(image, in_place=True)
         levels = np.asarray(gray(image))
         if "A" in image.getbands() or "transparency" in image.info:

@@ -69,10 +69,10 @@ def read_cutout(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
     """
     path = Path(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the check below is stricter
-            image = Image.open(path, formats=_FORMATS)
-        with image:
+        with path.open("rb") as stream:  # see `opened_image`
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the check below is stricter
+                image = Image.open(stream, formats=_FORMATS)
             _check_size(path, *image.size)
             picture, alpha = to_rgb(ImageOps.exif_transpose(image), image.info.get("icc_profile"))
             return np.array(picture), None if alpha is None else np.array(alpha)

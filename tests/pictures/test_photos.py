@@ -59,13 +59,16 @@ STORED = {
 
 
 @pytest.mark.parametrize("orientation", STORED)
-@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif"])
 def test_photos_come_upright(tmp_path, orientation, name):
     exif = Image.Exif()
     exif[274] = orientation
     stored = np.ascontiguousarray(STORED[orientation](quarters()))
     Image.fromarray(stored).save(tmp_path / name, exif=exif)
     assert_close(read_photo(tmp_path / name), quarters())
+    if not name.endswith("jpg"):  # of one channel and uncompressed, a TIFF may be mapped into memory
+        Image.fromarray(stored[..., 0]).save(tmp_path / name, exif=exif)
+        assert np.array_equal(read_photo(tmp_path / name)[..., 1], quarters()[..., 0])
 
 
 def test_gray_palette_bits_cmyk_and_alpha_become_rgb(tmp_path):

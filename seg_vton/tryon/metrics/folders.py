@@ -1,8 +1,8 @@
 """Folders of pictures that any method made, matched with the photographs that they are measured against."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from seg_vton.errors import BROKEN_IMAGE, UserError
+from seg_vton.errors import UserError
+from seg_vton.files import exif_orientation, opened_image
 from seg_vton.pictures.images import resized
 from seg_vton.tryon.datasets.layouts import Pair, read_pairs
 
@@ -25,7 +26,7 @@ _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 _MODES = {"1": "black and white", "L": "gray", "LA": "gray", "P": "of a palette", "CMYK": "CMYK"}
 _EXAMPLES = 5
 _LEAST_SIDE = 11
-_ORIENTATION = 274  # EXIF's tag: from 5 on, viewers exchange height and width
+_FORMATS = ("JPEG", "PNG", "WEBP")
 
 
 @dataclass
@@ -86,9 +87,10 @@ def find_samples(
     missing = [(f"{truth} lacks photographs of {pairs_file}", lost)]
     for method in methods:
         if not method.files:
+            name, where = (method.unused[0], pairs_file or truth) if method.unused else (lost[0], truth)
             raise UserError(
-                f"no picture of {method.folder} matches: {method.unused[0]}, say, is of none in {pairs_file or truth}. "
-                "Name the pictures by --pairs FILE, a line RESULT PHOTOGRAPH each"
+                f"no picture of {method.folder} matches: {name}, say, is of none in {where}. Name the pictures by "
+                "--pairs FILE, a line RESULT PHOTOGRAPH each"
             )
         method.target = [samples[name] for name in method.files]
         method.missing = [name for name in samples if name not in method.files]
@@ -110,15 +112,15 @@ def _hash(names: Iterable[str]) -> str:
 
 
 def find_pictures(folder: Path) -> dict[str, Path]:
-    """PNG, JPEG and WebP files right in a folder by their names without suffix, in order; at least one."""
+    """PNG, JPEG and WebP files right in a folder by their names in NFC without suffix, in order; at least one."""
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder of pictures: it does not exist or is a file")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in _SUFFIXES or path.name.startswith("."):
             continue
-        if found.setdefault(path.stem, path) != path:
-            raise UserError(f"{found[path.stem]} and {path.name} have one name: which one is meant? Move one away")
+        if (same := found.setdefault(unicodedata.normalize("NFC", path.stem), path)) != path:
+            raise UserError(f"{same} and {path.name} have one name: which one is meant? Move one away")
     if not found:
         inside = [path.name for path in sorted(folder.iterdir()) if path.is_dir()]
         hint = f"; the pictures of its folders ({', '.join(inside[:_EXAMPLES])}) do not count" if inside else ""
@@ -145,6 +147,7 @@ def _match_pairs(
     photographs: Mapping[str, Path], methods: Sequence[Method], pairs: Sequence[Pair], pairs_file: Path
 ) -> tuple[dict[str, Path], list[str]]:
     """Gives the methods' pictures the names of their pairs; the photographs by these, and the pairs that have none."""
+    pairs = [Pair(*(unicodedata.normalize("NFC", name) for name in pair)) for pair in pairs]
     by_person = any(pair.fill("{person}") in photographs for pair in pairs)
     forms, name_form, truth_form = (
         (RESULT_NAMES, "{person}_{garment}", "{person}") if by_person else (("{person}",), "{person}", "{garment}")
@@ -175,12 +178,13 @@ def check_picture(path: Path, size: tuple[int, int] | None) -> tuple[str, tuple[
 
     `UserError` where it is broken, not of RGB of 8 bits, or of another `size`.
     """
-    with _opened(path) as image:
+    with opened_image(path, _FORMATS) as image:
         # Pillow reads colors of 16 bits as if they were of 8; only its decoder's raw mode tells.
-        mode = "of 16 bits" if "16" in f"{image.mode}{image.tile[0][3]}" else _MODES.get(image.mode, image.mode)
+        raw = [tile[3] for tile in image.tile]  # none of a WebP
+        mode = "of 16 bits" if "16" in f"{image.mode}{raw}" else _MODES.get(image.mode, image.mode)
         if mode not in ("RGB", "RGBA"):
             raise UserError(f"{path} is {mode}: pictures to score must be RGB of 8 bits; convert it")
-        found = image.size if image.getexif().get(_ORIENTATION, 1) > 4 else image.size[::-1]
+        found = image.size if exif_orientation(image) > 4 else image.size[::-1]
         if min(found) < _LEAST_SIDE:
             raise UserError(f"{path} is of {found[0]} x {found[1]} pixels: SSIM's window needs {_LEAST_SIDE} a side")
         if size is not None and found != size:
@@ -194,18 +198,7 @@ def check_picture(path: Path, size: tuple[int, int] | None) -> tuple[str, tuple[
 
 def read_picture(path: Path, size: tuple[int, int], rule: str) -> np.ndarray:
     """Decodes a picture without transparent parts: RGB uint8 `(H, W, 3)`, resized by a rule of `RESIZE_RULES`."""
-    with _opened(path) as image:
+    with opened_image(path, _FORMATS) as image:
         if image.mode == "RGBA" and image.getextrema()[3][0] < 255:
             raise UserError(f"{path} has transparent parts: which color lies below? Write it as RGB")
         return resized(np.asarray(ImageOps.exif_transpose(image).convert("RGB")), size, RESIZE_RULES[rule])
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    try:
-        with Image.open(path, formats=("JPEG", "PNG", "WEBP")) as image:
-            yield image
-    except UserError:
-        raise
-    except BROKEN_IMAGE as error:
-        raise UserError(f"{path} is not a whole image ({error}): write or download it again") from None

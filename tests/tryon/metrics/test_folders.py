@@ -1,5 +1,6 @@
 import io
 import struct
+import unicodedata
 import zlib
 
 import numpy as np
@@ -94,6 +95,7 @@ def test_what_is_missing_is_named_and_refused_or_counted(tmp_path):
         (["a.png", "a.webp"], None, r"a\.png and a\.webp have one name"),
         (["a.png"], "a.jpg x.jpg\na.jpg y.jpg", r"a\.png matches \S+ twice: a\.jpg x\.jpg and a\.jpg y\.jpg"),
         (["q.png"], None, "no picture of .* matches: q, say"),
+        (["q.png"], "q.png z.jpg", "no picture of .* matches: q, say, is of none in .*truth"),
         ([], None, "is empty: it has no file"),
     ],
 )
@@ -139,6 +141,21 @@ def test_colors_of_16_bits_are_refused(tmp_path):
     (tmp_path / "x.png").write_bytes(deep_png())
     with pytest.raises(UserError, match=r"x\.png is of 16 bits"):
         check_picture(tmp_path / "x.png", None)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_each_format_is_looked_at_as_exif_turns_it(tmp_path, suffix):
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.new("RGB", (24, 32)).save(tmp_path / f"x.{suffix}", exif=exif)
+    assert check_picture(tmp_path / f"x.{suffix}", None)[1] == (24, 32)
+    assert read_picture(tmp_path / f"x.{suffix}", (24, 32), "bilinear").shape == (24, 32, 3)
+
+
+def test_accents_match_in_either_form(tmp_path):
+    names = [unicodedata.normalize(form, "ré.png") for form in ("NFC", "NFD")]
+    samples = find_samples([folder(tmp_path / "1", names[:1])], folder(tmp_path / "truth", names[1:]))
+    assert list(samples.methods[0].files) == ["ré"]
 
 
 def test_another_size_is_refused_or_resized(tmp_path):
