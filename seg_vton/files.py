@@ -127,9 +127,10 @@ def opened_image(path: str | Path, formats: Sequence[str] | None = None) -> Iter
         raise
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
+    except UnidentifiedImageError:
+        raise UserError(f"{path} is not an image that is read here: write or download it again") from None
     except (*BROKEN_IMAGE, RuntimeError) as error:  # the last one of the decoder of AVIF
-        reason = "of no type that is read here" if isinstance(error, UnidentifiedImageError) else error
-        raise UserError(f"{path} is not a whole image ({reason}): write or download it again") from None
+        raise UserError(f"{path} is not a whole image ({error}): write or download it again") from None
 
 
 def exif_orientation(image: Image.Image) -> int:
@@ -182,18 +183,19 @@ def find_beside(folder: Path, place: Path, endings: Sequence[str]) -> Path | Non
     in small letters; the first that is there is meant.
     """
     paths = [folder / f"{stem}{ending}" for stem in (place.with_suffix(""), place.stem) for ending in endings]
-    there = (path if path.is_file() else _find_plain(path) for path in paths)
-    return next((path for path in there if path is not None and path.is_file()), None)
+    return next((path for path in map(find_file, paths) if path is not None), None)
 
 
-def _find_plain(path: Path) -> Path | None:
-    """The file beside a path whose name is the same but for Unicode's form and the suffix's case."""
+def find_file(path: Path) -> Path | None:
+    """The file at a path, or else one whose name differs in Unicode's form of accents and the suffix's case alone."""
+    if path.is_file():
+        return path
     try:
         names = _list_once(path.parent, path.parent.stat().st_mtime_ns)
     except OSError:
         return None
-    name = names.get(plain_name(path.name))
-    return None if name is None else path.with_name(name)
+    found = path.with_name(names.get(plain_name(path.name), path.name))
+    return found if found.is_file() else None
 
 
 @lru_cache(maxsize=64)

@@ -13,6 +13,7 @@ from seg_vton.data.coco_files import Summary
 from seg_vton.data.deepfashion import in_shop_root
 from seg_vton.data.report import Report
 from seg_vton.errors import UserError
+from seg_vton.files import find_file
 from seg_vton.labels import CLOTHING_CLASSES
 from seg_vton.pictures.images import image_size
 from seg_vton.progress import track
@@ -93,6 +94,7 @@ def _check_files(content: Mapping[str, Any], path: Path, folder: Path, report: R
     sizes = {}
     for image in track(content["images"], f"{path.name}: images"):
         file = folder / image["file_name"]
+        file = find_file(file) or file
         try:
             image_size(file, whole=True)
             sizes[file] = image["width"], image["height"]

@@ -44,6 +44,7 @@ LEFT_OUT = {
 """Folders of VITON-HD that are not made, and what makes them."""
 
 SHEET = "contact-sheet.jpg"
+_PAIRS = "test_pairs.txt"
 _ON_SHEET, _PANEL = 100, (256, 192)  # rows of the contact sheet at most; pixels of its panels
 _JPEG = {"format": "JPEG", "quality": 95, "subsampling": 0}
 
@@ -106,8 +107,10 @@ def prepare(
         overwrite: make everything anew.
     """
     root, test = Path(out), Path(out) / "test"
-    if (said := read_marker(root).get("data_set", DATA_SET)) != DATA_SET:
-        raise UserError(f"{root} is another data set ({said}): choose another --out")
+    said = read_marker(root).get("data_set")
+    others = said is None and not (test / "records").is_dir() and any(map(Path.exists, (test, root / _PAIRS)))
+    if others or said not in (None, DATA_SET):
+        raise UserError(f"{root} is another data set ({said or 'with a test set already'}): choose another --out")
     maker = _Maker(parser, poses, size, body25, label_space)
     poses.load()
     remove_leftovers(root)
@@ -128,7 +131,7 @@ def prepare(
     if not any(made):
         return outcome
     if all(made):
-        outcome.pairs = _write_pairs(root / "test_pairs.txt", *made)
+        outcome.pairs = _write_pairs(root / _PAIRS, *made)
     counts = {"persons": len(made[0]), "garments": len(made[1])}
     marker = {"data_set": DATA_SET, "layout": "viton_hd", **maker.stamp, **counts, "left_out": LEFT_OUT}
     write_json(root / MARKER, marker, overwrite=True, indent=1)
@@ -249,10 +252,10 @@ def _write_pairs(path: Path, persons: Sequence[str], garments: Sequence[str]) ->
     A garment of a person's name is what they wear, as in VITON-HD; else persons take garments in turn.
     """
     lines = [tuple(pair) for pair in read_pairs(path)] if path.exists() else []
-    dressed, worn = {person for person, _ in lines}, {garment for _, garment in lines}
+    dressed, worn, names = {person for person, _ in lines}, {garment for _, garment in lines}, set(garments)
     for index, person in enumerate(persons):
         if f"{person}.jpg" not in dressed:
-            garment = person if person in garments else garments[index % len(garments)]
+            garment = person if person in names else garments[index % len(garments)]
             lines.append((f"{person}.jpg", f"{garment}.jpg"))
             worn.add(f"{garment}.jpg")
     left = [garment for garment in garments if f"{garment}.jpg" not in worn]

@@ -1,7 +1,6 @@
 """COCO-format data sets of clothing: categories by name, and faults of the data named before training starts."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from logging import WARNING
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from mmengine.logging import print_log
 from seg_vton.coco import category_ids, judge_sizes, no_instances, read_coco, refuse_faults, unused_categories
 from seg_vton.engine.samples import SeededSamples
 from seg_vton.errors import UserError
+from seg_vton.files import find_file
 from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15
 
 
@@ -44,18 +44,6 @@ class NamedCategoryCOCO(COCO):
         return [ids[name] for name in cat_names]
 
 
-def missing_files(paths: Iterable[str | Path]) -> list[Path]:
-    """Those of `paths` that do not exist, in order; each folder is listed once, files are not touched."""
-    folders: defaultdict[Path, list[Path]] = defaultdict(list)
-    for path in map(Path, paths):
-        folders[path.parent].append(path)
-    missing = []
-    for folder, wanted in folders.items():
-        present = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
-        missing.extend(path for path in wanted if path.name not in present)
-    return missing
-
-
 @DATASETS.register_module()
 class ClothingDataset(SeededSamples, CocoDataset):
     """The 15 DeepFashion classes in COCO format (DeepFashion In-shop, Clothing Co-Parsing, the paper doll).
@@ -84,7 +72,13 @@ class ClothingDataset(SeededSamples, CocoDataset):
         data_list = super().load_data_list()
         if not data_list:
             raise UserError(f"{self.ann_file} lists no image: choose another annotation file")
-        missing = missing_files(info["img_path"] for info in data_list)
+        missing = []
+        for info in data_list:
+            found = find_file(Path(info["img_path"]))
+            if found is None:
+                missing.append(info["img_path"])
+            else:
+                info["img_path"] = str(found)
         if missing:
             lines = [f"{len(missing)} of the {len(data_list)} images in {self.ann_file} are not on disk:"]
             lines += [f"  {path}" for path in missing[:10]] + (["  ..."] if len(missing) > 10 else [])

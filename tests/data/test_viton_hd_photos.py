@@ -154,3 +154,8 @@ def test_another_data_sets_folder_is_left_alone(album, tmp_path):
     (tmp_path / "dataset.json").write_text('{"data_set": "paper doll"}')
     with pytest.raises(UserError, match="is another data set"):
         make(album, tmp_path)
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published" / "test_pairs.txt").write_text("1.jpg 2.jpg")
+    with pytest.raises(UserError, match="is another data set"):
+        make(album, tmp_path / "published")
+    assert files(tmp_path / "published") == {"test_pairs.txt": b"1.jpg 2.jpg"}

@@ -1,6 +1,7 @@
 """Photos with label maps: COCO files of masks, or folders of label maps such as `tools/parse.py` writes."""
 
 import os
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from pycocotools import mask as coco_mask
 
 from seg_vton.coco import category_ids, read_coco, to_rle
 from seg_vton.errors import UserError
+from seg_vton.files import find_file
 from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, convert, working_space
 from seg_vton.parsing.jobs import read_records
 from seg_vton.parsing.label_map import merge_instances
@@ -117,9 +119,9 @@ def _from_label_maps(
     photos: Path, folder: Path, space: str, recorded: Mapping[str, dict[str, Any]]
 ) -> Iterator[LabeledPhoto]:
     by_name = _places_by_name(photos)
-    for path in sorted(path for path in folder.rglob("*") if path.suffix in ENDINGS):
+    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS):
         name = path.relative_to(folder).with_suffix("").as_posix()
-        places = by_name.get(name, [])
+        places = by_name[unicodedata.normalize("NFC", name)]
         if name in recorded:
             yield LabeledPhoto(**recorded[name], labels=path, space=space)
         elif len(places) == 1:
@@ -134,11 +136,11 @@ def _from_label_maps(
 
 
 def _places_by_name(photos: Path) -> defaultdict[str, list[Path]]:
-    """The photos' paths in their folder by the same without suffix."""
+    """The photos' paths in their folder by the same in NFC, without suffix."""
     found: defaultdict[str, list[Path]] = defaultdict(list)
     for path in find_photos(photos):
         place = path.relative_to(photos)
-        found[place.with_suffix("").as_posix()].append(place)
+        found[unicodedata.normalize("NFC", place.with_suffix("").as_posix())].append(place)
     return found
 
 
@@ -154,7 +156,7 @@ def _recorded(photos: Path, out: Path) -> dict[str, dict[str, Any]]:
         if photo.is_relative_to(root) and photo.is_file():
             place = photo.relative_to(root)
             name = place.with_suffix("").as_posix()
-            name = name if len(by_name[name]) == 1 else given
+            name = name if len(by_name[unicodedata.normalize("NFC", name)]) == 1 else given
             found[given] = {"name": name, "photo": photos / place, "place": place, "stamp": record["stamp"]}
     return found
 
@@ -171,5 +173,5 @@ def _from_coco(photos: Path, path: Path, folder: Path = Path()) -> Iterator[Labe
             instances[annotation["image_id"]].append(instance)
     for image in content["images"]:
         file = folder / image["file_name"]
-        size = (image["height"], image["width"])
-        yield LabeledPhoto(file.with_suffix("").as_posix(), photos / file, file, tuple(instances[image["id"]]), size)
+        size, photo = (image["height"], image["width"]), find_file(photos / file) or photos / file
+        yield LabeledPhoto(file.with_suffix("").as_posix(), photo, file, tuple(instances[image["id"]]), size)

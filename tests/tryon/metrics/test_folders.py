@@ -191,7 +191,7 @@ def test_broken_and_transparent_pictures_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"cut\.jpg is not a whole image"):
         read_picture(tmp_path / "cut.jpg", (32, 24), "bilinear")
     (tmp_path / "text.png").write_text("no picture")
-    with pytest.raises(UserError, match=r"text\.png is not a whole image"):
+    with pytest.raises(UserError, match=r"text\.png is not an image"):
         check_picture(tmp_path / "text.png", None)
     Image.new("RGBA", (24, 32), (1, 2, 3, 255)).save(tmp_path / "full.png")
     assert (read_picture(tmp_path / "full.png", (32, 24), "bilinear") == (1, 2, 3)).all()
