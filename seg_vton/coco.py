@@ -171,9 +171,9 @@ def _judge_instance(annotation: Mapping[str, Any], where: str, size: tuple[int, 
     if pixels == 0:
         found.errors["empty mask"].append(f"{where}: no pixel in the mask")
     elif _is_number(area) and abs(pixels - area) > 0.05 * pixels + 2:
-        found.warnings["area other than the mask's"].append(f"{where}: area {area}, mask {pixels}")
+        found.warnings["area that does not fit the mask"].append(f"{where}: area {area}, mask {pixels}")
     if width < 1 or height < 1:
-        found.errors["empty box"].append(f"{where}: bbox {box}; mmdet leaves such instances out without a word")
+        found.errors["empty box"].append(f"{where}: bbox {box}; mmdet leaves such instances out silently")
     elif x < -0.5 or y < -0.5 or x + width > size[0] + 0.5 or y + height > size[1] + 0.5:
         found.errors["box outside the image"].append(
             f"{where}: bbox {box} is not [x, y, width, height] inside the image of {size[0]}x{size[1]}"
@@ -183,7 +183,7 @@ def _judge_instance(annotation: Mapping[str, Any], where: str, size: tuple[int, 
         overlap, by_corners = _overlap(box, around), _overlap([x, y, width - x, height - y], around)
         if overlap < MIN_BOX_IOU or (overlap < 0.9 and by_corners > 0.95):
             hint = " (it looks like x1, y1, x2, y2)" if by_corners > 0.9 else ""
-            found.errors["box other than that of its mask"].append(
+            found.errors["box that does not fit its mask"].append(
                 f"{where}: bbox {box}{hint}, the mask's box [x, y, width, height] is {[round(v) for v in around]}"
             )
 
@@ -232,15 +232,15 @@ def judge_sizes(sizes: Mapping[str | Path, tuple[int, int]], ann_file: str | Pat
             if size != tuple(declared):
                 if orientation > 4 and size == tuple(declared)[::-1]:
                     text += (
-                        f": EXIF orientation {orientation} turns it on decoding, and the annotations are of the stored "
-                        "pixels. Annotate the turned picture, or remove the tag (exiftool -Orientation= FILE), which "
-                        "leaves the pixels as they were annotated"
+                        f": EXIF orientation {orientation} turns it when it is decoded, but the annotations are for "
+                        "the stored pixels. Annotate the turned picture, or remove the tag (exiftool -Orientation= "
+                        "FILE), which keeps the pixels as they were annotated"
                     )
                 found.errors["image of another size"].append(text)
             elif orientation in (2, 3, 4) or (orientation > 4 and size[0] == size[1]):
                 found.warnings["image turned by EXIF"].append(
-                    f"{path}: orientation {orientation}, which its size does not show; masks must be of the picture as "
-                    "viewers and decoders show it, not of the stored pixels"
+                    f"{path}: orientation {orientation}, which its size does not reveal; masks must be drawn on the "
+                    "picture as viewers and decoders show it, not on the stored pixels"
                 )
     return found
 
@@ -361,8 +361,8 @@ def no_instances(crowds: int) -> str:
     if not crowds:
         return "no usable annotation (with a box in its image) is of these classes"
     return (
-        f"all of its {crowds} annotations are crowds (iscrowd 1), which teach nothing: set iscrowd to 0 where a "
-        "mask is of one garment, whether polygon or RLE"
+        f"all of its {crowds} annotations are crowds (iscrowd 1), which are not trained on: set iscrowd to 0 where a "
+        "mask shows one garment, whether polygon or RLE"
     )
 
 

@@ -465,9 +465,7 @@ def working_space(name: str) -> str:
         return DEEPFASHION15.name
     missing = [union for union in ("head", "upper") if not getattr(unions(name), union)]
     if missing:
-        raise UserError(
-            f"the label space {name} says of no class that it is {' or '.join(missing)}: see register_space"
-        )
+        raise UserError(f"the label space {name} names no class as {' or '.join(missing)}: see register_space")
     return name
 
 
@@ -575,6 +573,6 @@ def _check_colors(path: str | Path, label_map: np.ndarray, palette: Sequence[int
         names = space.classes[space.palette.index(colors[label])], space.classes[label]
         raise UserError(
             f"{path}: the palette has the colors of {space.name} at other indices ({label} has that of {names[0]} and "
-            f"means {names[1]}): a tool has sorted it anew, so ids are not labels any more. Take the map as it was "
-            "first written, or save the indices of the label space"
+            f"means {names[1]}): a tool has reordered it, so ids are no longer labels. Use the map as it was first "
+            "written, or save the indices of the label space"
         )

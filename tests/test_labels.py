@@ -203,7 +203,7 @@ def test_try_on_works_in_deepfashion15_or_in_a_space_of_unions(registered):
         expected = "deepfashion15" if name in ("deepfashion15", "ccp59", "dfmm24") else name
         assert labels.working_space(name) == expected
     labels.register_space("headless", ["background", "shirt"], head=[], upper=["shirt"])
-    with pytest.raises(UserError, match="headless says of no class that it is head"):
+    with pytest.raises(UserError, match="headless names no class as head"):
         labels.working_space("headless")
 
 

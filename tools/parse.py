@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from seg_vton.parsing.run import Outcome
 
 _MAPS = {
-    "fused": "the model's semantic map, with accessories of its instances over it",
-    "instances": "its instances merged",
+    "fused": "the model's semantic map, with its instances of accessories painted over it",
+    "instances": "the model's instances, merged",
 }
 
 
@@ -91,7 +91,7 @@ def _report(outcome: "Outcome", out: str, score_thr: float, made_of: str) -> int
     print(f"label maps are {_MAPS[made_of]}")
     if outcome.empty:
         some = ", ".join(outcome.empty[:10]) + (", ..." if len(outcome.empty) > 10 else "")
-        print(f"nothing was found in {len(outcome.empty)}: {some} (--score-thr {score_thr:g}; lower, it finds more)")
+        print(f"nothing was found in {len(outcome.empty)}: {some} (--score-thr {score_thr:g}; a lower one finds more)")
     return bool(outcome.failures)
 
 

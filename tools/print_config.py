@@ -1,4 +1,4 @@
-"""Prints a resolved config, or in what another differs: `python tools/print_config.py CONFIG --diff OTHER`."""
+"""Prints a resolved config, or how another one differs from it: `python tools/print_config.py CONFIG --diff OTHER`."""
 
 import inspect
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def main() -> None:
     """Reads the config and prints it."""
     parser = ToolParser(description=__doc__)
     parser.add_argument("config", help="config file")
-    parser.add_argument("--diff", metavar="OTHER_CONFIG", help="print only what is another in this config")
+    parser.add_argument("--diff", metavar="OTHER_CONFIG", help="print only what differs in this config")
     parser.add_argument("--cfg-options", nargs="+", action=ConfigOptions, metavar="KEY=VALUE", help="change CONFIG")
     args = parser.parse_args()
     from seg_vton.engine.launch import load_config

@@ -13,20 +13,20 @@ def main() -> None:
     """Reads the arguments, scores, prints the table and writes the JSON."""
     parser = ToolParser(description=__doc__)
     parser.add_argument(
-        "--results", nargs="+", type=Path, required=True, metavar="DIR", help="folders of methods' pictures"
+        "--results", nargs="+", type=Path, required=True, metavar="DIR", help="a folder of pictures for each method"
     )
     parser.add_argument("--truth", type=Path, required=True, metavar="DIR", help="folder of the persons' photographs")
     parser.add_argument("--pairs", type=Path, metavar="FILE", help="lines PERSON GARMENT, or RESULT PHOTOGRAPH")
-    parser.add_argument("--unpaired", action="store_true", help="persons wear others' garments: FID and KID alone")
+    parser.add_argument("--unpaired", action="store_true", help="persons wear others' garments: only FID and KID")
     size = partial(height_by_width, least=11)
-    parser.add_argument("--size", type=size, metavar="HxW", help="resize all pictures, such as 256x192")
+    parser.add_argument("--size", type=size, metavar="HxW", help="resize pictures to this, such as 256x192")
     rules, forms = ("bilinear", "bicubic", "lanczos"), ("rgb", "gray", "uniform")
-    parser.add_argument("--resize", choices=rules, default="bilinear", help="how (bilinear)")
-    parser.add_argument("--ssim", choices=forms, default="rgb", help="form of SSIM; docs/scoring.md has them")
+    parser.add_argument("--resize", choices=rules, default="bilinear", help="filter that resizes (default: bilinear)")
+    parser.add_argument("--ssim", choices=forms, default="rgb", help="form of SSIM (default: rgb); see docs/scoring.md")
     inception = "weights-inception-2015-12-05-6726825d.pth, for FID and KID"
     parser.add_argument("--inception", type=Path, metavar="FILE", help=inception)
     parser.add_argument("--alexnet", type=Path, metavar="FILE", help="alexnet-owt-7be5be79.pth, for LPIPS")
-    parser.add_argument("--allow-missing", action="store_true", help="score what both sides have; counts say what not")
+    parser.add_argument("--allow-missing", action="store_true", help="score what both sides have, count the rest")
     parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="where the result is written")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing result")
     args = parser.parse_args()

@@ -32,7 +32,7 @@ def parse_args() -> argparse.Namespace:
     labels = parser.add_mutually_exclusive_group(required=True)
     labels.add_argument("--segmenter", nargs=2, metavar=("CONFIG", "CHECKPOINT"))
     labels.add_argument("--parsing", metavar="DIR", help="folder of label maps NAME.png of the persons, any parser's")
-    parser.add_argument("--label-space", choices=list(SPACES), help="of --parsing: SCHP's and segformer's are atr18")
+    parser.add_argument("--label-space", choices=list(SPACES), help="of --parsing: atr18 for SCHP's ATR or segformer's")
     for model in ("gmm", "tom"):
         parser.add_argument(f"--{model}", nargs=2, required=True, metavar=("CONFIG", "CHECKPOINT"))
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
@@ -43,7 +43,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--pose-models", nargs=2, metavar=("DETECTOR", "POSE"), help=models)
     parser.add_argument("--garment-mask", metavar="DIR", help="folder of masks, white on black, named as the garments")
     parser.add_argument("--score-thr", type=float, default=SCORE_THR, help="of the segmenter's instances")
-    window = "all of the person's window as the models render it, not the photo"
+    window = "take the person's whole window as the models render it, not only what changes"
     parser.add_argument("--whole-window", action="store_true", help=window)
     parser.add_argument("--device", help="torch device (default: the GPU where there is one)")
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")

@@ -72,7 +72,7 @@ def write_report(work_dir: str | Path, out: str | Path, overwrite: bool = False)
     """
     work_dir, out = Path(work_dir), Path(out)
     if not work_dir.is_dir():
-        raise UserError(f"{work_dir} is no folder: give the work dir of the demo, which `make demo` writes")
+        raise UserError(f"{work_dir} is not a folder: give the work dir of the demo, which `make demo` writes")
     refuse_existing(out, overwrite)
     sections = [_segmentation(work_dir), *_try_on_sections(work_dir), _run(work_dir)]
     links = "".join(f'<a href="#{i}">{escape(section.title)}</a>' for i, section in enumerate(sections))

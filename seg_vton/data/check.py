@@ -68,7 +68,7 @@ def check_coco(path: str | Path, images: Path | None = None) -> Report:
     report.merge(Report(errors=found.faults))
     report.merge(Report(errors=found.errors, warnings=found.warnings))
     for name in unused_categories(content, CLOTHING_CLASSES):
-        report.warnings["category left out"].append(f"{path}: {name} is not used: no annotation is of it")
+        report.warnings["category left out"].append(f"{path}: {name} is left out: no annotation has this category")
     if all(annotation["iscrowd"] for annotation in content["annotations"]):
         report.errors["no instance to train on"].append(f"{path}: {no_instances(len(content['annotations']))}")
     report.summaries.append(_summary(content, path.stem))

@@ -32,7 +32,7 @@ def new_folder(out: Path, data_set: str, overwrite: bool) -> Iterator[Path]:
         raise UserError(f"{out} exists already: pass --overwrite to replace it, or choose another --out")
     if out.exists() and read_marker(out).get("data_set") != data_set:
         raise UserError(
-            f"{out} is no set of the kind '{data_set}' (by its {MARKER}): choose another --out, or remove it"
+            f"{out} is not a set of the kind '{data_set}' (by its {MARKER}): choose another --out, or remove it"
         )
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:

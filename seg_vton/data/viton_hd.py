@@ -220,7 +220,7 @@ def _run(results: PairResults, items: Sequence[Item], maker: _Maker, outcome: Ou
     for item in items:
         name = "_".join(item.name.split())  # other repositories' pairs files have white space between two names only
         if name != item.name and name in names:
-            plan.failures.append(f"{item.photo} would be called {name}, as another photo is: rename it")
+            plan.failures.append(f"{item.photo} would be called {name}, like another photo: rename it")
         else:
             names.add(name)
             results.add(plan, Job(name, (item,), tuple(results.suffixes)), overwrite)
@@ -279,7 +279,7 @@ def _contact_sheet(
         ]
         rows.append(("   ".join(filter(None, names)), panels))
     more = max(len(persons), len(garments)) - len(rows)
-    return sheet(kinds, rows, f"{len(persons)} persons, {len(garments)} garments" + f", {more} rows more" * (more > 0))
+    return sheet(kinds, rows, f"{len(persons)} persons, {len(garments)} garments" + f", {more} more rows" * (more > 0))
 
 
 def _small(path: Path | None) -> np.ndarray:

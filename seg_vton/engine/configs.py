@@ -284,7 +284,7 @@ def set_classes(config: Config, options: Mapping[str, Any]) -> None:
     lists = [list_from_file(found) if isinstance(found, str) and Path(found).is_file() else found for found in lists]
     if named := [found for found in lists if isinstance(found, str)]:
         raise UserError(
-            f"{config.filename}: classes must be a list of names or a file of one a line, found {named[0]!r}"
+            f"{config.filename}: classes must be a list of names or a file with one per line, found {named[0]!r}"
         )
     if not lists:
         own = DATASETS.get(f"mmdet.{sets[0].type}") if isinstance(sets[0].get("type"), str) else sets[0].get("type")

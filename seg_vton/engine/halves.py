@@ -32,15 +32,15 @@ class Half:
 
     def enable_tta(self, config: Config) -> None:
         """Wraps the model and the pipeline in test-time augmentation."""
-        raise UserError(f"--tta is for segmentation, which {config.filename} is not of")
+        raise UserError(f"--tta is for segmentation, and {config.filename} is not a segmentation config")
 
     def enable_painting(self, config: Config, show: bool, show_dir: str | None, wait_time: float) -> None:
         """Paints predictions over the images, in windows for so many seconds or to a folder inside the run's own."""
-        raise UserError(f"--show and --show-dir are for segmentation, which {config.filename} is not of")
+        raise UserError(f"--show and --show-dir are for segmentation; {config.filename} is not a segmentation config")
 
     def set_output(self, config: Config, out: str, overwrite: bool) -> list[BaseMetric]:
         """Makes a test write its predictions to `out`, unless it may not; returns metrics that do it."""
-        raise UserError(f"--out is for segmentation and try-on, and {config.filename} is of neither")
+        raise UserError(f"--out is for segmentation and try-on, and {config.filename} belongs to neither")
 
     def more_facts(self, config: Config) -> dict[str, Any]:
         """What else the result of a test says, once the model is built."""

@@ -68,7 +68,7 @@ def set_resume(config: Config, resume: str) -> None:
     if last:
         config.load_from = str(last)
     else:
-        print_log(f"no checkpoint in {config.work_dir} to resume from: the training starts anew", "current")
+        print_log(f"no checkpoint in {config.work_dir} to resume from: starting from scratch", "current")
 
 
 def build_runner(config: Config) -> Runner:

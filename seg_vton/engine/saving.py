@@ -48,7 +48,7 @@ def find_good_checkpoint(work_dir: str | Path) -> Path | None:
         try:
             load_checkpoint_file(path, "cpu")
         except DamagedFileError as error:
-            print_log(f"{error}. The one before it is taken", logger="current", level=logging.WARNING)
+            print_log(f"{error}. The one before it is used", logger="current", level=logging.WARNING)
             continue
         return path
     if candidates:
@@ -87,7 +87,7 @@ class ResumableEpochBasedTrainLoop(EpochBasedTrainLoop):
                     "size, data and processes, or from the checkpoint of an epoch's end"
                 )
             seen = self.iter - self.epoch * length
-            print_log(f"going on within epoch {self.epoch + 1}: {seen} batches are loaded and left out", "current")
+            print_log(f"going on within epoch {self.epoch + 1}: {seen} batches are loaded and skipped", "current")
         for index, batch in enumerate(self.dataloader):
             if index >= seen:
                 self.run_iter(index, batch)

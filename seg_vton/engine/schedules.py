@@ -53,7 +53,7 @@ class ScheduleHook(Hook):
             before.update({name: now[name] for name in names & now.keys()})
         rate = schedulers[0].optimizer.param_groups[0]["lr"]
         print_log(
-            f"param_scheduler is another than the checkpoint's ({'; '.join(changes)}) and is followed: the learning "
+            f"param_scheduler differs from the checkpoint's ({'; '.join(changes)}); the config's is used: the learning "
             f"rate of iteration {iteration + 1} is {rate:g}",
             "current",
         )
@@ -83,8 +83,8 @@ class ScheduleHook(Hook):
             return
         ends = [f"param_scheduler.{n}.end={s.end}{' epochs' if s.by_epoch else ''}" for n, s in enumerate(schedulers)]
         message = (
-            f"the learning rate is 0 from iteration {last + 2} on, and the training goes on to {loop.max_iters}: "
-            f"its schedule ({', '.join(ends)}) is shorter. Set the schedule's end and train_cfg to one length"
+            f"the learning rate is 0 from iteration {last + 2} on, but the training goes on to {loop.max_iters}: "
+            f"its schedule ({', '.join(ends)}) is shorter. Set the schedule's end and train_cfg to the same length"
         )
         if resumed:
             raise UserError(message)

@@ -85,6 +85,6 @@ def _check_palette(file: Path, label_map: np.ndarray, label_space: str) -> None:
     others = [name for name in fits if SPACES[name].palette != VOC_PALETTE[: len(SPACES[name].palette)]]
     if others and label_space not in fits:
         raise UserError(
-            f"{file}: expected a map of {label_space}, found the colors of {' or '.join(others)}: say --label-space "
-            f"{others[0]} if its ids are that, or give the maps of {label_space}"
+            f"{file}: expected a map of {label_space}, found the colors of {' or '.join(others)}: pass --label-space "
+            f"{others[0]} if its ids are of that space, or give maps of {label_space}"
         )

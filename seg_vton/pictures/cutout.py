@@ -89,9 +89,9 @@ def cut_out(photo: np.ndarray, alpha: np.ndarray | None = None) -> Cut:
         return Cut(np.zeros(photo.shape[:2], bool), "")
     rim = ~_inside(mask.shape, _RIM)
     faults = {
-        "it would be tiny, or reach most of the photo's rim": mask.mean() < _SMALL or mask[rim].mean() > _FULL,
-        "it has nearly the colors of what is behind it": contrast < _CONTRAST,
-        "searches that start from several guesses disagree": agreement < _AGREED,
+        "it would be tiny, or touch most of the photo's edge": mask.mean() < _SMALL or mask[rim].mean() > _FULL,
+        "its colors are close to those of the background": contrast < _CONTRAST,
+        "searches from different first guesses disagree": agreement < _AGREED,
     }
     full = cv2.resize(mask.astype(np.float32), photo.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0.5
     return Cut(full, next((text for text, found in faults.items() if found), ""))

@@ -84,7 +84,7 @@ def mask_fault(mask: np.ndarray) -> str | None:
     y, x = (max(1, round(_RIM * side)) for side in mask.shape)
     rim = np.concatenate([part.ravel() for part in (mask[:y], mask[-y:], mask[y:-y, :x], mask[y:-y, -x:])]).mean()
     middle = mask[height // 4 : height - height // 4, width // 4 : width - width // 4].mean()
-    return "is of the background and not of the garment: invert it" if rim > max(middle, _CUT_OFF) else None
+    return "shows the background and not the garment: invert it" if rim > max(middle, _CUT_OFF) else None
 
 
 def read_parse(path: Path, label_space: str, size: tuple[int, int], photo: tuple[int, int]) -> np.ndarray:

@@ -93,8 +93,8 @@ def _check_size(path: Path, width: int, height: int) -> None:
     """Raises `UserError` when the size that the header announces is out of range."""
     if width * height > MAX_PIXELS:
         raise UserError(
-            f"{path} is too large: its header says {width}x{height} pixels and {MAX_PIXELS} are the most that is "
-            f"decoded. {_SMALLER}"
+            f"{path} is too large: its header says {width}x{height} pixels and at most {MAX_PIXELS} are decoded. "
+            f"{_SMALLER}"
         )
     if min(width, height) < MIN_SIDE:
         raise UserError(f"{path} is too small: {width}x{height} pixels; each side must have {MIN_SIDE} or more")

@@ -20,8 +20,8 @@ class Choice(NamedTuple):
         if self.on_body >= known / 2:
             return None
         return (
-            f"{self.on_body} of {known} joints lie on the person: is the pose of this photo, in its pixels as it is "
-            "upright?"
+            f"{self.on_body} of {known} joints lie on the person: is the pose of this photo, in pixels of the upright "
+            "photo?"
         )
 
 

@@ -40,7 +40,7 @@ class NamedCategoryCOCO(COCO):
             return super().get_cat_ids(cat_names, sup_names, cat_ids)
         ids = category_ids(self.dataset, cat_names, self.path, CLOTHING_CLASSES)
         if unused := unused_categories(self.dataset, (*cat_names, *CLOTHING_CLASSES)):
-            print_log(f"{self.path}: {', '.join(unused)} left out: no annotation is of this category", "current")
+            print_log(f"{self.path}: {', '.join(unused)} left out: no annotation has this category", "current")
         return [ids[name] for name in cat_names]
 
 

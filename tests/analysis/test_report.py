@@ -227,7 +227,7 @@ def test_the_same_files_give_the_same_bytes(first_half, tmp_path):
 
 def test_faults_of_the_user(first_half, tmp_path):
     out = tmp_path / "report.html"
-    with pytest.raises(UserError, match=r"nowhere is no folder: give the work dir"):
+    with pytest.raises(UserError, match=r"nowhere is not a folder: give the work dir"):
         write_report(tmp_path / "nowhere", out)
     out.write_text("mine")
     with pytest.raises(UserError, match=r"report.html exists already: pass --overwrite"):

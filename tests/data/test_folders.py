@@ -20,7 +20,7 @@ def test_a_folder_appears_whole_and_is_replaced_by_its_own_kind_alone(tmp_path):
     make(out, "doll", "first")
     with pytest.raises(UserError, match="exists already: pass --overwrite"):
         make(out, "doll", "second")
-    with pytest.raises(UserError, match="no set of the kind 'pair'"):
+    with pytest.raises(UserError, match="not a set of the kind 'pair'"):
         make(out, "pair", "second", overwrite=True)
     assert (out / "a.txt").read_text() == "first"
     make(out, "doll", "second", overwrite=True)

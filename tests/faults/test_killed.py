@@ -205,7 +205,7 @@ def test_the_last_good_checkpoint_is_found_when_the_newest_is_damaged(configs, w
         (work / "last_checkpoint").write_text(str(work / "iter_6.pth")[: (None, 0, -9)[number % 3]])
         resumed = start("train.py", configs["GMM"], "--work-dir", work, "--resume")
         code, said = resumed.wait(), resumed.text()
-        named = re.search(r"iter_6\.pth cannot be read as a checkpoint .*The one before it is taken", said)
+        named = re.search(r"iter_6\.pth cannot be read as a checkpoint .*The one before it is used", said)
         if code or not named or not same(work / "iter_6.pth", done / "iter_6.pth"):
             lost.append((number, len(damaged), said[-2000:]))
     record(

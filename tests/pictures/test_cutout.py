@@ -85,7 +85,7 @@ def test_nothing_is_found_where_nothing_stands_out():
 
 
 def test_doubts_are_said():
-    assert "colors of what is behind it" in cut_out(flat(color=(246, 246, 246), noise=0.5)[0]).doubt
+    assert "colors are close to those of the background" in cut_out(flat(color=(246, 246, 246), noise=0.5)[0]).doubt
     tiny = np.full((120, 100, 3), 250, np.uint8)
     tiny[50:65, 45:60] = (30, 60, 160)
     assert "tiny" in cut_out(tiny).doubt

@@ -244,7 +244,7 @@ def test_boxes_by_corners_are_refused_where_most_are_so_and_named_where_few(root
     monkeypatch.setattr("mmengine.logging.print_log", lambda text, *_, **__: said.append(text))
     build(root, content)
     assert [text.partition(" (1;")[0] for text in said if "(1; tools/data/check.py" in text] == [
-        "box other than that of its mask"
+        "box that does not fit its mask"
     ]
 
 

@@ -140,7 +140,7 @@ def test_wrong_checkpoints_end_the_run_before_any_work(here, payload, tiny_confi
 def test_photos_without_clothing_are_said(here, tiny_config_file, tiny_weights, photos, tmp_path, capsys):
     out = ("--out", tmp_path, "--device", "cpu", "--score-thr", "1")
     assert here("parse.py", tiny_config_file, tiny_weights[0], photos / "a.jpg", *out) == 0
-    assert "nothing was found in 1: a (--score-thr 1; lower, it finds more)" in capsys.readouterr().out
+    assert "nothing was found in 1: a (--score-thr 1; a lower one finds more)" in capsys.readouterr().out
     assert not load_palette_png(tmp_path / "label-map" / "a.png", "deepfashion15").any()
 
 
@@ -149,7 +149,8 @@ def test_the_tools_say_and_judge_the_maps_of_a_semantic_head(here, tiny_panoptic
     out = ("--out", tmp_path / "out", "--device", "cpu", "--score-thr", "0.05")
     assert here("parse.py", config, weights, photos / "a.jpg", *out) == 0
     assert (
-        "label maps are the model's semantic map, with accessories of its instances over it" in capsys.readouterr().out
+        "label maps are the model's semantic map, with its instances of accessories painted over it"
+        in capsys.readouterr().out
     )
     assert json.loads((tmp_path / "out" / "records" / "a.json").read_text())["stamp"]["map"] == "fused"
     expected = ClothingParser(config, weights, "cpu", score_thr=0.05)(read_photo(photos / "a.jpg")).label_map()

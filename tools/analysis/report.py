@@ -1,4 +1,4 @@
-"""Makes one HTML file of what the demo has left: `python tools/analysis/report.py WORK_DIR --out report.html`.
+"""Makes one HTML file from what the demo wrote: `python tools/analysis/report.py WORK_DIR --out report.html`.
 
 Curves, tables, panels, try-ons and timings of WORK_DIR/{segmenter,panels,parsing,gmm,tom,try-on} and timings.jsonl. The
 file needs nothing else. Of a demo that is not finished, it says what is missing.

@@ -12,7 +12,7 @@ def main() -> None:
     parser = ToolParser(description=__doc__)
     parser.add_argument("paths", nargs="+", type=Path, metavar="ROOT_OR_JSON", help="root of a data set, or COCO file")
     parser.add_argument("--images", type=Path, help="folder of the images; found beside the annotations by default")
-    space = "of a try-on set's parsing maps (default: what its dataset.json says, or else that of its publication)"
+    space = "of a try-on set's parsing maps (default: the one in its dataset.json, or else the published one)"
     parser.add_argument("--label-space", choices=SPACES, help=space)
     args = parser.parse_args()
     from seg_vton.data.check import check_data

@@ -24,7 +24,7 @@ def parse_args() -> argparse.Namespace:
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("inputs", nargs="+", metavar="PHOTO_OR_FOLDER", help="photos, or folders of photos")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
-    size = "of the pictures, the garment framed in them; photo keeps each photo's frame (default: %(default)s)"
+    size = "of the pictures that frame the garment; photo keeps each photo's frame (default: %(default)s)"
     parser.add_argument("--size", type=_size, default="1024x768", metavar="HEIGHTxWIDTH|photo", help=size)
     segmenter = "finds garments that somebody wears"
     parser.add_argument("--segmenter", nargs=2, metavar=("CONFIG", "CHECKPOINT"), help=segmenter)

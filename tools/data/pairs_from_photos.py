@@ -34,20 +34,20 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--masks", "--parsing", type=Path, nargs="+", required=True, metavar="PATH", help=masks)
     space = "of label maps (default: %(default)s)"
     parser.add_argument("--label-space", choices=list(SPACES), default=DEEPFASHION15.name, help=space)
-    predicted = "what tools/parse.py wrote of the same photos: comes along, for training on predicted parsing maps"
+    predicted = "what tools/parse.py wrote for the same photos, to train on predicted parsing maps"
     parser.add_argument("--predicted", type=Path, metavar="DIR", help=predicted)
     poses = "folder of NAME_keypoints.json (OpenPose), or auto, rtmlib, mediapipe; none leaves the pose maps empty"
     parser.add_argument("--poses", required=True, metavar="DIR_OR_BACKEND", help=poses)
     models = "ONNX files for rtmlib (default: its own download)"
     parser.add_argument("--pose-models", nargs=2, metavar=("DETECTOR", "POSE"), help=models)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="appears when it is whole")
-    parser.add_argument("--train", nargs="+", default=[], metavar="IDS", help="0001-0704, ids, or patterns as a_*")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="appears when it is complete")
+    parser.add_argument("--train", nargs="+", default=[], metavar="IDS", help="0001-0704, ids, or patterns such as a_*")
     parser.add_argument("--test", nargs="+", default=[], metavar="IDS", help="the same; a person is never in both")
     parser.add_argument("--test-share", type=float, default=0.1, help="of the persons, without --train and --test")
     parser.add_argument("--person-id", metavar="REGEX", help="finds the person's id in a photo's name (all of it)")
     parser.add_argument("--size", type=int, nargs=2, default=(192, 256), metavar=("W", "H"), help="of all pictures")
     parser.add_argument("--frame", choices=FRAMES, default="upper", help="head to hips as VITON has it, or all")
-    parser.add_argument("--background", choices=("white", "photo"), default="white", help="what persons stand before")
+    parser.add_argument("--background", choices=("white", "photo"), default="white", help="what is behind persons")
     garment = "all upper garments as one, or only persons who wear just one"
     parser.add_argument("--garment", choices=("union", "single"), default="union", help=garment)
     parser.add_argument("--keep-hidden", action="store_true", help="do not paint in what arms, hair and bags hide")
@@ -96,7 +96,7 @@ def _report(outcome: "Outcome", args: argparse.Namespace) -> int:
     for reason, names in sorted(outcome.dropped.items()):
         print(f"left out {len(names)} x {reason}: {_some(names)}")
     if outcome.several:
-        print(f"took the one on the body of several people {len(outcome.several)} x: {_some(outcome.several)}")
+        print(f"of several people, used the one on the body {len(outcome.several)} x: {_some(outcome.several)}")
     if args.poses == "none":
         print("the pose maps are empty: --poses none")
     pairs = ", ".join(f"{count} in {name}" for name, count in outcome.pairs.items())

@@ -10,7 +10,7 @@ from seg_vton.errors import ToolParser, exit_on_user_error
 def main() -> None:
     """Reads the arguments and writes the set."""
     parser = ToolParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder to make; it appears when it is whole")
+    parser.add_argument("--out", type=Path, required=True, help="folder to make; it appears when it is complete")
     parser.add_argument("--train", type=int, default=0, help="dolls to train on")
     parser.add_argument("--val", type=int, default=0, help="held-out dolls (COCO layout)")
     parser.add_argument("--test", type=int, default=0, help="dolls to test on")

@@ -1,4 +1,4 @@
-"""Makes a test set in VITON-HD's layout of photos of persons and garments, for this repo and others that read it.
+"""Makes a test set in VITON-HD's layout from photos of persons and garments, for this repo and others that read it.
 
 python tools/data/prepare_viton_hd.py --person people/ --garment shirts/ --pose rtmlib --out data/mine \
     --segmenter CONFIG CHECKPOINT
@@ -34,7 +34,8 @@ def parse_args() -> argparse.Namespace:
     labels.add_argument("--segmenter", nargs=2, metavar=("CONFIG", "CHECKPOINT"))
     labels.add_argument("--parsing", metavar="DIR", help="folder of label maps NAME.png of the persons, any parser's")
     parser.add_argument("--label-space", choices=SPACES, help="of --parsing; with --segmenter, of the maps to write")
-    pose, models = "keypoint files, or what estimates them", "ONNX files for rtmlib (default: its own download)"
+    pose = "folder of keypoint files NAME_keypoints.json, an installed estimator, or none"
+    models = "ONNX files for rtmlib (default: its own download)"
     parser.add_argument("--pose", default="auto", metavar="DIR|none|rtmlib|mediapipe", help=pose)
     parser.add_argument("--pose-models", nargs=2, metavar=("DETECTOR", "POSE"), help=models)
     parser.add_argument("--out", type=Path, required=True, metavar="ROOT", help="root of the set")
@@ -89,7 +90,7 @@ def _report(outcome: "Outcome", out: Path) -> int:
         print(f"left out {folder}: {maker}")
     print(
         f"made {outcome.done} persons and garments, {outcome.complete} were done before, {len(outcome.failures)} "
-        f"faults; {outcome.pairs} pairs: {out}, all of it on {out / SHEET}"
+        f"faults; {outcome.pairs} pairs: {out}, shown in {out / SHEET}"
     )
     return bool(outcome.failures)
 

@@ -130,7 +130,7 @@ def write_photo_pairs(out: str | Path, plan: Plan, workers: int = 1, overwrite: 
         persons = _collect(items, done, outcome)
         if not persons:
             reasons = [f"{len(names)} x {reason}" for reason, names in sorted(outcome.dropped.items())]
-            reasons += [f"{len(outcome.faults)} x at fault, the first: {fault}" for fault in outcome.faults[:1]]
+            reasons += [f"{len(outcome.faults)} with a fault, the first: {fault}" for fault in outcome.faults[:1]]
             raise UserError(f"no photo can be used: {', '.join(reasons)}")
         _write_pairs(folder, plan, persons, outcome)
         write_json(folder / MARKER, _description(plan, persons, outcome), indent=1)
@@ -162,7 +162,7 @@ def _assign(plan: Plan, outcome: Outcome) -> list[_Item]:
     for split, texts in zip(SPLITS, (plan.rule.train, plan.rule.test), strict=True):
         if texts and all(item.split != split for item in items):
             example = plan.rule.person(plan.photos[0].name)
-            raise UserError(f"--{split} {' '.join(texts)} is none of the persons, whose ids are as {example}")
+            raise UserError(f"--{split} {' '.join(texts)} matches no person; ids look like {example}")
     return items
 
 

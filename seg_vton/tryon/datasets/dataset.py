@@ -118,8 +118,8 @@ class TryOnDataset(SeededSamples):
         self.layout, self.garment_classes = get_layout(layout), garment_classes
         if self.layout.several_garments and garment_classes is None:
             raise UserError(
-                f"data sets of the layout {layout} are of upper or of lower garments: name the classes of this one, "
-                "garment_classes=('upper-clothes', 'dress') or ('pants', 'skirt'), say"
+                f"data sets of the layout {layout} have upper or lower garments: name the classes of this one, for "
+                "example garment_classes=('upper-clothes', 'dress') or ('pants', 'skirt')"
             )
         self.pipeline = build_pipeline(pipeline)
         self.data_root, self.pairs_file = Path(data_root), Path(data_root) / pairs
@@ -141,7 +141,7 @@ class TryOnDataset(SeededSamples):
         if split == "train" and others:
             print_log(
                 f"{self.pairs_file}: by their names, {others} of {len(self.pairs)} persons do not wear the garment of "
-                "their line; a training takes it for what they wear",
+                "their line; training treats it as what they wear",
                 logger="current",
                 level=logging.WARNING,
             )
@@ -203,7 +203,7 @@ class TryOnDataset(SeededSamples):
         if missing:
             lines = [f"missing: {len(missing)} of the files that {self.pairs_file} asks for:"]
             lines += [f"  {path}" for path in missing[:_EXAMPLES]] + ["  ..."] * (len(missing) > _EXAMPLES)
-            raise UserError("\n".join([*lines, "Put them there, or take their lines out of the pairs file"]))
+            raise UserError("\n".join([*lines, "Put them there, or remove their lines from the pairs file"]))
         files = [{role: path for role, (path, _) in roles.items()} for roles in found]
         for owner, role in (("image", "parse"), ("image", "pose"), ("cloth", "cloth_mask")):
             for message in shared_files({each[owner]: each.get(role) for each in files}).values():
@@ -267,8 +267,8 @@ class TryOnDataset(SeededSamples):
                 continue
             named = "; ".join(messages[:_NAMED]) + ("; ..." if len(messages) > _NAMED else "")
             print_log(
-                f"{self.pairs_file}: {kind}: {len(messages)} found in {len(chosen)} pairs looked at ({named}). "
-                "tools/data/check.py looks at all",
+                f"{self.pairs_file}: {kind}: {len(messages)} found in {len(chosen)} pairs checked ({named}). "
+                "tools/data/check.py checks all",
                 logger="current",
                 level=logging.WARNING,
             )

@@ -82,8 +82,8 @@ class FileJudge:
             return None
         if abs(size[0] / size[1] / self.aspect - 1) > SQUEEZED:
             self.warnings["photo of another aspect ratio, which will be squeezed or stretched"].append(
-                f"{path} is {size[0]}x{size[1]}, a ratio of {size[0] / size[1]:.2f} and not {self.aspect:.2f}: cut it, "
-                "with its parsing map, pose or mask"
+                f"{path} is {size[0]}x{size[1]}, a ratio of {size[0] / size[1]:.2f} and not {self.aspect:.2f}: crop "
+                "it, with its parsing map, pose or mask"
             )
         return size
 
@@ -114,7 +114,7 @@ class FileJudge:
         farthest = choice.joints[:, :2].max(0)
         if (farthest > size).any():
             self.warnings["joint outside the picture"].append(
-                f"{path}: as far as {farthest.round().tolist()}, picture {size[0]}x{size[1]}"
+                f"{path}: joints up to {farthest.round().tolist()} in a picture of {size[0]}x{size[1]}"
             )
         elif choice.doubt:
             self.warnings["pose beside the person"].append(f"{path}: {choice.doubt}")

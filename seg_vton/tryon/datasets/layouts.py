@@ -248,8 +248,8 @@ def read_pairs(path: str | Path) -> list[Pair]:
         found = next(filter(None, (form.fullmatch(line.strip()) for form in _FORMS)), None)
         if found is None:
             raise UserError(
-                f"{path}, line {number}: expected two file names, a person's and a garment's, found {line!r}. Names "
-                "with spaces stand apart by a tab or a comma, or each in quotes"
+                f"{path}, line {number}: expected two file names, a person's and a garment's, found {line!r}. "
+                "Separate names with spaces by a tab or a comma, or quote each"
             )
         pairs.append(Pair(*(name[1:-1] if re.fullmatch(_QUOTED, name) else name for name in found.groups())))
     if not pairs:

@@ -81,7 +81,7 @@ def find_unusable(maps: Mapping[Path, Path], space: str) -> dict[Path, str]:
         counts = ", ".join(f"{count} with {reason}" for reason, count in Counter(reasons.values()).most_common())
         first = next(iter(reasons))
         print_log(
-            f"left out {len(reasons)} of {len(maps)} persons whose predicted parsing is no good to train on: {counts} "
+            f"left out {len(reasons)} of {len(maps)} persons whose predicted parsing is not fit to train on: {counts} "
             f"({first}: {reasons[first]})",
             logger="current",
             level=logging.WARNING,

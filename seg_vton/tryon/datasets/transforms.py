@@ -337,7 +337,7 @@ def read_theta(path: Path) -> np.ndarray:
     try:
         theta = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path} is no array of offsets ({error}): make the pairs again") from None
+        raise UserError(f"{path} is not an array of offsets ({error}): make the pairs again") from None
     if theta.ndim != 1 or theta.dtype.kind != "f" or not np.abs(theta).max(initial=0) <= 1:
         raise UserError(f"{path} has {theta.dtype} {theta.shape}, not offsets in [-1, 1]: make the pairs again")
     if theta.size != 2 * WARP_GRID**2:

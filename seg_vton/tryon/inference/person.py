@@ -131,12 +131,12 @@ def _choose_pose(people: Sequence[np.ndarray], body: np.ndarray, scale: float) -
         return None, ["no pose: the pose maps are empty, and the models were trained with poses"]
     if choice.on_body == 0:
         raise UserError(
-            "none of the keypoints lies on the person: they must be of this photo, in its pixels, as it is upright"
+            "none of the keypoints lies on the person: they must be of this photo, in pixels of the upright photo"
         )
     warnings = [choice.doubt] if choice.doubt else []
     if choice.people > 1:
         warnings.append(
-            f"the keypoints are of {choice.people} people: took the one with {choice.on_body} joints on the body"
+            f"the keypoints are of {choice.people} people: used the one with {choice.on_body} joints on the body"
         )
     if not (choice.joints[list(_SHOULDERS), :2] > 0).all():
         warnings.append("the pose lacks a shoulder, so the garment may sit badly")

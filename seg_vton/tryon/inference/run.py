@@ -78,7 +78,7 @@ def dress_all(
     """
     out, poses, masks = Path(out), Poses(pose, pose_models), None if garment_masks is None else Path(garment_masks)
     if masks is not None and not masks.is_dir():
-        raise UserError(f"--garment-mask {masks} is no folder")
+        raise UserError(f"--garment-mask {masks} is not a folder")
     poses.load()
     remove_leftovers(out)
     hashes = pose_models and [sha256(path) for path in pose_models]
@@ -118,7 +118,7 @@ def _say_unmasked(masks: Path, garments: Sequence[Item]) -> list[Path]:
         named = ", ".join(map(str, photos[:_NAMED])) + (", ..." if len(photos) > _NAMED else "")
         print(
             f"note: {masks} has no mask of {len(photos)} of {len(items)} garments, which are left to the segmenter and "
-            f"the cut-out: {named}. A mask is named as its garment",
+            f"the cut-out: {named}. A mask must have its garment's name",
             file=sys.stderr,
             flush=True,
         )

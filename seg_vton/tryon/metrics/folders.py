@@ -23,7 +23,7 @@ RESIZE_RULES = {name: Image.Resampling[name.upper()] for name in ("bilinear", "b
 """Pillow's filters, which are wide enough to shrink without aliasing."""
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-_MODES = {"1": "black and white", "L": "gray", "LA": "gray", "P": "of a palette", "CMYK": "CMYK"}
+_MODES = {"1": "black and white", "L": "gray", "LA": "gray", "P": "a palette image", "CMYK": "CMYK"}
 _EXAMPLES = 5
 _LEAST_SIDE = 11
 _FORMATS = ("JPEG", "PNG", "WEBP")
@@ -89,8 +89,8 @@ def find_samples(
         if not method.files:
             name, where = (method.unused[0], pairs_file or truth) if method.unused else (lost[0], truth)
             raise UserError(
-                f"no picture of {method.folder} matches: {name}, say, is of none in {where}. Name the pictures by "
-                "--pairs FILE, a line RESULT PHOTOGRAPH each"
+                f"no picture of {method.folder} matches: {name}, say, belongs to none in {where}. Pass --pairs FILE "
+                "with a line RESULT PHOTOGRAPH for each"
             )
         method.target = [samples[name] for name in method.files]
         method.missing = [name for name in samples if name not in method.files]
@@ -120,7 +120,7 @@ def find_pictures(folder: Path) -> dict[str, Path]:
         if path.suffix.lower() not in _SUFFIXES or path.name.startswith("."):
             continue
         if (same := found.setdefault(unicodedata.normalize("NFC", path.stem), path)) != path:
-            raise UserError(f"{same} and {path.name} have one name: which one is meant? Move one away")
+            raise UserError(f"{same} and {path.name} have the same name: move one of them away")
     if not found:
         inside = [path.name for path in sorted(folder.iterdir()) if path.is_dir()]
         hint = f"; the pictures of its folders ({', '.join(inside[:_EXAMPLES])}) do not count" if inside else ""
@@ -138,8 +138,8 @@ def _match_names(method: Method, photographs: Mapping[str, Path]) -> None:
             method.unused.append(name)
         elif method.files.setdefault(person, path) != path:
             raise UserError(
-                f"{method.files[person]} and {path.name} both match {photographs[person]}: say by --pairs FILE which "
-                "pairs are meant, a line PERSON GARMENT each"
+                f"{method.files[person]} and {path.name} both match {photographs[person]}: pass --pairs FILE with a "
+                "line PERSON GARMENT for each pair that is meant"
             )
 
 
@@ -183,15 +183,15 @@ def check_picture(path: Path, size: tuple[int, int] | None) -> tuple[str, tuple[
         raw = [tile[3] for tile in image.tile]  # none of a WebP
         mode = "of 16 bits" if "16" in f"{image.mode}{raw}" else _MODES.get(image.mode, image.mode)
         if mode not in ("RGB", "RGBA"):
-            raise UserError(f"{path} is {mode}: pictures to score must be RGB of 8 bits; convert it")
+            raise UserError(f"{path} is {mode}: pictures to score must be 8-bit RGB; convert it")
         found = image.size if exif_orientation(image) > 4 else image.size[::-1]
         if min(found) < _LEAST_SIDE:
-            raise UserError(f"{path} is of {found[0]} x {found[1]} pixels: SSIM's window needs {_LEAST_SIDE} a side")
+            raise UserError(f"{path} is {found[0]} x {found[1]} pixels: SSIM's window needs {_LEAST_SIDE} a side")
         if size is not None and found != size:
             height, width = size
             raise UserError(
-                f"{path} is of {found[0]} x {found[1]} pixels (height x width), the first photograph of {height} x "
-                f"{width}: pass --size {height}x{width} to resize all, or another size"
+                f"{path} is {found[0]} x {found[1]} pixels (height x width), the first photograph is {height} x "
+                f"{width}: pass --size {height}x{width}, or another size, to resize all"
             )
         return image.format, found
 
@@ -200,5 +200,5 @@ def read_picture(path: Path, size: tuple[int, int], rule: str) -> np.ndarray:
     """Decodes a picture without transparent parts: RGB uint8 `(H, W, 3)`, resized by a rule of `RESIZE_RULES`."""
     with opened_image(path, _FORMATS) as image:
         if image.mode == "RGBA" and image.getextrema()[3][0] < 255:
-            raise UserError(f"{path} has transparent parts: which color lies below? Write it as RGB")
+            raise UserError(f"{path} has transparent parts: put it on a background and save it as RGB")
         return resized(np.asarray(ImageOps.exif_transpose(image).convert("RGB")), size, RESIZE_RULES[rule])

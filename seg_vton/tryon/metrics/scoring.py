@@ -65,11 +65,11 @@ def score(
         and counts of what was left out; `differences` of the others from the first; and what is common to all.
     """
     if protocol.unpaired and protocol.inception is None:
-        raise UserError(f"unpaired pictures have FID and KID alone, which need --inception {networks.INCEPTION_FILE}")
+        raise UserError(f"unpaired pictures only have FID and KID, which need --inception {networks.INCEPTION_FILE}")
     samples = find_samples(results, truth, pairs_file, protocol.unpaired, allow_missing)
     few = [method.folder for method in samples.methods if min(len(method.files), len(method.target)) < 2]
     if protocol.unpaired and few:
-        raise UserError(f"{few[0]} or its photographs are a single picture: FID and KID need two or more")
+        raise UserError(f"{few[0]} or its photographs have a single picture: FID and KID need two or more")
     _, first = check_picture(next(iter(samples.photographs.values())), None)
     _, *formats = [
         Counter(check_picture(path, None if protocol.size else first)[0] for path in paths)
@@ -236,7 +236,7 @@ def _jpeg_cost(method: Method, samples: Samples, protocol: Protocol) -> str:
     ssim, psnr = (fmean(each[name] for each in numbers) for name in ("SSIM", "PSNR"))
     return (
         f"the photographs themselves, saved as these are, have SSIM {ssim:.4f} and PSNR {psnr:.2f} (mean of "
-        f"{len(numbers)}); FID and KID see it too. PNG costs nothing"
+        f"{len(numbers)}), and FID and KID change too. PNG loses nothing"
     )
 
 
@@ -244,7 +244,7 @@ def table(report: Report) -> Table:
     """The numbers as a table for the console: a row for each method, then one for each difference."""
     entries = [*report["methods"], *report["differences"]]
     names = [name for name in METRIC_NAMES if any(name in entry["metrics"] for entry in entries)]
-    title = f"{report['pairs']}; below a mean its 95 % interval over images; split {report['split_sha256'][:12]}"
+    title = f"{report['pairs']}; below each mean its 95 % interval over images; split {report['split_sha256'][:12]}"
     shown = Table("", *names, title=title)
     for entry in entries:
         difference = "to" in entry
@@ -268,7 +268,7 @@ def protocol_lines(report: Report) -> Iterator[str]:
             if text:
                 lines.setdefault(f"{name}: {text}", []).append(method["results"])
         if method["missing"] or method["unused"]:
-            text = f"missing: {method['missing']} pictures; {method['unused']} pictures are of no sample"
+            text = f"missing: {method['missing']} pictures; {method['unused']} pictures belong to no sample"
             lines.setdefault(text, []).append(method["results"])
     for line, owners in lines.items():
         yield line if len(owners) == len(methods) else f"{line} ({', '.join(owners)})"

@@ -242,7 +242,7 @@ def _refuse_nan(sample: Mapping[str, Any]) -> None:
         if key in sample and not sample[key].isfinite().all():
             raise UserError(
                 f"TryOnMetrics: {key} of {sample['person']} with {sample['garment']} holds NaN or infinity: test a "
-                "checkpoint of before the training diverged"
+                "checkpoint from before the training diverged"
             )
 
 

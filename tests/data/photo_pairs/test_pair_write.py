@@ -247,7 +247,7 @@ def test_existing_folders(album, tmp_path):
         tmp_path / "set", replace(plan, photos=plan.photos[:1], rule=SplitRule(train=["*"])), overwrite=True
     )
     assert len(files(tmp_path / "set")) == 6 + 2
-    with pytest.raises(UserError, match="is no set of the kind 'photo pairs'"):
+    with pytest.raises(UserError, match="is not a set of the kind 'photo pairs'"):
         write_photo_pairs(album, plan, overwrite=True)
     assert (album / "photos" / "000001_0.jpg").exists()
 
@@ -274,7 +274,7 @@ def test_the_marker_says_how_it_was_made_and_names_no_place(album, tmp_path):
         ({"rule": SplitRule(train=["1-9"], test=["000001_0", "9-1"])}, "range 9-1 is empty"),
         (
             {"rule": SplitRule(train=["1", "2"], test=["*"])},
-            "--train 1 2 is none of the persons, whose ids are as 000001_0",
+            "--train 1 2 matches no person; ids look like 000001_0",
         ),
         ({"rule": SplitRule(train=["*"], test=["000001_0"])}, "000001_0 is in --train and in --test"),
     ],
@@ -353,7 +353,7 @@ def test_the_known_warp_lays_the_worn_garment_on_the_in_shop_one(album, tmp_path
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"no array", "is no array of offsets"),
+        (b"no array", "is not an array of offsets"),
         (np.full(50, 2.0), r"not offsets in \[-1, 1\]"),
         (np.zeros((2, 25)), "offsets"),
         (np.zeros(72), "has 72 offsets, and 5 x 5 control points have 50"),

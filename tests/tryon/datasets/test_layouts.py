@@ -142,7 +142,7 @@ def test_an_own_garment_may_have_another_suffix(garment, own):
         (b"\n \n", "names no pair"),
         (b"\xff\xfea\x00", "line 1: expected two file names.*found 'a'"),
         (b"\xe9.jpg b.jpg", "is not a text file"),
-        (b"my a.jpg my b.jpg", "line 1: .* Names with spaces stand apart by a tab or a comma, or each in quotes"),
+        (b"my a.jpg my b.jpg", "line 1: .* Separate names with spaces by a tab or a comma, or quote each"),
     ],
 )
 def test_broken_pairs(tmp_path, content, said):

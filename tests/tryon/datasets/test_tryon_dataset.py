@@ -164,7 +164,7 @@ def test_garments_of_dresscode_need_their_classes(tmp_path, write_set):
     root = tmp_path / "set"
     write_set(root, "dresscode", "train", PAIRS, (32, 48))
     arguments = {"layout": "dresscode", "label_space": "atr18", "split": "train", "image_size": (48, 32)}
-    with pytest.raises(UserError, match=r"of the layout dresscode are of upper or of lower garments: name the classes"):
+    with pytest.raises(UserError, match=r"of the layout dresscode have upper or lower garments: name the classes"):
         build(root, "train_pairs.txt", **arguments)
     data = build(root, "train_pairs.txt", **arguments, garment_classes=("pants", "skirt"))
     parse = np.array(Image.open(root / "label_maps" / "000001_4.png"))
@@ -270,7 +270,7 @@ def test_files_without_people_are_counted_once(dolls, warnings):
         (dolls / f"train/pose/00000{number}_0_keypoints.json").write_text('{"people": []}')
     data = dolls_of(dolls)
     assert len(warnings) == 1
-    assert "pose without people: 2 found in 5 pairs looked at" in warnings[0]
+    assert "pose without people: 2 found in 5 pairs checked" in warnings[0]
     assert "000002_0_keypoints.json" in warnings[0]
     assert (data[1]["inputs"]["agnostic"][4:] == -1).all()
     assert (data[0]["inputs"]["agnostic"][4:] == 1).any()
@@ -312,7 +312,7 @@ def change_joints(change):
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (invert_mask, r"garment mask that is not of the garment: 1 found in 5 .*000002_1.jpg is of the background"),
+        (invert_mask, r"garment mask that is not of the garment: 1 found in 5 .*000002_1.jpg shows the background"),
         (widen_photo, r"another aspect ratio.*: 1 found in 5 .*000002_0.jpg is 56x64"),
         (change_joints(lambda xy: xy * 2), r"joint outside the picture: 1 found in 5 .*000002_0_keypoints.json"),
         (

@@ -419,7 +419,7 @@ def test_without_poses_it_is_said(run, doll_photos, tmp_path):
     [
         ({"pose": "nowhere"}, "nowhere is neither a folder of keypoint files nor one of"),
         ({"pose_models": ["a.onnx", "b.onnx"]}, "pose models are for rtmlib: .* takes none"),
-        ({"garment_masks": "nowhere"}, "--garment-mask nowhere is no folder"),
+        ({"garment_masks": "nowhere"}, "--garment-mask nowhere is not a folder"),
         ({"pairs": "nowhere.txt"}, r"nowhere\.txt does not exist"),
     ],
 )

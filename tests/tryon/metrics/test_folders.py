@@ -91,11 +91,11 @@ def test_what_is_missing_is_named_and_refused_or_counted(tmp_path):
 @pytest.mark.parametrize(
     ("pictures", "pairs", "message"),
     [
-        (["a_x.png", "a_y.png"], None, r"a_x\.png and a_y\.png both match .*a\.jpg: say by --pairs"),
-        (["a.png", "a.webp"], None, r"a\.png and a\.webp have one name"),
+        (["a_x.png", "a_y.png"], None, r"a_x\.png and a_y\.png both match .*a\.jpg: pass --pairs"),
+        (["a.png", "a.webp"], None, r"a\.png and a\.webp have the same name"),
         (["a.png"], "a.jpg x.jpg\na.jpg y.jpg", r"a\.png matches \S+ twice: a\.jpg x\.jpg and a\.jpg y\.jpg"),
         (["q.png"], None, "no picture of .* matches: q, say"),
-        (["q.png"], "q.png z.jpg", "no picture of .* matches: q, say, is of none in .*truth"),
+        (["q.png"], "q.png z.jpg", "no picture of .* matches: q, say, belongs to none in .*truth"),
         ([], None, "is empty: it has no file"),
     ],
 )
@@ -129,11 +129,11 @@ def deep_png(width=16, height=16):
 
 @pytest.mark.parametrize(
     ("mode", "suffix", "said"),
-    [("L", "jpg", "gray"), ("CMYK", "jpg", "CMYK"), ("I;16", "png", "of 16 bits"), ("P", "png", "of a palette")],
+    [("L", "jpg", "gray"), ("CMYK", "jpg", "CMYK"), ("I;16", "png", "of 16 bits"), ("P", "png", "a palette image")],
 )
 def test_pictures_that_are_not_rgb_of_8_bits_are_refused(tmp_path, mode, suffix, said):
     Image.new(mode, (24, 32)).save(tmp_path / f"x.{suffix}")
-    with pytest.raises(UserError, match=rf"x\.{suffix} is {said}: pictures to score must be RGB of 8 bits"):
+    with pytest.raises(UserError, match=rf"x\.{suffix} is {said}: pictures to score must be 8-bit RGB"):
         check_picture(tmp_path / f"x.{suffix}", None)
 
 
@@ -163,7 +163,7 @@ def test_another_size_is_refused_or_resized(tmp_path):
     picture = Image.fromarray(rng.integers(0, 256, (32, 24, 3), np.uint8))
     picture.save(tmp_path / "x.png")
     assert check_picture(tmp_path / "x.png", (32, 24)) == ("PNG", (32, 24))
-    with pytest.raises(UserError, match=r"x\.png is of 32 x 24 pixels .* of 64 x 48: pass --size 64x48"):
+    with pytest.raises(UserError, match=r"x\.png is 32 x 24 pixels .* is 64 x 48: pass --size 64x48"):
         check_picture(tmp_path / "x.png", (64, 48))
     np.testing.assert_array_equal(read_picture(tmp_path / "x.png", (32, 24), "lanczos"), np.asarray(picture))
     found = read_picture(tmp_path / "x.png", (16, 12), "lanczos")
@@ -179,7 +179,7 @@ def test_pictures_are_read_upright_and_those_without_a_window_are_refused(tmp_pa
     expected = np.asarray(lying.transpose(Image.Transpose.ROTATE_270))
     np.testing.assert_array_equal(read_picture(tmp_path / "x.png", (32, 24), "bilinear"), expected)
     Image.new("RGB", (10, 40)).save(tmp_path / "strip.png")
-    with pytest.raises(UserError, match=r"strip\.png is of 40 x 10 pixels: SSIM's window needs 11"):
+    with pytest.raises(UserError, match=r"strip\.png is 40 x 10 pixels: SSIM's window needs 11"):
         check_picture(tmp_path / "strip.png", None)
 
 

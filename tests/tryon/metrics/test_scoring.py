@@ -122,7 +122,7 @@ def test_unpaired_pictures_have_fid_and_kid_alone(folders, tmp_path):
         frechet_distance(colors(folders / "more")[:2], colors(folders / "truth")[:2]), rel=1e-5
     )
     (tmp_path / "pairs.txt").write_text("0_0.png 0_1.png\n")
-    with pytest.raises(UserError, match="more or its photographs are a single picture"):
+    with pytest.raises(UserError, match="more or its photographs have a single picture"):
         score([folders / "more"], folders / "truth", protocol, tmp_path / "pairs.txt")
     one = Protocol(inception=Colors())
     (method,) = score([folders / "more"], folders / "truth", one, tmp_path / "pairs.txt")["methods"]
