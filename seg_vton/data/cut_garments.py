@@ -10,7 +10,7 @@ from PIL import Image
 from seg_vton.errors import UserError
 from seg_vton.files import atomic_path, remove_leftovers
 from seg_vton.labels import DEEPFASHION15, conversion_table
-from seg_vton.parsing.jobs import PhotoResults, complain
+from seg_vton.parsing.jobs import PhotoResults, note_failure
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.pictures.images import MASK_THRESHOLD, resized
 from seg_vton.pictures.photos import read_cutout
@@ -70,9 +70,7 @@ def cut_garments(
             photo, alpha = read_cutout(job.items[0].photo)
             garment = cut_garment(photo, parser, size and size[1] / size[0], alpha)
         except UserError as error:
-            named = str(job.items[0].photo) in str(error)
-            outcome.failures.append(str(error) if named else f"{job.items[0].photo}: {error}")
-            complain(outcome.failures[-1])
+            note_failure(outcome.failures, error, job.items[0].photo)
             continue
         mask = np.uint8(255) * garment.mask
         pictures = {

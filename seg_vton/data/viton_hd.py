@@ -13,7 +13,7 @@ from seg_vton.data.folders import MARKER, read_marker
 from seg_vton.errors import UserError
 from seg_vton.files import atomic_path, remove_leftovers, write_json, write_text
 from seg_vton.labels import DEEPFASHION15, conversion_table, convert, save_palette_png, working_space
-from seg_vton.parsing.jobs import Item, Job, Plan, complain, read_records
+from seg_vton.parsing.jobs import Item, Job, Plan, note_failure, read_records
 from seg_vton.parsing.maps import ParsingMaps
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.pictures.crop import move_joints
@@ -228,12 +228,10 @@ def _run(results: PairResults, items: Sequence[Item], maker: _Maker, outcome: Ou
     outcome.failures += plan.failures
     outcome.complete += plan.complete
     for job in track(plan.jobs, f"{results.role}s") if plan.jobs else ():
-        photo = job.items[0].photo
         try:
             files, notes = getattr(maker, results.role)(job.items[0])
         except UserError as error:
-            outcome.failures.append(str(error) if str(photo) in str(error) else f"{photo}: {error}")
-            complain(outcome.failures[-1])
+            note_failure(outcome.failures, error, job.items[0].photo)
             continue
         results.write_record(job, pending=True)
         for kind in job.kinds:

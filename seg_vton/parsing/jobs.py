@@ -198,6 +198,13 @@ def complain(message: str) -> None:
     print(f"error: {message}", file=sys.stderr, flush=True)
 
 
+def note_failure(failures: list[str], error: UserError, *files: Path) -> None:
+    """Adds an error to `failures`, with the files that it is about unless it names one of them, and says it."""
+    named = any(str(file) in str(error) for file in files)
+    failures.append(str(error) if named else f"{' with '.join(map(str, files))}: {error}")
+    complain(failures[-1])
+
+
 def relative(path: Path, out: Path) -> str:
     """A file's path from `out`, so that both can move together; pathlib has no `..` before Python 3.12."""
     return Path(os.path.relpath(path, out)).as_posix()

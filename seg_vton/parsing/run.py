@@ -15,7 +15,7 @@ from mmengine import dist
 from seg_vton.errors import UserError
 from seg_vton.files import remove_leftovers
 from seg_vton.labels import conversion_table
-from seg_vton.parsing.jobs import Job, PhotoResults, Plan, complain
+from seg_vton.parsing.jobs import Job, PhotoResults, Plan, note_failure
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.parsing.writers import KINDS, Result
 from seg_vton.pictures.photos import read_photo
@@ -130,8 +130,7 @@ def _batches(jobs: list[Job], size: int, failures: list[str]) -> Iterator[list[t
         try:
             batch.append((job, photo.result()))
         except UserError as error:
-            failures.append(str(error))
-            complain(str(error))
+            note_failure(failures, error, job.items[0].photo)
         if len(batch) == size:
             yield batch
             batch = []

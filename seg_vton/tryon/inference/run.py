@@ -13,7 +13,7 @@ from PIL import Image
 from seg_vton.errors import UserError
 from seg_vton.files import atomic_path, find_beside, remove_leftovers, sha256, shared_files
 from seg_vton.labels import save_palette_png
-from seg_vton.parsing.jobs import Item, Job, Plan, complain
+from seg_vton.parsing.jobs import Item, Job, Plan, note_failure
 from seg_vton.parsing.maps import ParsingMaps
 from seg_vton.pictures.images import read_mask
 from seg_vton.pictures.photos import SUFFIXES, limited, read_cutout, read_photo
@@ -191,10 +191,7 @@ class _Prepared:
             return load(item)
         except UserError as error:
             self._failed.add(item)
-            files = f"{item.photo} with {item.extra}" if item.extra else item.photo
-            named = any(str(file) in str(error) for file in (item.photo, item.extra) if file)
-            self._failures.append(str(error) if named else f"{files}: {error}")
-            complain(self._failures[-1])
+            note_failure(self._failures, error, *filter(None, (item.photo, item.extra)))
             return None
 
 

@@ -116,7 +116,7 @@ class TryOnMetrics(BaseMetric):
             truth = _truth(inputs, sample)
             row = {
                 "stage": "tom" if "try_on" in sample else "gmm",
-                "name": f"{Path(sample['person']).stem}_{Path(sample['garment']).stem}",
+                "name": f"{sample['person']}_{sample['garment']}",
                 "pairs": PAIRED if sample["paired"] else UNPAIRED_WITH_TRUTH if truth else UNPAIRED,
                 "size": tuple(inputs["image"].shape[-2:]),
                 "space": sample["label_space"],

@@ -38,7 +38,7 @@ def batch(count=3, size=SIZE, seed=0, paired=True, head=True, target=None):
     truth = inputs.get("target", image)
     predictions, samples = [], []
     for index in range(count):
-        meta = dict(person=f"p{index}", garment=f"g{index}", paired=paired, label_space="tryon8")
+        meta = dict(person=f"p.{index}", garment=f"g{index}", paired=paired, label_space="tryon8")
         samples.append(BaseDataElement(metainfo=meta))
         prediction = BaseDataElement(metainfo=meta)
         noise = torch.randn(3, *size, generator=generator) * 0.1 * (index + 1)
@@ -269,7 +269,7 @@ def test_the_log_has_every_number_with_its_convention(log):
 def test_pictures_that_are_not_finite_are_refused(key):
     data, predictions = batch()
     predictions[1].get(key)[0, 3, 5] = torch.nan
-    with pytest.raises(UserError, match=rf"{key} of p1 with g1 holds NaN"):
+    with pytest.raises(UserError, match=rf"{key} of p.1 with g1 holds NaN"):
         evaluate(TryOnMetrics(**BASE), (data, predictions))
 
 
@@ -281,7 +281,7 @@ def test_mixed_sets_are_refused():
 def test_every_images_numbers_are_kept_with_its_name_and_their_means_are_the_metrics():
     _, report = evaluate(TryOnMetrics(**BASE), batch(), batch(count=2, seed=1))
     found = report["per_image"]
-    assert found.pop("names") == ["p0_g0", "p1_g1", "p2_g2", "p0_g0", "p1_g1"]
+    assert found.pop("names") == ["p.0_g0", "p.1_g1", "p.2_g2", "p.0_g0", "p.1_g1"]
     assert set(found) == {"SSIM", "MS-SSIM", "PSNR", "warped-mask IoU", "warped-garment L1"}
     for name, values in found.items():
         assert len(values) == 5
