@@ -15,10 +15,9 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from seg_vton.errors import BROKEN_IMAGE, UserError
-from seg_vton.files import exif_orientation, plain_name, read_json
+from seg_vton.files import MAX_PIXELS, exif_orientation, plain_name, read_json
 
-MAX_PIXELS = 89_478_485
-"""The largest image that is believed: Pillow's own limit."""
+_FAR = 100_000  # pixels: pycocotools follows a polygon's edges pixel by pixel, and crashes far out
 
 MIN_BOX_IOU = 0.7
 """What a box and the one around its mask overlap by, at the least."""
@@ -108,7 +107,8 @@ def judge(content: Mapping[str, Any], path: str | Path) -> Findings:
                     f"{known[what][meant]!r} is {_type(meant)}: write both in the same way"
                 )
             else:
-                found.errors[f"annotation of {_a(what)} that is not listed"].append(f"{where}: {what} {value!r}")
+                article = "an" if what == "image" else "a"
+                found.errors[f"annotation of {article} {what} that is not listed"].append(f"{where}: {what} {value!r}")
         if not lost:
             names = (known[what][annotation[f"{what}_id"]] for what in ("category", "image"))
             _judge_instance(annotation, f"{where} ({' in '.join(names)})", sizes[annotation["image_id"]], found)
@@ -138,10 +138,6 @@ def refuse_faults(content: Mapping[str, Any], path: str | Path) -> None:
 
 def _type(value: Any) -> str:
     return "a text" if isinstance(value, str) else "a number"
-
-
-def _a(noun: str) -> str:
-    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
 def _judge_instance(annotation: Mapping[str, Any], where: str, size: tuple[int, int], found: Findings) -> None:
@@ -283,6 +279,8 @@ def check_segmentation(segmentation: Any, width: int, height: int) -> None:
     if isinstance(segmentation, list):
         if not all(isinstance(p, list) and not len(p) % 2 and all(map(_is_number, p)) for p in segmentation):
             raise ValueError("a polygon is not a list of x, y, x, y, ...")
+        if any(abs(number) > _FAR for polygon in segmentation for number in polygon):
+            raise ValueError(f"a polygon has a point more than {_FAR} pixels away")
         return
     if not isinstance(segmentation, dict) or not {"size", "counts"} <= segmentation.keys():
         raise ValueError("the segmentation is neither polygons nor RLE with size and counts")

@@ -15,6 +15,9 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from seg_vton.errors import BROKEN_IMAGE, UserError
 
+MAX_PIXELS = 89_478_485
+"""The largest image that is believed or decoded: Pillow's own limit, 256 MiB of RGB."""
+
 
 def refuse_existing(path: Path, overwrite: bool) -> None:
     """Raises `UserError` when `path` exists and may not be replaced."""

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from seg_vton.errors import BROKEN_IMAGE, UserError
-from seg_vton.files import leads_nowhere
+from seg_vton.files import MAX_PIXELS, leads_nowhere
 
 Image.init()  # loads all of Pillow's formats
 with suppress(ImportError):
@@ -29,9 +29,6 @@ _NO_PHOTOS = {"BUFR", "EPS", "FITS", "GRIB", "HDF5", "MPEG", "WMF"}
 _FORMATS = tuple(sorted({kind for kind in Image.EXTENSION.values() if kind in Image.OPEN} - _NO_PHOTOS))
 SUFFIXES = tuple(suffix for suffix, kind in Image.EXTENSION.items() if kind in _FORMATS)
 """Names that a folder is searched for, in any case: every image type that Pillow reads here."""
-
-MAX_PIXELS = 89_478_485
-"""The largest photo that is decoded: Pillow's own limit, 256 MiB of RGB."""
 
 MIN_SIDE = 32
 """The shortest side, in pixels, in which there is anything to be seen."""

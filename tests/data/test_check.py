@@ -256,6 +256,7 @@ def of_first(key, value):
         (of_first("bbox", [5, 3]), "broken box", r"\[5, 3\] is not \[x, y"),
         (of_first("bbox", None), "broken box", "None is not"),
         (of_first("segmentation", []), "no mask", "top in a.jpg"),
+        (of_first("segmentation", [[5, 3, 4e8, 4e8, 5, 20]]), "broken mask", "a point more than 100000 pixels away"),
         (of_first("segmentation", [[5, 3, 30, 20]]), "no mask", "a polygon is a list .* of three points"),
         (of_first("iscrowd", "no"), "broken iscrowd", "must be 0 or 1"),
         (

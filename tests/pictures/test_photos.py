@@ -7,7 +7,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from seg_vton.errors import UserError
-from seg_vton.pictures.photos import MAX_PIXELS, find_photos, limited, read_cutout, read_photo
+from seg_vton.files import MAX_PIXELS
+from seg_vton.pictures.photos import find_photos, limited, read_cutout, read_photo
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
