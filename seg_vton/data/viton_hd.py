@@ -116,10 +116,11 @@ def prepare(
     remove_leftovers(root)
     outcome, plan = Outcome(), Plan()
     people, things = _Persons(test, maker.stamp), _Garments(test, {key: maker.stamp[key] for key in ("parser", "size")})
-    found_garments = things.find(garments, "garment", plan.failures)
-    found = with_files(
-        people.find(persons, "person", plan.failures), "extra", lambda i: poses.file(i.photo, i.place), plan.failures
+    found, found_garments = (
+        [item for item in results.find(inputs, results.role, plan.failures) if not _is_sheet(item.photo, root)]
+        for results, inputs in ((people, persons), (things, garments))
     )
+    found = with_files(found, "extra", lambda item: poses.file(item.photo, item.place), plan.failures)
     if isinstance(parser, ParsingMaps):
         found = with_files(found, "parsing", lambda item: parser.file(item.photo, item.place), plan.failures)
     plan.complain()
@@ -138,6 +139,11 @@ def prepare(
     with atomic_path(root / SHEET, overwrite=True) as temporary:
         Image.fromarray(_contact_sheet(people, things, *made)).save(temporary, quality=90)
     return outcome
+
+
+def _is_sheet(photo: Path, root: Path) -> bool:
+    """Whether a photo is the contact sheet of an earlier run, where the set is in a folder of photos."""
+    return photo.name == SHEET and photo.parent.resolve() == root.resolve()
 
 
 class _Maker:
