@@ -169,8 +169,9 @@ def plain_name(name: str) -> str:
 
     Some systems and lists have accents decomposed (NFD), which looks the same.
     """
-    stem, dot, suffix = unicodedata.normalize("NFC", name).rpartition(".")
-    return f"{stem}{dot}{suffix.lower()}"
+    composed = unicodedata.normalize("NFC", name)
+    suffix = Path(composed).suffix
+    return composed.removesuffix(suffix) + suffix.lower()
 
 
 def list_names(folder: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ from seg_vton.files import (
     atomic_path,
     exif_orientation,
     opened_image,
+    plain_name,
     read_json,
     refuse_existing,
     remove_leftovers,
@@ -194,3 +195,8 @@ def test_what_is_no_image_or_fails_while_it_is_decoded_is_named(tmp_path):
     (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:50])
     with pytest.raises(UserError, match=r"a\.png is not a whole image"), opened_image(tmp_path / "a.png") as image:
         image.load()
+
+
+def test_names_are_compared_by_composed_accents_and_small_suffixes():
+    names = ("a.JPG", "b/A.PnG", "x.y/ABC", "e\u0301.Png", ".Hidden")
+    assert list(map(plain_name, names)) == ["a.jpg", "b/A.png", "x.y/ABC", "é.png", ".Hidden"]
