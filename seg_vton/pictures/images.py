@@ -73,7 +73,7 @@ def read_mask(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
 def mask_fault(mask: np.ndarray) -> str | None:
     """What is wrong with the mask `(H, W)` of a garment's photo, whose rim is background; None where nothing is.
 
-    A clause such as 'is of the background and not of the garment'.
+    A clause such as 'is all black'.
     """
     share = mask.mean()
     if share < _LEAST:

@@ -114,9 +114,9 @@ def test_masks_of_the_background_are_told_from_masks_of_garments():
     good = (garment_mask(), legs, close_up, garment_mask(8, 96, 0, 64), garment_mask(70, 80, 40, 50))
     assert [mask_fault(mask) for mask in good] == [None] * 5
     for mask in (garment_mask(), legs, garment_mask(8, 96, 0, 64), garment_mask(70, 90, 40, 55)):
-        assert "is of the background" in mask_fault(~mask)
+        assert "shows the background" in mask_fault(~mask)
     bright = ~garment_mask() | garment_mask(30, 50, 20, 40)  # a photo's own brightness: white, and a white print
-    assert "is of the background" in mask_fault(bright)
+    assert "shows the background" in mask_fault(bright)
     assert mask_fault(np.ones((96, 64), bool)) == "is all white"
     assert mask_fault(np.zeros((96, 64), bool)) == "is all black"
 
