@@ -118,7 +118,7 @@ def test_a_given_mask_of_the_background_is_said():
     photo, mask = flat()
     assert prepare_garment(photo, NOTHING, mask).warnings == ()
     (warning,) = prepare_garment(photo, NOTHING, ~mask).warnings
-    assert "the given mask is of the background" in warning
+    assert "the given mask shows the background" in warning
 
 
 def test_several_worn_garments_and_strange_things_are_said():
