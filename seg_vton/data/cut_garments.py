@@ -12,7 +12,7 @@ from seg_vton.files import atomic_path, remove_leftovers
 from seg_vton.labels import DEEPFASHION15, conversion_table
 from seg_vton.parsing.jobs import PhotoResults, note_failure
 from seg_vton.parsing.predictor import ClothingParser
-from seg_vton.pictures.images import MASK_THRESHOLD, resized
+from seg_vton.pictures.images import resized
 from seg_vton.pictures.photos import read_cutout
 from seg_vton.progress import track
 from seg_vton.tryon.inference.garment import Garment
@@ -72,12 +72,7 @@ def cut_garments(
         except UserError as error:
             note_failure(outcome.failures, error, job.items[0].photo)
             continue
-        mask = np.uint8(255) * garment.mask
-        pictures = {
-            "cloth": resized(garment.picture, size or mask.shape),
-            "cloth-mask": np.uint8(255) * (resized(mask, size or mask.shape) >= MASK_THRESHOLD),
-            "panel": _panel(photo, garment),
-        }
+        pictures = {**garment.files(size), "panel": _panel(photo, garment)}
         results.write_record(job, pending=True)
         for kind in job.kinds:
             with atomic_path(results.path(kind, job.name), overwrite=True) as temporary:

@@ -18,7 +18,6 @@ from seg_vton.parsing.maps import ParsingMaps
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.pictures.crop import move_joints
 from seg_vton.pictures.drawing import sheet
-from seg_vton.pictures.images import resized
 from seg_vton.pictures.photos import limited, read_cutout, read_photo
 from seg_vton.pose import Poses
 from seg_vton.pose.files import viton_hd_json
@@ -204,9 +203,7 @@ class _Maker:
         parser = None if isinstance(self.parser, ParsingMaps) else self.parser
         photo, alpha = read_cutout(item.photo)
         garment = cut_garment(photo, parser, self.size[1] / self.size[0], alpha)
-        mask = resized(garment.mask.astype(np.uint8) * 255, self.size)
-        picture = resized(garment.picture, self.size)
-        return {"cloth": picture, "cloth-mask": (mask >= 128).astype(np.uint8) * 255}, list(garment.warnings)
+        return garment.files(self.size), list(garment.warnings)
 
     def write(self, kind: str, path: Path, content: Any) -> None:
         """Writes a file."""

@@ -10,7 +10,7 @@ from seg_vton.labels import DEEPFASHION15
 from seg_vton.parsing.label_map import regions
 from seg_vton.pictures.crop import Box, crop
 from seg_vton.pictures.cutout import WORKING_SIDE, alpha_mask, cut_out, garment_box
-from seg_vton.pictures.images import mask_fault
+from seg_vton.pictures.images import MASK_THRESHOLD, mask_fault, resized
 from seg_vton.pictures.inpainting import fill_hidden, hidden_parts
 from seg_vton.pictures.photos import limited
 
@@ -42,6 +42,12 @@ class Garment:
     def nbytes(self) -> int:
         """Bytes that it takes."""
         return self.picture.nbytes + self.mask.nbytes
+
+    def files(self, size: tuple[int, int] | None) -> dict[str, np.ndarray]:
+        """A data set's `cloth`, RGB uint8, and `cloth-mask`, uint8 of 0 and 255, at (height, width) or as they are."""
+        size = size or self.mask.shape
+        mask = resized(np.uint8(255) * self.mask, size) >= MASK_THRESHOLD
+        return {"cloth": resized(self.picture, size), "cloth-mask": np.uint8(255) * mask}
 
 
 def prepare_garment(
