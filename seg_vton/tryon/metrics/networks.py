@@ -15,6 +15,8 @@ from seg_vton.files import sha256
 
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
 ALEXNET_FILE = "alexnet-owt-7be5be79.pth"
+ALEXNET_LEAST_SIDE = 31
+"""Pixels of the shorter side from which AlexNet's second pooling has something to pool."""
 _LONG = 200  # characters of another library's message that are shown
 
 

@@ -77,6 +77,10 @@ def score(
     ]
     rule = f"resized by Pillow's {protocol.resize} filter where of another size" if protocol.size else "none resized"
     protocol = replace(protocol, size=protocol.size or first)
+    if protocol.lpips is not None and min(protocol.size) < networks.ALEXNET_LEAST_SIDE:
+        raise UserError(
+            f"LPIPS needs {networks.ALEXNET_LEAST_SIDE} pixels a side: pass a larger --size, or leave out --alexnet"
+        )
     rows, features = _measure(samples, protocol)
     methods = [
         _summary(method, found, features, protocol, rule) | {"formats": dict(kinds)}

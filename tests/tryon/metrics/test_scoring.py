@@ -1,6 +1,7 @@
 import json
 import runpy
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from PIL import Image
 from torch_fidelity import feature_extractor_inceptionv3
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+from torchmetrics.functional.image.lpips import _NoTrainLpips
 
 from seg_vton.errors import UserError
 from seg_vton.tryon.metrics.image_quality import image_numbers
@@ -154,6 +156,14 @@ def test_another_size_is_resized_by_the_named_rule(folders):
         for name in ("more/0_0_0_1.png", "truth/0_0.png")
     ]
     assert method["per_image"]["SSIM"][0] == pytest.approx(image_numbers(*pictures)["SSIM"], abs=1e-6)
+
+
+def test_pictures_too_small_for_lpips_are_refused(folders):
+    with pytest.raises(UserError, match="LPIPS needs 31 pixels a side"):
+        score([folders / "more"], folders / "truth", Protocol(lpips=Distance(), size=(30, 64)))
+    for height in (30, 31):
+        with nullcontext() if height == 31 else pytest.raises(RuntimeError):
+            _NoTrainLpips(net="alex", pnet_rand=True)(*torch.rand(2, 1, 3, height, 64))
 
 
 def test_pictures_that_equal_their_truth_have_no_psnr(folders):
