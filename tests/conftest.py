@@ -20,6 +20,9 @@ from seg_vton.data.paper_doll import Plan, write_paper_dolls
 from seg_vton.engine.launch import load_config
 from seg_vton.labels import CLOTHING_CLASSES
 
+# A loader that ends in a garbage collection waits so long for each of its workers, 5 seconds by default.
+torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL = 0.5
+
 REPO = Path(__file__).resolve().parents[1]
 
 

@@ -2,10 +2,12 @@
 
 import inspect
 import sysconfig
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import mmengine.registry
@@ -81,7 +83,12 @@ class LoadedConfig(Config):
         """The config as Python."""
         content = repr(self)
         if _TEXT.get("of") != content:
-            _TEXT.update(of=content, text=super().pretty_text)
+            try:
+                text = super().pretty_text
+            except (EOFError, UnpicklingError):  # a process beside this one writes the cache of yapf's first import
+                time.sleep(2)
+                text = super().pretty_text
+            _TEXT.update(of=content, text=text)
         return _TEXT["text"]
 
 

@@ -267,3 +267,18 @@ def test_the_text_of_a_config_is_set_once(tiny_config_file, monkeypatch):
     config.work_dir = "elsewhere"
     assert config.pretty_text == "elsewhere"
     assert len(asked) == 2
+
+
+def test_the_text_is_asked_for_again_where_yapfs_cache_was_being_written(tiny_config_file, monkeypatch):
+    answers = [EOFError("Ran out of input"), "set"]
+
+    def text(config):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    config = load_config(tiny_config_file, {"randomness.seed": 1234})
+    monkeypatch.setattr(Config, "pretty_text", property(text))
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    assert config.pretty_text == "set"
