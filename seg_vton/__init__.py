@@ -26,6 +26,7 @@ class _ExtensionFinder(MetaPathFinder):
     """Finds a library as Python would, and has its extensions imported right after it."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """The spec that Python's other finders have for a library that is extended here; None for all else."""
         if name not in _EXTENSIONS:
             return None
         others = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not self)
