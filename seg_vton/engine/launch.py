@@ -1,6 +1,7 @@
 """From a config and command-line options to a Runner: mmdet's flags, plus the CPU."""
 
 import os
+import traceback
 from logging import WARNING
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from mmengine.visualization import vis_backend
 
 from seg_vton import machine
 from seg_vton.engine.configs import load_config as load_config
@@ -76,6 +78,7 @@ def build_runner(config: Config) -> Runner:
 
     mmengine's start-up of several processes binds each to a GPU. Without one, processes talk through gloo and the model
     is wrapped without device ids. A checkpoint to resume from must be the model's own and hold the training's state.
+    `UserError` where a package is missing that a backend of the visualizer needs.
     """
     on_cpu = config.launcher == "pytorch" and not torch.cuda.is_available()
     if on_cpu and not torch.distributed.is_initialized():
@@ -83,7 +86,12 @@ def build_runner(config: Config) -> Runner:
     if config.launcher != "none":
         _choose_wrapper(config, on_cpu)
     os.environ.setdefault("LOCAL_RANK", "0")
-    runner = RUNNERS.build(config) if "runner_type" in config else Runner.from_cfg(config)
+    try:
+        runner = RUNNERS.build(config) if "runner_type" in config else Runner.from_cfg(config)
+    except ImportError as error:
+        if traceback.extract_tb(error.__traceback__)[-1].filename != vis_backend.__file__:
+            raise
+        raise UserError(f"{config.filename}: visualizer.vis_backends needs a package: {error}") from error
     if not any(isinstance(hook, NonFiniteLossHook) for hook in runner.hooks):
         runner.register_hook(NonFiniteLossHook())
     if config.get("resume"):

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -123,6 +125,18 @@ def test_the_runner_trains_and_resumes(tmp_path):
     resumed.train()
     assert resumed.iter == 3
     assert not (tmp_path / "second" / "epoch_2.pth").exists()
+
+
+def test_a_backend_of_the_visualizer_whose_package_is_missing_is_one_message(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    backends = [{"type": "LocalVisBackend"}, {"type": "TensorboardVisBackend"}]
+    config = line_config(tmp_path / "board", visualizer={"type": "Visualizer", "vis_backends": backends})
+    with pytest.raises(UserError, match=r'vis_backends needs a package: .*"pip install .*tensorboard"'):
+        launch.build_runner(config)
+    monkeypatch.setitem(sys.modules, "ours", None)
+    monkeypatch.setattr(launch.Runner, "from_cfg", lambda _: __import__("ours"))
+    with pytest.raises(ModuleNotFoundError, match="ours"):  # anybody else's missing module is none of the user's faults
+        launch.build_runner(line_config(tmp_path / "own"))
 
 
 def test_resuming_from_another_models_checkpoint_is_refused(tmp_path):
