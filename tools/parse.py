@@ -11,14 +11,10 @@ not be parsed; the others are.
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from seg_vton.errors import ConfigOptions, ToolParser, exit_on_user_error
 from seg_vton.parsing.instances import SCORE_THR
 from seg_vton.parsing.writers import KINDS
-
-if TYPE_CHECKING:
-    from seg_vton.parsing.run import Outcome
 
 _MAPS = {
     "fused": "the model's semantic map, with its instances of accessories painted over it",
@@ -69,7 +65,7 @@ def main() -> None:
             score_thr=args.score_thr,
             one_per_class=not args.all_instances,
         )
-        outcome = parse_photos(
+        run = parse_photos(
             parser,
             args.inputs,
             args.out,
@@ -80,19 +76,14 @@ def main() -> None:
             overwrite=args.overwrite,
         )
         leave_process_group()
-    sys.exit(_report(outcome, args.out, args.score_thr, parser.stamp["map"]))
-
-
-def _report(outcome: "Outcome", out: str, score_thr: float, made_of: str) -> int:
-    """Prints the counts, once; returns the exit code."""
     if int(os.environ.get("RANK", "0")):
-        return 0
-    print(f"parsed {outcome.parsed} photos, {outcome.complete} were done before, {len(outcome.failures)} failed: {out}")
-    print(f"label maps are {_MAPS[made_of]}")
-    if outcome.empty:
-        some = ", ".join(outcome.empty[:10]) + (", ..." if len(outcome.empty) > 10 else "")
-        print(f"nothing was found in {len(outcome.empty)}: {some} (--score-thr {score_thr:g}; a lower one finds more)")
-    return bool(outcome.failures)
+        return
+    print(f"parsed {run.done} photos, {run.complete} were done before, {len(run.failures)} failed: {args.out}")
+    print(f"label maps are {_MAPS[parser.stamp['map']]}")
+    if empty := list(run.warnings):
+        some = ", ".join(empty[:10]) + (", ..." if len(empty) > 10 else "")
+        print(f"nothing was found in {len(empty)}: {some} (--score-thr {args.score_thr:g}; a lower one finds more)")
+    sys.exit(bool(run.failures))
 
 
 if __name__ == "__main__":

@@ -14,14 +14,10 @@ interrupted. Ends with code 1 when something could not be done; the rest is.
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
 
 from seg_vton.errors import ToolParser, exit_on_user_error
 from seg_vton.labels import DEEPFASHION15, SPACES
 from seg_vton.parsing.instances import SCORE_THR
-
-if TYPE_CHECKING:
-    from seg_vton.tryon.inference.run import Outcome
 
 
 def parse_args() -> argparse.Namespace:
@@ -66,7 +62,7 @@ def main() -> None:
             maps = ParsingMaps(args.parsing, args.label_space)
         else:
             segmenter = ClothingParser(*args.segmenter, args.device, score_thr=args.score_thr)
-        outcome = dress_all(
+        run = dress_all(
             TryOn(
                 segmenter, args.gmm, args.tom, args.device, args.whole_window, args.label_space or DEEPFASHION15.name
             ),
@@ -80,16 +76,9 @@ def main() -> None:
             pose_models=args.pose_models,
             maps=maps,
         )
-    sys.exit(_report(outcome, args.out))
-
-
-def _report(outcome: "Outcome", out: str) -> int:
-    """Prints warnings and counts; returns the exit code."""
-    for name, warnings in outcome.warnings.items():
-        for warning in warnings:
-            print(f"{name}: {warning}")
-    print(f"made {outcome.done} try-ons, {outcome.complete} were done before, {len(outcome.failures)} faults: {out}")
-    return bool(outcome.failures)
+    run.print_warnings()
+    print(f"made {run.done} try-ons, {run.complete} were done before, {len(run.failures)} faults: {args.out}")
+    sys.exit(bool(run.failures))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,17 @@
 """Photos of garments as the `cloth` and `cloth-mask` that try-on data sets have."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from seg_vton.errors import UserError
-from seg_vton.files import atomic_path, remove_leftovers
+from seg_vton.files import remove_leftovers
 from seg_vton.labels import DEEPFASHION15, conversion_table
-from seg_vton.parsing.jobs import PhotoResults, note_failure
+from seg_vton.parsing.jobs import Job, Made, PhotoResults, Run
 from seg_vton.parsing.predictor import ClothingParser
-from seg_vton.pictures.images import resized
+from seg_vton.pictures.images import resized, save_picture
 from seg_vton.pictures.photos import read_cutout
-from seg_vton.progress import track
 from seg_vton.tryon.inference.garment import Garment
 from seg_vton.tryon.predictor import cut_garment
 
@@ -28,23 +25,13 @@ class CutResults(PhotoResults):
     suffixes = {"cloth": ".jpg", "cloth-mask": ".png", "panel": ".jpg"}
 
 
-@dataclass
-class Outcome:
-    """What a run did."""
-
-    done: int = 0  # number of garments cut out
-    complete: int = 0  # number of photos whose results were there already
-    warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by name of a photo
-    failures: list[str] = field(default_factory=list)  # a message for each photo or input that could not be used
-
-
 def cut_garments(
     inputs: Sequence[str | Path],
     out: str | Path,
     size: tuple[int, int] | None = (1024, 768),
     parser: ClothingParser | None = None,
     overwrite: bool = False,
-) -> Outcome:
+) -> Run:
     """Cuts garments out of photos: `OUT/cloth/NAME.jpg` on white, `OUT/cloth-mask/NAME.png`, and panels to look at.
 
     What an earlier run with the same settings has written is not done again. A photo that cannot be used is said on
@@ -62,32 +49,16 @@ def cut_garments(
         conversion_table(parser.space.name, DEEPFASHION15.name)  # raises where there is none, before any photo
     results = CutResults(out, {"size": size and list(size), "segmenter": parser and parser.stamp})
     remove_leftovers(results.out)
-    plan = results.plan(inputs, tuple(CutResults.suffixes), overwrite)
-    plan.complain()
-    outcome = Outcome(complete=plan.complete, failures=plan.failures)
-    for job in track(plan.jobs, "cutting out") if plan.jobs else ():
-        try:
-            photo, alpha = read_cutout(job.items[0].photo)
-            garment = cut_garment(photo, parser, size and size[1] / size[0], alpha)
-        except UserError as error:
-            note_failure(outcome.failures, error, job.items[0].photo)
-            continue
+
+    def make(job: Job) -> Made:
+        photo, alpha = read_cutout(job.items[0].photo)
+        garment = cut_garment(photo, parser, size and size[1] / size[0], alpha)
         pictures = {**garment.files(size), "panel": _panel(photo, garment)}
-        results.write_record(job, pending=True)
-        for kind in job.kinds:
-            with atomic_path(results.path(kind, job.name), overwrite=True) as temporary:
-                Image.fromarray(pictures[kind]).save(temporary, quality=95)
-        results.write_record(
-            job,
-            pending=False,
-            window=list(garment.box),
-            garment_mask=garment.source,
-            warnings=list(garment.warnings),
-        )
-        outcome.done += 1
-        if garment.warnings:
-            outcome.warnings[job.name] = garment.warnings
-    return outcome
+        writers = {kind: partial(save_picture, picture=picture, quality=95) for kind, picture in pictures.items()}
+        facts = {"window": list(garment.box), "garment_mask": garment.source, "warnings": list(garment.warnings)}
+        return writers, facts
+
+    return results.work(results.plan(inputs, tuple(CutResults.suffixes), overwrite), "cutting out", make)
 
 
 def _panel(photo: np.ndarray, garment: Garment) -> np.ndarray:

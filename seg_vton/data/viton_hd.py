@@ -1,7 +1,8 @@
 """Anybody's photos as a test set in VITON-HD's layout, for this repo's models and for others that read it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,19 @@ from PIL import Image
 
 from seg_vton.data.folders import MARKER, read_marker
 from seg_vton.errors import UserError
-from seg_vton.files import atomic_path, remove_leftovers, write_json, write_text
+from seg_vton.files import remove_leftovers, write_json, write_text
 from seg_vton.labels import DEEPFASHION15, conversion_table, convert, save_palette_png, working_space
-from seg_vton.parsing.jobs import Item, Job, Plan, note_failure, read_records
+from seg_vton.parsing.jobs import Job, Made, Run, read_records
 from seg_vton.parsing.maps import ParsingMaps
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.pictures.crop import move_joints
 from seg_vton.pictures.drawing import sheet
+from seg_vton.pictures.images import save_picture
 from seg_vton.pictures.photos import limited, read_cutout, read_photo
 from seg_vton.pose import Poses
 from seg_vton.pose.files import viton_hd_json
 from seg_vton.pose.joints import NUM_JOINTS
 from seg_vton.pose.keypoints import read_people
-from seg_vton.progress import track
 from seg_vton.tryon.datasets.agnostic import mark_joints
 from seg_vton.tryon.datasets.layouts import read_pairs
 from seg_vton.tryon.datasets.viton_hd import agnostic_image, agnostic_parse, check_parts, has_trunk, hidden_region
@@ -66,14 +67,9 @@ class _Garments(PairResults):
 
 
 @dataclass
-class Outcome:
-    """What a run did."""
+class Prepared(Run):
+    """What a run did, with persons and garments as its jobs."""
 
-    done: int = 0  # number of persons and garments done
-    complete: int = 0  # number of those that were there already
-    # by name of a person or garment what the user should know
-    notes: dict[str, list[str]] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)  # a message for each that could not be made
     pairs: int = 0  # number of lines of `test_pairs.txt`
 
 
@@ -87,7 +83,7 @@ def prepare(
     body25: bool = True,
     label_space: str | None = None,
     overwrite: bool = False,
-) -> Outcome:
+) -> Prepared:
     """Writes `OUT/test/{image,cloth,...}`, `OUT/test_pairs.txt`, `OUT/dataset.json` and a contact sheet.
 
     What cannot be made is said on stderr at once and the rest is done. What an earlier run wrote stays and is gone on
@@ -113,21 +109,32 @@ def prepare(
     maker = _Maker(parser, poses, size, body25, label_space)
     poses.load()
     remove_leftovers(root)
-    outcome, plan = Outcome(), Plan()
+    outcome, made = Prepared(), []
     people, things = _Persons(test, maker.stamp), _Garments(test, {key: maker.stamp[key] for key in ("parser", "size")})
-    found, found_garments = (
-        [item for item in results.find(inputs, results.role, plan.failures) if not _is_sheet(item.photo, root)]
-        for results, inputs in ((people, persons), (things, garments))
-    )
-    found = with_files(found, "extra", lambda item: poses.file(item.photo, item.place), plan.failures)
-    if isinstance(parser, ParsingMaps):
-        found = with_files(found, "parsing", lambda item: parser.file(item.photo, item.place), plan.failures)
-    plan.complain()
-    made = [
-        _run(results, items, maker, outcome, overwrite)
-        for results, items in ((people, found), (things, found_garments))
-    ]
-    outcome.failures[:0] = plan.failures
+    for results, inputs, make in ((people, persons, maker.person), (things, garments, maker.garment)):
+        run = Run()
+        # The set may be in a folder of photos, with the contact sheet of an earlier run.
+        items = [
+            item
+            for item in results.find(inputs, results.role, run)
+            if item.photo.name != SHEET or item.photo.parent.resolve() != root.resolve()
+        ]
+        if results is people:
+            items = with_files(items, "extra", lambda item: poses.file(item.photo, item.place), run)
+            if isinstance(parser, ParsingMaps):
+                items = with_files(items, "parsing", lambda item: parser.file(item.photo, item.place), run)
+        names = {item.name for item in items}
+        for item in items:
+            name = "_".join(item.name.split())  # other repositories' pairs files have white space between names only
+            if name != item.name and name in names:
+                run.fail(f"{item.photo} would be called {name}, like another photo: rename it")
+            else:
+                names.add(name)
+                results.add(run, Job(name, (item,), tuple(results.suffixes)), overwrite)
+        outcome.merge(results.work(run, f"{results.role}s", make))
+        # All that are there, earlier runs' too.
+        records = read_records(results.out, results.role, results.folder)
+        made.append([name for name in records if all(results.path(kind, name).exists() for kind in results.suffixes)])
     if not any(made):
         return outcome
     if all(made):
@@ -135,18 +142,12 @@ def prepare(
     counts = {"persons": len(made[0]), "garments": len(made[1])}
     marker = {"data_set": DATA_SET, "layout": "viton_hd", **maker.stamp, **counts, "left_out": LEFT_OUT}
     write_json(root / MARKER, marker, overwrite=True, indent=1)
-    with atomic_path(root / SHEET, overwrite=True) as temporary:
-        Image.fromarray(_contact_sheet(people, things, *made)).save(temporary, quality=90)
+    save_picture(root / SHEET, _contact_sheet(people, things, *made), quality=90)
     return outcome
 
 
-def _is_sheet(photo: Path, root: Path) -> bool:
-    """Whether a photo is the contact sheet of an earlier run, where the set is in a folder of photos."""
-    return photo.name == SHEET and photo.parent.resolve() == root.resolve()
-
-
 class _Maker:
-    """Makes all that comes of one photo, by the kind of file: arrays and what JSON can hold."""
+    """Makes all that comes of one photo."""
 
     def __init__(
         self,
@@ -171,8 +172,9 @@ class _Maker:
             "parser": {"label_space": source} if isinstance(parser, ParsingMaps) else parser.stamp,
         }
 
-    def person(self, item: Item) -> tuple[dict[str, Any], list[str]]:
-        """The files of a person, and what the user should know."""
+    def person(self, job: Job) -> Made:
+        """The files of a person."""
+        (item,) = job.items
         photo = read_photo(item.photo)
         if isinstance(self.parser, ParsingMaps):
             labels = convert(
@@ -186,65 +188,27 @@ class _Maker:
             joints = move_joints(person.joints, person.box, self.size)
         parse, image = convert(person.parse, self.seen, self.space), person.results["photo"]
         region = hidden_region(parse, joints, self.space).region
-        notes = list(person.warnings)
+        warnings = list(person.warnings)
         if not has_trunk(joints):
-            notes.append("the pose lacks a shoulder or a hip: the gray is a rectangle around the garment")
+            warnings.append("the pose lacks a shoulder or a hip: the gray is a rectangle around the garment")
+        pose, hidden = viton_hd_json(joints, self.size, self.body25), agnostic_parse(parse, joints, self.space)
         return {
-            "image": image,
-            "image-parse-v3": parse,
-            "image-parse-agnostic-v3.2": agnostic_parse(parse, joints, self.space),
-            "agnostic-v3.2": agnostic_image(image, region),
-            "agnostic-mask": region.astype(np.uint8) * 255,
-            "openpose_json": viton_hd_json(joints, self.size, self.body25),
-        }, notes
+            "image": partial(save_picture, picture=image, **_JPEG),
+            "image-parse-v3": lambda path: save_palette_png(path, parse, self.space, overwrite=True),
+            "image-parse-agnostic-v3.2": lambda path: save_palette_png(path, hidden, self.space, overwrite=True),
+            "agnostic-v3.2": partial(save_picture, picture=agnostic_image(image, region), **_JPEG),
+            "agnostic-mask": partial(save_picture, picture=region.astype(np.uint8) * 255),
+            "openpose_json": partial(write_json, content=pose, overwrite=True),
+        }, {"warnings": warnings}
 
-    def garment(self, item: Item) -> tuple[dict[str, Any], list[str]]:
-        """The files of a garment, and what the user should know."""
+    def garment(self, job: Job) -> Made:
+        """The files of a garment."""
         parser = None if isinstance(self.parser, ParsingMaps) else self.parser
-        photo, alpha = read_cutout(item.photo)
+        photo, alpha = read_cutout(job.items[0].photo)
         garment = cut_garment(photo, parser, self.size[1] / self.size[0], alpha)
-        return garment.files(self.size), list(garment.warnings)
-
-    def write(self, kind: str, path: Path, content: Any) -> None:
-        """Writes a file."""
-        if kind == "openpose_json":
-            write_json(path, content, overwrite=True)
-        elif kind.startswith("image-parse"):
-            save_palette_png(path, content, self.space, overwrite=True)
-        else:
-            with atomic_path(path, overwrite=True) as temporary:
-                Image.fromarray(content).save(temporary, **(_JPEG if path.suffix == ".jpg" else {}))
-
-
-def _run(results: PairResults, items: Sequence[Item], maker: _Maker, outcome: Outcome, overwrite: bool) -> list[str]:
-    """Makes what is missing of persons or garments; returns the names of all that are there, earlier runs' too."""
-    plan = Plan()
-    names = {item.name for item in items}
-    for item in items:
-        name = "_".join(item.name.split())  # other repositories' pairs files have white space between two names only
-        if name != item.name and name in names:
-            plan.failures.append(f"{item.photo} would be called {name}, like another photo: rename it")
-        else:
-            names.add(name)
-            results.add(plan, Job(name, (item,), tuple(results.suffixes)), overwrite)
-    plan.complain()
-    outcome.failures += plan.failures
-    outcome.complete += plan.complete
-    for job in track(plan.jobs, f"{results.role}s") if plan.jobs else ():
-        try:
-            files, notes = getattr(maker, results.role)(job.items[0])
-        except UserError as error:
-            note_failure(outcome.failures, error, job.items[0].photo)
-            continue
-        results.write_record(job, pending=True)
-        for kind in job.kinds:
-            maker.write(kind, results.path(kind, job.name), files[kind])
-        results.write_record(job, pending=False, notes=notes)
-        outcome.done += 1
-        if notes:
-            outcome.notes[job.name] = notes
-    records = read_records(results.out, results.role, results.folder)
-    return [name for name in records if all(results.path(kind, name).exists() for kind in results.suffixes)]
+        pictures = garment.files(self.size).items()
+        writers = {kind: partial(save_picture, picture=picture, **_JPEG) for kind, picture in pictures}
+        return writers, {"warnings": list(garment.warnings)}
 
 
 def _write_pairs(path: Path, persons: Sequence[str], garments: Sequence[str]) -> int:

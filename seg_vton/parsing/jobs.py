@@ -8,21 +8,27 @@ again after them: files that a killed run left are known as ours, and files that
 import itertools
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
+
+from mmengine.dist import is_main_process
 
 from seg_vton.errors import UserError
 from seg_vton.files import leads_nowhere, read_json, refuse_existing, write_json
 from seg_vton.parsing.writers import KINDS
 from seg_vton.pictures.photos import find_photos
+from seg_vton.progress import track
 
 RECORDS = "records"
 SCHEMA = 1
 
 Record = dict[str, Any]
+
+Made = tuple[Mapping[str, Callable[[Path], None]], Mapping[str, Any]]
+"""What was made for a job: by kind what writes the file, and what the record says; `warnings` are for the user."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +58,33 @@ class Job:
 
 
 @dataclass
-class Plan:
-    """What a run has to do."""
+class Run:
+    """What a run has to do, and what became of it."""
 
     jobs: list[Job] = field(default_factory=list)  # in order
-    complete: int = 0  # number of jobs whose results are all there
+    complete: int = 0  # number of jobs whose results were all there already
+    done: int = 0  # number of jobs done
+    warnings: dict[str, Sequence[str]] = field(default_factory=dict)  # what the user should know, by name of a job
     failures: list[str] = field(default_factory=list)  # a message for each input or job that cannot be done
 
-    def complain(self) -> None:
-        """Prints the failures."""
-        for message in self.failures:
-            complain(message)
+    def fail(self, error: UserError | str, *files: Path) -> None:
+        """Says on stderr what cannot be done, at once; with the files that it is about unless it names one of them."""
+        named = not files or any(str(file) in str(error) for file in files)
+        self.failures.append(str(error) if named else f"{' with '.join(map(str, files))}: {error}")
+        print(f"error: {self.failures[-1]}", file=sys.stderr, flush=True)
+
+    def merge(self, other: "Run") -> None:
+        """Adds what became of another run."""
+        self.complete += other.complete
+        self.done += other.done
+        self.warnings |= other.warnings
+        self.failures += other.failures
+
+    def print_warnings(self) -> None:
+        """Prints a line for each warning."""
+        for name, warnings in self.warnings.items():
+            for warning in warnings:
+                print(f"{name}: {warning}")
 
 
 class Results:
@@ -114,21 +136,50 @@ class Results:
         }
         write_json(self.out / self.folder / f"{job.name}.json", record, overwrite=True, indent=1)
 
-    def add(self, plan: Plan, job: Job, overwrite: bool) -> None:
-        """Adds a job to a plan, with what of its kinds is not there yet.
+    def add(self, run: Run, job: Job, overwrite: bool) -> None:
+        """Adds a job to a run, with what of its kinds is not there yet.
 
         Results that are of another stamp or of other versions of the files, and files that no record knows, are
-        failures of the plan, unless `overwrite` has them written anew.
+        failures of the run, unless `overwrite` has them written anew.
         """
         try:
             job = self._unfinished(job, overwrite)
         except UserError as error:
-            plan.failures.append(str(error))
+            run.fail(error)
             return
         if job.kinds:
-            plan.jobs.append(job)
+            run.jobs.append(job)
         else:
-            plan.complete += 1
+            run.complete += 1
+
+    def work(self, run: Run, title: str, make: Callable[[Job], Made | None]) -> Run:
+        """Does the jobs of a run, as `finish`, each by `make`; returns the run."""
+        return self.finish(run, title, (partial(make, job) for job in run.jobs))
+
+    def finish(self, run: Run, title: str, making: Iterable[Callable[[], Made | None]]) -> Run:
+        """Makes and writes the results of a run's jobs, with their records; returns the run.
+
+        `making` has for each job what makes its results: a `UserError` is said and the others go on, as they do after
+        None, which stands for what was said already. What cannot be written ends the run. `title` is the bar's.
+        """
+        todo = zip(run.jobs, making, strict=True)
+        for job, make in track(todo, title, len(run.jobs)) if run.jobs and is_main_process() else todo:
+            try:
+                made = make()
+            except UserError as error:
+                run.fail(error, *(item.photo for item in job.items))
+                continue
+            if made is None:
+                continue
+            writers, facts = made
+            self.write_record(job, pending=True)
+            for kind in job.kinds:
+                writers[kind](self.path(kind, job.name))
+            self.write_record(job, pending=False, **facts)
+            run.done += 1
+            if facts["warnings"]:
+                run.warnings[job.name] = facts["warnings"]
+        return run
 
     def _unfinished(self, job: Job, overwrite: bool) -> Job:
         """The job with the kinds that are still to be written; raises `UserError` as `add` says."""
@@ -170,14 +221,14 @@ class PhotoResults(Results):
         """The photo's size."""
         return {"photo": record["bytes"]}
 
-    def plan(self, inputs: Sequence[str | Path], kinds: Sequence[str], overwrite: bool = False) -> Plan:
+    def plan(self, inputs: Sequence[str | Path], kinds: Sequence[str], overwrite: bool = False) -> Run:
         """Finds the photos, in folders to any depth, and what of the `kinds` is to be written of each.
 
         `UserError` where `out` holds results under another stamp that would stay beside those of this run.
         """
-        plan = Plan()
+        run = Run()
         known = {record["photo"]: name for name, record in self.records.items()}
-        items = find_items(inputs, self.out, known, plan.failures)
+        items = find_items(inputs, self.out, known, run)
         replaced = {item.name for item in items} if overwrite else set()
         others = {name: record["stamp"] for name, record in self.records.items() if record["stamp"] != self.stamp}
         staying = sorted(others.keys() - replaced)
@@ -189,20 +240,8 @@ class PhotoResults(Results):
                 f"({differences}). Choose another --out, or pass all these photos and --overwrite"
             )
         for item in items:
-            self.add(plan, Job(item.name, (item,), tuple(kinds)), overwrite)
-        return plan
-
-
-def complain(message: str) -> None:
-    """Says on stderr what cannot be done, at once, while the rest goes on."""
-    print(f"error: {message}", file=sys.stderr, flush=True)
-
-
-def note_failure(failures: list[str], error: UserError, *files: Path) -> None:
-    """Adds an error to `failures`, with the files that it is about unless it names one of them, and says it."""
-    named = any(str(file) in str(error) for file in files)
-    failures.append(str(error) if named else f"{' with '.join(map(str, files))}: {error}")
-    complain(failures[-1])
+            self.add(run, Job(item.name, (item,), tuple(kinds)), overwrite)
+        return run
 
 
 def relative(path: Path, out: Path) -> str:
@@ -239,7 +278,7 @@ def read_records(out: Path, role: str = "photo", folder: str = RECORDS) -> dict[
 
 
 def find_items(
-    inputs: Sequence[str | Path], out: Path, known: Mapping[str, str], failures: list[str], separator: str = "/"
+    inputs: Sequence[str | Path], out: Path, known: Mapping[str, str], run: Run, separator: str = "/"
 ) -> list[Item]:
     """Finds photos and gives each a name of its own; one that is given twice, in whatever way, comes once.
 
@@ -250,11 +289,11 @@ def find_items(
         inputs: photos, and folders that are searched for photos to any depth.
         out: folder of the results; inside an input folder it is not searched.
         known: name by the photo's path from `out`, from the records of earlier runs; no other photo gets these names.
-        failures: a message for each input that is not there or has no photos is appended.
+        run: fails for each input that is not there or has no photos.
         separator: what stands between a folder and a name.
     """
     items, seen, taken = [], set[Path](), {name.casefold() for name in known.values()}
-    for photo, folder in _find(inputs, out, failures):
+    for photo, folder in _find(inputs, out, run):
         place = photo.absolute() if leads_nowhere(photo) else photo.resolve()
         if place in seen:
             continue
@@ -268,18 +307,18 @@ def find_items(
     return items
 
 
-def _find(inputs: Sequence[str | Path], out: Path, failures: list[str]) -> Iterator[tuple[Path, Path]]:
+def _find(inputs: Sequence[str | Path], out: Path, run: Run) -> Iterator[tuple[Path, Path]]:
     """Yields photos with the folder that each was found in: the input folder, or its own for one that is an input."""
     for path in map(Path, inputs):
         if path.is_dir():
             found = find_photos(path, leave_out=out)
             yield from ((photo, path) for photo in found)
             if not found:
-                failures.append(f"{path} has no photos: no file of an image type that Pillow reads here")
+                run.fail(f"{path} has no photos: no file of an image type that Pillow reads here")
         elif path.is_file():
             yield path, path.parent
         else:
-            failures.append(f"{path} does not exist")
+            run.fail(f"{path} does not exist")
 
 
 def free_name(wanted: Sequence[str], taken: set[str]) -> str:

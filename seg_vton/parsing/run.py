@@ -2,9 +2,9 @@
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +15,13 @@ from mmengine import dist
 from seg_vton.errors import UserError
 from seg_vton.files import remove_leftovers
 from seg_vton.labels import conversion_table
-from seg_vton.parsing.jobs import Job, PhotoResults, Plan, note_failure
+from seg_vton.parsing.instances import Parsing
+from seg_vton.parsing.jobs import Job, Made, PhotoResults, Run
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.parsing.writers import KINDS, Result
 from seg_vton.pictures.photos import read_photo
-from seg_vton.progress import track
 
 _READERS = 2  # threads; decoding frees Python's lock
-
-
-@dataclass
-class Outcome:
-    """What a run did, over all processes."""
-
-    parsed: int = 0  # number of photos parsed
-    complete: int = 0  # number of photos whose results were there already
-    empty: list[str] = field(default_factory=list)  # names of the photos in which nothing was found
-    failures: list[str] = field(default_factory=list)  # a message for each photo or input that could not be parsed
 
 
 def start_processes(launcher: str) -> str | None:
@@ -57,7 +47,7 @@ def parse_photos(
     fill_holes: bool = True,
     batch_size: int = 1,
     overwrite: bool = False,
-) -> Outcome:
+) -> Run:
     """Parses photos and writes `OUT/<kind>/<name><suffix>` and `OUT/records/<name>.json`.
 
     What an earlier run under the same stamp has written is not done again. Each photo that cannot be read is reported
@@ -79,41 +69,22 @@ def parse_photos(
     label_space = label_space or parser.space.name
     conversion_table(parser.space.name, label_space)  # raises where there is none, before any work
     settings = {"label_space": label_space, "fill_holes": fill_holes}
-    results, outcome = PhotoResults(out, {**parser.stamp, **settings}), Outcome()
+    results = PhotoResults(out, {**parser.stamp, **settings})
     plan = _shared_plan(results, inputs, kinds, overwrite)
-    own = plan.jobs[dist.get_rank() :: dist.get_world_size()]
-    for batch in _batches(own, batch_size, outcome.failures):
-        parsings = parser.parse_batch([photo for _, photo in batch])
-        for (job, photo), parsing in zip(batch, parsings, strict=True):
-            results.write_record(job, pending=True)
-            result = Result(photo, job.items[0].photo.name, parsing, **settings)
-            for kind in job.kinds:
-                KINDS[kind].write(results.path(kind, job.name), result)
-            height, width = parsing.shape
-            found = [
-                {"class": name, "score": round(score, 4)}
-                for name, score in zip(parsing.classes, parsing.scores.tolist(), strict=True)
-            ]
-            results.write_record(job, pending=False, width=width, height=height, instances=found)
-            outcome.parsed += 1
-            outcome.empty += [] if found else [job.name]
-    parts = dist.all_gather_object(outcome)
-    return Outcome(
-        parsed=sum(part.parsed for part in parts),
-        complete=plan.complete,
-        empty=[name for part in parts for name in part.empty],
-        failures=plan.failures + [message for part in parts for message in part.failures],
-    )
+    own = Run(plan.jobs[dist.get_rank() :: dist.get_world_size()])
+    results.finish(own, "parsing", _parse(parser, own.jobs, batch_size, settings))
+    for part in dist.all_gather_object(own):
+        plan.merge(part)
+    return plan
 
 
-def _shared_plan(results: PhotoResults, inputs: Sequence[str | Path], kinds: Sequence[str], overwrite: bool) -> Plan:
+def _shared_plan(results: PhotoResults, inputs: Sequence[str | Path], kinds: Sequence[str], overwrite: bool) -> Run:
     """The first process's plan in every process; its error, too, or the others would wait for it."""
     answer: list[Any] = [None]
     if dist.is_main_process():
         try:
             remove_leftovers(results.out)
             answer = [results.plan(inputs, kinds, overwrite)]
-            answer[0].complain()
         except UserError as error:
             answer = [str(error)]
     dist.broadcast_object_list(answer)
@@ -122,28 +93,34 @@ def _shared_plan(results: PhotoResults, inputs: Sequence[str | Path], kinds: Seq
     return answer[0]
 
 
-def _batches(jobs: list[Job], size: int, failures: list[str]) -> Iterator[list[tuple[Job, np.ndarray]]]:
-    """Yields some jobs with their photos at a time; reports photos that cannot be read. The first process has a bar."""
-    reading = _read_ahead(jobs)
-    batch: list[tuple[Job, np.ndarray]] = []
-    for job, photo in track(reading, "parsing", total=len(jobs)) if dist.is_main_process() and jobs else reading:
-        try:
-            batch.append((job, photo.result()))
-        except UserError as error:
-            note_failure(failures, error, job.items[0].photo)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _read_ahead(jobs: list[Job]) -> Iterator[tuple[Job, Future[np.ndarray]]]:
-    """Yields each job with its photo to come; no more than a few photos are in memory."""
+def _parse(
+    parser: ClothingParser, jobs: list[Job], batch_size: int, settings: dict[str, Any]
+) -> Iterator[Callable[[], Made]]:
+    """Yields what makes the results of each job; photos are read ahead, a few at a time, and parsed in batches."""
     with ThreadPoolExecutor(_READERS) as pool:
-        waiting: deque[tuple[Job, Future[np.ndarray]]] = deque()
-        for job in jobs:
-            waiting.append((job, pool.submit(read_photo, job.items[0].photo)))
-            if len(waiting) > _READERS:
-                yield waiting.popleft()
-        yield from waiting
+        waiting: deque[Future[np.ndarray]] = deque()
+        for start in range(0, len(jobs), batch_size):
+            batch = jobs[start : start + batch_size]
+            ahead = jobs[len(waiting) + start : start + batch_size + _READERS]
+            waiting.extend(pool.submit(read_photo, job.items[0].photo) for job in ahead)
+            reading = [waiting.popleft() for _ in batch]
+            photos = [photo.result() for photo in reading if photo.exception() is None]
+            found = zip(photos, parser.parse_batch(photos), strict=True)
+            for job, photo in zip(batch, reading, strict=True):
+                if photo.exception() is None:
+                    yield partial(_made, job, *next(found), settings)
+                else:
+                    yield photo.result  # raises
+
+
+def _made(job: Job, photo: np.ndarray, parsing: Parsing, settings: dict[str, Any]) -> Made:
+    """What is written of a photo."""
+    result = Result(photo, job.items[0].photo.name, parsing, **settings)
+    height, width = parsing.shape
+    found = [
+        {"class": name, "score": round(score, 4)}
+        for name, score in zip(parsing.classes, parsing.scores.tolist(), strict=True)
+    ]
+    writers = {name: partial(kind.write, result=result) for name, kind in KINDS.items()}
+    warnings = [] if found else ["nothing was found"]
+    return writers, {"width": width, "height": height, "instances": found, "warnings": warnings}

@@ -8,14 +8,14 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-from PIL import Image
 from pycocotools import mask as coco_mask
 
 from seg_vton.coco import categories
-from seg_vton.files import atomic_path, write_json
+from seg_vton.files import write_json
 from seg_vton.labels import save_palette_png
 from seg_vton.parsing.instances import Parsing
 from seg_vton.pictures.drawing import Instance, draw_instances
+from seg_vton.pictures.images import save_picture
 
 OVERLAY_HEIGHT = 1024
 """Overlays are to be looked at: none is higher, in pixels."""
@@ -82,7 +82,7 @@ def write_instances(folder: Path, result: Result) -> None:
     for name, mask in zip(map(_file_name, result.parsing.classes), result.parsing.masks, strict=True):
         counts[name] += 1
         ending = f"_{counts[name]}" if counts[name] > 1 else ""
-        _save(folder / f"{name}{ending}.png", mask.astype(np.uint8) * 255)
+        save_picture(folder / f"{name}{ending}.png", mask.astype(np.uint8) * 255)
     names = "|".join(re.escape(_file_name(name)) for name in result.parsing.space.classes[1:])
     for path in folder.iterdir():
         found = re.fullmatch(rf"({names})(?:_(\d+))?\.png", path.name)
@@ -113,12 +113,7 @@ class _Instances(Sequence[Instance]):
 def write_overlay(path: Path, result: Result) -> None:
     """Writes the photo with its instances painted on it, names and scores at the edges; JPEG."""
     painted = draw_instances(result.photo, _Instances(result.parsing), min(result.photo.shape[0], OVERLAY_HEIGHT))
-    _save(path, painted, quality=92)
-
-
-def _save(path: Path, pixels: np.ndarray, **options: int) -> None:
-    with atomic_path(path, overwrite=True) as temporary:
-        Image.fromarray(pixels).save(temporary, **options)
+    save_picture(path, painted, quality=92)
 
 
 @dataclass(frozen=True)

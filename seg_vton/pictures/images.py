@@ -4,12 +4,13 @@ A user's own photos, which may be anything, are read by `seg_vton.pictures.photo
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from seg_vton.errors import UserError
-from seg_vton.files import exif_orientation, opened_image
+from seg_vton.files import atomic_path, exif_orientation, opened_image
 from seg_vton.labels import load_palette_png
 from seg_vton.pictures.photos import gray, to_rgb
 
@@ -41,6 +42,12 @@ def resized(
     if picture.shape[:2] == size:
         return picture
     return np.asarray(Image.fromarray(picture).resize(size[::-1], resampling))
+
+
+def save_picture(path: Path, picture: np.ndarray, overwrite: bool = True, **options: Any) -> None:
+    """Writes a picture uint8 `(H, W)` or `(H, W, 3)` in the format of the path's suffix, with Pillow's `options`."""
+    with atomic_path(path, overwrite) as temporary:
+        Image.fromarray(picture).save(temporary, **options)
 
 
 def read_picture(

@@ -146,7 +146,7 @@ def test_photos_of_any_mode_serve_and_what_cannot_is_said_once(album, tmp_path, 
 
 def test_a_person_without_a_pose_gets_a_rectangle_and_a_note(album, tmp_path):
     outcome = make(album, tmp_path / "set", poses="none")
-    assert any("gray is a rectangle around the garment" in note for note in outcome.notes["1"])
+    assert any("gray is a rectangle around the garment" in note for note in outcome.warnings["1"])
     assert json.loads((tmp_path / "set" / "test" / "openpose_json" / "1_keypoints.json").read_text())["people"] == []
 
 

@@ -40,7 +40,7 @@ def tree(folder):
 
 def test_the_files_are_what_the_predictor_says(parsers, photos, tmp_path):
     outcome = parse_photos(parsers[0], [photos], tmp_path, ALL)
-    assert (outcome.parsed, outcome.complete, outcome.empty, outcome.failures) == (3, 0, [], [])
+    assert (outcome.done, outcome.complete, outcome.warnings, outcome.failures) == (3, 0, {}, [])
     for name, file in (("a", "a.jpg"), ("a_png", "a.png"), ("b", "b.png")):
         photo = read_photo(photos / file)
         parsing = parsers[0](photo)
@@ -76,11 +76,11 @@ def test_an_interrupted_run_goes_on(parsers, photos, tmp_path):
         (tmp_path / name).unlink()
     kept = (tmp_path / "coco" / "a.json").stat().st_mtime_ns
     outcome = parse_photos(parsers[0], [photos], tmp_path)
-    assert (outcome.parsed, outcome.complete) == (2, 1)
+    assert (outcome.done, outcome.complete) == (2, 1)
     assert tree(tmp_path) == whole
     assert (tmp_path / "coco" / "a.json").stat().st_mtime_ns == kept
     again = parse_photos(parsers[0], [photos], tmp_path)
-    assert (again.parsed, again.complete) == (0, 3)
+    assert (again.done, again.complete) == (0, 3)
 
 
 def test_a_full_disk_ends_the_run_and_what_is_whole_stays(parsers, photos, tmp_path, monkeypatch):
@@ -90,7 +90,7 @@ def test_a_full_disk_ends_the_run_and_what_is_whole_stays(parsers, photos, tmp_p
         parse_photos(parsers[0], [photos], tmp_path / "out")
     monkeypatch.undo()
     outcome = parse_photos(parsers[0], [photos], tmp_path / "out")
-    assert (outcome.parsed, outcome.complete) == (2, 1)
+    assert (outcome.done, outcome.complete) == (2, 1)
     assert tree(tmp_path / "out") == tree(tmp_path / "whole")
 
 
@@ -111,7 +111,7 @@ def test_a_broken_photo_is_said_and_the_others_are_parsed(parsers, photos, tmp_p
     (tmp_path / "in" / "text.jpg").write_text("not a photo")
     inputs = [tmp_path / "in", photos / "a.jpg", tmp_path / "none"]
     outcome = parse_photos(parsers[0], inputs, tmp_path / "out", batch_size=2)
-    assert outcome.parsed == 1
+    assert outcome.done == 1
     assert len(outcome.failures) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert sorted(f"error: {message}" for message in outcome.failures) == sorted(errors)
@@ -132,7 +132,7 @@ def test_a_segmenter_of_any_classes(tiny_config_file, tiny_weights, parsers, pho
     """Its own label space, by score; instances, COCO and overlays as ever."""
     names = ("sun/glasses", *(f"thing {number}" for number in range(14)))
     parser = ClothingParser(tiny_config_file, tiny_weights[0], "cpu", score_thr=0.05, classes=names)
-    assert parse_photos(parser, [photos / "a.jpg"], tmp_path, ALL).parsed == 1
+    assert parse_photos(parser, [photos / "a.jpg"], tmp_path, ALL).done == 1
     found, known = (one(read_photo(photos / "a.jpg")) for one in (parser, parsers[0]))
     assert found.labels.tolist() == known.labels.tolist()
     space = f"own({', '.join(names)})"
@@ -159,7 +159,7 @@ def test_results_of_other_weights_are_refused_and_replaced_on_request(parsers, p
 def test_nothing_found_is_a_result(tiny_config_file, tiny_weights, photos, tmp_path):
     parser = ClothingParser(tiny_config_file, tiny_weights[0], "cpu", score_thr=1)
     outcome = parse_photos(parser, [photos], tmp_path, batch_size=2)
-    assert (outcome.parsed, outcome.empty, outcome.failures) == (3, ["a", "a_png", "b"], [])
+    assert (outcome.done, list(outcome.warnings), outcome.failures) == (3, ["a", "a_png", "b"], [])
     assert not load_palette_png(tmp_path / "label-map" / "b.png", "deepfashion15").any()
 
 

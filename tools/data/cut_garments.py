@@ -11,12 +11,8 @@ goes on where it was interrupted. Ends with code 1 when a photo could not be use
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
 
 from seg_vton.errors import ToolParser, exit_on_user_error, height_by_width
-
-if TYPE_CHECKING:
-    from seg_vton.data.cut_garments import Outcome
 
 
 def parse_args() -> argparse.Namespace:
@@ -45,19 +41,10 @@ def main() -> None:
 
     with exit_on_user_error():
         segmenter = args.segmenter and ClothingParser(*args.segmenter, args.device)
-        outcome = cut_garments(args.inputs, args.out, args.size, segmenter, args.overwrite)
-    sys.exit(_report(outcome, args.out))
-
-
-def _report(outcome: "Outcome", out: str) -> int:
-    """Prints warnings and counts; returns the exit code."""
-    for name, warnings in outcome.warnings.items():
-        for warning in warnings:
-            print(f"{name}: {warning}")
-    print(
-        f"cut out {outcome.done} garments, {outcome.complete} were done before, {len(outcome.failures)} failed: {out}"
-    )
-    return bool(outcome.failures)
+        run = cut_garments(args.inputs, args.out, args.size, segmenter, args.overwrite)
+    run.print_warnings()
+    print(f"cut out {run.done} garments, {run.complete} were done before, {len(run.failures)} failed: {args.out}")
+    sys.exit(bool(run.failures))
 
 
 if __name__ == "__main__":

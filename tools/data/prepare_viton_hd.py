@@ -15,14 +15,10 @@ import argparse
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from seg_vton.errors import ToolParser, exit_on_user_error, height_by_width
 from seg_vton.labels import SPACES
 from seg_vton.parsing.instances import SCORE_THR
-
-if TYPE_CHECKING:
-    from seg_vton.data.viton_hd import Outcome
 
 
 def parse_args() -> argparse.Namespace:
@@ -54,7 +50,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Makes the set and says what is not in it."""
     args = parse_args()
-    from seg_vton.data.viton_hd import prepare
+    from seg_vton.data.viton_hd import LEFT_OUT, SHEET, prepare
     from seg_vton.parsing.maps import ParsingMaps
     from seg_vton.parsing.predictor import ClothingParser
     from seg_vton.pose import Poses
@@ -65,7 +61,7 @@ def main() -> None:
         else:
             parser = ClothingParser(*args.segmenter, args.device, score_thr=args.score_thr)
             label_space = args.label_space
-        outcome = prepare(
+        run = prepare(
             args.out,
             args.person,
             args.garment,
@@ -76,23 +72,12 @@ def main() -> None:
             label_space,
             args.overwrite,
         )
-    sys.exit(_report(outcome, args.out))
-
-
-def _report(outcome: "Outcome", out: Path) -> int:
-    """Prints notes and counts; returns the exit code."""
-    from seg_vton.data.viton_hd import LEFT_OUT, SHEET
-
-    for name, notes in outcome.notes.items():
-        for note in notes:
-            print(f"{name}: {note}")
+    run.print_warnings()
     for folder, maker in LEFT_OUT.items():
         print(f"left out {folder}: {maker}")
-    print(
-        f"made {outcome.done} persons and garments, {outcome.complete} were done before, {len(outcome.failures)} "
-        f"faults; {outcome.pairs} pairs: {out}, shown in {out / SHEET}"
-    )
-    return bool(outcome.failures)
+    counts = f"{run.complete} were done before, {len(run.failures)} faults; {run.pairs} pairs"
+    print(f"made {run.done} persons and garments, {counts}: {args.out}, shown in {args.out / SHEET}")
+    sys.exit(bool(run.failures))
 
 
 if __name__ == "__main__":

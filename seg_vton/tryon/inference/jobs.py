@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from seg_vton.files import leads_nowhere, plain_name, sha256
-from seg_vton.parsing.jobs import Item, Job, Plan, Record, Results, file_state, find_items, free_name, relative
+from seg_vton.parsing.jobs import Item, Job, Record, Results, Run, file_state, find_items, free_name, relative
 from seg_vton.tryon.datasets.layouts import read_pairs
 
 KINDS = ("try-on", "warped-garment", "composition-mask", "parsing", "panel")
@@ -51,21 +51,21 @@ class PairResults(Results):
             found |= {f"{role}'s {key}": one["sha256"] for key, one in record[role].items() if isinstance(one, dict)}
         return found
 
-    def find(self, inputs: Sequence[str | Path], role: str, failures: list[str]) -> list[Item]:
-        """The photos of persons or garments; what is not there is said in `failures`."""
+    def find(self, inputs: Sequence[str | Path], role: str, run: Run) -> list[Item]:
+        """The photos of persons or garments; the run fails for what is not there."""
         known = {record[role]["path"]: record[role]["name"] for record in self.records.values()}
         # A folder's name in front of a photo's must not lead into a folder of the results.
-        return find_items(inputs, self.out, known, failures, separator="--")
+        return find_items(inputs, self.out, known, run, separator="--")
 
-    def plan(self, pairs: Sequence[tuple[Item, Item]], plan: Plan, overwrite: bool = False) -> None:
-        """Names the pairs and puts into a plan what is not done already."""
+    def plan(self, pairs: Sequence[tuple[Item, Item]], run: Run, overwrite: bool = False) -> None:
+        """Names the pairs and puts into a run what is not done already."""
         known = {(r["person"]["path"], r["garment"]["path"]): name for name, r in self.records.items()}
         taken = {name.casefold() for name in self.records}
         for pair in pairs:
             name = known.get(tuple(relative(item.photo, self.out) for item in pair))
             # Numbered where another pair has the name: a_b with c and a with b_c would both be a_b_c.
             name = name or free_name(["_".join(item.name for item in pair)], taken)
-            self.add(plan, Job(name, pair, KINDS), overwrite)
+            self.add(run, Job(name, pair, KINDS), overwrite)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -75,20 +75,20 @@ def _hash(path: Path, *state: int) -> str:
 
 
 def choose_pairs(
-    persons: Sequence[Item], garments: Sequence[Item], pairs_file: str | Path | None, failures: list[str]
+    persons: Sequence[Item], garments: Sequence[Item], pairs_file: str | Path | None, run: Run
 ) -> list[tuple[Item, Item]]:
     """Every person with every garment, or the pairs that a file names; those of a person together.
 
     `pairs_file` has lines of a person's and a garment's file name, paths or their ends; other lines are a `UserError`,
-    and for each line that names no photo, or several, a message is appended to `failures`.
+    and the run fails for each name that is of no photo, or of several.
     """
     if pairs_file is None:
         return [(person, garment) for person in persons for garment in garments]
     wanted: dict[Item, dict[Item, None]] = {person: {} for person in persons}
     people, things = _by_file_name(persons), _by_file_name(garments)
     for pair in read_pairs(pairs_file):
-        person = _named(pair.person, "person", people, pairs_file, failures)
-        garment = _named(pair.garment, "garment", things, pairs_file, failures)
+        person = _named(pair.person, "person", people, pairs_file, run)
+        garment = _named(pair.garment, "garment", things, pairs_file, run)
         if person and garment:
             wanted[person][garment] = None
     return [(person, garment) for person, chosen in wanted.items() for garment in chosen]
@@ -105,7 +105,7 @@ def _by_file_name(items: Sequence[Item]) -> dict[str, list[tuple[Path, Item]]]:
 
 
 def _named(
-    name: str, role: str, items: Mapping[str, list[tuple[Path, Item]]], pairs_file: str | Path, failures: list[str]
+    name: str, role: str, items: Mapping[str, list[tuple[Path, Item]]], pairs_file: str | Path, run: Run
 ) -> Item | None:
     """The item that a line of a pairs file means; None where there is none, or several, which is said."""
     parts = Path(plain_name(name)).parts
@@ -116,5 +116,5 @@ def _named(
     if len(found) == 1:
         return found.pop()
     reason = "is none of" if not found else f"is {len(found)} of"
-    failures.append(f"{pairs_file}: {name} {reason} the photos given with --{role}")
+    run.fail(f"{pairs_file}: {name} {reason} the photos given with --{role}")
     return None

@@ -47,6 +47,11 @@ class Person:
     space: str = DEEPFASHION15.name  # name of the label space
 
     @property
+    def nbytes(self) -> int:
+        """Bytes that photo and label map take."""
+        return self.photo.nbytes + self.label_map.nbytes
+
+    @property
     def crop(self) -> np.ndarray:
         """The window of the photo, RGB uint8."""
         return crop(self.photo, self.box, cv2.BORDER_REPLICATE)

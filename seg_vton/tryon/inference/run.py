@@ -3,26 +3,25 @@
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
 import numpy as np
-from PIL import Image
 
 from seg_vton.errors import UserError
-from seg_vton.files import atomic_path, find_beside, remove_leftovers, sha256, shared_files
+from seg_vton.files import find_beside, remove_leftovers, sha256, shared_files
 from seg_vton.labels import save_palette_png
-from seg_vton.parsing.jobs import Item, Job, Plan, note_failure
+from seg_vton.parsing.jobs import Item, Job, Made, Run
 from seg_vton.parsing.maps import ParsingMaps
-from seg_vton.pictures.images import read_mask
+from seg_vton.pictures.images import read_mask, save_picture
 from seg_vton.pictures.photos import SUFFIXES, limited, read_cutout, read_photo
 from seg_vton.pose import Poses
-from seg_vton.progress import track
 from seg_vton.tryon.inference.garment import Garment
 from seg_vton.tryon.inference.jobs import PairResults, choose_pairs
 from seg_vton.tryon.inference.person import Person
-from seg_vton.tryon.predictor import TryOn, TryOnResult
+from seg_vton.tryon.predictor import TryOn
 
 GARMENT_BYTES = 1 << 29
 """How much of prepared garments is kept for the next person."""
@@ -31,17 +30,7 @@ MASK_ENDINGS = (".png", *SUFFIXES)
 """How the names of masks end, after the garment's without suffix."""
 
 _NAMED = 10
-
-
-@dataclass
-class Outcome:
-    """What a run did."""
-
-    done: int = 0  # number of pairs done
-    complete: int = 0  # number of pairs whose results were there already
-    warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by name of a pair
-    failures: list[str] = field(default_factory=list)  # a message for each input or pair that could not be done
-    unmasked: list[Path] = field(default_factory=list)  # the garments that have no mask in the folder of masks
+T = TypeVar("T", Person, Garment)
 
 
 def dress_all(
@@ -55,11 +44,11 @@ def dress_all(
     overwrite: bool = False,
     pose_models: Sequence[str | Path] | None = None,
     maps: ParsingMaps | None = None,
-) -> Outcome:
+) -> Run:
     """Dresses every person in every garment and writes `OUT/<kind>/PERSON_GARMENT.png` and records.
 
     What an earlier run on the same files under the same stamp has written is not done again. A photo that cannot be
-    read or used is said on stderr at once, its pairs are left out and the others done; with nothing to do, the outcome
+    read or used is said on stderr at once, its pairs are left out and the others done; with nothing to do, the run
     has only `failures` that say why. `UserError` where the pose source, the folder of masks or the pairs file is not
     there, or the results cannot be written.
 
@@ -82,59 +71,76 @@ def dress_all(
     poses.load()
     remove_leftovers(out)
     hashes = pose_models and [sha256(path) for path in pose_models]
-    results = PairResults(out, {**predictor.stamp, "pose": poses.name, "pose_models": hashes})
-    plan = Plan()
-    people = results.find(persons, "person", plan.failures)
-    people = with_files(people, "extra", lambda item: poses.file(item.photo, item.place), plan.failures)
+    results, run = PairResults(out, {**predictor.stamp, "pose": poses.name, "pose_models": hashes}), Run()
+    people = results.find(persons, "person", run)
+    people = with_files(people, "extra", lambda item: poses.file(item.photo, item.place), run)
     if maps is not None:
-        people = with_files(people, "parsing", lambda item: maps.file(item.photo, item.place), plan.failures)
-    things = results.find(garments, "garment", plan.failures)
-    things = with_files(
-        things, "extra", lambda item: masks and find_beside(masks, item.place, MASK_ENDINGS), plan.failures
-    )
-    chosen = choose_pairs(people, things, pairs, plan.failures)
-    results.plan(chosen, plan, overwrite)
-    plan.complain()
-    unmasked = [] if masks is None else _say_unmasked(masks, [garment for _, garment in chosen])
-    outcome = Outcome(complete=plan.complete, failures=plan.failures, unmasked=unmasked)
-    prepared = _Prepared(predictor, poses, maps, outcome.failures)
-    for job in track(plan.jobs, "trying on") if plan.jobs else ():
-        person, garment = prepared.person(job.items[0]), prepared.garment(job.items[1])
-        if person is None or garment is None:
-            continue
-        result = predictor(person, garment)
-        _write(results, job, predictor, poses.name, person, garment, result)
-        outcome.done += 1
-        if result.warnings:
-            outcome.warnings[job.name] = result.warnings
-    return outcome
-
-
-def _say_unmasked(masks: Path, garments: Sequence[Item]) -> list[Path]:
-    """Says on stderr which garments have no mask, as wrong names look the same as none; returns them."""
-    items = dict.fromkeys(garments)
-    photos = [item.photo for item in items if item.extra is None]
-    if photos:
-        named = ", ".join(map(str, photos[:_NAMED])) + (", ..." if len(photos) > _NAMED else "")
+        people = with_files(people, "parsing", lambda item: maps.file(item.photo, item.place), run)
+    things = results.find(garments, "garment", run)
+    things = with_files(things, "extra", lambda item: masks and find_beside(masks, item.place, MASK_ENDINGS), run)
+    chosen = choose_pairs(people, things, pairs, run)
+    results.plan(chosen, run, overwrite)
+    used = dict.fromkeys(garment for _, garment in chosen)
+    unmasked = [str(garment.photo) for garment in used if garment.extra is None]
+    if masks and unmasked:  # as wrong names look the same as none
+        named = ", ".join(unmasked[:_NAMED]) + (", ..." if len(unmasked) > _NAMED else "")
         print(
-            f"note: {masks} has no mask of {len(photos)} of {len(items)} garments, which are left to the segmenter and "
-            f"the cut-out: {named}. A mask must have its garment's name",
+            f"note: {masks} has no mask of {len(unmasked)} of {len(used)} garments, which are left to the segmenter "
+            f"and the cut-out: {named}. A mask must have its garment's name",
             file=sys.stderr,
             flush=True,
         )
-    return photos
+
+    def load_person(item: Item) -> Person:
+        photo = read_photo(item.photo)
+        labels = maps.read(item.parsing, item.photo, photo.shape) if maps else None
+        return predictor.person(photo, people_of(poses, item, photo), labels)
+
+    def load_garment(item: Item) -> Garment:
+        mask = item.extra and read_mask(item.extra)
+        photo, alpha = read_cutout(item.photo)
+        return predictor.garment(photo, mask, alpha)
+
+    dressed, worn = _Kept(load_person, run, limit=-1), _Kept(load_garment, run, GARMENT_BYTES)
+
+    def make(job: Job) -> Made | None:
+        person, garment = dressed(job.items[0]), worn(job.items[1])
+        if person is None or garment is None:
+            return None
+        result = predictor(person, garment)
+        title = " with ".join(item.name for item in job.items)
+        writers = {
+            "try-on": partial(save_picture, picture=result.image),
+            "warped-garment": partial(save_picture, picture=result.warped_cloth),
+            "composition-mask": partial(save_picture, picture=result.mask),
+            "panel": lambda path: save_picture(path, predictor.panel(person, garment, result, title)),
+            "parsing": lambda path: save_palette_png(path, person.full_label_map(), person.space, overwrite=True),
+        }
+        facts = {
+            "size": list(person.photo.shape[1::-1]),
+            "window": list(person.box),  # left, top, width, height in pixels
+            "garment_window": list(garment.box),
+            "garment_mask": garment.source,
+            "pose": "none" if person.joints is None else poses.name,
+            "label_space": person.space,
+            "warnings": list(result.warnings),
+        }
+        return writers, facts
+
+    return results.work(run, "trying on", make)
 
 
-def with_files(items: list[Item], which: str, find: Callable[[Item], Path | None], failures: list[str]) -> list[Item]:
+def with_files(items: list[Item], which: str, find: Callable[[Item], Path | None], run: Run) -> list[Item]:
     """Items with their files as attribute `which`; those that lack one, or would share it, are left out and said."""
     found = []
     for item in items:
         try:
             found.append(replace(item, **{which: find(item)}))
         except UserError as error:
-            failures.append(str(error))
+            run.fail(error)
     unclear = shared_files({item.photo: getattr(item, which) for item in found})
-    failures += dict.fromkeys(unclear.values())
+    for message in dict.fromkeys(unclear.values()):
+        run.fail(message)
     return [item for item in found if item.photo not in unclear]
 
 
@@ -145,83 +151,24 @@ def people_of(poses: Poses, item: Item, photo: np.ndarray) -> list[np.ndarray]:
     return [joints * scale for joints in poses.people(item.extra, seen)]
 
 
-class _Prepared:
-    """Persons and garments of a run: what is prepared is kept, what failed is said once and not tried again."""
+class _Kept(Generic[T]):
+    """What is prepared of items, kept up to a `limit` of bytes; what failed is said once and not tried again."""
 
-    def __init__(self, predictor: TryOn, poses: Poses, maps: ParsingMaps | None, failures: list[str]) -> None:
-        self._predictor, self._poses, self._maps, self._failures = predictor, poses, maps, failures
-        self._person: tuple[Item | None, Person | None] = (None, None)
-        self._garments: OrderedDict[Item, Garment] = OrderedDict()
+    def __init__(self, load: Callable[[Item], T], run: Run, limit: int) -> None:
+        self._load, self._run, self._limit = load, run, limit
+        self._kept: OrderedDict[Item, T] = OrderedDict()
         self._failed: set[Item] = set()
 
-    def person(self, item: Item) -> Person | None:
-        """The person of an item, the last one kept; None where it cannot be used."""
-        if self._person[0] != item:
-            self._person = (None, None)  # no two photos in memory
-            self._person = (item, self._try(item, self._load_person))
-        return self._person[1]
-
-    def garment(self, item: Item) -> Garment | None:
-        """The garment of an item, `GARMENT_BYTES` of them kept; None where it cannot be used."""
-        if item not in self._garments:
-            made = self._try(item, self._load_garment)
-            if made is None:
-                return None
-            self._garments[item] = made
-        self._garments.move_to_end(item)
-        while len(self._garments) > 1 and sum(garment.nbytes for garment in self._garments.values()) > GARMENT_BYTES:
-            self._garments.popitem(last=False)
-        return self._garments[item]
-
-    def _load_person(self, item: Item) -> Person:
-        photo = read_photo(item.photo)
-        people = people_of(self._poses, item, photo)
-        labels = self._maps.read(item.parsing, item.photo, photo.shape) if item.parsing else None
-        return self._predictor.person(photo, people, labels)
-
-    def _load_garment(self, item: Item) -> Garment:
-        mask = None if item.extra is None else read_mask(item.extra)
-        photo, alpha = read_cutout(item.photo)
-        return self._predictor.garment(photo, mask, alpha)
-
-    def _try(self, item: Item, load: Callable[[Item], Any]) -> Any:
-        if item in self._failed:
-            return None
-        try:
-            return load(item)
-        except UserError as error:
-            self._failed.add(item)
-            note_failure(self._failures, error, *filter(None, (item.photo, item.extra)))
-            return None
-
-
-def _write(
-    results: PairResults, job: Job, predictor: TryOn, pose: str, person: Person, garment: Garment, result: TryOnResult
-) -> None:
-    """Writes the files of a pair and their record; boxes are left, top, width, height in pixels."""
-    results.write_record(job, pending=True)
-    pictures = {
-        "try-on": lambda: result.image,
-        "warped-garment": lambda: result.warped_cloth,
-        "composition-mask": lambda: result.mask,
-        "panel": lambda: predictor.panel(person, garment, result, " with ".join(item.name for item in job.items)),
-    }
-    for kind in job.kinds:
-        path = results.path(kind, job.name)
-        if kind == "parsing":
-            save_palette_png(path, person.full_label_map(), person.space, overwrite=True)
-            continue
-        with atomic_path(path, overwrite=True) as temporary:
-            Image.fromarray(pictures[kind]()).save(temporary)
-    height, width = person.photo.shape[:2]
-    results.write_record(
-        job,
-        pending=False,
-        size=[width, height],
-        window=list(person.box),
-        garment_window=list(garment.box),
-        garment_mask=garment.source,
-        pose="none" if person.joints is None else pose,
-        label_space=person.space,
-        warnings=list(result.warnings),
-    )
+    def __call__(self, item: Item) -> T | None:
+        """What is prepared of an item; None where it cannot be used."""
+        if item not in self._kept and item not in self._failed:
+            while self._kept and sum(each.nbytes for each in self._kept.values()) > self._limit:
+                self._kept.popitem(last=False)  # before the next is loaded: no two large photos in memory
+            try:
+                self._kept[item] = self._load(item)
+            except UserError as error:
+                self._failed.add(item)
+                self._run.fail(error, *filter(None, (item.photo, item.extra)))
+        if item in self._kept:
+            self._kept.move_to_end(item)
+        return self._kept.get(item)
