@@ -83,7 +83,6 @@ def test_what_made_the_files_of_a_training_is_known(tmp_path, data, found):
 
 
 def test_weights_without_their_log_know_seed_and_length(tmp_path):
-    pytest.importorskip("safetensors", reason="optional: pip install safetensors")
     convert(save(tmp_path / "a.pth", **{"train/acc": history([90.0])}), tmp_path / "a.safetensors")
     assert training_facts(tmp_path / "a.safetensors") == {
         "seed": 3,
