@@ -16,6 +16,7 @@ from mmengine.registry import DefaultScope
 
 from seg_vton.engine.checkpoint import load_checkpoint_file, load_weights, trained_classes
 from seg_vton.engine.launch import load_config
+from seg_vton.engine.model_folder import read_part
 from seg_vton.engine.results import config_hash
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
@@ -27,7 +28,8 @@ from seg_vton.pictures.photos import limited
 class ClothingParser:
     """A trained segmenter as a function from a photo to its instances.
 
-    >>> parser = ClothingParser("configs/segmentation/NAME.py", "work_dirs/NAME/epoch_12.pth")
+    >>> parser = ClothingParser("configs/segmentation/NAME.py", "work_dirs/NAME/epoch_12.pth")  # or
+    >>> parser = ClothingParser.load("models")
     >>> parsing = parser(read_photo("me.jpg"))
     >>> parsing.classes, parsing.masks.shape, parsing.label_map("tryon8")
 
@@ -97,6 +99,24 @@ class ClothingParser:
             "one_per_class": one_per_class,
             "map": MAPS[0] if "semantic_head" in config.model else MAPS[-1],
         }
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        device: str | torch.device | None = None,
+        score_thr: float | None = None,
+        one_per_class: bool = True,
+        classes: Sequence[str] | None = None,
+    ) -> "ClothingParser":
+        """The segmenter of a model folder, which tools/export.py writes; no code in the folder is run.
+
+        Arguments and errors are the class's; None takes the folder's threshold and classes.
+        """
+        part = read_part(folder, "segmenter")
+        classes = classes or part.fact("classes", list)
+        score_thr = part.fact("score_thr", (float, int)) if score_thr is None else score_thr
+        return cls(part.config, part.weights, device, score_thr, one_per_class, classes)
 
     def __call__(self, image: np.ndarray) -> Parsing:
         """Finds the instances in an upright photo, RGB uint8 `(H, W, 3)`, by falling score; none is a result too."""

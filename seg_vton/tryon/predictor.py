@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from seg_vton.engine.checkpoint import load_checkpoint_file, load_weights
 from seg_vton.engine.configs import built_by
 from seg_vton.engine.launch import load_config
+from seg_vton.engine.model_folder import chosen_parts
 from seg_vton.engine.results import config_hash
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
@@ -56,7 +57,8 @@ class TryOnResult:
 class TryOn:
     """Segmenter, GMM and TOM as a function from two photos to the person in the garment.
 
-    >>> try_on = TryOn(ClothingParser(CONFIG, CHECKPOINT), gmm=(CONFIG, CHECKPOINT), tom=(CONFIG, CHECKPOINT))
+    >>> try_on = TryOn(ClothingParser(CONFIG, CHECKPOINT), gmm=(CONFIG, CHECKPOINT), tom=(CONFIG, CHECKPOINT))  # or
+    >>> try_on = TryOn.load("models")
     >>> person = try_on.person(read_photo("me.jpg"), [estimate(photo)])
     >>> garment = try_on.garment(read_photo("shirt.jpg"))
     >>> result = try_on(person, garment)
@@ -113,6 +115,24 @@ class TryOn:
             "tom": tom_stamp,
             "whole_window": whole_window,
         }
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        device: str | torch.device | None = None,
+        whole_window: bool = False,
+        label_space: str | None = None,
+        score_thr: float | None = None,
+    ) -> "TryOn":
+        """The three models of a folder, which tools/export.py writes; no code in the folder is run.
+
+        Arguments and errors are the class's. With a `label_space` all label maps of persons are to be given, and no
+        segmenter is loaded; `score_thr` is the segmenter's, None for the folder's.
+        """
+        parser = ClothingParser.load(folder, device, score_thr) if label_space is None else None
+        gmm, tom = chosen_parts(folder, {"gmm": None, "tom": None}).values()
+        return cls(parser, gmm, tom, device, whole_window, label_space or DEEPFASHION15.name)
 
     def person(
         self, photo: np.ndarray, people: Sequence[np.ndarray] = (), label_map: np.ndarray | None = None

@@ -8,6 +8,7 @@ from mmengine.registry import DefaultScope, init_default_scope
 from PIL import Image
 
 from seg_vton.engine.launch import load_config
+from seg_vton.engine.model_folder import write_folder
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
 from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15
@@ -259,3 +260,23 @@ def test_a_model_with_a_semantic_head_gives_its_map_in_the_photos_frame(tiny_pan
     assert np.array_equal(turned.semantic, ids[parser(photo).semantic])
     nothing = ClothingParser(*tiny_panoptic, "cpu", score_thr=1.0)(photo)
     assert np.array_equal(nothing.label_map(), parser(photo).semantic)
+
+
+def test_a_model_folder_gives_what_its_config_and_checkpoint_give(tiny_config_file, checkpoint, photo, tmp_path):
+    """Bit for bit as exported, and nearly so from float16."""
+    facts = {"classes": list(CLOTHING_CLASSES), "score_thr": 0.05}
+    sources = {"segmenter": (load_config(tiny_config_file), checkpoint, facts)}
+    write_folder(tmp_path / "models", sources)
+    write_folder(tmp_path / "half", sources, half=True)
+    trained = ClothingParser(tiny_config_file, checkpoint, "cpu", score_thr=0.05)
+    loaded = ClothingParser.load(tmp_path / "models", "cpu")
+    expected, found = trained(photo), loaded(photo)
+    assert len(found) > 1
+    for name in ("scores", "boxes", "labels"):
+        assert np.array_equal(getattr(found, name), getattr(expected, name))
+    assert np.array_equal(np.asarray(found.masks), np.asarray(expected.masks))
+    assert loaded.stamp["model_sha256"] == trained.stamp["model_sha256"]
+    assert loaded.stamp["checkpoint_sha256"] == sha256(tmp_path / "models" / "segmenter.safetensors")
+    assert ClothingParser.load(tmp_path / "models", "cpu", score_thr=0.2).score_thr == 0.2
+    close = ClothingParser.load(tmp_path / "half", "cpu")(photo)
+    assert (close.label_map() == expected.label_map()).mean() > 0.97

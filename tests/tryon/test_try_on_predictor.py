@@ -18,6 +18,7 @@ from seg_vton.pictures.photos import read_photo
 from seg_vton.pose.keypoints import read_people
 from seg_vton.registry import MODELS
 from seg_vton.tryon.datasets.dataset import build_pipeline
+from seg_vton.tryon.export import export
 from seg_vton.tryon.inference.person import prepare_person
 from seg_vton.tryon.models import GMM
 from seg_vton.tryon.predictor import TryOn
@@ -287,3 +288,27 @@ def test_the_stamp_names_all_checkpoints_and_is_json(predictor, stages):
     assert stamp["segmenter"] == {"checkpoint": "truth"}
     assert (stamp["gmm"]["checkpoint"], stamp["tom"]["checkpoint"]) == ("gmm.pth", "tom.pth")
     assert stamp["gmm"]["checkpoint_sha256"] != stamp["tom"]["checkpoint_sha256"]
+
+
+def test_a_model_folder_gives_what_its_configs_and_checkpoints_give(
+    oracle, stages, tiny_config_file, tiny_weights, doll_photos, tmp_path
+):
+    segmenter = (tiny_config_file, tiny_weights[0])
+    export(tmp_path / "models", segmenter, stages["gmm"], stages["tom"], licenses=["ours"])
+    trained = TryOn(None, stages["gmm"], stages["tom"], label_space="deepfashion15")
+    loaded = TryOn.load(tmp_path / "models", "cpu", label_space="deepfashion15")
+    photo = photo_of(doll_photos)
+    pair = (
+        trained.person(photo, people_of(doll_photos), oracle(photo).label_map()),
+        trained.garment(photo_of(doll_photos, 2, "garments")),
+    )
+    expected, found = trained(*pair), loaded(*pair)
+    assert np.array_equal(found.image, expected.image)
+    assert np.array_equal(found.mask, expected.mask)
+    assert loaded.stamp["tom"]["model_sha256"] == trained.stamp["tom"]["model_sha256"]
+    assert TryOn.load(tmp_path / "models", "cpu", score_thr=0.2).parser.score_thr == 0.2
+    with pytest.raises(UserError, match="--gmm and --tom go together"):
+        export(tmp_path / "other", segmenter, stages["gmm"])
+    export(tmp_path / "models", segmenter, overwrite=True)
+    with pytest.raises(UserError, match="has no gmm and no tom: give --gmm"):
+        TryOn.load(tmp_path / "models", "cpu")

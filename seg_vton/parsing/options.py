@@ -1,0 +1,43 @@
+"""What tools that dress people from photos ask for on the command line."""
+
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING, Any
+
+from seg_vton.parsing.instances import SCORE_THR
+
+if TYPE_CHECKING:
+    from seg_vton.parsing.predictor import ClothingParser
+
+MODELS = "model folder, which tools/export.py writes (default: the one that comes with the package)"
+THRESHOLD = f"of the segmenter's instances (default: the model folder's, or {SCORE_THR})"
+_POSE = "folder of keypoint files NAME_keypoints.json, an installed estimator, or none for empty pose maps"
+
+
+def add_photo_options(parser: ArgumentParser) -> None:
+    """Adds which persons, garments and poses, and what makes the label maps of persons."""
+    for role in ("person", "garment"):
+        parser.add_argument(f"--{role}", nargs="+", required=True, metavar="PHOTO", help="photos, or folders of them")
+    parser.add_argument("--models", metavar="DIR", help=MODELS)
+    labels = parser.add_mutually_exclusive_group()
+    labels.add_argument("--segmenter", nargs=2, metavar=("CONFIG", "CHECKPOINT"), help="in the place of the folder's")
+    labels.add_argument("--parsing", metavar="DIR", help="folder of label maps NAME.png of the persons, any parser's")
+    parser.add_argument("--pose", default="auto", metavar="DIR|none|rtmlib|mediapipe", help=_POSE)
+    models = "ONNX files for rtmlib (default: its own download)"
+    parser.add_argument("--pose-models", nargs=2, metavar=("DETECTOR", "POSE"), help=models)
+    parser.add_argument("--score-thr", type=float, help=THRESHOLD)
+    parser.add_argument("--device", help="torch device (default: the GPU where there is one)")
+
+
+def load_segmenter(
+    args: Namespace, options: dict[str, Any] | None = None, one_per_class: bool = True
+) -> "ClothingParser":
+    """The segmenter of `add_photo_options`: --segmenter, changed by `options`, or else that of the model folder."""
+    from seg_vton.engine.launch import load_config
+    from seg_vton.engine.model_folder import packaged_folder
+    from seg_vton.parsing.predictor import ClothingParser
+
+    if args.segmenter:
+        config, checkpoint = args.segmenter
+        threshold = SCORE_THR if args.score_thr is None else args.score_thr
+        return ClothingParser(load_config(config, options), checkpoint, args.device, threshold, one_per_class)
+    return ClothingParser.load(args.models or packaged_folder(), args.device, args.score_thr, one_per_class)
