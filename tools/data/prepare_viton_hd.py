@@ -1,7 +1,6 @@
 """Makes a test set in VITON-HD's layout from photos of persons and garments, for this repo and others that read it.
 
-python tools/data/prepare_viton_hd.py --person people/ --garment shirts/ --pose rtmlib --out data/mine \
-    --segmenter CONFIG CHECKPOINT
+python tools/data/prepare_viton_hd.py --person people/ --garment shirts/ --pose rtmlib --out data/mine --models DIR
 python tools/data/prepare_viton_hd.py --person people/ --garment shirts/ --pose poses/ --out data/mine \
     --parsing maps/ --label-space atr18
 
@@ -18,28 +17,18 @@ from pathlib import Path
 
 from seg_vton.errors import ToolParser, exit_on_user_error, height_by_width
 from seg_vton.labels import SPACES
-from seg_vton.parsing.instances import SCORE_THR
+from seg_vton.parsing.options import add_photo_options, load_segmenter
 
 
 def parse_args() -> argparse.Namespace:
     """Which photos, and what sees persons and poses in them."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for role in ("person", "garment"):
-        parser.add_argument(f"--{role}", nargs="+", required=True, metavar="PHOTO", help="photos, or folders of them")
-    labels = parser.add_mutually_exclusive_group(required=True)
-    labels.add_argument("--segmenter", nargs=2, metavar=("CONFIG", "CHECKPOINT"))
-    labels.add_argument("--parsing", metavar="DIR", help="folder of label maps NAME.png of the persons, any parser's")
-    parser.add_argument("--label-space", choices=SPACES, help="of --parsing; with --segmenter, of the maps to write")
-    pose = "folder of keypoint files NAME_keypoints.json, an installed estimator, or none"
-    models = "ONNX files for rtmlib (default: its own download)"
-    parser.add_argument("--pose", default="auto", metavar="DIR|none|rtmlib|mediapipe", help=pose)
-    parser.add_argument("--pose-models", nargs=2, metavar=("DETECTOR", "POSE"), help=models)
+    add_photo_options(parser)
+    parser.add_argument("--label-space", choices=SPACES, help="of --parsing; with a segmenter, of the maps to write")
     parser.add_argument("--out", type=Path, required=True, metavar="ROOT", help="root of the set")
     size = partial(height_by_width, least=64)
     parser.add_argument("--size", type=size, default=(1024, 768), metavar="HxW", help="height x width (1024x768)")
     parser.add_argument("--pose-format", choices=("body25", "coco18"), default="body25", help="order of the joints")
-    parser.add_argument("--score-thr", type=float, default=SCORE_THR, help="of the segmenter's instances")
-    parser.add_argument("--device", help="torch device (default: the GPU where there is one)")
     parser.add_argument("--overwrite", action="store_true", help="make everything anew")
     args = parser.parse_args()
     if args.parsing and not args.label_space:
@@ -52,15 +41,13 @@ def main() -> None:
     args = parse_args()
     from seg_vton.data.viton_hd import LEFT_OUT, SHEET, prepare
     from seg_vton.parsing.maps import ParsingMaps
-    from seg_vton.parsing.predictor import ClothingParser
     from seg_vton.pose import Poses
 
     with exit_on_user_error():
         if args.parsing:
             parser, label_space = ParsingMaps(args.parsing, args.label_space), None
         else:
-            parser = ClothingParser(*args.segmenter, args.device, score_thr=args.score_thr)
-            label_space = args.label_space
+            parser, label_space = load_segmenter(args), args.label_space
         run = prepare(
             args.out,
             args.person,
