@@ -16,7 +16,7 @@ from seg_vton.processes import abandon_process_group
 def explain_faults() -> Iterator[None]:
     """Turns the death of a loader's worker or of another process, in the body, into a message that says more.
 
-    Workers are released at the end: whatever ends them then must not wait.
+    Workers are ended with the body: whatever ends their loaders then need not wait for them.
 
     Raises:
         UserError: such a death.

@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+import multiprocessing
 import os
 import signal
 import weakref
@@ -123,6 +124,14 @@ def _image_fault(path: str) -> str:
 
 @atexit.register  # multiprocessing ends workers after this, and waits for them for ever
 def release_workers() -> None:
-    """Makes workers end on SIGTERM, by which torch and multiprocessing end them in the end."""
+    """Ends all workers of this process's data sets, and makes later ones end on SIGTERM.
+
+    torch waits 5 seconds for each worker of a loader that a garbage collection ends, after which it sends SIGTERM.
+    """
+    workers = set()
     for samples in SeededSamples.alive:
         samples.released.fill_(True)
+        workers.update(samples._notes[:, 0].tolist())
+    for process in multiprocessing.active_children():
+        if process.pid in workers:
+            process.terminate()

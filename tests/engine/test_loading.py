@@ -119,14 +119,13 @@ def test_other_errors_pass():
         raise RuntimeError("ours")
 
 
-def test_workers_are_released_at_the_end_of_the_process():
-    """Multiprocessing would wait for them for ever: they take no notice of its SIGTERM."""
-    from seg_vton.engine import samples
-
-    class Numbers(samples.SeededSamples):
-        pass
-
-    numbers = Numbers()
-    assert not numbers.released
-    samples.release_workers()
-    assert numbers.released
+def test_kept_workers_end_with_the_run():
+    """Else torch waits 5 seconds for each, and multiprocessing for ever: they take no notice of its SIGTERM."""
+    loader = DataLoader(Photos(), batch_size=2, num_workers=2, persistent_workers=True)
+    with explain_faults():
+        assert len(list(loader)) == 3
+        workers = loader._iterator._workers
+        assert all(worker.is_alive() for worker in workers)
+    for worker in workers:
+        worker.join(10)
+        assert worker.exitcode == 0
