@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -105,7 +106,8 @@ class PreemptibleCheckpointHook(CheckpointHook):
     - With `max_keep_ckpts` the oldest checkpoint goes when the new one is there, not before.
     - Weights that are not finite are not saved: the last good checkpoint stays the last.
     - On SIGTERM and SIGINT a checkpoint is written after the iteration under way and the process ends with code 143 or
-      130. Resuming goes on from that iteration. A second signal ends it at once.
+      130. Resuming goes on from that iteration. A second signal ends it at once, unless it comes within 5 seconds:
+      a scheduler signals torchrun and its processes, and torchrun signals these again.
 
     Arguments are those of `CheckpointHook`.
     """
@@ -129,9 +131,10 @@ class PreemptibleCheckpointHook(CheckpointHook):
         """Handles a signal; a loader's worker leaves it to the main process, which still needs its batch."""
         if os.getpid() != self._process:
             return
-        if self._signal:
+        if not self._signal:
+            self._signal, self._signalled = number, time.monotonic()
+        elif time.monotonic() - self._signalled > 5:
             sys.exit(128 + number)
-        self._signal = number
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Hands the training loop what it needs to go on within an epoch."""

@@ -1,4 +1,5 @@
 import os
+import signal
 from collections import deque
 from types import SimpleNamespace
 
@@ -66,3 +67,14 @@ def test_the_oldest_checkpoint_goes_when_the_new_one_is_there(tmp_path, monkeypa
     nn.init.constant_(runner.model.weight, torch.nan)
     hook._save_checkpoint_with_step(runner, 8, {})
     assert [path.name for path in tmp_path.iterdir()] == ["iter_6.pth"]
+
+
+def test_a_second_signal_ends_at_once_unless_it_is_the_launchers_echo_of_the_first():
+    hook = PreemptibleCheckpointHook(interval=1)
+    hook._process = os.getpid()
+    for _ in range(2):
+        hook._note(signal.SIGTERM, None)
+    assert hook._signal == signal.SIGTERM
+    hook._signalled -= 6
+    with pytest.raises(SystemExit, match="143"):
+        hook._note(signal.SIGTERM, None)
