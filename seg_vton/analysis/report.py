@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import tempfile
 from collections.abc import Callable
 from html import escape
@@ -19,6 +20,7 @@ from seg_vton import machine
 from seg_vton.analysis.curves import draw_curves
 from seg_vton.analysis.results import read_runs
 from seg_vton.analysis.tables import class_tables, row_table
+from seg_vton.engine.model_folder import read_parts
 from seg_vton.errors import UserError
 from seg_vton.files import refuse_existing, write_text
 from seg_vton.parsing.jobs import read_records
@@ -67,8 +69,8 @@ class Section:
 def write_report(work_dir: str | Path, out: str | Path, overwrite: bool = False) -> None:
     """Writes the report of a demo's work dir as HTML.
 
-    `work_dir` has `segmenter`, `panels`, `parsing`, `gmm`, `tom`, `try-on` and `timings.jsonl`, as far as the demo has
-    come. `UserError` where it is no folder, or `out` exists or cannot be written.
+    `work_dir` has `segmenter`, `panels`, `parsing`, `gmm`, `tom`, `try-on`, `models` and `timings.jsonl`, as far as the
+    demo has come. `UserError` where it is no folder, or `out` exists or cannot be written.
     """
     work_dir, out = Path(work_dir), Path(out)
     if not work_dir.is_dir():
@@ -119,7 +121,13 @@ def _try_on_sections(work_dir: Path) -> list[Section]:
         "tools/try_on.py from photos and joints. The segmenter makes the person's parsing map.",
     )
     try_on.attempt(_add_try_ons, work_dir / "try-on")
-    return [parsing, gmm, tom, try_on]
+    use = Section(
+        "The models in one folder",
+        "tools/export.py has put the three models into a folder that loads without running code from it, with a card "
+        "that says what they are. These commands use it, as do ClothingParser.load and TryOn.load in Python.",
+    )
+    use.attempt(_add_commands, work_dir)
+    return [parsing, gmm, tom, try_on, use]
 
 
 def _add_numbers(section: Section, folder: Path, task: str, metrics: list[str]) -> None:
@@ -199,6 +207,22 @@ def _add_try_ons(section: Section, folder: Path) -> None:
         rows.append([(person, _cell(photo)), *cells])
     caption = "Persons on the left, garments at the top. None was trained on."
     section.picture(Image.fromarray(grid(rows)), caption, 1400)
+
+
+def _add_commands(section: Section, work_dir: Path) -> None:
+    models = work_dir / "models"
+    read_parts(models)
+    record = next(iter(read_records(work_dir / "try-on", "garment").values()), None)
+    if record is None:
+        raise UserError(f"there are no try-ons in {work_dir / 'try-on'}")
+    person, garment = (os.path.relpath(work_dir / "try-on" / record[role]["path"]) for role in ("person", "garment"))
+    photos = f"--models {models} --person {person} --garment {garment} --pose {Path(person).parents[1] / 'pose'}"
+    commands = [
+        f"python tools/parse.py --models {models} {Path(person).parent} --write overlay --out {work_dir / 'parsed'}",
+        f"python tools/try_on.py {photos} --out {work_dir / 'dressed'}",
+        f"python tools/data/prepare_viton_hd.py {photos} --size 256x192 --out {work_dir / 'viton-hd'}",
+    ]
+    section.html += [f"<p><code>{escape(command)}</code></p>" for command in commands]
 
 
 def _run(work_dir: Path) -> Section:

@@ -11,6 +11,7 @@ from PIL import Image
 
 import seg_vton  # noqa: F401  before mmdet
 from seg_vton.analysis.report import read_timings, write_report
+from seg_vton.engine.model_folder import FORMAT
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15, save_palette_png
 
@@ -162,6 +163,7 @@ def whole(first_half, tmp_path):
         }
         write(demo / "try-on" / "records" / f"{person}_a.json", record)
     save(demo / "try-on" / "try-on" / "a_a.png")
+    write(demo / "models" / "model.json", {"format": FORMAT, "parts": {}})
     return demo
 
 
@@ -192,6 +194,15 @@ def test_it_has_the_numbers_of_the_files(whole, tmp_path):
     assert {"17.26", ".679", ".432", ".543", "-"} <= cells
     assert {"it needs a file", "1234", "0.457", "c0ffeemask-r", "2026-01-02"} <= cells
     assert "1:07" in cells  # 61.6 and 5 seconds of two runs of one step
+
+
+def test_it_has_the_commands_that_use_the_model_folder(whole, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = make(Path("demo"), tmp_path / "report.html").text
+    photos = "--person dolls/test/image/a.jpg --garment dolls/test/cloth/a.jpg --pose dolls/test/pose"
+    assert f"python tools/try_on.py --models demo/models {photos} --out demo/dressed" in said
+    assert "python tools/parse.py --models demo/models dolls/test/image" in said
+    assert "tools/data/prepare_viton_hd.py --models demo/models" in said
 
 
 def test_names_are_escaped(whole, tmp_path):
@@ -254,5 +265,5 @@ def test_make_demo_names_what_exists():
     assert checkpoints == {"SEGMENTER": f"epoch_{epochs}", "GMM": f"iter_{gmm}", "TOM": f"iter_{tom}"}
     assert set(configs) == set(checkpoints) and all((ROOT / path).is_file() for path in configs.values())
     tools = set(re.findall(r"tools/[\w/]+\.py", makefile))
-    assert {"tools/try_on.py", "tools/analysis/report.py", "tools/timed.py"} <= tools
+    assert {"tools/try_on.py", "tools/export.py", "tools/analysis/report.py", "tools/timed.py"} <= tools
     assert all((ROOT / tool).is_file() for tool in tools)
