@@ -1,7 +1,7 @@
 """The card of a model folder: what a user must know before he uses the models, with the block that hubs read."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from string import Template
 from typing import Any
 
@@ -98,7 +98,15 @@ def model_card(parts: Mapping[str, Mapping[str, Any]], half: bool) -> str:
 
 def _numbers(name: str, result: Mapping[str, Any]) -> str:
     """A line with the numbers of one result."""
-    known = {key: value for key, value in result.get("metrics", {}).items() if isinstance(value, int | float)}
-    said = ", ".join(f"{key} {value:.3f}" for key, value in known.items())
     where = " ".join(str(result[key]) for key in ("task", "dataset", "split") if key in result)
+    said = ", ".join(f"{key} {value:.3f}" for key, value in _flat(result.get("metrics", {})))
     return f"- {name}, {where}, {result.get('images', '?')} images: {said}"
+
+
+def _flat(metrics: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers of metrics, which may have others below them, by their names."""
+    for key, value in metrics.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{key} ")
+        elif isinstance(value, int | float):
+            yield above + key, value

@@ -26,7 +26,7 @@ def source(tiny_config_file, tiny_weights):
 @pytest.fixture(scope="module")
 def result(tiny_weights, tmp_path_factory):
     path = tmp_path_factory.mktemp("result") / "0.tiny-val.json"
-    numbers = {"bbox AP": 0.125, "why": None}
+    numbers = {"bbox": {"AP": 0.125, "AP75": None}, "pixels": 0.5}
     content = {"checkpoint_sha256": sha256(tiny_weights[0]), "dataset": "tiny", "split": "val", "images": 8}
     path.write_text(json.dumps({**content, "metrics": numbers, "command": "not to be passed on"}))
     return path
@@ -54,7 +54,7 @@ def test_a_folder_holds_plain_data_and_says_what_it_is(whole, source, tiny_confi
     assert (content["format"], said["classes"], said["score_thr"]) == (FORMAT, list(CLOTHING_CLASSES), 0.3)
     assert said["data"] == {"name": "tiny", "license": "Apache-2.0"}
     assert said["training"] == {"config": "mask-rcnn_tiny", "checkpoint_sha256": sha256(tiny_weights[0])}
-    assert said["results"][0]["metrics"]["bbox AP"] == 0.125
+    assert said["results"][0]["metrics"]["bbox"]["AP"] == 0.125
     text = (whole / "model.json").read_text()
     assert "not to be passed on" not in text
     assert str(tiny_config_file.parent) not in text  # nor where anything was
@@ -71,7 +71,7 @@ def test_the_card_has_what_hubs_read_and_the_numbers(whole):
     metadata = yaml.safe_load(card.split("---")[1])
     assert metadata["license"] == "apache-2.0"
     assert (metadata["pipeline_tag"], metadata["datasets"]) == ("image-segmentation", ["tiny"])
-    assert "segmenter, tiny val, 8 images: bbox AP 0.125" in card
+    assert "segmenter, tiny val, 8 images: bbox AP 0.125, pixels 0.500" in card
     assert "| segmenter | mask-rcnn_tiny | tiny | Apache-2.0 |" in card
 
 
