@@ -8,7 +8,7 @@ import numpy as np
 
 from seg_vton.errors import UserError
 from seg_vton.files import read_json
-from seg_vton.pose.joints import FOUND, NECK, NUM_JOINTS, OF_COCO_17, SHOULDERS
+from seg_vton.pose.joints import FOUND, MIN_SCORE, NECK, NUM_JOINTS, OF_COCO_17, SHOULDERS
 
 DRESSCODE_FRAME = (384, 512)
 """(width, height) that the keypoints of DressCode's 768 x 1024 photos are relative to."""
@@ -27,7 +27,8 @@ def read_people(path: str | Path, size: Size, photo: Size | None = None, frame: 
 
     Known are OpenPose's list `people` with `pose_keypoints` (before 1.3; CP-VTON reads it) or `pose_keypoints_2d`,
     DressCode's `keypoints`, and the `keypoints` of COCO's results and of MMPose's predictions. Joints are 18 in COCO's
-    order with the neck, 25 in BODY_25's or COCO's own 17, x and y first, in one list or a list for each joint.
+    order with the neck, 25 in BODY_25's or COCO's own 17, x and y first, in one list or a list for each joint. MMPose
+    has a place for every joint, seen or not, and the confidences beside them, `keypoint_scores`.
 
     The frame of the numbers is the file's `canvas_width` and `canvas_height` where it has them; that of coordinates
     from 0 to 1, or from -1 to 1, is the picture; else it is `frame`.
@@ -41,7 +42,8 @@ def read_people(path: str | Path, size: Size, photo: Size | None = None, frame: 
 
     Returns:
         float64 `(18, 3)` for each person: x and y in pixels and the confidence (1 where the file has none), in COCO's
-        order with the neck as joint 1. What was not found, which files have at 0 or below, is 0 0 0.
+        order with the neck as joint 1. What was not found, which files have at 0 or below and MMPose below `MIN_SCORE`,
+        is 0 0 0.
 
     Raises:
         UserError: the file is missing, broken or of another format; the message names it.
@@ -97,7 +99,14 @@ def _joints(person: Any, path: str | Path) -> np.ndarray:
             f"51 numbers, or a list for each joint), found an array of shape {numbers.shape}: write the keypoints "
             "again with OpenPose"
         )
-    numbers = np.column_stack([numbers, np.ones(len(numbers))])[:, :3]
+    scores = person.get("keypoint_scores") if isinstance(person, dict) else None
+    if scores is None:
+        numbers = np.column_stack([numbers, np.ones(len(numbers))])[:, :3]
+    else:
+        scores = _numbers(scores, path)
+        if scores.shape != (len(numbers),):
+            raise UserError(f"{path}: expected {len(numbers)} keypoint_scores, found an array of shape {scores.shape}")
+        numbers = np.column_stack([numbers[:, :2], scores]) * (scores >= MIN_SCORE)[:, None]
     if len(numbers) == 17:
         joints = np.zeros((NUM_JOINTS, 3))
         joints[FOUND] = numbers[OF_COCO_17]

@@ -103,6 +103,20 @@ def test_what_was_not_found_is_zero(tmp_path):
     assert np.array_equal(found[5:], EXPECTED[5:])
 
 
+def test_scores_beside_mmposes_keypoints_are_their_confidences(tmp_path):
+    """MMPose has a place for every joint; those that it is unsure of are missing, and a neck needs both shoulders."""
+    rows, scores = np.reshape(numbers(COCO17), (-1, 3))[:, :2].tolist(), np.linspace(0.35, 0.95, 17)
+    person = {"keypoints": rows, "keypoint_scores": scores.tolist(), "bbox_score": 0.9}
+    for content in ({"meta_info": {}, "instance_info": [person]}, [person]):
+        (joints,) = read_people(write(tmp_path, content), SIZE)
+        assert joints[0] == pytest.approx([*PLACES["Nose"], 0.35])
+        assert joints[COCO18.index("RAnkle"), 2] == pytest.approx(0.95)
+        assert joints[1, 2] == pytest.approx(np.mean([scores[COCO17.index(f"{side}Shoulder")] for side in "LR"]))
+    person["keypoint_scores"][COCO17.index("LShoulder")] = 0.2
+    (joints,) = read_people(write(tmp_path, [person]), SIZE)
+    assert [COCO18[i] for i in np.flatnonzero(~joints.any(1))] == ["Neck", "LShoulder"]
+
+
 @pytest.mark.parametrize("content", [{"people": []}, {"keypoints": []}])
 def test_nobody(tmp_path, content):
     assert read_people(write(tmp_path, content), SIZE) == []
@@ -129,6 +143,7 @@ def test_a_byte_order_mark_is_skipped(tmp_path):
         ({"keypoints": [[1, 2, 3, 4]] * 16}, r"18 joints, .* shape \(16, 4\)"),
         ({"keypoints": [[1]] * 18}, r"18 joints, .* shape \(18, 1\)"),
         ({"keypoints": [[1, 2], [3]]}, "not as many of each joint"),
+        ([{"keypoints": [[1, 2]] * 17, "keypoint_scores": [1] * 16}], r"expected 17 keypoint_scores, .* \(16,\)"),
         ([], "expected OpenPose's list"),
         ('{"people": [', "not whole JSON"),
     ],
