@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from mmengine.dist import barrier, get_rank
+from mmengine.logging import print_log
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from torch import nn
@@ -176,6 +177,7 @@ def load_from_http(filename: str, map_location: Any = None, model_dir: str | Non
     for rank in (0, get_rank()):  # again for machines that do not see the first one's disk
         if get_rank() == rank and not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
+            print_log(f"downloading {filename} to {target}", "current")
             try:  # the file gets its name only when it is whole and its name's hash is right
                 torch.hub.download_url_to_file(filename, str(target), found.group(1) if found else None)
             except (OSError, RuntimeError) as error:

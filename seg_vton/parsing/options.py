@@ -4,13 +4,13 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
 from seg_vton.parsing.instances import SCORE_THR
+from seg_vton.pose import add_pose_options
 
 if TYPE_CHECKING:
     from seg_vton.parsing.predictor import ClothingParser
 
 MODELS = "model folder, which tools/export.py writes (default: the one that comes with the package)"
 THRESHOLD = f"of the segmenter's instances (default: the model folder's, or {SCORE_THR})"
-_POSE = "folder of keypoint files NAME_keypoints.json, an installed estimator, or none for empty pose maps"
 
 
 def add_photo_options(parser: ArgumentParser) -> None:
@@ -21,9 +21,7 @@ def add_photo_options(parser: ArgumentParser) -> None:
     labels = parser.add_mutually_exclusive_group()
     labels.add_argument("--segmenter", nargs=2, metavar=("CONFIG", "CHECKPOINT"), help="in the place of the folder's")
     labels.add_argument("--parsing", metavar="DIR", help="folder of label maps NAME.png of the persons, any parser's")
-    parser.add_argument("--pose", default="auto", metavar="DIR|none|rtmlib|mediapipe", help=_POSE)
-    models = "ONNX files for rtmlib (default: its own download)"
-    parser.add_argument("--pose-models", nargs=2, metavar=("DETECTOR", "POSE"), help=models)
+    add_pose_options(parser)
     parser.add_argument("--score-thr", type=float, help=THRESHOLD)
     parser.add_argument("--device", help="torch device (default: the GPU where there is one)")
 

@@ -1,6 +1,6 @@
 """Poses of a user's own photos: from OpenPose's JSON files, or estimated by a library of the user's choice."""
 
-from seg_vton.pose.backends import BACKENDS, PoseEstimator, estimate, resolve_backend
+from seg_vton.pose.backends import BACKENDS, PoseEstimator, add_pose_options, estimate, resolve_backend
 from seg_vton.pose.choice import Choice, choose_pose
 from seg_vton.pose.files import Poses, openpose_json
 
@@ -9,6 +9,7 @@ __all__ = [
     "Choice",
     "PoseEstimator",
     "Poses",
+    "add_pose_options",
     "choose_pose",
     "estimate",
     "openpose_json",

@@ -8,7 +8,7 @@ import numpy as np
 
 from seg_vton.errors import UserError
 from seg_vton.files import find_beside
-from seg_vton.pose.backends import BACKENDS, resolve_backend, shared_estimator
+from seg_vton.pose.backends import BACKENDS, check_models, resolve_backend, shared_estimator
 from seg_vton.pose.keypoints import BODY_25, read_people
 
 ENDINGS = ("_keypoints.json", ".json")
@@ -20,7 +20,7 @@ class Poses:
 
     Args:
         source: a folder of keypoint files of any format that `read_people` knows, or the name of one of `BACKENDS`.
-        models: ONNX files of rtmlib's detector and pose model, see `PoseEstimator`.
+        models: the files of the estimator's models, see `PoseEstimator`.
 
     Attributes:
         folder: of the keypoint files; None where joints are estimated.
@@ -38,8 +38,7 @@ class Poses:
             raise UserError(
                 f"the pose source {source} is neither a folder of keypoint files nor one of {', '.join(BACKENDS)}"
             )
-        if models is not None and self.name != "rtmlib":
-            raise UserError(f"pose models are for rtmlib: {source} takes none")
+        check_models(self.name, models)
 
     def load(self) -> None:
         """Loads the estimator, which is otherwise done at the first photo; raises `UserError` where it cannot be."""
@@ -65,11 +64,11 @@ class Poses:
         """The joints of everybody in a photo, by `file`, or by what is seen in the `image`, RGB uint8 `(H, W, 3)`.
 
         float `(18, 3)` for each person of the file, of x, y in pixels and score, in COCO's order with the neck as joint
-        1, missing joints 0 0 0. An estimator gives one person: all joints are missing where it found nobody.
+        1, missing joints 0 0 0.
         """
         if file is not None:
             return read_people(file, image.shape[1::-1])
-        return [shared_estimator(self.name, self.models)(image)]
+        return shared_estimator(self.name, self.models).people(image)
 
 
 def openpose_json(joints: np.ndarray) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""The pose backends. Neither library is installed here: small modules of the same interface stand in for them.
+"""The pose backends: small modules of the same interface stand in for libraries, random weights for Keypoint R-CNN's.
 
-What they prove is the glue (color order, arguments, mapping, messages), not that the libraries find people.
+What they prove is the glue (color order, arguments, mapping, messages), not that the models find people.
 """
 
 import importlib.machinery
@@ -11,9 +11,12 @@ import types
 import numpy as np
 import onnx
 import pytest
+import torch
+from torchvision.models import detection
 
 from seg_vton.errors import UserError
 from seg_vton.pose import BACKENDS, PoseEstimator, backends, estimate, resolve_backend
+from seg_vton.pose.joints import from_coco17
 
 IMAGE = np.zeros((120, 80, 3), np.uint8)
 IMAGE[..., 0] = 200  # red
@@ -107,6 +110,7 @@ def test_models_are_loaded_once(rtmlib):
 def test_the_largest_person_is_taken(rtmlib):
     FakeBody.found = people(0.5, 1.5, 1.0)
     assert estimate(IMAGE, "rtmlib")[2, :2] == pytest.approx([19, 38])
+    assert [joints[2, 0] for joints in PoseEstimator("rtmlib").people(IMAGE)] == pytest.approx([13, 19, 16])
     FakeBody.found[1][1] = 0.1  # rtmlib gives joints of any box, with low scores where there is nobody
     assert estimate(IMAGE, "rtmlib")[2, :2] == pytest.approx([16, 32])
 
@@ -114,6 +118,7 @@ def test_the_largest_person_is_taken(rtmlib):
 def test_nobody_in_the_photo(rtmlib):
     FakeBody.found = (people(1.0)[0], np.full((1, 17), 0.1))
     assert not estimate(IMAGE, "rtmlib").any()
+    assert PoseEstimator("rtmlib").people(IMAGE) == []
 
 
 def test_rtmlib_with_models_by_path_is_told_their_input_sizes(rtmlib, tmp_path):
@@ -135,15 +140,17 @@ def test_models_that_cannot_be_used(rtmlib, tmp_path):
     good = write_onnx(tmp_path / "good.onnx", [1, 3, 256, 192])
     text = tmp_path / "text.onnx"
     text.write_text("no model")
-    with pytest.raises(UserError, match=r"takes two models.*found 1"):
+    with pytest.raises(UserError, match=r"rtmlib takes 2 pose models, found 1: .* one is for torchvision"):
         PoseEstimator("rtmlib", (good,))
+    with pytest.raises(UserError, match=r"torchvision takes 1 pose models, found 2"):
+        PoseEstimator("torchvision", (good, good))
     with pytest.raises(UserError, match=r"gone\.onnx does not exist"):
         PoseEstimator("rtmlib", (good, tmp_path / "gone.onnx"))
     with pytest.raises(UserError, match=r"text\.onnx is not an ONNX model"):
         PoseEstimator("rtmlib", (good, text))
     with pytest.raises(UserError, match="of fixed H and W"):
         PoseEstimator("rtmlib", (good, write_onnx(tmp_path / "free.onnx", [1, 3, "H", "W"])))
-    with pytest.raises(UserError, match="none takes no models"):
+    with pytest.raises(UserError, match="none takes 0 pose models"):
         PoseEstimator("none", (good, good))
 
 
@@ -177,7 +184,103 @@ def test_auto_takes_mediapipe_when_it_is_all_there_is(monkeypatch):
     assert PoseEstimator("auto").backend == "mediapipe"
 
 
-@pytest.mark.parametrize("backend", ["auto", "rtmlib", "mediapipe"])
+def test_auto_is_torchvision_where_no_other_is_installed():
+    assert resolve_backend("auto") == "torchvision"
+
+
+@pytest.fixture(scope="module")
+def keypoint_rcnn(tmp_path_factory):
+    """A file of random weights, the settings for a small image, and what torchvision's network finds in `IMAGE`."""
+    settings = {"min_size": 64, "rpn_post_nms_top_n_test": 6}
+    torch.manual_seed(0)
+    network = detection.keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None, **settings)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eps = 1e-12  # next to none, as in the backend
+    state = network.eval().state_dict()
+    for name in ("rpn.head.cls_logits", "rpn.head.bbox_pred", "roi_heads.box_predictor.cls_score"):
+        state[f"{name}.weight"].zero_()  # boxes that no rounding changes
+    state["roi_heads.box_predictor.cls_score.bias"] += torch.tensor([0.0, 9.0])  # each is a person
+    state["roi_heads.keypoint_predictor.kps_score_lowres.bias"][::2] -= 30  # each other joint is unsure
+    path = tmp_path_factory.mktemp("weights") / "keypoints.pth"
+    torch.save({key: value for key, value in state.items() if "num_batches" not in key}, path)
+    with torch.inference_mode():
+        return path, settings, network([torch.from_numpy(IMAGE).permute(2, 0, 1) / 255])[0]
+
+
+def test_torchvision(keypoint_rcnn, monkeypatch):
+    path, settings, found = keypoint_rcnn
+    built, real = [], detection.KeypointRCNN
+    monkeypatch.setattr(
+        detection, "KeypointRCNN", lambda *given, **named: built.append(1) or real(*given, **named, **settings)
+    )
+    estimator = backends.shared_estimator("torchvision", (str(path),))
+    places, logits = found["keypoints"][..., :2].numpy(), found["keypoints_scores"].numpy()
+    scores = 1 / (1 + 7 / 3 * np.exp(2 - logits))  # 0.3 at 2
+    expected = [from_coco17(*person, IMAGE.shape[:2]) for person in zip(places, scores, strict=True)]
+    assert 0 < np.count_nonzero(expected[0][:, 2]) < 17
+    assert np.array(estimator.people(IMAGE)) == pytest.approx(np.array(expected), abs=0.01)
+    largest = max(expected, key=lambda joints: np.ptp(joints[joints[:, 2] > 0, :2], axis=0).prod())
+    assert estimate(IMAGE, "torchvision", (path,)) == pytest.approx(largest, abs=0.01)
+    assert len(built) == 1
+
+
+@pytest.fixture
+def tiny(monkeypatch, tmp_path):
+    """A network of two tensors in the place of Keypoint R-CNN, no network outside, and an empty cache of torch's."""
+    network = torch.nn.Linear(3, 2)
+    monkeypatch.setattr(detection, "KeypointRCNN", lambda *given, **named: network)
+    monkeypatch.setattr(detection.backbone_utils, "resnet_fpn_backbone", lambda **given: None)
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+    return network
+
+
+def refuse(*arguments):
+    raise OSError("no route to host")
+
+
+def test_without_network_the_message_says_what_is_wanted_and_where(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    name = "keypointrcnn_resnet50_fpn_coco-fc266e95.pth"
+    with pytest.raises(UserError, match="no route to host") as error:
+        PoseEstimator("torchvision")
+    for said in (
+        f"https://download.pytorch.org/models/{name}",
+        tmp_path / "hub" / "checkpoints" / name,
+        "--pose-models",
+    ):
+        assert str(said) in str(error.value)
+
+
+def test_weights_are_downloaded_once(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "download_url_to_file", lambda url, path, _: torch.save(tiny.state_dict(), path))
+    PoseEstimator("torchvision")
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    assert PoseEstimator("torchvision").backend == "torchvision"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"weight": torch.zeros(5, 3), "bias": torch.zeros(2)}, r"weight \(2, 3\), found \(5, 3\); 1 differ, .* has 2"),
+        ({"fc": torch.zeros(1)}, r"weight \(2, 3\), found none of this name; 3 differ, .* has 1: fc"),
+        ({"state_dict": [1]}, "keypointrcnn_resnet50_fpn .* has 0"),
+        ({"weight": torch.zeros(2, 3), "bias": torch.full((2,), torch.nan)}, "NaN"),
+        ([1], "expected a dict"),
+        (None, "cannot be read as a checkpoint"),
+    ],
+)
+def test_other_weights_are_named(tiny, tmp_path, content, said):
+    path = tmp_path / "wrong.pth"
+    path.write_text("text") if content is None else torch.save(content, path)
+    with pytest.raises(UserError, match=said) as error:
+        PoseEstimator("torchvision", (path,))
+    assert str(path) in str(error.value)
+    with pytest.raises(UserError, match=r"gone\.pth does not exist"):
+        PoseEstimator("torchvision", (tmp_path / "gone.pth",))
+
+
+@pytest.mark.parametrize("backend", ["rtmlib", "mediapipe"])
 def test_without_a_library_the_message_names_the_fix(backend):
     with pytest.raises(UserError, match=r"installed: `pip install seg-vton\[pose\]` .*`none`"):
         estimate(IMAGE, backend)
@@ -191,9 +294,9 @@ def test_none_finds_no_joint():
 
 
 def test_unknown_backend():
-    with pytest.raises(UserError, match="'openpose'; known: auto, rtmlib, mediapipe, none"):
+    with pytest.raises(UserError, match="'openpose'; known: auto, rtmlib, mediapipe, torchvision, none"):
         estimate(IMAGE, "openpose")
-    assert BACKENDS == ("auto", "rtmlib", "mediapipe", "none")
+    assert BACKENDS == ("auto", "rtmlib", "mediapipe", "torchvision", "none")
 
 
 @pytest.mark.parametrize("image", [IMAGE[..., 0], IMAGE.astype(np.float32), np.zeros((5, 5, 4), np.uint8)])

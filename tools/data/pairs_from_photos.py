@@ -2,7 +2,7 @@
 
 python tools/data/pairs_from_photos.py --photos data/ccp/photos --masks data/ccp/annotations/instances_train.json \
 data/ccp/annotations/instances_val.json --poses data/ccp/pose --train 0001-0704 --test 0705-0804 --out data/ccp-tryon
-python tools/data/pairs_from_photos.py --photos album --masks parsed --poses rtmlib --out data/album-tryon
+python tools/data/pairs_from_photos.py --photos album --masks parsed --out data/album-tryon
 
 Writes VITON's layout with parsing maps of deepfashion15: TryOnDataset(layout="viton", label_space="deepfashion15").
 Maps that cannot become it, such as SCHP's (--parsing DIR --label-space atr18), stay as they are: dataset.json names
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from seg_vton.errors import ToolParser, exit_on_user_error
 from seg_vton.labels import DEEPFASHION15, SPACES
 from seg_vton.pictures.crop import FRAMES
+from seg_vton.pose import add_pose_options
 
 if TYPE_CHECKING:
     from seg_vton.data.photo_pairs import Outcome
@@ -36,10 +37,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--label-space", choices=list(SPACES), default=DEEPFASHION15.name, help=space)
     predicted = "what tools/parse.py wrote for the same photos, to train on predicted parsing maps"
     parser.add_argument("--predicted", type=Path, metavar="DIR", help=predicted)
-    poses = "folder of NAME_keypoints.json (OpenPose), or auto, rtmlib, mediapipe; none leaves the pose maps empty"
-    parser.add_argument("--poses", required=True, metavar="DIR_OR_BACKEND", help=poses)
-    models = "ONNX files for rtmlib (default: its own download)"
-    parser.add_argument("--pose-models", nargs=2, metavar=("DETECTOR", "POSE"), help=models)
+    add_pose_options(parser, "--poses")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="appears when it is complete")
     parser.add_argument("--train", nargs="+", default=[], metavar="IDS", help="0001-0704, ids, or patterns such as a_*")
     parser.add_argument("--test", nargs="+", default=[], metavar="IDS", help="the same; a person is never in both")
@@ -76,14 +74,14 @@ def main() -> None:
         find_face=not args.keep_labels,
         min_garment=args.min_garment,
         strength=args.strength,
-        pose_needed=args.poses != "none",
+        pose_needed=args.pose != "none",
     )
     rule = SplitRule(args.train, args.test, args.test_share, args.person_id, args.seed)
     with exit_on_user_error():
         photos = find_labeled(args.photos, args.masks, args.label_space)
         predicted = args.predicted and {p.place: p for p in find_labeled(args.photos, [args.predicted])}
         plan = Plan(
-            photos, args.poses, rule, settings, args.variants, args.mirror, args.seed, args.pose_models, predicted
+            photos, args.pose, rule, settings, args.variants, args.mirror, args.seed, args.pose_models, predicted
         )
         outcome = write_photo_pairs(args.out, plan, args.workers, args.overwrite)
     sys.exit(_report(outcome, args))
@@ -97,8 +95,8 @@ def _report(outcome: "Outcome", args: argparse.Namespace) -> int:
         print(f"left out {len(names)} x {reason}: {_some(names)}")
     if outcome.several:
         print(f"of several people, used the one on the body {len(outcome.several)} x: {_some(outcome.several)}")
-    if args.poses == "none":
-        print("the pose maps are empty: --poses none")
+    if args.pose == "none":
+        print("the pose maps are empty: --pose none")
     pairs = ", ".join(f"{count} in {name}" for name, count in outcome.pairs.items())
     print(f"wrote {args.out}: {outcome.persons['train']} persons to train on, {outcome.persons['test']} to test on")
     print(f"pairs: {pairs}; {len(outcome.faults)} photos could not be read")

@@ -1,6 +1,6 @@
 """Makes a test set in VITON-HD's layout from photos of persons and garments, for this repo and others that read it.
 
-python tools/data/prepare_viton_hd.py --person people/ --garment shirts/ --pose rtmlib --out data/mine --models DIR
+python tools/data/prepare_viton_hd.py --person people/ --garment shirts/ --out data/mine --models DIR
 python tools/data/prepare_viton_hd.py --person people/ --garment shirts/ --pose poses/ --out data/mine \
     --parsing maps/ --label-space atr18
 

@@ -23,7 +23,7 @@ from seg_vton.files import find_beside, shared_files, write_json
 from seg_vton.labels import DEEPFASHION15, save_palette_png, working_space
 from seg_vton.parsing.jobs import Item, Job, PhotoResults
 from seg_vton.pictures.photos import read_photo
-from seg_vton.pose import BACKENDS, Poses, openpose_json
+from seg_vton.pose import Poses, openpose_json
 from seg_vton.pose.files import ENDINGS
 from seg_vton.progress import track_map
 
@@ -50,7 +50,7 @@ class Plan:
     # point by half a frame at most
     mirror: float = 0.5
     seed: int = 0  # of everything random. What becomes of a photo does not depend on the others
-    # ONNX files for the backend rtmlib, see `seg_vton.pose.PoseEstimator`
+    # the files of the backend's models, see `seg_vton.pose.PoseEstimator`
     pose_models: Sequence[str | Path] | None = None
     # what a segmenter sees in each photo, by the photo's place; None without a segmenter
     predicted: Mapping[Path, LabeledPhoto] | None = None
@@ -169,6 +169,7 @@ def _assign(plan: Plan, outcome: Outcome) -> list[_Item]:
 def _write_item(folder: Path, plan: Plan, poses: Poses, item: _Item) -> _Done:
     """Writes all that comes of one photo."""
     source = item.photo
+    poses.load()  # once in each process; without an estimator no photo can be used
     try:
         photo = read_photo(source.photo)
         labels = source.label_map(photo.shape[:2])
@@ -255,7 +256,7 @@ def _description(plan: Plan, persons: Sequence[tuple[_Item, Any]], outcome: Outc
         "data_set": DATA_SET,
         "label_space": working_space(plan.photos[0].space),
         "predicted": plan.predicted is not None,
-        "poses": plan.poses if plan.poses in BACKENDS else "files",
+        "poses": Poses(plan.poses, plan.pose_models).name,
         "variants": plan.variants,
         "mirror": plan.mirror,
         "seed": plan.seed,

@@ -331,8 +331,8 @@ def test_pose_models_reach_the_estimator_and_the_records(run, doll_photos, tmp_p
         def __init__(self, backend, models):
             given.append((backend, models))
 
-        def __call__(self, image):
-            return np.zeros((18, 3), np.float32)
+        def people(self, image):
+            return []
 
     monkeypatch.setattr("seg_vton.pose.files.resolve_backend", lambda backend: backend)
     monkeypatch.setattr("seg_vton.pose.backends.PoseEstimator", Estimator)
@@ -418,7 +418,7 @@ def test_without_poses_it_is_said(run, doll_photos, tmp_path):
     ("settings", "expected"),
     [
         ({"pose": "nowhere"}, "nowhere is neither a folder of keypoint files nor one of"),
-        ({"pose_models": ["a.onnx", "b.onnx"]}, "pose models are for rtmlib: .* takes none"),
+        ({"pose_models": ["a.onnx", "b.onnx"]}, "files takes 0 pose models, found 2: two files are for rtmlib"),
         ({"garment_masks": "nowhere"}, "--garment-mask nowhere is not a folder"),
         ({"pairs": "nowhere.txt"}, r"nowhere\.txt does not exist"),
     ],
