@@ -257,5 +257,10 @@ def draw_pose(pose: Tensor) -> np.ndarray:
     """Pose maps `(J, H, W)`, 1 at the joint's square and -1 elsewhere, as RGB uint8 `(H, W, 3)`, a hue a joint."""
     picture = np.zeros((*pose.shape[1:], 3), np.uint8)
     for index, joint in enumerate(pose.cpu().numpy() > 0):
-        picture[joint] = [round(255 * value) for value in colorsys.hsv_to_rgb(index / len(pose), 0.7, 1)]
+        picture[joint] = joint_color(index, len(pose))
     return picture
+
+
+def joint_color(index: int, number: int = NUM_JOINTS) -> Color:
+    """The RGB color of one of so many joints."""
+    return tuple(round(255 * value) for value in colorsys.hsv_to_rgb(index / number, 0.7, 1))

@@ -14,9 +14,29 @@ from seg_vton.tryon.datasets.agnostic import RADIUS, body_shape, mark_joints
 from seg_vton.tryon.inference.composition import Composition
 from seg_vton.tryon.inference.garment import Garment
 from seg_vton.tryon.inference.person import Person
-from seg_vton.tryon.visualization import draw_pose
+from seg_vton.tryon.visualization import draw_pose, joint_color
 
 _CELL = (512, 384)
+# From joint to joint of OpenPose's 18: each but the neck and the one that it hangs on.
+_PARENTS = {
+    0: 1,
+    2: 1,
+    3: 2,
+    4: 3,
+    5: 1,
+    6: 5,
+    7: 6,
+    8: 1,
+    9: 8,
+    10: 9,
+    11: 1,
+    12: 11,
+    13: 12,
+    14: 0,
+    15: 0,
+    16: 14,
+    17: 15,
+}
 
 
 def draw_panel(
@@ -40,7 +60,7 @@ def draw_panel(
     rendered = np.uint8(127.5 * (outputs["rendered"][0].permute(1, 2, 0).cpu().numpy() + 1))
     rows = (
         (
-            ("person", person.crop),
+            ("person, joints", _with_joints(person)),
             (f"garment: {garment.source}", garment.picture),
             ("parsing", palette[person.parse]),
             ("body shape, pose", np.maximum(shape, draw_pose(torch.from_numpy(pose)))),
@@ -55,6 +75,26 @@ def draw_panel(
     cells = [[(caption, _resized(picture)) for caption, picture in row] for row in rows]
     seen = [label for label in np.unique(person.parse) if label]
     return grid(cells, title, [(space.classes[label], space.palette[label]) for label in seen])
+
+
+def _with_joints(person: Person) -> np.ndarray:
+    """The person's window at the size of a panel's cells, and on it the joints that the models were given."""
+    picture = _resized(person.crop)
+    joints = person.results["joints"]
+    if joints is None:
+        return picture
+    picture = picture.copy()
+    height, width = person.parse.shape
+    places = np.rint(joints * (_CELL[1] / width, _CELL[0] / height)).astype(int).tolist()
+    known = (joints > 1).all(1)  # as the pose maps have them
+    for joint in np.flatnonzero(known):
+        parent = _PARENTS.get(joint)
+        if parent is not None and known[parent]:
+            cv2.line(picture, places[joint], places[parent], (255, 255, 255), 2, cv2.LINE_AA)
+    for joint in np.flatnonzero(known):
+        cv2.circle(picture, places[joint], 6, (255, 255, 255), -1, cv2.LINE_AA)
+        cv2.circle(picture, places[joint], 4, joint_color(joint), -1, cv2.LINE_AA)
+    return picture
 
 
 def _resized(picture: np.ndarray) -> np.ndarray:
