@@ -1,6 +1,7 @@
 # Everything starts from git, make and a Python 3.10 to 3.14 with venv, or uv:
 #   make demo            set up, then from drawn dolls over segmentation to try-on: the report is work_dirs/demo/report.html
 #   make demo-segmentation   only its first half
+#   make photos CCP=FOLDER [POSES=FOLDER]   models for photos of your own, from Clothing Co-Parsing: docs/own_photos.md
 #   make test            set up and run the test suite
 #   make setup           only set up the environment in .venv
 #   make test-slow       the tests that take minutes            make lint   ruff
@@ -35,23 +36,43 @@ GARMENTS := $(foreach n,1 2 3 4 5,$(DEMO_TRYON_DOLLS)/test/cloth/00001$(n)_1.jpg
 PROCESSES = $(shell $(PY) -c "import torch; print(1 if torch.cuda.is_available() else 2)")
 AMP = $(shell grep -qwE 'avx512_bf16|amx_bf16' /proc/cpuinfo 2>/dev/null && echo --amp)
 # $(call step,NAME) before a command notes how long it took, for the report.
-step = $(PY) tools/timed.py $(DEMO)/timings.jsonl "$(1)" $(PY)
+WORK := $(DEMO)
+step = $(PY) tools/timed.py $(WORK)/timings.jsonl "$(1)" $(PY)
 on_all_cores = OMP_NUM_THREADS=1 $(step) -m torch.distributed.run --standalone --nproc-per-node $(PROCESSES)
 # The rows' own trainings, made shorter: the demo shows the way, not how good the models become. Each is tested in a step
 # of its own, so that it is not at its end too.
 train_in = --work-dir $(1) --resume --launcher pytorch $(AMP) \
-	--cfg-options train_dataloader.batch_size=$$((4 / $(PROCESSES))) train_cfg.val_begin=100000
+	--cfg-options train_dataloader.batch_size=$(shell expr 4 / $(PROCESSES)) train_cfg.val_begin=100000 \
+	default_hooks.checkpoint.max_keep_ckpts=2
 five_epochs = train_cfg.max_epochs=5 param_scheduler.1.end=1250
 # $(call iterations,N): the first half at one rate, then down to zero.
-iterations = train_cfg.max_iters=$(1) param_scheduler.0.begin=$$(($(1) / 2)) param_scheduler.0.end=$$(($(1) + 1))
+iterations = train_cfg.max_iters=$(1) param_scheduler.0.begin=$(shell expr $(1) / 2) param_scheduler.0.end=$(shell expr $(1) + 1)
+
+# Models for photos of one's own, on the photos of Clothing Co-Parsing: CCP is the folder as published, POSES one of OpenPose
+# files, BACKBONE a file of ImageNet weights (Caffe-style ResNet-50). Without the last two, poses are estimated and the
+# weights downloaded.
+PHOTOS := work_dirs/photos
+PHOTOS_DATA := data/ccp
+PHOTOS_EPOCHS := 12
+PHOTOS_ITERATIONS := 800
+PHOTOS_SEGMENTER_CONFIG := configs/segmentation/mask-rcnn_r50-c4_panoptic-fpn-slim_adamw-lr0.0002_448px_12e_ccp.py
+PHOTOS_SEGMENTER := $(PHOTOS)/segmenter/epoch_$(PHOTOS_EPOCHS).pth
+PHOTOS_RESULTS = $(PHOTOS_SEGMENTER:.pth=.ccp-val.json) $(PHOTOS_GMM:.pth=.ccp-test.json) $(PHOTOS_TOM:.pth=.ccp-test.json)
+PHOTOS_GMM_CONFIG := configs/tryon/gmm_aux-seg_mask-rcnn-parse_256x192_1k_ccp.py
+PHOTOS_GMM := $(PHOTOS)/gmm/iter_$(PHOTOS_ITERATIONS).pth
+PHOTOS_TOM_CONFIG := configs/tryon/tom_aux-seg_mask-rcnn-parse_256x192_1k_ccp.py
+PHOTOS_TOM := $(PHOTOS)/tom/iter_$(PHOTOS_ITERATIONS).pth
+$(PHOTOS)/%: WORK := $(PHOTOS)
+# $(call of_pairs,train val): those loaders read the pairs that were made.
+of_pairs = $(foreach loader,$(1),$(loader)_dataloader.dataset.data_root=$(PHOTOS)/pairs/)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-segmentation test test-slow test-faults test-upstream lint lock
+.PHONY: help setup demo demo-segmentation photos photos-plan test test-slow test-faults test-upstream lint lock
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
 help:
-	@sed -n '1,9s/^# \{0,1\}//p' Makefile
+	@sed -n '1,10s/^# \{0,1\}//p' Makefile
 
 # $(call venv,FOLDER) makes an environment with $(PYTHON), or with a fitting Python that uv finds or brings.
 define venv
@@ -136,6 +157,64 @@ $(MODELS)/model.json: $(SEGMENTER_RESULT) $(GMM_RESULT) $(TOM_RESULT) $(TOM_UNPA
 
 $(DEMO)/report.html: $(DEMO)/panels/panels.png $(DEMO)/try-on/done $(MODELS)/model.json
 	$(PY) tools/analysis/report.py $(DEMO) --out $@ --overwrite
+
+define PHOTOS_PLAN
+This trains a segmenter, GMM and TOM on photos of Clothing Co-Parsing. On two CPU cores it takes about two and a quarter hours
+if POSES names a folder: convert the photos 1 minute, train the segmenter 86, parse the photos 5, make pairs 1, train the GMM 15,
+train TOM 22, test all three 3. Estimating the poses comes on top. We have not measured a GPU.
+It needs 2 GB in $(PHOTOS). If it is stopped, the same command goes on where it was.
+endef
+export PHOTOS_PLAN
+
+photos: photos-plan $(PHOTOS)/models/model.json
+	@echo "the models are in $(PHOTOS)/models: docs/own_photos.md shows what they do with photos of your own"
+
+photos-plan:
+	@test -n "$(CCP)" || test -e $(PHOTOS_DATA)/annotations/instances_val.json || \
+		{ echo "name the folder of Clothing Co-Parsing: make photos CCP=FOLDER (git clone https://github.com/bearpaw/clothing-co-parsing)"; exit 1; }
+	@for path in "$(CCP)" "$(POSES)" "$(BACKBONE)"; do test -z "$$path" || test -e "$$path" || { echo "$$path does not exist"; exit 1; }; done
+	@echo "$$PHOTOS_PLAN"
+
+$(PHOTOS_DATA)/annotations/instances_val.json: | $(VENV)/.installed
+	$(call step,convert the photos) tools/data/ccp.py "$(CCP)" --out $(PHOTOS_DATA)
+
+$(PHOTOS_SEGMENTER): $(PHOTOS_DATA)/annotations/instances_val.json
+	$(call on_all_cores,train the segmenter) tools/train.py $(PHOTOS_SEGMENTER_CONFIG) $(call train_in,$(PHOTOS)/segmenter) \
+		train_cfg.max_epochs=$(PHOTOS_EPOCHS) $(if $(BACKBONE),"model.backbone.init_cfg.checkpoint=$(BACKBONE)")
+
+# The photos with masks are 0001 to 1004; the rows use the first 804.
+$(PHOTOS)/parsing/done: $(PHOTOS_SEGMENTER)
+	$(call on_all_cores,parse the photos) tools/parse.py $(PHOTOS_SEGMENTER_CONFIG) $(PHOTOS_SEGMENTER) \
+		$(PHOTOS_DATA)/photos/0[0-7]*.jpg $(PHOTOS_DATA)/photos/080[0-4].jpg --out $(PHOTOS)/parsing --write label-map
+	@touch $@
+
+$(PHOTOS)/pairs/train_pairs.txt: $(PHOTOS)/parsing/done
+	$(call step,make pairs) tools/data/pairs_from_photos.py --photos $(PHOTOS_DATA)/photos \
+		--masks $(PHOTOS_DATA)/annotations/instances_train.json $(PHOTOS_DATA)/annotations/instances_val.json --poses "$(or $(POSES),auto)" \
+		--predicted $(PHOTOS)/parsing --train 0001-0704 --test 0705-0804 --out $(PHOTOS)/pairs --workers 2 --overwrite
+
+$(PHOTOS_GMM): $(PHOTOS)/pairs/train_pairs.txt
+	$(call on_all_cores,train the GMM) tools/train.py $(PHOTOS_GMM_CONFIG) $(call train_in,$(PHOTOS)/gmm) \
+		$(call iterations,$(PHOTOS_ITERATIONS)) $(call of_pairs,train val)
+
+$(PHOTOS_TOM): $(PHOTOS_GMM)
+	$(call on_all_cores,train TOM) tools/train.py $(PHOTOS_TOM_CONFIG) $(call train_in,$(PHOTOS)/tom) \
+		$(call iterations,$(PHOTOS_ITERATIONS)) $(call of_pairs,train val) model.warper.checkpoint=$(PHOTOS_GMM)
+
+$(PHOTOS)/segmenter/%.ccp-val.json: $(PHOTOS)/segmenter/%.pth
+	$(call step,test the segmenter) tools/test.py $(PHOTOS_SEGMENTER_CONFIG) $< --work-dir $(PHOTOS)/segmenter --overwrite
+
+$(PHOTOS)/gmm/%.ccp-test.json: $(PHOTOS)/gmm/%.pth
+	$(call step,test the GMM) tools/test.py $(PHOTOS_GMM_CONFIG) $< --work-dir $(PHOTOS)/gmm --overwrite --cfg-options $(call of_pairs,test)
+
+$(PHOTOS)/tom/%.ccp-test.json: $(PHOTOS)/tom/%.pth
+	$(call step,test TOM) tools/test.py $(PHOTOS_TOM_CONFIG) $< --work-dir $(PHOTOS)/tom --overwrite \
+		--cfg-options $(call of_pairs,test) model.warper.checkpoint=$(PHOTOS_GMM)
+
+$(PHOTOS)/models/model.json: $(PHOTOS_TOM) $(PHOTOS_RESULTS)
+	$(call step,write the model folder) tools/export.py --segmenter $(PHOTOS_SEGMENTER_CONFIG) $(PHOTOS_SEGMENTER) \
+		--gmm $(PHOTOS_GMM_CONFIG) $(PHOTOS_GMM) --tom $(PHOTOS_TOM_CONFIG) $(PHOTOS_TOM) \
+		--results $(PHOTOS_RESULTS) --license Apache-2.0 --out $(PHOTOS)/models --overwrite
 
 # Two processes of one thread are faster than one of two; tests of one file share what they have trained.
 SUITE := -m pytest -m "not slow" --numprocesses 2 --dist loadfile

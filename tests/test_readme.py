@@ -6,6 +6,7 @@ import argparse
 import re
 import runpy
 import shlex
+import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -46,13 +47,53 @@ def written_by_the_pages() -> set[str]:
     return {line.split()[2] for line in LINES if line.startswith("cat > ")}
 
 
-@pytest.mark.parametrize("line", dict.fromkeys(line for line in LINES if " tools/" in line))
-def test_a_command_names_what_exists(line):
+def tool_words(line: str) -> list[str]:
+    """The words of a command from its tool on, which tools/timed.py may start."""
     words = shlex.split(line)
-    script, *rest = words[next(i for i, word in enumerate(words) if word.startswith("tools/")) :]
+    tools = [index for index, word in enumerate(words) if re.fullmatch(r"tools/[\w/]+\.py", word)]
+    return words[tools[words[tools[0]] == "tools/timed.py"] :]
+
+
+@cache
+def steps_of(target: str) -> list[list[str]]:
+    """The commands that make runs for a target, from their tool on; nothing is run."""
+    options = ["CCP=downloads/clothing-co-parsing", "POSES=poses", "PROCESSES=2", "AMP="]
+    make = ["make", "--dry-run", "--always-make", target, *options]
+    printed = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [tool_words(line) for line in printed.replace("\\\n", " ").splitlines() if " tools/" in line]
+
+
+def check_command(line: str) -> None:
+    """Its tool, its flags and its configs exist."""
+    script, *rest = tool_words(line)
     assert {word for word in rest if word.startswith("--")} <= flags_of(script)
     configs = set(re.findall(r"configs/[\w./-]+\.py", line)) - written_by_the_pages()
     assert not [path for path in configs if not (ROOT / path).is_file()]
+
+
+@pytest.mark.parametrize("line", dict.fromkeys(line for line in LINES if " tools/" in line))
+def test_a_command_names_what_exists(line):
+    check_command(line)
+
+
+@pytest.mark.parametrize("target", ["demo", "photos"])
+def test_the_steps_of_make_name_what_exists(target):
+    """And a training ends with the checkpoint that a later step needs."""
+    steps = steps_of(target)
+    for index, step in enumerate(steps):
+        check_command(shlex.join(step))
+        if step[0] == "tools/train.py":
+            length = re.search(r"train_cfg\.max_(epoch|iter)s=(\d+)", " ".join(step))
+            end = f"{step[step.index('--work-dir') + 1]}/{length[1]}_{length[2]}.pth"
+            assert any(end in shlex.join(later) for later in steps[index + 1 :])
+    assert sum(step[0] == "tools/train.py" for step in steps) == 3
+
+
+def test_the_steps_of_make_photos_are_those_of_the_page():
+    page = (ROOT / "docs/own_photos.md").read_text(encoding="utf-8").partition("## Each step")[2]
+    block = re.search(r"```bash\n(.*?)```", page, flags=re.DOTALL)[1]
+    written = [tool_words(line) for line in block.splitlines() if " tools/" in line]
+    assert written == [step for step in steps_of("photos") if step[0] != "tools/check_env.py"]
 
 
 def test_make_targets_exist():

@@ -15,7 +15,6 @@ from seg_vton.engine.model_folder import FORMAT
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15, save_palette_png
 
-ROOT = Path(__file__).parents[2]
 VOID = {"meta", "img", "br", "link"}
 HOSTILE = '<script>alert(1)</script>"onload="x&'
 
@@ -253,17 +252,3 @@ def test_a_broken_line_of_timings_is_named(tmp_path):
     path.write_text('{"step": "a", "seconds": 1}\n{"step"\n')
     with pytest.raises(UserError, match=r"timings.jsonl, line 2"):
         read_timings(path)
-
-
-def test_make_demo_names_what_exists():
-    """Every tool and config in the demo's recipes, and the checkpoints that its trainings leave at their ends."""
-    makefile = (ROOT / "Makefile").read_text()
-    configs = dict(re.findall(r"^(\w+)_CONFIG := (\S+)", makefile, flags=re.M))
-    checkpoints = dict(re.findall(r"^(\w+) := \$\(DEMO\)/\S+/(\w+)\.pth", makefile, flags=re.M))
-    epochs = re.search(r"train_cfg\.max_epochs=(\d+)", makefile)[1]
-    gmm, tom = re.findall(r"\$\(call iterations,(\d+)\)", makefile)
-    assert checkpoints == {"SEGMENTER": f"epoch_{epochs}", "GMM": f"iter_{gmm}", "TOM": f"iter_{tom}"}
-    assert set(configs) == set(checkpoints) and all((ROOT / path).is_file() for path in configs.values())
-    tools = set(re.findall(r"tools/[\w/]+\.py", makefile))
-    assert {"tools/try_on.py", "tools/export.py", "tools/analysis/report.py", "tools/timed.py"} <= tools
-    assert all((ROOT / tool).is_file() for tool in tools)
