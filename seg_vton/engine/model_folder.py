@@ -88,8 +88,8 @@ def read_part(folder: str | Path, name: str) -> Part:
     path = Path(folder).expanduser() / MODEL_JSON
     if name not in parts:
         raise UserError(
-            f"{path} has no {name}, only {', '.join(parts) or 'nothing'}: give --{name} CONFIG CHECKPOINT too, or a "
-            "folder that was exported with one"
+            f"{path} has no {name}, only these parts: {', '.join(parts) or 'none'}. Give --{name} CONFIG CHECKPOINT "
+            "or a folder that was exported with one"
         )
     weights, expected, config_sha256 = (
         _field(path, name, parts[name], key, str) for key in ("weights", "sha256", "config_sha256")
@@ -176,26 +176,10 @@ def write_folder(
         raise UserError(
             f"--license names {len(licenses)}: give one for all parts, or one each for {', '.join(sources)}"
         )
-    told = [*licenses] * (len(sources) if len(licenses) == 1 else 1) or [None] * len(sources)
-    parts: dict[str, Any] = {}
-    for (name, (config, checkpoint, facts)), license_name in zip(sources.items(), told, strict=True):
-        plain = _kept(config)
-        _check(_restored(plain), f"config {config.filename}:")
-        training = training_facts(Path(checkpoint))
-        parts[name] = {
-            "weights": name + tensors.SUFFIX,
-            "sha256": "",  # of what is written below
-            **facts,
-            "data": {"name": _data_name(config), "license": license_name},
-            "training": {
-                "config": Path(config.filename or "").stem,
-                "checkpoint_sha256": sha256(checkpoint),
-                **{key: training[key] for key in _TRAINING_KEYS if training.get(key) is not None},
-            },
-            "results": [],
-            "config_sha256": config_hash(Config(_restored(plain))),
-            "config": plain,
-        }
+    told = licenses if len(licenses) > 1 else [*licenses, None][:1] * len(sources)
+    parts = {name: _describe(name, *source) for name, source in sources.items()}
+    for part, license_name in zip(parts.values(), told, strict=True):
+        part["data"]["license"] = license_name
     for path in results:
         _add_result(parts, Path(path))
     with atomic_folder(out) as folder:
@@ -206,6 +190,29 @@ def write_folder(
             parts[name]["sha256"] = sha256(file)
         write_json(folder / MODEL_JSON, {"format": FORMAT, "version": __version__, "parts": parts}, indent=1)
         write_text(folder / "README.md", model_card(parts, half))
+
+
+def _describe(name: str, config: Config, checkpoint: str | Path, facts: dict[str, Any]) -> dict[str, Any]:
+    """What `model.json` says of a part, but for the hash of its weights, which are yet to be written."""
+    plain, training = _kept(config), training_facts(Path(checkpoint))
+    restored = _restored(plain)
+    _check(restored, f"config {config.filename}:")
+    evaluator = config.get("test_evaluator") or {}
+    evaluator = evaluator[0] if isinstance(evaluator, list) else evaluator
+    return {
+        "weights": name + tensors.SUFFIX,
+        "sha256": "",
+        **facts,
+        "data": {"name": evaluator.get("dataset")},
+        "training": {
+            "config": Path(config.filename or "").stem,
+            "checkpoint_sha256": sha256(checkpoint),
+            **{key: training[key] for key in _TRAINING_KEYS if training.get(key) is not None},
+        },
+        "results": [],
+        "config_sha256": config_hash(Config(restored)),
+        "config": plain,
+    }
 
 
 def _state(checkpoint: Path, half: bool) -> dict[str, Any]:
@@ -226,12 +233,6 @@ def _add_result(parts: dict[str, Any], path: Path) -> None:
     if not owners:
         raise UserError(f"--results {path} is of none of these checkpoints: give what tools/test.py wrote for them")
     owners[0]["results"].append({key: result[key] for key in _RESULT_KEYS if key in result})
-
-
-def _data_name(config: Config) -> str | None:
-    """The data set's name as results have it."""
-    found = config.get("test_evaluator") or {}
-    return (found[0] if isinstance(found, list) else found).get("dataset")
 
 
 def _kept(config: Config) -> dict[str, Any]:
@@ -290,8 +291,8 @@ def _check(config: dict[str, Any], where: str) -> None:
             elif not isinstance(value, str):
                 continue
             elif key in ("type", "default_scope", "_scope_"):
-                scope, _, name = (value if key == "type" else f"{value}.").rpartition(".")
-                if {scope} - scopes - {""} or (name and name not in names):
+                scope, _, name = value.rpartition(".")
+                if not (scope in {"", *scopes} and name in names if key == "type" else value in scopes):
                     raise UserError(
                         f"{here} is {value[:60]!r}, which seg-vton {__version__} does not know: import the module that "
                         "registers it before, or use the version that wrote the folder"

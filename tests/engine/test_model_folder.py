@@ -163,7 +163,10 @@ DAMAGE = {
     "a list": (lambda f: (f / "model.json").write_text("[1]"), r"model\.json: expected format 1, .* found None"),
     "another format": (edit("format", to=2), r"model\.json: expected format 1, .* found 2 of version"),
     "no parts": (edit("parts", to=[]), r"model\.json: expected an object `parts`, found \[\]"),
-    "no segmenter": (edit(*SEGMENTER, to=None), r"model\.json has no segmenter, only nothing: give --segmenter"),
+    "no segmenter": (
+        edit(*SEGMENTER, to=None),
+        r"model\.json has no segmenter, only these parts: none. Give --segmenter",
+    ),
     "a part of text": (edit(*SEGMENTER, to="x"), r"model\.json: segmenter\.weights is missing, expected a str"),
     "no hash": (edit(*SEGMENTER, "sha256", to=None), r"segmenter\.sha256 is missing, expected a str"),
     "no config": (edit(*SEGMENTER, "config", to=3), r"segmenter\.config is 3, expected a dict"),
