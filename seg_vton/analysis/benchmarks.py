@@ -8,12 +8,14 @@ import contextlib
 import io
 import logging
 import multiprocessing
+import pickle
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
 from functools import partial
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -214,14 +216,18 @@ class Detector:
     """A detector with random weights and its optimizer, ready to step and to predict.
 
     The random image of `size` (width, height) has so many `instances`. `plain` takes mmdet's plain settings (NCHW
-    memory, batch normalization as it is, sampled RoIs) rather than what the config's hooks and `seg_vton.ops` make of
-    them.
+    memory, batch normalization as it is, sampled RoIs, targets image by image) rather than what the config's hooks and
+    `seg_vton` make of them.
     """
 
     def __init__(self, config: Config, size: tuple[int, int], instances: int, plain: bool) -> None:
         self.data = demo_mm_inputs(1, (3, *size[::-1]), [instances], num_classes=15, with_mask=True)
         masks = self.data["data_samples"][0].gt_instances.masks
         masks.masks = masks.masks.astype(np.uint8)  # as files have them
+        if plain:
+            config.model.roi_head.mask_head.type = "FCNMaskHead"
+        else:  # as a loader's workers send them
+            self.data["data_samples"][0].gt_instances.masks = pickle.loads(bytes(ForkingPickler.dumps(masks)))
         hooks = [] if plain else [hook["type"] for hook in config.get("custom_hooks", [])]
         torch.manual_seed(0)
         config.model.backbone.init_cfg = None

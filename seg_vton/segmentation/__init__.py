@@ -7,6 +7,7 @@ with quick_import():  # before all that imports them
 
 from seg_vton.segmentation import half
 from seg_vton.segmentation.datasets import ClothingDataset
+from seg_vton.segmentation.mask_head import BatchedTargetsMaskHead
 from seg_vton.segmentation.metrics import InstanceAP
 from seg_vton.segmentation.panoptic import PanopticMaskRCNN, SemanticFPNHead
 from seg_vton.segmentation.transforms import ResizeWhereNeeded, SemanticFromMasks
@@ -14,6 +15,7 @@ from seg_vton.segmentation.tta import InstanceTTAModel
 from seg_vton.segmentation.visualizer import InstanceVisualizer
 
 __all__ = [
+    "BatchedTargetsMaskHead",
     "ClothingDataset",
     "InstanceAP",
     "InstanceTTAModel",

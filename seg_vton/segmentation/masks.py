@@ -1,16 +1,19 @@
-"""How instance masks lie in memory, and how they travel from the loader's workers to the training.
+"""How instance masks lie in memory, and how they travel from the loader's workers to the mask head's targets.
 
 `BitmapMasks` holds a byte a pixel, NumPy's arrays go through a pipe, and a photograph at the paper's size has eight
-megabytes of masks: copying them took longer than reading the photograph. Here they go a bit a pixel.
+megabytes of masks: copying them took longer than reading the photograph. Here they go a bit a pixel, up to the GPU.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from mmdet.structures.mask import BitmapMasks
+from torch import Tensor
 
 
 def row_major(masks: BitmapMasks) -> BitmapMasks:
@@ -27,9 +30,54 @@ def row_major(masks: BitmapMasks) -> BitmapMasks:
     return BitmapMasks(rows, masks.height, masks.width)
 
 
-def _unpack(bits: np.ndarray, count: int, height: int, width: int, dtype: str) -> BitmapMasks:
-    pixels = np.unpackbits(bits, count=count * height * width).reshape(count, height, width)
-    return BitmapMasks(pixels.view(dtype), height, width)
+class PackedMasks(BitmapMasks):
+    """Masks of 0 and 1 that are kept as bits until somebody asks for their pixels, which are then kept instead.
+
+    Args:
+        bits: uint8 (N, H, W / 8 rounded up), as `np.packbits` makes them of rows.
+        height: H.
+        width: W.
+        dtype: of the pixels, uint8 or bool.
+    """
+
+    def __init__(self, bits: np.ndarray, height: int, width: int, dtype: str) -> None:
+        self.bits, self.height, self.width, self.dtype = bits, height, width, dtype
+
+    @cached_property
+    def masks(self) -> np.ndarray:
+        """The pixels (N, H, W)."""
+        bits, self.bits = self.bits, None  # who changes the pixels must not find the old ones there
+        return np.unpackbits(bits, axis=2, count=self.width).view(self.dtype)
+
+    def __len__(self) -> int:
+        """The number of masks."""
+        return len(self.masks if self.bits is None else self.bits)
+
+    def pad(self, out_shape: tuple[int, int], pad_val: int = 0) -> BitmapMasks:
+        """See `BitmapMasks.pad`."""
+        if pad_val or self.bits is None:
+            return super().pad(out_shape, pad_val)
+        (height, width), (count, rows, columns) = out_shape, self.bits.shape
+        bits = np.zeros((count, height, (width + 7) // 8), np.uint8)
+        bits[:, :rows, :columns] = self.bits
+        return PackedMasks(bits, height, width, self.dtype)
+
+
+def pixels_on(device: torch.device, masks: Sequence[BitmapMasks]) -> Tensor:
+    """The masks of a batch, all of one size, as one tensor (N, H, W).
+
+    A GPU gets them as bits where they are bits, and the process does not wait for it.
+    """
+    if device.type != "cuda" or any(getattr(each, "bits", None) is None for each in masks):
+        return torch.from_numpy(np.concatenate([each.masks for each in masks])).to(device)
+    bits = torch.from_numpy(np.concatenate([each.bits for each in masks])).pin_memory()
+    return unpack_bits(bits.to(device, non_blocking=True), masks[0].width)
+
+
+def unpack_bits(bits: Tensor, width: int) -> Tensor:
+    """`np.unpackbits` of rows on any device: uint8 (N, H, W / 8 rounded up) to (N, H, W)."""
+    shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=bits.device)
+    return (bits[..., None] >> shifts & 1).flatten(2)[..., :width]
 
 
 def _pack(masks: BitmapMasks) -> tuple[Callable[..., BitmapMasks], tuple[Any, ...]]:
@@ -37,8 +85,8 @@ def _pack(masks: BitmapMasks) -> tuple[Callable[..., BitmapMasks], tuple[Any, ..
     pixels = masks.masks
     if pixels.dtype not in (np.uint8, np.bool_) or pixels.max(initial=0) > 1:
         return masks.__reduce_ex__(4)
-    bits = np.packbits(row_major(masks).masks.reshape(-1))
-    return _unpack, (bits, len(pixels), masks.height, masks.width, pixels.dtype.name)
+    bits = np.packbits(row_major(masks).masks, axis=2)
+    return PackedMasks, (bits, masks.height, masks.width, pixels.dtype.name)
 
 
 # What multiprocessing offers for the types it sends; saving and copying masks elsewhere stay as they are.

@@ -11,7 +11,7 @@ from mmdet.structures.mask import BitmapMasks
 from pycocotools import mask as coco_mask
 from torch.utils.data import DataLoader
 
-from seg_vton.segmentation.masks import row_major
+from seg_vton.segmentation.masks import pixels_on, row_major, unpack_bits
 
 HEIGHT, WIDTH = 37, 29  # no multiples of eight
 
@@ -46,6 +46,23 @@ def test_masks_by_column_and_part_of_an_array_arrive_too():
     assert np.array_equal(sent(some).masks, some.masks)
     part = BitmapMasks(masks(3).masks[::2, :, ::-1], HEIGHT, WIDTH)
     assert np.array_equal(sent(part).masks, part.masks)
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_masks_stay_bits_until_their_pixels_are_asked_for(count):
+    some = masks(count)
+    padded = sent(some).pad((48, 32))
+    assert len(padded) == count
+    bits = torch.from_numpy(padded.bits)
+    expected = some.pad((48, 32)).masks
+    assert np.array_equal(unpack_bits(bits, 32).numpy(), expected)
+    assert np.array_equal(unpack_bits(torch.from_numpy(sent(some).bits), WIDTH).numpy(), some.masks)
+    assert np.array_equal(
+        pixels_on(torch.device("cpu"), [padded, padded]).numpy(), np.concatenate([expected, expected])
+    )
+    assert padded.bits is None
+    assert np.array_equal(padded.pad((50, 40)).masks, some.pad((50, 40)).masks)
+    assert np.array_equal(sent(some).pad((48, 32), pad_val=1).masks, some.pad((48, 32), pad_val=1).masks)
 
 
 def test_pixels_that_are_no_bits_are_kept():
