@@ -7,5 +7,6 @@ default_hooks = dict(
     visualization=dict(_delete_=True, type="TryOnVisualizationHook"),
 )
 custom_hooks = [dict(type="ChannelsLastHook"), dict(type="CPUFormsHook")]
+env_cfg = dict(cudnn_benchmark=True)  # all batches have one size
 visualizer = dict(type="PictureVisualizer")
 log_processor = dict(window_size=100, by_epoch=False)
