@@ -15,12 +15,13 @@ rm -rf "$out/work" && mkdir -p "$out/work/data" "$out/site" "$out/log" && cd "$o
 ln -s "$repo/configs" "$repo/tools" . && ln -s paper-doll data/paper-doll-tryon
 export PYTHONPATH=$out/site:$repo${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1 STACKS_AFTER=${LIMIT:-120}
 cat > "$out/site/sitecustomize.py" <<'P'
-import faulthandler, os, time
+import faulthandler, multiprocessing, os, signal
 
-end = time.monotonic() + float(os.environ["STACKS_AFTER"])  # of this process; a loader's workers show theirs before
-arm = lambda early: faulthandler.dump_traceback_later(max(end - time.monotonic() - early, 1), exit=not early)
-os.register_at_fork(after_in_child=lambda: arm(5))
-arm(0)
+limit = int(os.environ["STACKS_AFTER"])
+faulthandler.dump_traceback_later(limit, exit=True)  # never in a forked child, where it hangs
+faulthandler.register(signal.SIGUSR1)  # by which a loader's workers show theirs, before they end with the main process
+signal.signal(signal.SIGALRM, lambda *_: [os.kill(child.pid, signal.SIGUSR1) for child in multiprocessing.active_children()])
+signal.alarm(limit - 5)
 P
 if [ "${DEVICE:-cuda}" = cpu ]; then
     export CUDA_VISIBLE_DEVICES="" STACKS_AFTER=${LIMIT:-900}
