@@ -1,7 +1,8 @@
 """Progress with rate and estimate for long work."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import TypeVar
 
 import cv2
@@ -55,3 +56,15 @@ def track_map(function: Callable[[T], R], items: Sequence[T], description: str, 
             yield from track(pool.map(function, items, chunksize=4), description, total=len(items))
     finally:
         cv2.setNumThreads(threads)
+
+
+def ahead(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+    """Yields `function(item)` in order, computed by threads a few items ahead: decoders and OpenCV release the lock."""
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[R]] = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

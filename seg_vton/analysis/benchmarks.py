@@ -7,12 +7,10 @@ measures nothing. It returns a report with the `rows` of `measured`; `run` adds 
 import contextlib
 import io
 import logging
-import multiprocessing
 import pickle
 import tempfile
-import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
 from functools import partial
 from multiprocessing.reduction import ForkingPickler
@@ -45,7 +43,7 @@ from torchvision.transforms import v2
 
 from seg_vton import machine
 from seg_vton.analysis import published, timing
-from seg_vton.analysis.timing import Job, accelerator, compared, interleave, peak_bytes, resident_bytes
+from seg_vton.analysis.timing import Job, accelerator, compared, interleave, peak_bytes
 from seg_vton.data.paper_doll import Plan, draw_doll, write_paper_dolls
 from seg_vton.engine.launch import load_config
 from seg_vton.engine.optim import BFloat16OptimWrapper
@@ -54,7 +52,6 @@ from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15
 from seg_vton.ops import carafe, roi_align_kernels
 from seg_vton.ops.carafe_kernels import shifts_backward, shifts_forward
 from seg_vton.ops.cpu_forms import use_cpu_forms
-from seg_vton.progress import track
 from seg_vton.segmentation.metrics import SUMMARY_NAMES, InstanceAP
 from seg_vton.tryon.datasets import TryOnDataset
 from seg_vton.tryon.datasets.dataset import build_pipeline
@@ -92,8 +89,8 @@ def measured(jobs: Mapping[Key, Job], rounds: int, calls: int = 1, flop: bool = 
     return [row | facts[row["task"], row["form"]] for row in rows]
 
 
-def compared_rows(seconds: Mapping[Key, Sequence[float]]) -> Rows:
-    """Rows with what `compared` says of each form and the `baseline`, the first form of its task.
+def compared_rows(seconds: Mapping[Key, Sequence[float]], **facts: Any) -> Rows:
+    """Rows with `facts`, what `compared` says of each form and the `baseline`, the first form of its task.
 
     The auxiliary decoder has ours as its baseline: the published networks have no second decoder.
     """
@@ -101,7 +98,9 @@ def compared_rows(seconds: Mapping[Key, Sequence[float]]) -> Rows:
     rows = []
     for (task, form), taken in seconds.items():
         baseline = OURS if form == AUX else first[task]
-        rows.append({"task": task, "form": form, "baseline": baseline, **compared(taken, seconds[task, baseline])})
+        rows.append(
+            {"task": task, "form": form, "baseline": baseline, **compared(taken, seconds[task, baseline]), **facts}
+        )
     return rows
 
 
@@ -355,6 +354,8 @@ def _item(rounds: int, items: int) -> Rows:
 
 # ---- data pipelines
 
+WORKERS = 2
+
 
 def data(rounds: int, quick: bool) -> Report:
     """Items a second with two workers: batches of 2 photos of instances, and of 4 try-on pairs, drawn for the run."""
@@ -368,35 +369,24 @@ def data(rounds: int, quick: bool) -> Report:
             ("segmentation", photos, 8 if quick else 64, 2, pseudo_collate),
             ("try-on", pairs, 8 if quick else 256, 4, default_collate),
         ):
-            epochs = {(task, form): Epoch(dataset, items, batch, collate) for form, dataset in forms.items()}
-            seconds = interleave(epochs, rounds)  # the first round starts the workers
-            for row in compared_rows({key: [each / items for each in taken] for key, taken in seconds.items()}):
-                rows.append(row | {"items": items, "peak_bytes": epochs[task, row["form"]].grown_bytes})
-            del epochs  # ends the workers
-    return {"rows": rows, "workers": Epoch.WORKERS}
-
-
-class Epoch:
-    """Loads a number of items with workers that stay, and notes how much memory these take."""
-
-    WORKERS = 2
-
-    def __init__(self, dataset: Dataset, items: int, batch_size: int, collate: Callable[[Sequence[Any]], Any]) -> None:
-        self.collate, self.at_start, self.grown_bytes = collate, 0, 0
-        workers = {"num_workers": self.WORKERS, "persistent_workers": True, "worker_init_fn": self._start}
-        order = [index % len(dataset) for index in range(items)]
-        self.loader = DataLoader(dataset, batch_size, sampler=order, collate_fn=self._metered, **workers)
-
-    def __call__(self) -> None:
-        """Loads all items."""
-        self.grown_bytes = max([self.grown_bytes, *(grown for _, grown in self.loader)])
-
-    def _start(self, worker: int) -> None:
-        self.at_start = resident_bytes()
-
-    def _metered(self, items: Sequence[Any]) -> tuple[Any, int]:
-        """In a worker: the batch, and how far the worker's memory has grown."""
-        return self.collate(items), resident_bytes() - self.at_start
+            loaders = {
+                (task, form): DataLoader(
+                    dataset,
+                    batch,
+                    sampler=[index % len(dataset) for index in range(items)],
+                    collate_fn=collate,
+                    num_workers=WORKERS,
+                    persistent_workers=True,
+                )
+                for form, dataset in forms.items()
+            }
+            jobs = {key: partial(deque, loader, maxlen=0) for key, loader in loaders.items()}  # loads all items
+            seconds = interleave(jobs, rounds)  # the first round starts the workers
+            rows += compared_rows(
+                {key: [each / items for each in taken] for key, taken in seconds.items()}, items=items
+            )
+            del loaders, jobs  # ends the workers
+    return {"rows": rows, "workers": WORKERS}
 
 
 def segmentation_forms(folder: Path, size: tuple[int, int]) -> dict[str, Dataset]:
@@ -448,39 +438,24 @@ def evaluation(rounds: int, quick: bool) -> Report:
     """COCO's average precision by faster-coco-eval, as seg_vton calls it, against pycocotools.
 
     Both start from the annotation file and predictions in memory and end with the numbers of boxes and masks, which are
-    a `RuntimeError` where they differ by more than 1e-6. Every measurement has a process of its own, which has
-    evaluated a few images before.
+    a `RuntimeError` where they differ by more than 1e-6.
     """
     images, instances = (20, 3) if quick else (5000, 10)
-    task = "AP of boxes and masks"
-    found: dict[Key, list[tuple[Numbers, float, int]]] = {(task, form): [] for form in EVALUATIONS}
-    with tempfile.TemporaryDirectory() as folder:
-        cases = []
-        for name, (content, predictions) in (("few", make_case(20, 3)), ("all", make_case(images, instances))):
-            write_json(path := Path(folder) / f"{name}.json", content)
-            cases.append((str(path), predictions))
-        # A fork server: processes that have imported all that they need, and nothing else.
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__])
-        order = [key for number in range(rounds) for key in timing.turns(found, number)]
-        for key in track(order, "average precision"):
-            with ProcessPoolExecutor(1, mp_context=context) as executor:
-                found[key].append(executor.submit(_evaluate, key[1], *cases).result())
-    first = found[task, next(iter(EVALUATIONS))][0][0]
-    difference = largest_difference([numbers for each in found.values() for numbers, *_ in each])
-    rows = compared_rows({key: [seconds for _, seconds, _ in each] for key, each in found.items()})
-    rows = [row | {"peak_bytes": max(grown for *_, grown in found[task, row["form"]])} for row in rows]
-    return {"rows": rows, "images": images, "instances": instances, "numbers": first, "largest_difference": difference}
-
-
-def _evaluate(form: str, few: tuple[str, Predictions], case: tuple[str, Predictions]) -> tuple[Numbers, float, int]:
-    """Numbers, seconds and growth of memory, after a run on a few images for what only a first call pays."""
+    content, predictions = make_case(images, instances)
     MMLogger.get_current_instance().setLevel(logging.WARNING)
-    with contextlib.redirect_stdout(io.StringIO()):
-        EVALUATIONS[form](*few)
-        before, start = resident_bytes(), time.perf_counter()
-        numbers = EVALUATIONS[form](*case)
-        return numbers, time.perf_counter() - start, resident_bytes() - before
+    found: dict[str, Numbers] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        write_json(path := Path(folder) / "all.json", content)
+
+        def evaluate(form: str) -> None:
+            with contextlib.redirect_stdout(io.StringIO()):
+                found[form] = EVALUATIONS[form](str(path), predictions)
+
+        jobs = {("AP of boxes and masks", form): partial(evaluate, form) for form in EVALUATIONS}
+        rows = measured(jobs, rounds, memory=False)
+    difference = largest_difference(list(found.values()))
+    first = next(iter(found.values()))
+    return {"rows": rows, "images": images, "instances": instances, "numbers": first, "largest_difference": difference}
 
 
 def evaluate_reference(annotations: str, predictions: Predictions) -> Numbers:

@@ -11,15 +11,15 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
-from PIL import Image
 from pycocotools import mask as coco_mask
 
 from seg_vton.coco import rle_area
 from seg_vton.errors import UserError
-from seg_vton.files import atomic_path, read_json, refuse_existing
+from seg_vton.files import read_json, refuse_existing
 from seg_vton.parsing.instances import MAPS, Parsing
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.pictures.drawing import Instance, draw_instances, sheet
+from seg_vton.pictures.images import save_picture
 from seg_vton.progress import track
 
 SHEET = "panels.png"
@@ -206,8 +206,7 @@ def draw_panels(
         rows.append((f"{photographs.path_of[image_id].name}, id {image_id}", panels))
     pictures[out / SHEET] = sheet(titles, rows, f"predictions with a score of {score_thr:g} or more")
     for path, picture in pictures.items():
-        with atomic_path(path, overwrite) as temporary:
-            Image.fromarray(picture).save(temporary)
+        save_picture(path, picture, overwrite)
     return out / SHEET
 
 

@@ -182,16 +182,12 @@ def row_name(run: Content) -> str:
     return "auxiliary learning in GMM" if facts["warper_aux"] else f"TOM on {facts['warper']}"
 
 
-def is_finished(run: Content) -> bool:
-    """Whether the tested checkpoint is of the training's end, as far as it is known."""
-    planned = {"epoch": run["row"]["epochs"]} if run["row"].get("epochs") else {"iterations": run["row"]["iterations"]}
-    return all(run["training"].get(key) in (None, end) for key, end in planned.items())
-
-
 def published(run: Content) -> dict[str, float]:
     """The paper's numbers for the row of the same recipe, by their names here; empty where it has none."""
     facts = run["row"]
-    if run["task"] == "parsing" or not is_finished(run) or facts.get("stage") == "gmm":
+    planned = {"epoch": facts["epochs"]} if facts.get("epochs") else {"iterations": facts.get("iterations")}
+    finished = all(run["training"].get(key) in (None, end) for key, end in planned.items())  # as far as it is known
+    if run["task"] == "parsing" or not finished or facts.get("stage") == "gmm":
         return {}
     if run["task"] == "tryon":
         found = paper.find_tryon_row(facts["warper_aux"], facts["aux"])

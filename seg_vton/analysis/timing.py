@@ -1,8 +1,6 @@
 """Time and memory of forms that take turns: only ratios inside one run count, and peaks are measured beside them."""
 
 import json
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -135,13 +133,3 @@ def peak_bytes(job: Job) -> int:
         total += size if size > 0 else -live.pop(event["Addr"], 0)
         peak = max(peak, total)
     return on_gpu + peak
-
-
-def resident_bytes() -> int:
-    """The most that this process has had in physical memory since it was forked; what it forked from counts too.
-
-    Growth of this number misses pages that the process got by the fork and then wrote to, which the system copies, and
-    memory that takes the place of what was given back before.
-    """
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux KiB

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from seg_vton.coco import categories, rle_area
-from seg_vton.errors import UserError
+from seg_vton.errors import ToolParser, UserError, exit_on_user_error
 from seg_vton.files import refuse_existing, write_json
 from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, LabelSpace, check_label_map, convert, dropped_classes
 from seg_vton.pictures.images import image_size
@@ -202,3 +202,24 @@ def size_range(sizes: Counter[tuple[int, int]]) -> str:
     widths, heights = zip(*sizes, strict=True)
     low, high = (min(widths), min(heights)), (max(widths), max(heights))
     return f"{low[0]}x{low[1]}" + ("" if low == high else f" to {high[0]}x{high[1]}")
+
+
+def convert_by_tool(text: str, source: str, convert: Callable[..., list[Summary]], **options: str) -> None:
+    """A converter's command: reads its arguments, converts and prints the summaries.
+
+    Args:
+        text: what the tool does.
+        source: what its argument is, the folder as published.
+        convert: takes source, output folder, whether to overwrite, and the options.
+        options: help of the converter's own whole numbers, 0 where they are not given, by their names.
+    """
+    parser = ToolParser(description=text)
+    parser.add_argument("source", type=Path, help=source)
+    parser.add_argument("--out", type=Path, required=True, help="writes OUT/annotations/instances_SPLIT.json")
+    for name, what in options.items():
+        parser.add_argument(f"--{name}", type=int, default=0, help=what)
+    parser.add_argument("--overwrite", action="store_true", help="replace annotation files that exist")
+    args = parser.parse_args()
+    with exit_on_user_error():
+        own = {name: getattr(args, name) for name in options}
+        print_summaries(convert(args.source, args.out, overwrite=args.overwrite, **own))

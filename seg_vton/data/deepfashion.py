@@ -12,24 +12,13 @@ from seg_vton.labels import CLOTHING_CLASSES
 from seg_vton.progress import track
 
 SPLITS = ("train", "query", "gallery")
+_FILE = "DeepFashion_segmentation_"
 
 
 def in_shop_root(source: str | Path) -> Path:
     """The folder with `Img/` and the annotations: `source` or `source/In-shop`."""
     source = Path(source)
     return source / "In-shop" if (source / "In-shop").is_dir() else source
-
-
-def annotation_folder(root: Path) -> Path:
-    """`Anno/segmentation` (mmdet), `Anno` or `annotations` in the root of In-shop, the first that has the files."""
-    names = ("Anno/segmentation", "Anno", "annotations")
-    for name in names:
-        if any((root / name).glob("DeepFashion_segmentation_*.json")):
-            return root / name
-    raise UserError(
-        f"{root}: no DeepFashion_segmentation_{{{','.join(SPLITS)}}}.json in {', '.join(names)}. The masks are a "
-        "download of their own: mmfashion's page on the In-shop data set says where"
-    )
 
 
 def convert_deepfashion(source: str | Path, out: str | Path, overwrite: bool = False) -> list[Summary]:
@@ -41,8 +30,14 @@ def convert_deepfashion(source: str | Path, out: str | Path, overwrite: bool = F
     Returns a summary for each split that was found.
     """
     root, out = in_shop_root(source), Path(out)
-    folder = annotation_folder(root)
-    inputs = {split: folder / f"DeepFashion_segmentation_{split}.json" for split in SPLITS}
+    places = ("Anno/segmentation", "Anno", "annotations")  # the first is mmdet's
+    folder = next((root / place for place in places if any((root / place).glob(f"{_FILE}*.json"))), None)
+    if folder is None:
+        raise UserError(
+            f"{root}: no {_FILE}{{{','.join(SPLITS)}}}.json in {', '.join(places)}. The masks are a download of their "
+            "own: mmfashion's page on the In-shop data set says where"
+        )
+    inputs = {split: folder / f"{_FILE}{split}.json" for split in SPLITS}
     inputs = {split: path for split, path in inputs.items() if path.is_file()}
     targets = {split: out / "annotations" / f"instances_{split}.json" for split in inputs}
     for target in targets.values():

@@ -158,14 +158,13 @@ class LabelMapIoU(BaseMetric):
                 "pooling": "pixels of all images, then the mean over the classes that occur in the truth",
             },
             **summary,
-            "converted": {space: self._converted(total, space) for space in self._tables},
+            "converted": {
+                space: summarize(merge_confusion(total, table, len(get_space(space).classes)), get_space(space).classes)
+                for space, table in self._tables.items()
+            },
         }
         self._log()
         return {name: value for name, value in self.report["metrics"].items() if value is not None}
-
-    def _converted(self, confusion: np.ndarray, space: str) -> dict[str, Any]:
-        names = get_space(space).classes
-        return summarize(merge_confusion(confusion, self._tables[space], len(names)), names)
 
     def _log(self) -> None:
         """Writes the table of classes to the log."""

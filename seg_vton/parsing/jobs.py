@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -153,23 +153,27 @@ class Results:
             run.complete += 1
 
     def work(self, run: Run, title: str, make: Callable[[Job], Made | None]) -> Run:
-        """Does the jobs of a run, as `finish`, each by `make`; returns the run."""
-        return self.finish(run, title, (partial(make, job) for job in run.jobs))
+        """Does the jobs of a run one by one, see `finish`; a `UserError` of `make` is its job's failure."""
 
-    def finish(self, run: Run, title: str, making: Iterable[Callable[[], Made | None]]) -> Run:
-        """Makes and writes the results of a run's jobs, with their records; returns the run.
+        def attempt(job: Job) -> Made | UserError | None:
+            try:
+                return make(job)
+            except UserError as error:
+                return error
 
-        `making` has for each job what makes its results: a `UserError` is said and the others go on, as they do after
-        None, which stands for what was said already. What cannot be written ends the run. `title` is the bar's.
+        return self.finish(run, title, map(attempt, run.jobs))
+
+    def finish(self, run: Run, title: str, making: Iterable[Made | UserError | None]) -> Run:
+        """Writes what is made for each job of a run, as it comes, with its record; returns the run.
+
+        An error is said and the others go on, as they do after None, which stands for what was said already. What
+        cannot be written ends the run. `title` is the bar's.
         """
         todo = zip(run.jobs, making, strict=True)
-        for job, make in track(todo, title, len(run.jobs)) if run.jobs and is_main_process() else todo:
-            try:
-                made = make()
-            except UserError as error:
-                run.fail(error, *(item.photo for item in job.items))
-                continue
-            if made is None:
+        for job, made in track(todo, title, len(run.jobs)) if run.jobs and is_main_process() else todo:
+            if isinstance(made, UserError):
+                run.fail(made, *(item.photo for item in job.items))
+            if not isinstance(made, tuple):
                 continue
             writers, facts = made
             self.write_record(job, pending=True)
@@ -184,7 +188,11 @@ class Results:
     def _unfinished(self, job: Job, overwrite: bool) -> Job:
         """The job with the kinds that are still to be written; raises `UserError` as `add` says."""
         record = self.records.get(job.name, {})
-        changed = self._changes(job, record) if record else []
+        changed = []  # of stamp and input files
+        if record:
+            before, now = self.versions(record), self.versions(self.inputs(job))
+            changed = [key for key, value in self.stamp.items() if record["stamp"].get(key) != value]
+            changed = sorted(changed + [name for name in now.keys() | before if now.get(name) != before.get(name)])
         if changed and not overwrite:
             raise UserError(
                 f"{self.out / self.folder / job.name}.json is of another {' and '.join(changed)}: pass --overwrite to "
@@ -198,12 +206,6 @@ class Results:
         for kind in missing:
             refuse_existing(self.path(kind, job.name), overwrite or kind in ours)
         return replace(job, kinds=missing, done=tuple(kind for kind in there if kind not in missing))
-
-    def _changes(self, job: Job, record: Record) -> list[str]:
-        """What of stamp and input files is not as a record says."""
-        stamp, before, now = record["stamp"], self.versions(record), self.versions(self.inputs(job))
-        changed = [key for key, value in self.stamp.items() if stamp.get(key) != value]
-        return sorted(changed + [name for name in now.keys() | before if now.get(name) != before.get(name)])
 
 
 class PhotoResults(Results):

@@ -1,10 +1,9 @@
 """Parsing many photos: read ahead, predict in batches, write, go on after faults; one process or several."""
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from seg_vton.parsing.jobs import Job, Made, PhotoResults, Run
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.parsing.writers import KINDS, Result
 from seg_vton.pictures.photos import read_photo
+from seg_vton.progress import ahead
 
 _READERS = 2  # threads; decoding frees Python's lock
 
@@ -95,22 +95,20 @@ def _shared_plan(results: PhotoResults, inputs: Sequence[str | Path], kinds: Seq
 
 def _parse(
     parser: ClothingParser, jobs: list[Job], batch_size: int, settings: dict[str, Any]
-) -> Iterator[Callable[[], Made]]:
-    """Yields what makes the results of each job; photos are read ahead, a few at a time, and parsed in batches."""
-    with ThreadPoolExecutor(_READERS) as pool:
-        waiting: deque[Future[np.ndarray]] = deque()
-        for start in range(0, len(jobs), batch_size):
-            batch = jobs[start : start + batch_size]
-            ahead = jobs[len(waiting) + start : start + batch_size + _READERS]
-            waiting.extend(pool.submit(read_photo, job.items[0].photo) for job in ahead)
-            reading = [waiting.popleft() for _ in batch]
-            photos = [photo.result() for photo in reading if photo.exception() is None]
-            found = zip(photos, parser.parse_batch(photos), strict=True)
-            for job, photo in zip(batch, reading, strict=True):
-                if photo.exception() is None:
-                    yield partial(_made, job, *next(found), settings)
-                else:
-                    yield photo.result  # raises
+) -> Iterator[Made | UserError]:
+    """Yields what is made for each job; photos are read ahead, a few at a time, and parsed in batches."""
+
+    def read(job: Job) -> np.ndarray | UserError:
+        try:
+            return read_photo(job.items[0].photo)
+        except UserError as error:
+            return error
+
+    reading = zip(jobs, ahead(read, jobs, _READERS), strict=True)
+    while batch := list(islice(reading, batch_size)):
+        parsings = iter(parser.parse_batch([photo for _, photo in batch if isinstance(photo, np.ndarray)]))
+        for job, photo in batch:
+            yield photo if isinstance(photo, UserError) else _made(job, photo, next(parsings), settings)
 
 
 def _made(job: Job, photo: np.ndarray, parsing: Parsing, settings: dict[str, Any]) -> Made:

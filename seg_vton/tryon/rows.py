@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -47,6 +46,7 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
     training = trained or config
     model = training.model
     head = model.get("aux_head")
+    roles = [step.get("role") for step in training.train_dataloader.dataset.get("pipeline", ())]
     facts = {
         "stage": STAGES.get(model.type, model.type),
         "aux": head is not None,
@@ -57,31 +57,20 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
         "iterations": training.train_cfg.get("max_iters"),
         "batch_size": training.train_dataloader.batch_size,
         "precision": precision_of(training),
-        "maps": "predicted" if predicted.ROLE in _roles(training.train_dataloader.dataset) else "files",
-        "known_warps": _knows_warps(model),
+        "maps": "predicted" if predicted.ROLE in roles else "files",
+        "known_warps": model.get("loss_theta") is not None,
         "recipe": _recipe(training),
     }
-    return facts | (_tom_facts(config, model) if facts["stage"] == "tom" else {})
-
-
-def _roles(dataset: Mapping[str, Any]) -> list[str | None]:
-    """Roles of the parsing maps that a data set's pipeline loads."""
-    return [step.get("role") for step in dataset.get("pipeline", ())]
-
-
-def _knows_warps(gmm: Mapping[str, Any]) -> bool:
-    return gmm.get("loss_theta") is not None
-
-
-def _tom_facts(config: Config, model: Mapping[str, Any]) -> dict[str, Any]:
+    if facts["stage"] != "tom":
+        return facts
     vgg = (model.get("loss_perceptual") or {}).get("weights")
-    facts = {"mask_target": model.get("mask_target"), "perceptual_weights": vgg and Path(vgg).name}
+    facts |= {"mask_target": model.get("mask_target"), "perceptual_weights": vgg and Path(vgg).name}
     # The test's: what warps there is what the images show.
     warper = config.model.get("warper")
     if warper is None or "warped_cloth" in (config.test_dataloader.dataset.get("folders") or {}):
         return {**facts, "warper": EXPORTED, "warper_aux": None, "known_warps": None}
     gmm = load_config(warper["config"]).model
-    has_head, known = gmm.get("aux_head") is not None, _knows_warps(gmm)
+    has_head, known = gmm.get("aux_head") is not None, gmm.get("loss_theta") is not None
     return {**facts, "warper": Path(warper["config"]).stem, "warper_aux": has_head, "known_warps": known}
 
 

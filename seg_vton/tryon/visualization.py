@@ -12,13 +12,12 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 from mmengine.visualization import Visualizer
-from PIL import Image
 from torch import Tensor
 
 from seg_vton.errors import UserError
-from seg_vton.files import atomic_path
 from seg_vton.labels import get_space, save_palette_png
-from seg_vton.pictures.drawing import Color, grid
+from seg_vton.pictures.drawing import grid
+from seg_vton.pictures.images import save_picture
 from seg_vton.pose.joints import NUM_JOINTS
 from seg_vton.registry import HOOKS, VISUALIZERS
 from seg_vton.tryon.datasets.agnostic import NUM_CHANNELS
@@ -112,16 +111,12 @@ class TryOnVisualizationHook(Hook):
             return
         first = batch_idx * runner.test_dataloader.batch_size  # of this process
         for index, (inputs, sample) in enumerate(_items(data_batch, outputs)):
-            name = self._file_name(sample)
+            name, pair = f"{pair_name(sample)}.png", (sample.person, sample.garment)
+            if (same := self._pair_of.setdefault(name, pair)) != pair:
+                raise UserError(f"the pairs {same} and {pair} would both be written to {name}: rename one")
             write_predictions(self.out_dir, name, sample)
             if self.panels is None or first + index < self.panels:
-                _save(self.out_dir / PANELS / name, panel(inputs, sample))
-
-    def _file_name(self, sample: BaseDataElement) -> str:
-        name, pair = f"{pair_name(sample)}.png", (sample.person, sample.garment)
-        if self._pair_of.setdefault(name, pair) != pair:
-            raise UserError(f"the pairs {self._pair_of[name]} and {pair} would both be written to {name}: rename one")
-        return name
+                save_picture(self.out_dir / PANELS / name, panel(inputs, sample))
 
     def before_val(self, runner: Runner) -> None:
         """Starts counting panels."""
@@ -169,22 +164,12 @@ def write_predictions(out_dir: Path, name: str, sample: BaseDataElement) -> None
         if key == "seg_map":
             save_palette_png(path, value.numpy(), sample.label_space, overwrite=True)
         else:
-            _save(path, _rgb(value) if key in _COLOR_KEYS else _gray(value))
-
-
-def _save(path: Path, picture: np.ndarray) -> None:
-    with atomic_path(path, overwrite=True) as temporary:
-        Image.fromarray(picture).save(temporary)
+            save_picture(path, _rgb(value) if key in _COLOR_KEYS else as_bytes(value[0] * 2 - 1).numpy())
 
 
 def _rgb(image: Tensor) -> np.ndarray:
     """`(3, H, W)` in [-1, 1] as uint8 `(H, W, 3)`."""
     return as_bytes(image.cpu()).permute(1, 2, 0).contiguous().numpy()
-
-
-def _gray(mask: Tensor) -> np.ndarray:
-    """`(1, H, W)` in [0, 1] as uint8 `(H, W)`."""
-    return as_bytes(mask.cpu()[0] * 2 - 1).numpy()
 
 
 def panel(inputs: Mapping[str, Tensor], sample: BaseDataElement) -> np.ndarray:
@@ -197,60 +182,43 @@ def panel(inputs: Mapping[str, Tensor], sample: BaseDataElement) -> np.ndarray:
         inputs: tensors of one item: `agnostic` `(C, H, W)`, `cloth`, `image`, `parse_cloth`, optionally `target`.
         sample: the prediction with the item's metainfo.
     """
+    blank = np.full((*inputs["image"].shape[-2:], 3), _BLANK, np.uint8)
+    space = get_space(sample.label_space)
+    target, segmentation = ("target: none (unpaired)", blank), ("no auxiliary segmentation", blank)
+    if "target" in inputs:
+        target = "target: truth of the try-on", _rgb(inputs["target"])
+    elif sample.paired:
+        target = "target: worn garment", _rgb(inputs["parse_cloth"])
+    if "seg_map" in sample:
+        palette = np.array(space.palette, np.uint8)
+        segmentation = "predicted segmentation", palette[sample.seg_map.cpu().numpy()]
+    if "try_on" in sample:
+        result = "try-on", _rgb(sample.try_on)
+    else:
+        warped, mask = sample.warped_cloth.cpu(), sample.warped_mask.cpu()
+        result = "warped garment on person", _rgb(mask * warped + (1 - mask) * inputs["image"].cpu())
     cells = (
-        _representation(inputs),
-        (
-            ("in-shop garment", _rgb(inputs["cloth"])),
-            ("warped garment", _rgb(sample.warped_cloth)),
-            _target(inputs, sample),
-        ),
-        (_segmentation(sample), _result(inputs, sample), ("person", _rgb(inputs["image"]))),
+        _representation(inputs, blank),
+        (("in-shop garment", _rgb(inputs["cloth"])), ("warped garment", _rgb(sample.warped_cloth)), target),
+        (segmentation, result, ("person", _rgb(inputs["image"]))),
     )
     scale = -(-_LEAST_HEIGHT // inputs["image"].shape[1])  # pixels are repeated: what is seen is what was computed
     enlarged = [[(caption, picture.repeat(scale, 0).repeat(scale, 1)) for caption, picture in row] for row in cells]
     relation = "their own garment" if sample.paired else "another's garment"
-    space = get_space(sample.label_space)
     legend = list(zip(space.classes, space.palette, strict=True)) if "seg_map" in sample else []
     return grid(enlarged, f"{sample.person} with {sample.garment}, {relation}", legend)
 
 
-def _representation(inputs: Mapping[str, Tensor]) -> tuple[tuple[str, np.ndarray], ...]:
+def _representation(inputs: Mapping[str, Tensor], blank: np.ndarray) -> tuple[tuple[str, np.ndarray], ...]:
     """Three pictures: the parts of CP-VTON's or VITON-HD's representation, of any other its channels above 0."""
     channels, worn = inputs["agnostic"], ("worn garment", _rgb(inputs["parse_cloth"]))
     if len(channels) == 3 + NUM_JOINTS:
         return ("agnostic image", _rgb(channels[:3])), ("pose", draw_pose(channels[3:])), worn
     if len(channels) != NUM_CHANNELS:
         shown = f"person, {len(channels)} channels", draw_pose(channels)
-        return shown, worn, ("", _blank(inputs["image"]))
+        return shown, worn, ("", blank)
     body, head, pose = channels.split([1, 3, len(channels) - 4])
     return ("head", _rgb(head)), ("body shape", _rgb(body.expand(3, -1, -1))), ("pose", draw_pose(pose))
-
-
-def _target(inputs: Mapping[str, Tensor], sample: BaseDataElement) -> tuple[str, np.ndarray]:
-    """The truth: of a pair the worn garment, else the person in the new garment where the data set has it."""
-    if "target" in inputs:
-        return "target: truth of the try-on", _rgb(inputs["target"])
-    if sample.paired:
-        return "target: worn garment", _rgb(inputs["parse_cloth"])
-    return "target: none (unpaired)", _blank(inputs["image"])
-
-
-def _segmentation(sample: BaseDataElement) -> tuple[str, np.ndarray]:
-    if "seg_map" not in sample:
-        return "no auxiliary segmentation", _blank(sample.warped_cloth)
-    palette: Sequence[Color] = get_space(sample.label_space).palette
-    return "predicted segmentation", np.array(palette, np.uint8)[sample.seg_map.cpu().numpy()]
-
-
-def _result(inputs: Mapping[str, Tensor], sample: BaseDataElement) -> tuple[str, np.ndarray]:
-    if "try_on" in sample:
-        return "try-on", _rgb(sample.try_on)
-    warped, mask = sample.warped_cloth.cpu(), sample.warped_mask.cpu()
-    return "warped garment on person", _rgb(mask * warped + (1 - mask) * inputs["image"].cpu())
-
-
-def _blank(like: Tensor) -> np.ndarray:
-    return np.full((*like.shape[-2:], 3), _BLANK, np.uint8)
 
 
 def draw_pose(pose: Tensor) -> np.ndarray:

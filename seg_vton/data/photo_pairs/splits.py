@@ -50,7 +50,11 @@ class SplitRule:
         if not self.train and not self.test:
             drawn = zlib.crc32(f"{self.seed}:{person}".encode()) / 2**32
             return "test" if drawn < self.test_share else "train"
-        inside = [split for split, texts in zip(SPLITS, (self.train, self.test), strict=True) if _has(texts, person)]
+        inside = []
+        for split, texts in zip(SPLITS, (self.train, self.test), strict=True):
+            ranges = filter(None, map(_range, texts)) if person.isdecimal() else ()
+            if any(fnmatchcase(person, t) for t in texts) or any(low <= int(person) <= high for low, high in ranges):
+                inside.append(split)
         if len(inside) > 1:
             raise UserError(f"{person} is in --train and in --test: a person may be in one of them")
         return inside[0] if inside else None
@@ -60,8 +64,3 @@ def _range(text: str) -> tuple[int, int] | None:
     """First and last number of `A-B`; None for anything else."""
     found = re.fullmatch(r"(\d+)-(\d+)", text)
     return (int(found[1]), int(found[2])) if found else None
-
-
-def _has(texts: Sequence[str], person: str) -> bool:
-    ranges = filter(None, map(_range, texts)) if person.isdecimal() else ()
-    return any(fnmatchcase(person, t) for t in texts) or any(low <= int(person) <= high for low, high in ranges)

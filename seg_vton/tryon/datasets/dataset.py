@@ -188,7 +188,9 @@ class TryOnDataset(SeededSamples):
         unknown = [role for role in folders if role not in known and role != predicted.ROLE]
         if unknown:
             raise UserError(f"folders has {', '.join(unknown)}; known: {', '.join([*known, predicted.ROLE])}")
-        named = {*folders, *(TRUTH if self._has_truth() else ())}
+        named, truth = set(folders), self.layout.truth_pairs
+        if truth and not all(map(self.layout.paired, self.pairs)):
+            named |= set(TRUTH) if set(self.pairs) <= set(read_pairs(self.data_root / truth)) else set()
         roles = ["image", "cloth", *self._roles(), *(role for role in self._roles("optional_roles") if role in named)]
         strange = [role for role in roles if role not in known and role != predicted.ROLE]
         if strange:
@@ -209,13 +211,6 @@ class TryOnDataset(SeededSamples):
             for message in shared_files({each[owner]: each.get(role) for each in files}).values():
                 raise UserError(message)
         return files
-
-    def _has_truth(self) -> bool:
-        """Whether the layout's truth is of these very pairs."""
-        name = self.layout.truth_pairs
-        if name is None or all(map(self.layout.paired, self.pairs)):
-            return False
-        return set(self.pairs) <= set(read_pairs(self.data_root / name))
 
     def _find_predicted(self, split_root: Path, folder: str | None) -> None:
         """Finds a segmenter's maps, and leaves out pairs that they make useless."""

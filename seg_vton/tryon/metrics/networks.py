@@ -1,13 +1,12 @@
 """FID, KID and LPIPS: the measures that need a trained network, and so a file that the user brings."""
 
 import tempfile
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from seg_vton.engine.checkpoint import load_checkpoint_file
 from seg_vton.errors import UserError
@@ -117,7 +116,9 @@ class PerceptualDistance:
         self._network = _NoTrainLpips(net="alex", pnet_rand=True)
         state = load_checkpoint_file(weights, map_location="cpu")
         try:
-            self._network.net.load_state_dict(_by_slice(self._network.net, state))
+            # LPIPS calls torchvision's `features.3.weight` `slice2.3.weight`.
+            named = {key: state[f"features.{key.split('.', 1)[1]}"] for key in self._network.net.state_dict()}
+            self._network.net.load_state_dict(named)
         except (KeyError, RuntimeError) as error:
             raise _another_network(weights, f"torchvision's AlexNet ({ALEXNET_FILE})", error) from None
         self.convention = (
@@ -130,11 +131,6 @@ class PerceptualDistance:
         network = self._network.to(predicted.device)
         with torch.no_grad():
             return network(predicted.float() / 255, target.float() / 255, normalize=True).reshape(-1)
-
-
-def _by_slice(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """torchvision's tensors under the names of LPIPS: `features.3.weight` is `slice2.3.weight` there."""
-    return {key: state[f"features.{key.split('.', 1)[1]}"] for key in network.state_dict()}
 
 
 def _another_network(path: str | Path, expected: str, error: Exception) -> UserError:

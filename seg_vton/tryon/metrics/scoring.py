@@ -2,14 +2,13 @@
 
 import io
 import os
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,12 +20,10 @@ from seg_vton import machine
 from seg_vton.engine.results import SCHEMA, origin
 from seg_vton.errors import UserError
 from seg_vton.pictures.images import resized
-from seg_vton.progress import track
+from seg_vton.progress import ahead, track
 from seg_vton.tryon.metrics import image_quality, networks
 from seg_vton.tryon.metrics.folders import RESIZE_RULES, Method, Samples, check_picture, find_samples, read_picture
 
-T = TypeVar("T")
-R = TypeVar("R")
 Report = dict[str, Any]
 
 METRIC_NAMES = ("FID", "KID", "LPIPS", "SSIM", "MS-SSIM", "PSNR")
@@ -117,7 +114,7 @@ def _measure(samples: Samples, protocol: Protocol) -> tuple[list[dict[str, dict[
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     rows: list[dict[str, dict[str, float]]] = [{} for _ in samples.methods]
     features: dict[Path, np.ndarray] = {}
-    stream = track(_ahead(work, jobs), "score", total=len(jobs))
+    stream = track(ahead(work, jobs, min(8, os.cpu_count() or 1)), "score", total=len(jobs))
     while batch := list(islice(stream, 16 if device.type == "cuda" else 1)):
         for name, photograph, files, pictures, numbers in batch:
             for row, file, found in zip(rows, files, numbers, strict=False):
@@ -132,19 +129,6 @@ def _measure(samples: Samples, protocol: Protocol) -> tuple[list[dict[str, dict[
             if new:
                 features |= zip(new, protocol.inception(_stacked(list(new.values()), device)).numpy(), strict=True)
     return rows, features
-
-
-def _ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Yields `function(item)` in order, computed by threads a few items ahead: decoders and OpenCV release the lock."""
-    workers = min(8, os.cpu_count() or 1)
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque = deque()
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
 
 def _stacked(pictures: Sequence[np.ndarray], device: torch.device) -> Tensor:

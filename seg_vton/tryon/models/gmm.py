@@ -195,16 +195,11 @@ class GMM(TryOnModel):
         if self.loss_grid is not None:
             losses["loss_grid"] = self.loss_grid(outputs["grid"])
         if self.loss_theta is not None:
-            losses["loss_theta"] = self.loss_theta(outputs["theta"], _known(inputs, outputs["theta"]))
+            theta, known = outputs["theta"], need(inputs, "theta", "GMM's loss_theta")
+            if known.shape != theta.shape:
+                raise UserError(
+                    f"the known warps have {known.shape[1]} offsets and GMM's grid has {theta.shape[1]}: set the "
+                    "model's grid_size to that of the pairs, or its loss_theta to None"
+                )
+            losses["loss_theta"] = self.loss_theta(theta, known)
         return losses | self.aux_losses(outputs, inputs, data_samples)
-
-
-def _known(inputs: Inputs, theta: Tensor) -> Tensor:
-    """The known warps, after checking that they have as many control points as `theta`, which the model predicts."""
-    known = need(inputs, "theta", "GMM's loss_theta")
-    if known.shape != theta.shape:
-        raise UserError(
-            f"the known warps have {known.shape[1]} offsets and GMM's grid has {theta.shape[1]}: set the model's "
-            "grid_size to that of the pairs, or its loss_theta to None"
-        )
-    return known
