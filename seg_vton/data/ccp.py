@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from seg_vton.data.coco_files import Summary, convert_label_maps
-from seg_vton.data.images import link_folder
+from seg_vton.data.folders import link_folder
 from seg_vton.data.mat import read_mat
 from seg_vton.errors import UserError
 from seg_vton.labels import CCP59

@@ -73,7 +73,19 @@ def check_coco(path: str | Path, images: Path | None = None) -> Report:
         report.errors["no instance to train on"].append(f"{path}: {no_instances(len(content['annotations']))}")
     report.summaries.append(_summary(content, path.stem))
     folder = images or find_images(path, [image["file_name"] for image in content["images"]])
-    _check_files(content, path, folder, report)
+    sizes = {}
+    for image in track(content["images"], f"{path.name}: images"):
+        file = find_file(folder / image["file_name"]) or folder / image["file_name"]
+        try:
+            image_size(file, whole=True)
+            sizes[file] = image["width"], image["height"]
+        except UserError as error:
+            kind, message = (
+                ("broken image", str(error)) if file.is_file() else ("image not on disk", f"{file}, in {path}")
+            )
+            report.errors[kind].append(message)
+    found = judge_sizes(sizes, path)
+    report.merge(Report(errors=found.errors, warnings=found.warnings))
     return report
 
 
@@ -87,24 +99,6 @@ def _summary(content: Mapping[str, Any], name: str) -> Summary:
     summary.instances.update(names[annotation["category_id"]] for annotation in listed)
     summary.sizes.update(sizes.values())
     return summary
-
-
-def _check_files(content: Mapping[str, Any], path: Path, folder: Path, report: Report) -> None:
-    """Checks that each image is there, whole, and of the size that the file says."""
-    sizes = {}
-    for image in track(content["images"], f"{path.name}: images"):
-        file = folder / image["file_name"]
-        file = find_file(file) or file
-        try:
-            image_size(file, whole=True)
-            sizes[file] = image["width"], image["height"]
-        except UserError as error:
-            if file.is_file():
-                report.errors["broken image"].append(str(error))
-            else:
-                report.errors["image not on disk"].append(f"{file}, in {path}")
-    found = judge_sizes(sizes, path)
-    report.merge(Report(errors=found.errors, warnings=found.warnings))
 
 
 def find_images(path: Path, file_names: Sequence[str]) -> Path:

@@ -5,7 +5,7 @@ from typing import Any
 
 from seg_vton.coco import category_ids, read_coco, to_rle
 from seg_vton.data.coco_files import CocoBuilder, Summary
-from seg_vton.data.images import find_folder, link_folder
+from seg_vton.data.folders import find_folder, link_folder
 from seg_vton.errors import UserError
 from seg_vton.files import refuse_existing
 from seg_vton.labels import CLOTHING_CLASSES

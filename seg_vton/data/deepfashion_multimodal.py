@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from seg_vton.data.coco_files import Summary, convert_label_maps
-from seg_vton.data.images import find_folder, link_folder
+from seg_vton.data.folders import find_folder, link_folder
 from seg_vton.errors import UserError
 from seg_vton.labels import DFMM24, load_palette_png
 

@@ -3,11 +3,15 @@
 import ast
 import datetime
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import MMLogger
+from rich.console import Console
+from rich.table import Table
 
 from seg_vton import machine
 from seg_vton.engine.checkpoint import checkpoint_meta, load_checkpoint_file
@@ -91,6 +95,13 @@ def training_facts(checkpoint_path: Path) -> dict[str, Any]:
         "seconds_per_iteration": None if time is None else float(sorted(time.data[0])[len(time.data[0]) // 2]),
         **({"records": records} if records else {}),
     }
+
+
+def log_tables(*tables: Table, width: int = 120) -> None:
+    """Writes tables to the run's log, so many characters wide."""
+    text = io.StringIO()
+    Console(width=width, file=text).print(*tables)
+    MMLogger.get_current_instance().info("\n" + text.getvalue())
 
 
 def result_path(checkpoint: str | Path, dataset: str, split: str) -> Path:

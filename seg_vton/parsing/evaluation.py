@@ -1,6 +1,5 @@
 """How good predicted label maps are: IoU of each class, their mean, and the share of pixels that are right."""
 
-import io
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +10,11 @@ import torch
 from mmdet.registry import METRICS
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import MMLogger
 from pycocotools import mask as coco_mask
-from rich.console import Console
 from rich.table import Table
 
 from seg_vton.coco import category_ids, check_evaluated, read_coco, refuse_faults, to_rle, unused_categories
+from seg_vton.engine.results import log_tables
 from seg_vton.errors import UserError
 from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, conversion_table, get_space
 from seg_vton.parsing.instances import MAPS, SCORE_THR, from_sample, space_of
@@ -173,6 +171,4 @@ class LabelMapIoU(BaseMetric):
         for name, row in self.report["per_class"].items():
             shares = (row["iou"], row["boundary_iou"], row["accuracy"], share(row["pixels"], total))
             table.add_row(name, *("-" if share is None else f"{share:.3f}" for share in shares))
-        text = io.StringIO()
-        Console(width=80, file=text).print(table)
-        MMLogger.get_current_instance().info("\n" + text.getvalue())
+        log_tables(table, width=80)

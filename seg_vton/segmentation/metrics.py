@@ -1,6 +1,5 @@
 """COCO average precision of boxes, masks and masks' boundaries, over all classes and for each."""
 
-import io
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +10,10 @@ from faster_coco_eval import COCO, COCOeval_faster
 from mmdet.registry import METRICS
 from mmdet.structures.mask import encode_mask_results
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import MMLogger
-from rich.console import Console
 from rich.table import Table
 
 from seg_vton.coco import category_ids, check_evaluated, read_coco, refuse_faults
+from seg_vton.engine.results import log_tables
 from seg_vton.files import write_json
 from seg_vton.labels import CLOTHING_CLASSES
 from seg_vton.parsing.iou import BOUNDARY_WIDTH
@@ -207,6 +205,4 @@ class InstanceAP(BaseMetric):
         for class_name, row in rows.items():
             numbers = (row[kind][name] for kind, name in columns)
             table.add_row(class_name, str(row["instances"]), *("-" if n is None else f"{n:.3f}" for n in numbers))
-        text = io.StringIO()
-        Console(width=120, file=text).print(table)
-        MMLogger.get_current_instance().info("\n" + text.getvalue())
+        log_tables(table)

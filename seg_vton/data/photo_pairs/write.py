@@ -79,15 +79,6 @@ class _Item:
     split: str
 
 
-@dataclass(frozen=True)
-class _Done:
-    """What became of a photo: facts of it; or a reason for leaving it out; or what is wrong with it."""
-
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    reason: str = ""
-    fault: str = ""
-
-
 @dataclass
 class Outcome:
     """What was written."""
@@ -121,13 +112,21 @@ def write_photo_pairs(out: str | Path, plan: Plan, workers: int = 1, overwrite: 
         files = {photo.photo: find_beside(poses.folder, photo.place, ENDINGS) for photo in plan.photos}
         for message in shared_files(files).values():
             raise UserError(message)
-    outcome = Outcome()
+    outcome, persons = Outcome(), []
     items = _assign(plan, outcome)
     with new_folder(Path(out), DATA_SET, overwrite) as folder:
         for split, name in ((item_split, name) for item_split in SPLITS for name in _FOLDERS):
             (folder / split / name).mkdir(parents=True)
-        done = list(track_map(partial(_write_item, folder, plan, poses), items, "photos", workers))
-        persons = _collect(items, done, outcome)
+        done = track_map(partial(_write_item, folder, plan, poses), items, "photos", workers)
+        for item, made in zip(items, done, strict=True):
+            if isinstance(made, UserError):
+                outcome.faults.append(str(made))
+            elif isinstance(made, Unusable):
+                outcome.dropped.setdefault(str(made), []).append(item.photo.name)
+            else:
+                persons.append((item, made))
+                outcome.persons[item.split] += 1
+                outcome.several += [item.photo.name] * (made["people"] > 1)
         if not persons:
             reasons = [f"{len(names)} x {reason}" for reason, names in sorted(outcome.dropped.items())]
             reasons += [f"{len(outcome.faults)} with a fault, the first: {fault}" for fault in outcome.faults[:1]]
@@ -166,8 +165,8 @@ def _assign(plan: Plan, outcome: Outcome) -> list[_Item]:
     return items
 
 
-def _write_item(folder: Path, plan: Plan, poses: Poses, item: _Item) -> _Done:
-    """Writes all that comes of one photo."""
+def _write_item(folder: Path, plan: Plan, poses: Poses, item: _Item) -> dict[str, Any] | UserError | Unusable:
+    """Writes all that comes of one photo; returns facts of it, or why nothing does."""
     source = item.photo
     poses.load()  # once in each process; without an estimator no photo can be used
     try:
@@ -180,10 +179,8 @@ def _write_item(folder: Path, plan: Plan, poses: Poses, item: _Item) -> _Done:
             raise UserError(f"{source.photo}: --predicted has no label map of it: run tools/parse.py over all photos")
         predicted = seen and seen.label_map(photo.shape[:2])
         person = cut_person(photo, labels, people, plan.settings, predicted, working_space(source.space))
-    except Unusable as reason:
-        return _Done(reason=str(reason))
-    except UserError as error:
-        return _Done(fault=str(error))
+    except (Unusable, UserError) as reason:
+        return reason
     train = item.split == "train"
     mirrored = []
     for variant in range(plan.variants if train else 1):
@@ -193,8 +190,7 @@ def _write_item(folder: Path, plan: Plan, poses: Poses, item: _Item) -> _Done:
         garment = lay_out_garment(shown, rng, plan.settings)
         _save(folder / item.split, _variant(item.stem, variant), shown, garment, seen.stamp if seen else {})
         mirrored.append(mirror)
-    facts = {"box": list(person.box), "padded": round(person.padded, 4), "mirrored": mirrored, "people": person.people}
-    return _Done(facts)
+    return {"box": list(person.box), "padded": round(person.padded, 4), "mirrored": mirrored, "people": person.people}
 
 
 def _variant(stem: str, variant: int) -> str:
@@ -215,22 +211,6 @@ def _save(folder: Path, name: str, person: Person, garment: Garment, stamp: Mapp
         save_palette_png(results.path("label-map", wearer), person.predicted, DEEPFASHION15.name)
         photo = Item(folder / "image" / f"{wearer}.jpg", wearer)
         results.write_record(Job(wearer, (photo,), ("label-map",)), pending=False)
-
-
-def _collect(items: Sequence[_Item], done: Sequence[_Done], outcome: Outcome) -> list[tuple[_Item, Mapping[str, Any]]]:
-    """Sorts what was written from what was not."""
-    persons = []
-    for item, end in zip(items, done, strict=True):
-        if end.fault:
-            outcome.faults.append(end.fault)
-        elif end.reason:
-            outcome.dropped.setdefault(end.reason, []).append(item.photo.name)
-        else:
-            persons.append((item, end.facts))
-            outcome.persons[item.split] += 1
-            if end.facts["people"] > 1:
-                outcome.several.append(item.photo.name)
-    return persons
 
 
 def _write_pairs(folder: Path, plan: Plan, persons: Sequence[tuple[_Item, Any]], outcome: Outcome) -> None:

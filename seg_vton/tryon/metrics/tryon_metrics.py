@@ -1,6 +1,5 @@
 """The try-on half's evaluator: every number of a test run, each with its convention."""
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -9,11 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import MMLogger
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from seg_vton.engine.results import log_tables
 from seg_vton.errors import UserError
 from seg_vton.labels import get_space, unions
 from seg_vton.parsing.iou import confusion_matrix, summarize
@@ -231,9 +229,7 @@ class TryOnMetrics(BaseMetric):
             tables.append(Table(f"class ({report['label_space']})", "pixels", "IoU"))
             for name, entry in report["per_class"].items():
                 tables[1].add_row(name, str(entry["pixels"]), "-" if entry["IoU"] is None else f"{entry['IoU']:.3f}")
-        text = io.StringIO()
-        Console(width=120, file=text).print(*tables)
-        MMLogger.get_current_instance().info("\n" + text.getvalue())
+        log_tables(*tables)
 
 
 def _refuse_nan(sample: Mapping[str, Any]) -> None:
