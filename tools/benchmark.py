@@ -4,7 +4,6 @@
   detector    a training step and an inference of R50-FPN Mask R-CNN in mmdet's settings and ours, and of CARAFE-FPN
   tryon       training steps of GMM and TOM against CP-VTON's published form
   data        items a second through the data pipelines against plain and published forms
-  evaluation  COCO's average precision by faster-coco-eval, as seg_vton calls it, against pycocotools
 
 `--suite cpu` runs all of them with GPUs hidden; it needs 7 GB and a machine with nothing else running. `--suite gpu`
 has ops, detector and tryon. docs/benchmarks.md says how to read the figures.
@@ -25,7 +24,7 @@ from seg_vton import machine
 from seg_vton.errors import ToolParser, UserError, exit_on_user_error
 from seg_vton.files import read_json, refuse_existing, write_json
 
-SUITES = {"cpu": ("ops", "detector", "tryon", "data", "evaluation"), "gpu": ("ops", "detector", "tryon")}
+SUITES = {"cpu": ("ops", "detector", "tryon", "data"), "gpu": ("ops", "detector", "tryon")}
 
 
 def parse_args() -> argparse.Namespace:

@@ -42,7 +42,7 @@ def _table(name: str, found: dict[str, Content]) -> str:
 
 
 def _cells(row: Content, peak: float, copy_peak: float | None) -> dict[str, str]:
-    case = row.get("task", "AP of boxes and masks")
+    case = row.get("task")
     if "place" in row:
         both = "forward + backward" if row["pass"] == "both" else "forward"
         case = f"{row['place']} {'x'.join(map(str, row['shape']))}, {both}"
@@ -71,9 +71,6 @@ def _note(facts: Content, report: Content, peak: float) -> str:
     if carafe := report.get("carafe_speedup"):
         ratios = "; ".join(f"{task} {ratio(each['median'])} ({_range(each)})" for task, each in carafe.items())
         parts.append(f"In the same settings CARAFE-FPN is this many times faster than R50-FPN: {ratios}.")
-    if "largest_difference" in report:
-        difference = report["largest_difference"]
-        parts.append(f"The forms' numbers {f'differ by at most {difference:.0e}' if difference else 'are the same'}.")
     if "matmul_peak_gflops" in report:
         parts.append(f"Peak: {peak:.0f} GFLOP/s in a float32 matrix product.")
     if "copy_peak_gbytes" in report:

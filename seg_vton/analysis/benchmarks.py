@@ -5,8 +5,6 @@ measures nothing. It returns a report with the `rows` of `measured`; `run` adds 
 """
 
 import contextlib
-import io
-import logging
 import pickle
 import tempfile
 from collections import deque
@@ -27,12 +25,8 @@ from mmdet.testing import demo_mm_inputs
 from mmdet.utils import register_all_modules
 from mmengine.config import Config
 from mmengine.dataset import default_collate, pseudo_collate
-from mmengine.logging import MMLogger
 from mmengine.optim import AmpOptimWrapper, OptimWrapper, build_optim_wrapper
 from PIL import Image
-from pycocotools import mask as coco_mask
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
@@ -47,12 +41,10 @@ from seg_vton.analysis.timing import Job, accelerator, compared, interleave, pea
 from seg_vton.data.paper_doll import Plan, draw_doll, write_paper_dolls
 from seg_vton.engine.launch import load_config
 from seg_vton.engine.optim import BFloat16OptimWrapper
-from seg_vton.files import write_json
-from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15
+from seg_vton.labels import DEEPFASHION15
 from seg_vton.ops import carafe, roi_align_kernels
 from seg_vton.ops.carafe_kernels import shifts_backward, shifts_forward
 from seg_vton.ops.cpu_forms import use_cpu_forms
-from seg_vton.segmentation.metrics import SUMMARY_NAMES, InstanceAP
 from seg_vton.tryon.datasets import TryOnDataset
 from seg_vton.tryon.datasets.dataset import build_pipeline
 from seg_vton.tryon.models import GMM, TOM, TPSGrid
@@ -426,116 +418,8 @@ def try_on_forms(folder: Path, size: tuple[int, int]) -> dict[str, Dataset]:
     return {"CP-VTON's operations": published.PublishedTryOn(ours), OURS: ours}
 
 
-# ---- COCO's average precision
-
-FRAME = (256, 192)  # height, width
-IOU_TYPES = ("bbox", "segm")  # pycocotools has no boundary AP
-Numbers = dict[str, dict[str, float]]
-Predictions = list[dict[str, Any]]
-
-
-def evaluation(rounds: int, quick: bool) -> Report:
-    """COCO's average precision by faster-coco-eval, as seg_vton calls it, against pycocotools.
-
-    Both start from the annotation file and predictions in memory and end with the numbers of boxes and masks, which are
-    a `RuntimeError` where they differ by more than 1e-6.
-    """
-    images, instances = (20, 3) if quick else (5000, 10)
-    content, predictions = make_case(images, instances)
-    MMLogger.get_current_instance().setLevel(logging.WARNING)
-    found: dict[str, Numbers] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        write_json(path := Path(folder) / "all.json", content)
-
-        def evaluate(form: str) -> None:
-            with contextlib.redirect_stdout(io.StringIO()):
-                found[form] = EVALUATIONS[form](str(path), predictions)
-
-        jobs = {("AP of boxes and masks", form): partial(evaluate, form) for form in EVALUATIONS}
-        rows = measured(jobs, rounds, memory=False)
-    difference = largest_difference(list(found.values()))
-    first = next(iter(found.values()))
-    return {"rows": rows, "images": images, "instances": instances, "numbers": first, "largest_difference": difference}
-
-
-def evaluate_reference(annotations: str, predictions: Predictions) -> Numbers:
-    """COCO's six numbers of boxes and masks by pycocotools."""
-    truth, numbers = COCO(annotations), {}
-    for kind in IOU_TYPES:
-        rows = []
-        for image in predictions:
-            columns = (image[key].tolist() for key in ("bboxes", "scores", "labels"))
-            for (x1, y1, x2, y2), score, label, mask in zip(*columns, image["masks"], strict=True):
-                # Masks come without a box, from which COCO would take the area.
-                place = {"bbox": [x1, y1, x2 - x1, y2 - y1]} if kind == "bbox" else {"segmentation": dict(mask)}
-                rows.append({"image_id": image["img_id"], "category_id": label + 1, "score": score, **place})
-        coco = COCOeval(truth, truth.loadRes(rows), kind)
-        coco.evaluate()
-        coco.accumulate()
-        coco.summarize()
-        numbers[kind] = dict(zip(SUMMARY_NAMES, coco.stats[:6].tolist(), strict=True))
-    return numbers
-
-
-def evaluate_ours(annotations: str, predictions: Predictions) -> Numbers:
-    """The same, and each class's, as `tools/test.py` computes them."""
-    metric = InstanceAP(annotations, "synthetic", "val", iou_types=IOU_TYPES)
-    metric.dataset_meta = {"classes": CLOTHING_CLASSES}
-    metric.compute_metrics(predictions)
-    return metric.report["metrics"]
-
-
-def largest_difference(found: Sequence[Numbers]) -> float:
-    """Between the same numbers of evaluations; `RuntimeError` above 1e-6."""
-    values = [[numbers[kind][name] for kind in IOU_TYPES for name in SUMMARY_NAMES] for numbers in found]
-    difference = float(np.ptp(values, axis=0).max())
-    if difference > 1e-6:
-        raise RuntimeError(f"the evaluations differ by {difference}: {found}")
-    return difference
-
-
-EVALUATIONS = {"pycocotools": evaluate_reference, "faster-coco-eval, as seg_vton calls it": evaluate_ours}
-
-
-def make_case(images: int, instances: int, seed: int = 0) -> tuple[dict[str, Any], Predictions]:
-    """A COCO annotation file's content, and what `InstanceAP.process` would keep of each image.
-
-    Truth is ellipses in boxes with sides of 6 to 140 pixels, so that all of COCO's sizes occur, as polygons of twelve
-    corners. Predictions lie somewhat beside, and some are of another class.
-    """
-    rng = np.random.default_rng(seed)
-    angles, classes, frame = np.linspace(0, 2 * np.pi, 12, endpoint=False), len(CLOTHING_CLASSES), np.array(FRAME[::-1])
-
-    def draw_masks(boxes: np.ndarray) -> list[dict[str, Any]]:
-        centers, radii = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
-        corners = centers[:, None] + radii[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-        return coco_mask.frPyObjects([polygon.ravel().tolist() for polygon in corners], *FRAME)
-
-    annotations, predictions = [], []
-    for image in range(1, images + 1):
-        sides, labels = rng.integers(6, 141, (instances, 2)), rng.integers(0, classes, instances)
-        corners = rng.integers(0, frame - sides)
-        boxes = np.hstack([corners, corners + sides]).astype(float)
-        for corner, side, label, mask in zip(corners, sides, labels, draw_masks(boxes), strict=True):
-            place = {"bbox": [*map(float, corner), *map(float, side)], "area": int(coco_mask.area(mask))}
-            place["segmentation"] = mask | {"counts": mask["counts"].decode()}
-            ids = {"id": len(annotations) + 1, "image_id": image, "category_id": int(label) + 1, "iscrowd": 0}
-            annotations.append(ids | place)
-        moved = (boxes + 0.06 * rng.normal(size=boxes.shape) * np.tile(sides, 2)).clip(0, np.tile(frame, 2))
-        guesses = np.where(rng.random(instances) < 0.2, rng.integers(0, classes, instances), labels)
-        found = {"bboxes": moved, "labels": guesses, "scores": rng.beta(4, 2, instances), "masks": draw_masks(moved)}
-        predictions.append({"img_id": image, **found})
-    sizes = {"height": FRAME[0], "width": FRAME[1]}
-    content = {
-        "images": [{"id": i, "file_name": f"{i}.jpg", **sizes} for i in range(1, images + 1)],
-        "annotations": annotations,
-        "categories": [{"id": i + 1, "name": name} for i, name in enumerate(CLOTHING_CLASSES)],
-    }
-    return content, predictions
-
-
 BENCHMARKS: dict[str, Callable[[int, bool], Report]] = {
-    function.__name__: function for function in (ops, detector, tryon, data, evaluation)
+    function.__name__: function for function in (ops, detector, tryon, data)
 }
 ON_GPU = ("ops", "detector", "tryon")
 """Those that run on the GPU where there is one, and whose tables have shares of the machine's peaks."""
