@@ -12,8 +12,8 @@ from seg_vton.errors import ConfigOptions, ToolParser, exit_on_user_error
 from seg_vton.parsing.instances import SCORE_THR
 
 
-def parse_args() -> argparse.Namespace:
-    """The flags of tools/test.py, and how instances become a label map."""
+def main() -> None:
+    """Applies the options and judges."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", help="segmentation config")
     parser.add_argument("checkpoint", help="checkpoint file; the result is written beside it as JSON")
@@ -26,12 +26,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--overwrite", action="store_true", help="replace an existing result")
     parser.add_argument("--cfg-options", nargs="+", action=ConfigOptions, metavar="KEY=VALUE", help="change the config")
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Applies the options and judges."""
-    args = parse_args()
+    args = parser.parse_args()
     from seg_vton.engine import launch, testing
     from seg_vton.engine.halves import half_of
     from seg_vton.parsing.evaluation import judge_label_maps

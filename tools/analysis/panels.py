@@ -8,8 +8,8 @@ import argparse
 from seg_vton.errors import ToolParser, exit_on_user_error
 
 
-def parse_args() -> argparse.Namespace:
-    """Which photographs, which models, where to."""
+def main() -> None:
+    """Reads data and models and draws."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", help="config whose data is shown")
     models = (
@@ -26,12 +26,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--height", type=int, default=720, help="of a panel in pixels")
     parser.add_argument("--out", required=True, metavar="DIR", help="writes DIR/panels.png and DIR/IMAGE_ID/COLUMN.png")
     parser.add_argument("--overwrite", action="store_true", help="replace existing panels")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Reads data and models and draws."""
-    args = parse_args()
+    args = parser.parse_args()
     from seg_vton.analysis.panels import Photographs, draw_panels, parse_source
     from seg_vton.engine.launch import load_config
 

@@ -15,27 +15,24 @@ import sys
 from seg_vton.errors import ToolParser, exit_on_user_error, height_by_width
 
 
-def parse_args() -> argparse.Namespace:
-    """Which photos, and what is made of them."""
+def main() -> None:
+    """Cuts the garments out and says how it went."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("inputs", nargs="+", metavar="PHOTO_OR_FOLDER", help="photos, or folders of photos")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
     size = "of the pictures that frame the garment; photo keeps each photo's frame (default: %(default)s)"
-    parser.add_argument("--size", type=_size, default="1024x768", metavar="HEIGHTxWIDTH|photo", help=size)
+    parser.add_argument(
+        "--size",
+        type=lambda text: None if text == "photo" else height_by_width(text),
+        default="1024x768",
+        metavar="HEIGHTxWIDTH|photo",
+        help=size,
+    )
     segmenter = "finds garments that somebody wears"
     parser.add_argument("--segmenter", nargs=2, metavar=("CONFIG", "CHECKPOINT"), help=segmenter)
     parser.add_argument("--device", help="torch device (default: the GPU where there is one)")
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
-    return parser.parse_args()
-
-
-def _size(text: str) -> tuple[int, int] | None:
-    return None if text == "photo" else height_by_width(text)
-
-
-def main() -> None:
-    """Cuts the garments out and says how it went."""
-    args = parse_args()
+    args = parser.parse_args()
     from seg_vton.data.cut_garments import cut_garments
     from seg_vton.parsing.predictor import ClothingParser
 
