@@ -2,7 +2,7 @@ import cv2
 import pytest
 from rich.progress import Progress
 
-from seg_vton.progress import RateColumn, track, track_map
+from seg_vton.progress import RateColumn, ahead, track, track_map
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(1, "2.0/s"), (4, "2.0 s each"), (0.01, "200.0/s")])
@@ -52,3 +52,11 @@ def test_a_map_keeps_the_order_and_opencvs_threads(workers):
     threads = cv2.getNumThreads()
     assert list(track_map(abs, range(-9, 0), "items", workers)) == list(range(9, 0, -1))
     assert cv2.getNumThreads() == threads
+
+
+def test_threads_compute_a_few_items_ahead_in_order():
+    started = []
+    found = ahead(lambda number: started.append(number) or number**2, iter(range(10)), 2)
+    assert next(found) == 0
+    assert len(started) <= 3
+    assert list(found) == [number**2 for number in range(1, 10)]
