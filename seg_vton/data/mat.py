@@ -111,7 +111,10 @@ def _value(content: _Bytes) -> Any:
     kind = struct.unpack_from(f"{content.order}I", flags.data)[0] & 0xFF
     sizes = np.frombuffer(shape.data[: len(shape.data) // 4 * 4], f"{content.order}i4").tolist()
     if kind == _CELL:
-        return [_cell(*element) for element in parts]
+        cells = list(parts)
+        if odd := {number for number, _ in cells} - {_MATRIX}:
+            raise _BrokenMatError(f"a cell is of type {odd.pop()}, not a matrix")
+        return [_value(cell) if cell.data else np.zeros((0, 0)) for _, cell in cells]  # empty ones have no content
     stored, values = _part(parts)
     if kind == _CHAR and stored in _TEXT:
         wide = {"<": "-le", ">": "-be"}[content.order] if _TEXT[stored].startswith("utf-") and stored != 16 else ""
@@ -123,10 +126,3 @@ def _value(content: _Bytes) -> Any:
         raise _BrokenMatError(f"{len(values.data)} bytes do not fill an array of {sizes}")
     numbers = np.frombuffer(values.data, dtype.newbyteorder(content.order))
     return numbers.reshape(sizes, order="F").astype(dtype)  # MATLAB writes column by column
-
-
-def _cell(kind: int, content: _Bytes) -> Any:
-    """The value of one cell; MATLAB writes an empty one without content."""
-    if kind != _MATRIX:
-        raise _BrokenMatError(f"a cell is of type {kind}, not a matrix")
-    return _value(content) if content.data else np.zeros((0, 0))
