@@ -16,7 +16,7 @@ from torch import Tensor
 
 from seg_vton.errors import UserError
 from seg_vton.labels import get_space, save_palette_png
-from seg_vton.pictures.drawing import grid
+from seg_vton.pictures.drawing import Color, grid
 from seg_vton.pictures.images import save_picture
 from seg_vton.pose.joints import NUM_JOINTS
 from seg_vton.registry import HOOKS, VISUALIZERS
