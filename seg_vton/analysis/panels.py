@@ -96,6 +96,10 @@ class Photographs:
         """An instance to paint: class `label`, bool mask `(H, W)`."""
         return Instance(self.classes[label], self.palette[label], mask, score)
 
+    def decode(self, found: Sequence[tuple[int, float, dict[str, Any]]]) -> list[Instance]:
+        """Instances to paint of labels, scores and RLEs."""
+        return [self.instance(label, coco_mask.decode(rle).astype(bool), score) for label, score, rle in found]
+
     def load(self, image_id: Any) -> tuple[np.ndarray, list[Instance]]:
         """A photograph, RGB uint8 `(H, W, 3)`, and its ground truth without what is to be ignored."""
         item = self.dataset[self.index_of[image_id]]
@@ -105,7 +109,20 @@ class Photographs:
 
 
 def read_predictions(path: Path, photographs: Photographs, ids: Sequence[Any], score_thr: float) -> dict[Any, list]:
-    """Instances by image id from COCO results, those of at least `score_thr`.
+    """Instances by image id from COCO results, those of at least `score_thr`; see `read_rles`."""
+    rows = read_rles(path, photographs, ids, score_thr)
+    return {
+        image_id: [
+            photographs.instance(label, coco_mask.decode(rle).astype(bool), score) for label, score, rle in found
+        ]
+        for image_id, found in rows.items()
+    }
+
+
+def read_rles(
+    path: Path, photographs: Photographs, ids: Sequence[Any], score_thr: float
+) -> dict[Any, list[tuple[int, float, dict[str, Any]]]]:
+    """Class label, score and compressed RLE of the instances of COCO results, by image id.
 
     Args:
         path: JSON list of `image_id`, `category_id`, `score` and `segmentation` as compressed RLE. One that is missing
@@ -118,7 +135,7 @@ def read_predictions(path: Path, photographs: Photographs, ids: Sequence[Any], s
     keys = ("image_id", "category_id", "score", "segmentation")
     if not isinstance(rows, list) or not all(isinstance(row, dict) and all(k in row for k in keys) for row in rows):
         raise UserError(f"{path} is not a list of COCO results with masks: `tools/test.py --out FILE.json` writes one")
-    found: dict[Any, list[Instance]] = {image_id: [] for image_id in ids}
+    found: dict[Any, list[tuple[int, float, dict[str, Any]]]] = {image_id: [] for image_id in ids}
     for row in rows:
         image_id, rle = row["image_id"], row["segmentation"]
         if image_id not in photographs.path_of or row["category_id"] not in photographs.dataset.cat2label:
@@ -133,9 +150,7 @@ def read_predictions(path: Path, photographs: Photographs, ids: Sequence[Any], s
                 raise UserError(
                     f"{path}: a mask is broken or of another image ({error}); is the --split right?"
                 ) from None
-            label = photographs.dataset.cat2label[row["category_id"]]
-            mask = coco_mask.decode(rle).astype(bool)
-            found[image_id].append(photographs.instance(label, mask, row["score"]))
+            found[image_id].append((photographs.dataset.cat2label[row["category_id"]], row["score"], rle))
     return found
 
 

@@ -81,8 +81,18 @@ def write_report(work_dir: str | Path, out: str | Path, overwrite: bool = False)
     parts = [
         f'<h2 id="{i}">{escape(section.title)}</h2>\n' + "\n".join(section.html) for i, section in enumerate(sections)
     ]
-    page = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
-    write_text(out, page.substitute(body="\n".join([f"<nav>{links}</nav>", *parts])), overwrite)
+    lead = (
+        "Paper dolls are drawn. A CARAFE-FPN Mask R-CNN learns to segment them. Its parsing maps of other dolls train "
+        "a GMM, which warps garments, and TOM, which puts them on. Last, unseen dolls try on unseen garments."
+    )
+    body = "\n".join([f"<nav>{links}</nav>", *parts])
+    write_text(out, page("seg-vton: from drawn dolls to try-on", lead, body), overwrite)
+
+
+def page(title: str, lead: str, body: str) -> str:
+    """An HTML page in the report's style: plain texts as title and first paragraph, HTML as body."""
+    template = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
+    return template.substitute(title=escape(title), lead=escape(lead), body=body)
 
 
 def _segmentation(work_dir: Path) -> Section:

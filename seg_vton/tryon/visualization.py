@@ -15,7 +15,7 @@ from mmengine.visualization import Visualizer
 from torch import Tensor
 
 from seg_vton.errors import UserError
-from seg_vton.labels import get_space, save_palette_png
+from seg_vton.labels import IGNORE_INDEX, get_space, save_palette_png
 from seg_vton.pictures.drawing import Color, grid
 from seg_vton.pictures.images import save_picture
 from seg_vton.pose.joints import NUM_JOINTS
@@ -164,12 +164,17 @@ def write_predictions(out_dir: Path, name: str, sample: BaseDataElement) -> None
         if key == "seg_map":
             save_palette_png(path, value.numpy(), sample.label_space, overwrite=True)
         else:
-            save_picture(path, _rgb(value) if key in _COLOR_KEYS else as_bytes(value[0] * 2 - 1).numpy())
+            save_picture(path, rgb(value) if key in _COLOR_KEYS else gray(value))
 
 
-def _rgb(image: Tensor) -> np.ndarray:
+def rgb(image: Tensor) -> np.ndarray:
     """`(3, H, W)` in [-1, 1] as uint8 `(H, W, 3)`."""
     return as_bytes(image.cpu()).permute(1, 2, 0).contiguous().numpy()
+
+
+def gray(mask: Tensor) -> np.ndarray:
+    """`(1, H, W)` in [0, 1] as uint8 `(H, W)`."""
+    return as_bytes(mask.cpu()[0] * 2 - 1).numpy()
 
 
 def panel(inputs: Mapping[str, Tensor], sample: BaseDataElement) -> np.ndarray:
@@ -182,43 +187,74 @@ def panel(inputs: Mapping[str, Tensor], sample: BaseDataElement) -> np.ndarray:
         inputs: tensors of one item: `agnostic` `(C, H, W)`, `cloth`, `image`, `parse_cloth`, optionally `target`.
         sample: the prediction with the item's metainfo.
     """
-    blank = np.full((*inputs["image"].shape[-2:], 3), _BLANK, np.uint8)
-    space = get_space(sample.label_space)
-    target, segmentation = ("target: none (unpaired)", blank), ("no auxiliary segmentation", blank)
-    if "target" in inputs:
-        target = "target: truth of the try-on", _rgb(inputs["target"])
-    elif sample.paired:
-        target = "target: worn garment", _rgb(inputs["parse_cloth"])
-    if "seg_map" in sample:
-        palette = np.array(space.palette, np.uint8)
-        segmentation = "predicted segmentation", palette[sample.seg_map.cpu().numpy()]
-    if "try_on" in sample:
-        result = "try-on", _rgb(sample.try_on)
-    else:
-        warped, mask = sample.warped_cloth.cpu(), sample.warped_mask.cpu()
-        result = "warped garment on person", _rgb(mask * warped + (1 - mask) * inputs["image"].cpu())
+    person = agnostic_parts(inputs["agnostic"])
+    person += [("worn garment", rgb(inputs["parse_cloth"])), ("", _blank(inputs["image"]))]
     cells = (
-        _representation(inputs, blank),
-        (("in-shop garment", _rgb(inputs["cloth"])), ("warped garment", _rgb(sample.warped_cloth)), target),
-        (segmentation, result, ("person", _rgb(inputs["image"]))),
+        person[:3],
+        (
+            ("in-shop garment", rgb(inputs["cloth"])),
+            ("warped garment", rgb(sample.warped_cloth)),
+            _target(inputs, sample),
+        ),
+        (_segmentation(sample), _result(inputs, sample), ("person", rgb(inputs["image"]))),
     )
-    scale = -(-_LEAST_HEIGHT // inputs["image"].shape[1])  # pixels are repeated: what is seen is what was computed
-    enlarged = [[(caption, picture.repeat(scale, 0).repeat(scale, 1)) for caption, picture in row] for row in cells]
     relation = "their own garment" if sample.paired else "another's garment"
-    legend = list(zip(space.classes, space.palette, strict=True)) if "seg_map" in sample else []
-    return grid(enlarged, f"{sample.person} with {sample.garment}, {relation}", legend)
+    space = sample.label_space if "seg_map" in sample else None
+    return enlarged_grid(cells, f"{sample.person} with {sample.garment}, {relation}", space)
 
 
-def _representation(inputs: Mapping[str, Tensor], blank: np.ndarray) -> tuple[tuple[str, np.ndarray], ...]:
-    """Three pictures: the parts of CP-VTON's or VITON-HD's representation, of any other its channels above 0."""
-    channels, worn = inputs["agnostic"], ("worn garment", _rgb(inputs["parse_cloth"]))
+def enlarged_grid(
+    cells: Sequence[Sequence[tuple[str, np.ndarray]]], footer: str, label_space: str | None = None
+) -> np.ndarray:
+    """`grid` of pictures that are enlarged by a whole number where they are small; the legend is the label space's."""
+    scale = -(-_LEAST_HEIGHT // cells[0][0][1].shape[0])  # pixels are repeated: what is seen is what was computed
+    enlarged = [[(caption, picture.repeat(scale, 0).repeat(scale, 1)) for caption, picture in row] for row in cells]
+    space = get_space(label_space) if label_space else None
+    return grid(enlarged, footer, list(zip(space.classes, space.palette, strict=True)) if space else [])
+
+
+def agnostic_parts(channels: Tensor) -> list[tuple[str, np.ndarray]]:
+    """The parts of CP-VTON's or VITON-HD's representation `(C, H, W)`, of any other its channels above 0."""
     if len(channels) == 3 + NUM_JOINTS:
-        return ("agnostic image", _rgb(channels[:3])), ("pose", draw_pose(channels[3:])), worn
+        return [("agnostic image", rgb(channels[:3])), ("pose", draw_pose(channels[3:]))]
     if len(channels) != NUM_CHANNELS:
-        shown = f"person, {len(channels)} channels", draw_pose(channels)
-        return shown, worn, ("", blank)
+        return [(f"person, {len(channels)} channels", draw_pose(channels))]
     body, head, pose = channels.split([1, 3, len(channels) - 4])
-    return ("head", _rgb(head)), ("body shape", _rgb(body.expand(3, -1, -1))), ("pose", draw_pose(pose))
+    return [("head", rgb(head)), ("body shape", rgb(body.expand(3, -1, -1))), ("pose", draw_pose(pose))]
+
+
+def _target(inputs: Mapping[str, Tensor], sample: BaseDataElement) -> tuple[str, np.ndarray]:
+    """The truth: of a pair the worn garment, else the person in the new garment where the data set has it."""
+    if "target" in inputs:
+        return "target: truth of the try-on", rgb(inputs["target"])
+    if sample.paired:
+        return "target: worn garment", rgb(inputs["parse_cloth"])
+    return "target: none (unpaired)", _blank(inputs["image"])
+
+
+def _segmentation(sample: BaseDataElement) -> tuple[str, np.ndarray]:
+    if "seg_map" not in sample:
+        return "no auxiliary segmentation", _blank(sample.warped_cloth)
+    return "predicted segmentation", colored(sample.seg_map, sample.label_space)
+
+
+def colored(label_map: Tensor, label_space: str) -> np.ndarray:
+    """A label map `(H, W)` in its space's colors, RGB uint8 `(H, W, 3)`; pixels without a label are white."""
+    table = np.full((IGNORE_INDEX + 1, 3), 255, np.uint8)
+    palette = get_space(label_space).palette
+    table[: len(palette)] = palette
+    return table[label_map.cpu().numpy()]
+
+
+def _result(inputs: Mapping[str, Tensor], sample: BaseDataElement) -> tuple[str, np.ndarray]:
+    if "try_on" in sample:
+        return "try-on", rgb(sample.try_on)
+    warped, mask = sample.warped_cloth.cpu(), sample.warped_mask.cpu()
+    return "warped garment on person", rgb(mask * warped + (1 - mask) * inputs["image"].cpu())
+
+
+def _blank(like: Tensor) -> np.ndarray:
+    return np.full((*like.shape[-2:], 3), _BLANK, np.uint8)
 
 
 def draw_pose(pose: Tensor) -> np.ndarray:

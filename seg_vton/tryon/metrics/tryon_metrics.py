@@ -111,7 +111,7 @@ class TryOnMetrics(BaseMetric):
             _refuse_nan(sample)
             device = sample["warped_cloth"].device
             inputs = {key: values[index].to(device) for key, values in data_batch["inputs"].items()}
-            truth = _truth(inputs, sample)
+            truth = truth_of(inputs, sample)
             row = {
                 "stage": "tom" if "try_on" in sample else "gmm",
                 "name": f"{sample['person']}_{sample['garment']}",
@@ -242,7 +242,7 @@ def _refuse_nan(sample: Mapping[str, Any]) -> None:
             )
 
 
-def _truth(inputs: Mapping[str, Tensor], sample: Mapping[str, Any]) -> dict[str, Tensor]:
+def truth_of(inputs: Mapping[str, Tensor], sample: Mapping[str, Any]) -> dict[str, Tensor]:
     """What the prediction should be: `image`, `parse`, `garment_mask`, `garment`, as far as the item has them."""
     if sample["paired"]:
         names = {"image": "image", "parse": "parse", "garment_mask": "parse_cloth_mask", "garment": "parse_cloth"}
