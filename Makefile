@@ -2,6 +2,7 @@
 #   make demo            set up, then from drawn dolls over segmentation to try-on: the report is work_dirs/demo/report.html
 #   make demo-segmentation   only its first half
 #   make photos CCP=FOLDER [POSES=FOLDER]   models for photos of your own, from Clothing Co-Parsing: docs/own_photos.md
+#   make web             a page in the browser to try it in; MODELS=DIR names the folder of the models
 #   make test            set up and run the test suite
 #   make setup           only set up the environment in .venv
 #   make test-slow       the tests that take minutes            make lint   ruff
@@ -67,12 +68,12 @@ $(PHOTOS)/%: WORK := $(PHOTOS)
 of_pairs = $(foreach loader,$(1),$(loader)_dataloader.dataset.data_root=$(PHOTOS)/pairs/)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-segmentation photos photos-plan test test-slow test-faults test-upstream lint lock
+.PHONY: help setup demo demo-segmentation photos photos-plan web web-setup test test-slow test-faults test-upstream lint lock
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
 help:
-	@sed -n '1,10s/^# \{0,1\}//p' Makefile
+	@sed -n '1,11s/^# \{0,1\}//p' Makefile
 
 # $(call venv,FOLDER) makes an environment with $(PYTHON), or with a fitting Python that uv finds or brings.
 define venv
@@ -95,6 +96,15 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PY) -m pip install --no-deps --require-hashes -r requirements.lock
 	$(PY) -m pip install --no-deps --no-build-isolation -e .
 	$(PY) tools/check_env.py
+	@touch $@
+
+web: web-setup
+	$(PY) tools/web.py $(if $(MODELS),--models $(MODELS))
+
+web-setup: $(VENV)/.web-installed
+
+$(VENV)/.web-installed: requirements-web.lock $(VENV)/.installed
+	$(PY) -m pip install --no-deps --require-hashes -r requirements-web.lock
 	@touch $@
 
 demo: $(DEMO)/report.html
@@ -245,4 +255,5 @@ lint: $(VENV)/.installed
 LOCK := uv pip compile --universal --python-version 3.10 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --quiet
 lock:
 	$(LOCK) pyproject.toml --extra dev -o requirements.lock
+	$(LOCK) pyproject.toml --extra web --extra web-test -c requirements.lock -o requirements-web.lock
 	$(LOCK) pyproject.toml tests/upstream/requirements.in --extra dev --override tests/upstream/overrides.txt -o tests/upstream/requirements.lock

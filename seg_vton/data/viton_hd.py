@@ -182,7 +182,7 @@ class _Maker:
             )
         else:
             labels = self.parser(limited(photo)).label_map(self.seen)
-        person = prepare_person(photo, labels, people_of(self.poses, item, photo), self.size, self.seen)
+        person = prepare_person(photo, labels, people_of(self.poses, item.extra, photo), self.size, self.seen)
         joints = np.zeros((NUM_JOINTS, 3), np.float32)
         if person.joints is not None:
             joints = move_joints(person.joints, person.box, self.size)

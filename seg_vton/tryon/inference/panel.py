@@ -60,7 +60,7 @@ def draw_panel(
     rendered = np.uint8(127.5 * (outputs["rendered"][0].permute(1, 2, 0).cpu().numpy() + 1))
     rows = (
         (
-            ("person, joints", _with_joints(person)),
+            ("person, joints", with_joints(person)),
             (f"garment: {garment.source}", garment.picture),
             ("parsing", palette[person.parse]),
             ("body shape, pose", np.maximum(shape, draw_pose(torch.from_numpy(pose)))),
@@ -77,7 +77,7 @@ def draw_panel(
     return grid(cells, title, [(space.classes[label], space.palette[label]) for label in seen])
 
 
-def _with_joints(person: Person) -> np.ndarray:
+def with_joints(person: Person) -> np.ndarray:
     """The person's window at the size of a panel's cells, and on it the joints that the models were given."""
     picture = _resized(person.crop)
     joints = person.results["joints"]

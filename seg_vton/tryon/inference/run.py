@@ -94,7 +94,7 @@ def dress_all(
     def load_person(item: Item) -> Person:
         photo = read_photo(item.photo)
         labels = maps.read(item.parsing, item.photo, photo.shape) if maps else None
-        return predictor.person(photo, people_of(poses, item, photo), labels)
+        return predictor.person(photo, people_of(poses, item.extra, photo), labels)
 
     def load_garment(item: Item) -> Garment:
         mask = item.extra and read_mask(item.extra)
@@ -144,11 +144,11 @@ def with_files(items: list[Item], which: str, find: Callable[[Item], Path | None
     return [item for item in found if item.photo not in unclear]
 
 
-def people_of(poses: Poses, item: Item, photo: np.ndarray) -> list[np.ndarray]:
+def people_of(poses: Poses, file: Path | None, photo: np.ndarray) -> list[np.ndarray]:
     """The joints of everybody in a photo, in its pixels; an estimator gets a large one smaller. See `Poses.people`."""
-    seen = photo if item.extra else limited(photo)
+    seen = photo if file else limited(photo)
     scale = photo.shape[1] / seen.shape[1], photo.shape[0] / seen.shape[0], 1
-    return [joints * scale for joints in poses.people(item.extra, seen)]
+    return [joints * scale for joints in poses.people(file, seen)]
 
 
 class _Kept(Generic[T]):

@@ -1,0 +1,51 @@
+"""Shows a page in the browser that parses photos and, where the models dress, tries garments on.
+
+python tools/web.py --models DIR
+
+The page is at http://127.0.0.1:7860, or the next free port, and only this computer can open it.
+"""
+
+import argparse
+from pathlib import Path
+
+from seg_vton.errors import ToolParser, UserError, exit_on_user_error
+from seg_vton.parsing.options import MODELS
+from seg_vton.pose import Poses, add_pose_options
+
+GARMENTS = Path(__file__).parents[1] / "docs" / "images" / "garments"
+
+
+def main() -> None:
+    """Loads the models and shows the page until Ctrl-C."""
+    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", metavar="DIR", help=MODELS)
+    add_pose_options(parser)
+    parser.add_argument("--device", help="torch device (default: the GPU where there is one)")
+    host = "address to listen at; 0.0.0.0 lets the whole network in, without a password (default: %(default)s)"
+    parser.add_argument("--host", default="127.0.0.1", help=host)
+    parser.add_argument("--port", type=int, help="default: the first free one from 7860 on")
+    args = parser.parse_args()
+    with exit_on_user_error():
+        try:
+            from seg_vton.web import serve
+        except ModuleNotFoundError as error:
+            if error.name != "gradio":
+                raise
+            raise UserError(
+                'the page needs Gradio 6: `make web` installs it, and so does `pip install -e ".[web]"`'
+            ) from None
+        from seg_vton.apis import ClothingParser, TryOn
+        from seg_vton.engine.model_folder import packaged_folder, read_parts
+
+        folder = args.models or packaged_folder()
+        try_on = TryOn.load(folder, args.device) if {"gmm", "tom"} <= read_parts(folder).keys() else None
+        segmenter = try_on.parser if try_on else ClothingParser.load(folder, args.device)
+        poses = Poses(args.pose, args.pose_models) if try_on else Poses("none")
+        if poses.folder:
+            raise UserError("--pose DIR is not for the page, where visitors give the keypoints of their photos")
+        poses.load()
+        serve(segmenter, try_on, poses, sorted(GARMENTS.glob("*.jpg")), args.host, args.port)
+
+
+if __name__ == "__main__":
+    main()
