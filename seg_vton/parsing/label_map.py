@@ -40,6 +40,16 @@ HOLE_SHARE = 0.005
 """Holes up to this share of the body's area are filled: gaps between masks, not the space inside a bent arm."""
 
 
+def accessories(space: str) -> set[str]:
+    """The classes of a label space of that name which `LAYERS` has as `Accessory`."""
+    return {name for layer in LAYERS.get(space, ()) for name in layer if isinstance(name, Accessory)}
+
+
+def layers(space: str) -> dict[str, int]:
+    """The height of each class that a label space of that name has in `LAYERS`; others are at 0."""
+    return {name: height for height, names in enumerate(LAYERS.get(space, ())) for name in names}
+
+
 def merge_instances(
     masks: np.ndarray,
     labels: Sequence[int],
@@ -65,12 +75,12 @@ def merge_instances(
     strange = sorted({int(label) for label in labels} - set(range(1, len(classes))))
     if strange:
         raise UserError(f"labels {strange} are none of {space}'s 1 to {len(classes) - 1}")
-    layer_of = {classes.index(name): layer for layer, names in enumerate(LAYERS.get(space, ())) for name in names}
+    layer_of = layers(space)
     areas = [np.count_nonzero(mask) for mask in masks]
 
     def height(index: int) -> tuple[float, ...]:
         label = int(labels[index])
-        return layer_of.get(label, 0), float(scores[index]), -areas[index], -label
+        return layer_of.get(classes[label], 0), float(scores[index]), -areas[index], -label
 
     label_map = np.zeros(masks.shape[1:], np.uint8)
     for index in sorted(range(len(masks)), key=height):
@@ -109,8 +119,8 @@ def fuse_maps(
         scores: `(N,)`.
         space: name of the label space.
     """
-    names = {name for layer in LAYERS.get(space, ()) for name in layer if isinstance(name, Accessory)}
-    chosen = np.array([get_space(space).classes[label] in names for label in labels], bool)
+    names, classes = accessories(space), get_space(space).classes
+    chosen = np.array([classes[label] in names for label in labels], bool)
     painted = merge_instances(masks[chosen], labels[chosen], scores[chosen], fill_holes=False, space=space)
     return np.where(painted > 0, painted, semantic)
 

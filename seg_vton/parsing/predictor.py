@@ -47,6 +47,8 @@ class ClothingParser:
         classes: the model's class names, in its order.
         space: the label space of its label maps, see `space_of`.
         device: where the model runs.
+        model: the network, an mmdet detector that is ready to predict.
+        pipeline: the steps from a BGR array to its input, an mmcv `Compose`.
         stamp: all that a parsing depends on besides the photo, as a dict that JSON can hold: `config` and `checkpoint`
             (file names), `model_sha256` (of the resolved model and test pipeline), `checkpoint_sha256`, `score_thr`,
             `one_per_class`, and `map`, what label maps are made of: see `Parsing.best_map`.
@@ -84,12 +86,12 @@ class ClothingParser:
         config.model.test_cfg.rcnn.score_thr = max(config.model.test_cfg.rcnn.score_thr, lower)
         # The scope of another half may be on: it must not rule the names in a detector's config.
         with DefaultScope.overwrite_default_scope(config.get("default_scope", "mmdet")):
-            self._model = MODELS.build(config.model)
+            self.model = MODELS.build(config.model)
             # For arrays: no file is read and no annotation is loaded.
             steps = [step for step in get_test_pipeline_cfg(config) if not step["type"].endswith("LoadAnnotations")]
-            self._pipeline = Compose([{"type": "mmdet.LoadImageFromNDArray"}, *steps[1:]])
-        load_weights(self._model, content, checkpoint)
-        self._model.to(self.device).eval()
+            self.pipeline = Compose([{"type": "mmdet.LoadImageFromNDArray"}, *steps[1:]])
+        load_weights(self.model, content, checkpoint)
+        self.model.to(self.device).eval()
         self.stamp: dict[str, Any] = {
             "config": Path(config.filename or "").name,
             "model_sha256": model_sha256,
@@ -135,7 +137,7 @@ class ClothingParser:
         packed = [self._pack(limited(image)) for image in images]
         batch = {key: [item[key] for item in packed] for key in ("inputs", "data_samples")}
         found = []
-        for sample in self._model.test_step(batch):
+        for sample in self.model.test_step(batch):
             semantic = sample.pred_sem_seg.sem_seg if "pred_sem_seg" in sample else None
             found.append(from_sample(sample.pred_instances, self.classes, self.score_thr, self.space, semantic))
         if self.one_per_class:
@@ -146,7 +148,7 @@ class ClothingParser:
         """Runs the config's test pipeline, which expects BGR."""
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"expected RGB uint8 (H, W, 3), found {image.dtype} {image.shape}")
-        return self._pipeline({"img": np.ascontiguousarray(image[..., ::-1]), "img_id": 0})
+        return self.pipeline({"img": np.ascontiguousarray(image[..., ::-1]), "img_id": 0})
 
 
 def usable_device(device: str | torch.device | None) -> torch.device:
