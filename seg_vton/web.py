@@ -42,6 +42,8 @@ _INTRODUCTION = """# Clothing segmentation and virtual try-on
 Everything runs on the computer that serves this page. Your pictures go nowhere else, and are deleted when you leave."""
 _CSS = """
 .legend {list-style: none; padding: 0; columns: 10em}
+.steps .grid-wrap {max-height: none !important}
+@media (max-width: 640px) {.steps .grid-container {grid-template-columns: 1fr 1fr !important}}
 .legend span {display: inline-block; width: 1em; height: 1em; margin-right: .4em; vertical-align: -.1em}
 """
 
@@ -101,11 +103,11 @@ class Studio:
         """What a try-on was made by: captions and pictures, uint8."""
         known = agnostic_parts(self.try_on.inputs(person, garment)[0]["agnostic"][0])
         return {
-            f"garment, cut out ({garment.source})": garment.picture,
+            f"garment: {garment.source}": garment.picture,
             "joints used": with_joints(person),
-            **{f"person representation, {caption}": picture for caption, picture in known},
+            **{f"person: {caption}": picture for caption, picture in known},
             "warped garment": result.warped_cloth,
-            "composition mask, white for the garment": result.mask,
+            "composition mask": result.mask,
         }
 
     def _show(
@@ -143,7 +145,7 @@ class Studio:
         shown = _save(out / "parsing-over-photo.png", overlay)
         slider = dressed is not None and (_save(out / "photo.png", photo), _save(out / "try-on.png", dressed))
         gallery = [
-            (_save(out / f"{caption.replace(', ', '_').replace(' ', '-')}.png", picture), caption)
+            (_save(out / f"{caption.replace(':', '').replace(' ', '-')}.png", picture), caption)
             for caption, picture in (steps or {}).items()
         ]
         archive = shutil.make_archive(str(out.with_name(f"{out.name}-seg-vton")), "zip", out)
@@ -260,9 +262,16 @@ def build_page(studio: Studio, garments: Sequence[Path] = ()) -> gr.Blocks:
                 with gr.Column(min_width=280):
                     legend = gr.HTML()
                     archive = gr.DownloadButton("Download everything (zip)")
-            steps = gr.Gallery(label="how it was made", columns=4, object_fit="contain", height="auto", buttons=[])
+            steps = gr.Gallery(
+                label="how it was made",
+                columns=4,
+                object_fit="contain",
+                height="auto",
+                buttons=[],
+                elem_classes="steps",
+            )
         outputs = [results, words, overlay, legend, try_on, slider, steps, archive]
-        alone = {"concurrency_limit": 1, "concurrency_id": "models", "show_progress_on": [parse, dress]}
+        alone = {"concurrency_limit": 1, "concurrency_id": "models", "show_progress_on": photo}
         parse.click(studio.parse, photo, outputs, **alone)
         dress.click(studio.dress, [photo, garment, keypoints], outputs, **alone)
         given = [photo, garment, keypoints]
