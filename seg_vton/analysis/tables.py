@@ -124,7 +124,7 @@ def _last_columns(runs: pd.DataFrame) -> dict[str, str]:
     elif run["task"] == "segmentation":
         columns["trained in"] = facts["precision"]
         data += ", resized to fit {}x{}".format(*facts["image_scale"]) if facts["image_scale"] else ""
-    seeds = ", ".join("unknown" if pd.isna(seed) else str(seed) for seed in runs["seed"])
+    seeds = ", ".join("unknown" if pd.isna(seed) else str(int(seed)) for seed in runs["seed"])
     return columns | {
         "data": data,
         "seeds": seeds if len(runs) == 1 else f"{seeds} (n = {len(runs)})",
