@@ -50,7 +50,7 @@ def parse_args() -> argparse.Namespace:
         "pytorch: over torchrun's processes, the default there",
     )
     parser.add_argument("--launcher", choices=["none", "pytorch"], default=launcher, help=splits)
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()  # CONFIG CHECKPOINT --out DIR PHOTO works too
     args.segmenter = args.inputs[:2] if args.inputs[0].endswith((".py", ".json", ".yaml", ".yml")) else None
     if args.segmenter:
         args.inputs = args.inputs[2:]
