@@ -137,9 +137,14 @@ class PreemptibleCheckpointHook(CheckpointHook):
             sys.exit(128 + number)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Hands the training loop what it needs to go on within an epoch."""
-        if runner.cfg.get("resume"):
-            runner.train_loop.interrupted = checkpoint_meta(checkpoint).get("interrupted")
+        """Hands the training loop what it needs to go on within an epoch, and keeps the config's kind of optimizer."""
+        if not runner.cfg.get("resume"):
+            return
+        runner.train_loop.interrupted = checkpoint_meta(checkpoint).get("interrupted")
+        # A fused optimizer whose checkpoint says that it is not would fail at the first step of mixed precision.
+        own = getattr(getattr(runner.optim_wrapper, "optimizer", None), "defaults", {})
+        for group in checkpoint["optimizer"].get("param_groups", ()):
+            group.update({key: own[key] for key in ("fused", "foreach") if key in own})
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None

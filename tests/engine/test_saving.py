@@ -78,3 +78,25 @@ def test_a_second_signal_ends_at_once_unless_it_is_the_launchers_echo_of_the_fir
     hook._signalled -= 6
     with pytest.raises(SystemExit, match="143"):
         hook._note(signal.SIGTERM, None)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW])
+def test_a_training_that_began_without_a_fused_optimizer_goes_on_with_one_in_mixed_precision(kind):
+    weight, scaler = nn.Parameter(torch.ones(3)), torch.amp.GradScaler("cpu", init_scale=8)
+
+    def step(optimizer):
+        scaler.scale((2 * weight).sum()).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        optimizer.zero_grad()
+
+    before, optimizer = kind([weight], 0.5, weight_decay=0), kind([weight], 0.5, weight_decay=0, fused=True)
+    step(before)
+    checkpoint = {"optimizer": before.state_dict()}
+    wrapper = SimpleNamespace(optimizer=optimizer)
+    runner = SimpleNamespace(cfg={"resume": True}, train_loop=SimpleNamespace(), optim_wrapper=wrapper)
+    PreemptibleCheckpointHook().after_load_checkpoint(runner, checkpoint)
+    optimizer.load_state_dict(checkpoint["optimizer"])
+    now = weight.detach().clone()
+    step(optimizer)
+    assert (weight < now).all()
