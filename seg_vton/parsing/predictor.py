@@ -79,6 +79,9 @@ class ClothingParser:
         self.space = space_of(self.classes)
         if config.model.backbone.get("init_cfg"):
             config.model.backbone.init_cfg = None  # the checkpoint has the backbone too
+        head = config.model.get("roi_head", {}).get("mask_head")
+        if isinstance(head, dict) and head.get("type") == "BatchedTargetsMaskHead":
+            head.type = "FCNMaskHead"  # the same but in training; earlier results, which have this name, stay known
         model_sha256 = config_hash(Config({"model": config.model, "pipeline": get_test_pipeline_cfg(config)}))
         # A mask takes as many bytes as the photo has pixels, so those below the threshold are not made. Suppression is
         # greedy from the highest score: what is below changes nothing above. mmdet drops what equals its threshold.
