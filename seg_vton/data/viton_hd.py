@@ -109,7 +109,7 @@ def prepare(
     maker = _Maker(parser, poses, size, body25, label_space)
     poses.load()
     remove_leftovers(root)
-    outcome, made = Prepared(), []
+    outcome, runs, made = Prepared(), [], []
     people, things = _Persons(test, maker.stamp), _Garments(test, {key: maker.stamp[key] for key in ("parser", "size")})
     for results, inputs, make in ((people, persons, maker.person), (things, garments, maker.garment)):
         run = Run()
@@ -131,6 +131,8 @@ def prepare(
             else:
                 names.add(name)
                 results.add(run, Job(name, (item,), tuple(results.suffixes)), overwrite)
+        runs.append((results, run, make))  # what cannot be found is said before the work begins
+    for results, run, make in runs:
         outcome.merge(results.work(run, f"{results.role}s", make))
         # All that are there, earlier runs' too.
         records = read_records(results.out, results.role, results.folder)

@@ -13,6 +13,7 @@ from seg_vton.data.viton_hd import prepare
 from seg_vton.errors import UserError
 from seg_vton.labels import LabelConversionError, convert, load_palette_png, save_palette_png
 from seg_vton.parsing.maps import ParsingMaps
+from seg_vton.pictures.photos import read_photo
 from seg_vton.pose import Poses
 from seg_vton.pose.keypoints import read_people
 
@@ -142,6 +143,19 @@ def test_photos_of_any_mode_serve_and_what_cannot_is_said_once(album, tmp_path, 
         tmp_path / "none", [album / "nothing"], [garments], ParsingMaps(album / "maps", "deepfashion15"), Poses("none")
     )
     assert "nothing has no photos" in outcome.failures[0]
+
+
+def test_garments_that_are_not_there_are_said_before_the_persons_are_made(album, tmp_path, capsys, monkeypatch):
+    said = []
+
+    def read(path):
+        said.append(capsys.readouterr().err)
+        return read_photo(path)
+
+    monkeypatch.setattr("seg_vton.data.viton_hd.read_photo", read)
+    maps = ParsingMaps(album / "maps", "deepfashion15")
+    prepare(tmp_path / "set", [album / "persons" / "1.jpg"], [album / "typo"], maps, Poses("none"), SIZE)
+    assert "typo does not exist" in said[0]
 
 
 def test_a_person_without_a_pose_gets_a_rectangle_and_a_note(album, tmp_path):
