@@ -111,12 +111,7 @@ class Photographs:
 def read_predictions(path: Path, photographs: Photographs, ids: Sequence[Any], score_thr: float) -> dict[Any, list]:
     """Instances by image id from COCO results, those of at least `score_thr`; see `read_rles`."""
     rows = read_rles(path, photographs, ids, score_thr)
-    return {
-        image_id: [
-            photographs.instance(label, coco_mask.decode(rle).astype(bool), score) for label, score, rle in found
-        ]
-        for image_id, found in rows.items()
-    }
+    return {image_id: photographs.decode(found) for image_id, found in rows.items()}
 
 
 def read_rles(
