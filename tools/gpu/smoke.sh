@@ -11,6 +11,8 @@ set -u
 repo=$(cd "$(dirname "$0")/../.." && pwd)
 out=$(realpath -m "${1:-$(mktemp -d /tmp/seg-vton-smoke.XXXX)}")
 python=$(command -v "${PYTHON:-python3}") && python=$(realpath -s "$python") || exit
+# a folder called "work" that no earlier run made stays
+[ ! -e "$out/work" ] || [ -e "$out/site/sitecustomize.py" ] || { echo "$out/work is not of this script: name another FOLDER"; exit 1; }
 rm -rf "$out/work" && mkdir -p "$out/work/data" "$out/site" "$out/log" && cd "$out/work" || exit
 ln -s "$repo/configs" "$repo/tools" . && ln -s paper-doll data/paper-doll-tryon
 export PYTHONPATH=$out/site:$repo${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1 STACKS_AFTER=${LIMIT:-120}
