@@ -68,7 +68,7 @@ class _Garments(PairResults):
 
 @dataclass
 class Prepared(Run):
-    """What a run did, with persons and garments as its jobs."""
+    """What became of persons and garments; the jobs are not kept."""
 
     pairs: int = 0  # number of lines of `test_pairs.txt`
 
