@@ -100,6 +100,10 @@ def read_part(folder: str | Path, name: str) -> Part:
     if (found := config_hash(Config(config))) != config_sha256:
         raise UserError(_changed(path, f"the config of {name}", config_sha256, found))
     file = path.parent / Path(weights).name  # never a path that leads out of the folder
+    if file.suffix != tensors.SUFFIX:
+        raise UserError(
+            f"{path}: {name}.weights is {weights[:60]!r}, expected a {tensors.SUFFIX} file, which cannot hold code"
+        )
     if not file.is_file():
         raise UserError(f"{file} does not exist, and {path} names it as the weights of {name}: get the folder again")
     if (found := sha256(file)) != expected:

@@ -170,7 +170,8 @@ DAMAGE = {
     "a part of text": (edit(*SEGMENTER, to="x"), r"model\.json: segmenter\.weights is missing, expected a str"),
     "no hash": (edit(*SEGMENTER, "sha256", to=None), r"segmenter\.sha256 is missing, expected a str"),
     "no config": (edit(*SEGMENTER, "config", to=3), r"segmenter\.config is 3, expected a dict"),
-    "a path": (edit(*SEGMENTER, "weights", to="../../a.pth"), r"models/a\.pth does not exist"),
+    "a path": (edit(*SEGMENTER, "weights", to="../../a.safetensors"), r"models/a\.safetensors does not exist"),
+    "a pickle": (edit(*SEGMENTER, "weights", to="a.pth"), r"segmenter\.weights is 'a\.pth', expected a \.safetensors"),
     "changed config": (
         edit(*MODEL, "rpn_head", "feat_channels", to=8),
         r"the config of segmenter was cut off or changed",
