@@ -28,7 +28,7 @@ TOM_CONFIG := configs/tryon/tom_aux-seg_mask-rcnn-parse_128x96_1k_paper-doll.py
 TOM := $(DEMO)/tom/iter_300.pth
 TOM_RESULT := $(DEMO)/tom/iter_300.paper-doll-test.json
 TOM_UNPAIRED_RESULT := $(DEMO)/tom/iter_300.paper-doll-test-unpaired.json
-MODELS := $(DEMO)/models
+DEMO_MODELS := $(DEMO)/models
 WARPED_BY_GMM := --cfg-options model.warper.checkpoint=$(GMM)
 # Dolls 1 to 5 of the test set try on what dolls 11 to 15 wear.
 PERSONS := $(foreach n,1 2 3 4 5,$(DEMO_TRYON_DOLLS)/test/image/00000$(n)_0.jpg)
@@ -161,11 +161,11 @@ $(DEMO)/try-on/done: $(SEGMENTER) $(GMM) $(TOM)
 		--tom $(TOM_CONFIG) $(TOM) --out $(DEMO)/try-on --overwrite
 	@touch $@
 
-$(MODELS)/model.json: $(SEGMENTER_RESULT) $(GMM_RESULT) $(TOM_RESULT) $(TOM_UNPAIRED_RESULT)
+$(DEMO_MODELS)/model.json: $(SEGMENTER_RESULT) $(GMM_RESULT) $(TOM_RESULT) $(TOM_UNPAIRED_RESULT)
 	$(call step,export the models) tools/export.py --segmenter $(SEGMENTER_CONFIG) $(SEGMENTER) --gmm $(GMM_CONFIG) $(GMM) \
-		--tom $(TOM_CONFIG) $(TOM) --results $^ --license Apache-2.0 --out $(MODELS) --overwrite
+		--tom $(TOM_CONFIG) $(TOM) --results $^ --license Apache-2.0 --out $(DEMO_MODELS) --overwrite
 
-$(DEMO)/report.html: $(DEMO)/panels/panels.png $(DEMO)/try-on/done $(MODELS)/model.json
+$(DEMO)/report.html: $(DEMO)/panels/panels.png $(DEMO)/try-on/done $(DEMO_MODELS)/model.json
 	$(PY) tools/analysis/report.py $(DEMO) --out $@ --overwrite
 
 define PHOTOS_PLAN

@@ -102,6 +102,14 @@ def test_make_targets_exist():
     assert targets <= set(re.findall(r"^([\w-]+):", makefile, flags=re.MULTILINE))
 
 
+def test_make_web_shows_the_model_in_the_package_unless_one_is_named():
+    for given, expected in ([], []), (["MODELS=mine"], ["--models", "mine"]):
+        make = ["make", "--dry-run", "web", *given]
+        printed = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        (line,) = [line for line in printed.splitlines() if "tools/web.py" in line]
+        assert tool_words(line)[1:] == expected
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_files(page):
     links = re.findall(r"\]\((?!http)([^)#]+)", page.read_text(encoding="utf-8"))
