@@ -3,6 +3,7 @@
 import html
 import os
 import shutil
+import socket
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -285,12 +286,18 @@ def launch(page: gr.Blocks, host: str, port: int | None = None) -> str:
     """Starts the page's server, at the first free port from 7860 on where none is given, and returns its address."""
     theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     off = dict.fromkeys(("share", "run_history", "ssr_mode", "enable_monitoring"), False)
+    direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    # Gradio asks its server whether it runs, which a proxy does not know.
+    os.environ["no_proxy"] = ",".join(filter(None, (direct, "localhost", "127.0.0.1", host)))
     look = {"theme": theme, "css": _CSS, "footer_links": [], "quiet": True}
     try:
+        # At an address that is not this machine's Gradio tries a hundred ports, five seconds each.
+        family, *_, address = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0]
+        socket.create_server((address[0], port or 0), family=family).close()
         return page.launch(
             server_name=host, server_port=port, prevent_thread_lock=True, max_file_size=UPLOAD, **look, **off
         )[1]
-    except OSError as error:
+    except (OSError, OverflowError) as error:  # the latter of a port beyond 65535
         raise UserError(f"the page cannot be shown at --host {host} --port {port or '7860 and on'}: {error}") from error
 
 

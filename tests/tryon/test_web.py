@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15
 from seg_vton.pictures.photos import read_photo
 from seg_vton.pose import Poses
@@ -124,6 +125,12 @@ def test_what_is_wrong_is_said_as_on_the_command_line(visit, tmp_path):
     large.write_bytes(bytes(600_000))
     page.locator("#garment input[type=file]").set_input_files(large)
     page.get_by_text(re.compile("maximum|exceeds|too large")).first.wait_for()
+
+
+@pytest.mark.parametrize(("host", "port"), [("192.0.2.1", None), ("127.0.0.1", 65536)])
+def test_an_address_of_another_machine_is_refused_at_once(host, port):
+    with pytest.raises(UserError, match=rf"cannot be shown at --host {host} --port {port or '7860 and on'}: "):
+        web.launch(None, host, port)
 
 
 def test_two_visitors_see_their_own_and_leave_nothing(visit, doll_photos, oracle, studio):
