@@ -41,6 +41,10 @@ def main() -> None:
     args = parser.parse_args()
     if not (args.out or args.onnx) or (args.out and not args.segmenter):
         parser.error("give --segmenter CONFIG CHECKPOINT --out DIR for a model folder, or --onnx FILE")
+    if not args.out and (args.gmm or args.tom or args.half or args.results):
+        parser.error("--gmm, --tom, --half and --results are for a model folder: give --out DIR too")
+    if args.models and (args.segmenter or not args.onnx):
+        parser.error("--models names the segmenter of --onnx FILE: give it there, and no --segmenter beside it")
     from seg_vton.tryon.export import export
 
     with exit_on_user_error():

@@ -59,6 +59,18 @@ def test_without_any_model_the_tools_say_what_to_give(here, models, tiny_coco, t
         assert reason in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--models", "a", "--onnx", "a.onnx", "--half"], "are for a model folder: give --out DIR too"),
+        (["--models", "a", "--segmenter", "a.py", "a.pth", "--onnx", "a.onnx"], "and no --segmenter beside it"),
+    ],
+)
+def test_export_refuses_what_it_would_ignore(here, arguments, reason, capsys):
+    assert here("export.py", *arguments) == 2
+    assert reason in capsys.readouterr().err
+
+
 def test_a_folder_of_cut_weights_ends_each_tool_in_a_message(here, models, tiny_coco, tmp_path):
     folder, photo = shutil.copytree(models, tmp_path / "models"), tiny_coco / "images" / "1.png"
     weights = folder / "segmenter.safetensors"
