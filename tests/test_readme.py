@@ -35,7 +35,8 @@ def flags_of(script: str) -> set[str]:
         raise Parsed({flag for action in parser._actions for flag in action.option_strings})
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(argparse.ArgumentParser, "parse_args", stop)
+        for method in ("parse_args", "parse_intermixed_args"):
+            patch.setattr(argparse.ArgumentParser, method, stop)
         patch.syspath_prepend(ROOT / Path(script).parent)
         with pytest.raises(Parsed) as parsed:
             runpy.run_path(str(ROOT / script), run_name="__main__")
