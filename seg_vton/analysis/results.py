@@ -174,6 +174,8 @@ def row_name(run: Content) -> str:
         masks = facts.get("instance_masks")
         name += "" if masks is None else f", masks: {masks if isinstance(masks, str) else 'by class'}"
         return ", ".join([name, *facts.get("augmentation", ())])
+    if facts.get("person_channels"):
+        return f"person representation of {facts['person_channels']} channels" + (", decoder" if facts["aux"] else "")
     if facts["stage"] == "gmm":
         return "auxiliary learning in GMM" if facts["aux"] else paper.TRYON_ROWS[0].name
     found = paper.find_tryon_row(facts["warper_aux"], facts["aux"])
@@ -187,7 +189,7 @@ def published(run: Content) -> dict[str, float]:
     facts = run["row"]
     planned = {"epoch": facts["epochs"]} if facts.get("epochs") else {"iterations": facts.get("iterations")}
     finished = all(run["training"].get(key) in (None, end) for key, end in planned.items())  # as far as it is known
-    if run["task"] == "parsing" or not finished or facts.get("stage") == "gmm":
+    if run["task"] == "parsing" or not finished or facts.get("stage") == "gmm" or facts.get("person_channels"):
         return {}
     if run["task"] == "tryon":
         found = paper.find_tryon_row(facts["warper_aux"], facts["aux"])

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from seg_vton.engine.launch import load_config
 from seg_vton.engine.optim import precision_of
 from seg_vton.tryon.datasets import predicted
+from seg_vton.tryon.datasets.agnostic import NUM_CHANNELS
 
 DEFAULT_SIZE = (256, 192)
 """(height, width) of `TryOnDataset` where a config says none."""
@@ -34,6 +35,7 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
         `aux_head` (its `label_space`, `class_weight` and `loss_weight`, or None); of a TOM `warper` (name of the GMM's
         config, or `EXPORTED`), `warper_aux` (whether that GMM has an auxiliary decoder; None for exported warps),
         `mask_target` and `perceptual_weights` (file name of VGG19's weights, None with the loss switched off);
+        `person_channels` (of a person representation that has not CP-VTON's 22, else None),
         `image_size` ([height, width] in pixels of the test), `optimizer`, `learning_rate`, `iterations`, `batch_size`
         (of one process), `precision`, `maps` (whose parsing maps the training took: the data set's `files`, or those
         `predicted` by a segmenter), `known_warps` (of a GMM, or of a TOM's warper: whether it also learned from the
@@ -46,11 +48,13 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
     training = trained or config
     model = training.model
     head = model.get("aux_head")
+    channels = model.get("person_channels", NUM_CHANNELS)
     roles = [step.get("role") for step in training.train_dataloader.dataset.get("pipeline", ())]
     facts = {
         "stage": STAGES.get(model.type, model.type),
         "aux": head is not None,
         "aux_head": head and {key: head.get(key) for key in ("label_space", "class_weight", "loss_weight")},
+        "person_channels": None if channels == NUM_CHANNELS else channels,
         "image_size": list(config.test_dataloader.dataset.get("image_size", DEFAULT_SIZE)),
         "optimizer": training.optim_wrapper.optimizer.type,
         "learning_rate": training.optim_wrapper.optimizer.lr,
