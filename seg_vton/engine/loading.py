@@ -1,5 +1,7 @@
 """What ends a run from outside, said with the sample or the process that it is of."""
 
+import multiprocessing
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -33,6 +35,8 @@ def explain_faults() -> Iterator[None]:
                 time.sleep(_ANNOUNCED_WITHIN)
             except RuntimeError as death:
                 said = str(death)
+            else:  # torch's handler may have raised in a finalizer, where it is lost
+                said = _unannounced()
         message = _dead_worker(said) or _dead_process(said)
         if message is None:
             raise
@@ -42,6 +46,14 @@ def explain_faults() -> Iterator[None]:
 
 
 _ANNOUNCED_WITHIN = 5.0  # seconds
+
+
+def _unannounced() -> str:
+    """What torch would say of workers that are gone in the middle of a sample; empty where there are none."""
+    living = {os.getpid(), *(process.pid for process in multiprocessing.active_children())}
+    started = {pid for samples in SeededSamples.alive for pid in samples._notes[:, 0].tolist()}
+    gone = [pid for pid in started - living if any(samples.lost_sample(pid) for samples in SeededSamples.alive)]
+    return f"DataLoader worker (pid(s) {', '.join(map(str, gone))}) exited unexpectedly" if gone else ""
 
 
 def _dead_worker(text: str) -> str | None:

@@ -129,3 +129,12 @@ def test_kept_workers_end_with_the_run():
     for worker in workers:
         worker.join(10)
         assert worker.exitcode == 0
+
+
+def test_a_death_whose_announcement_was_lost_is_said_too(monkeypatch):
+    monkeypatch.setattr("seg_vton.engine.loading._ANNOUNCED_WITHIN", 0)
+    photos = Photos(fatal=4)
+    with pytest.raises(UserError, match=r"exited unexpectedly at sample 4 \(photos/4\.png\)"), explain_faults():
+        with pytest.raises(RuntimeError):
+            list(DataLoader(photos, batch_size=2, num_workers=1))
+        raise ConnectionResetError("a finalizer took the RuntimeError")
