@@ -23,8 +23,7 @@ def main() -> None:
     """Writes the folder, the ONNX file or both."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for model in ("segmenter", "gmm", "tom"):
-        pair = {"nargs": 2, "metavar": ("CONFIG", "CHECKPOINT")}
-        parser.add_argument(f"--{model}", **pair)
+        parser.add_argument(f"--{model}", nargs=2, metavar=("CONFIG", "CHECKPOINT"))
     parser.add_argument("--out", metavar="DIR", help="the folder")
     parser.add_argument(
         "--half", action="store_true", help="weights as float16: half the size, results nearly the same"

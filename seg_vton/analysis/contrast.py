@@ -55,7 +55,7 @@ def _architecture(run: Content) -> dict[str, float]:
     if run["task"] == "segmentation":
         rows = (row for row in paper.SEGMENTATION_ROWS if row[:4] == (facts.get("neck"), "SGD", 0.009, 2))
         return next((row.numbers for row in rows), {})
-    found = paper.find_tryon_row(facts["warper_aux"], facts["aux"]) if facts.get("stage") == "tom" else None
+    found = paper.find_tryon_row(facts)
     return found.numbers if found else {}
 
 

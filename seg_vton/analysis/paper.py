@@ -86,6 +86,8 @@ TRYON_ROWS = (
 )
 
 
-def find_tryon_row(gmm_aux: bool | None, tom_aux: bool) -> TryOnPaperRow | None:
-    """The try-on paper's row with these decoders; None where it has none, as for a GMM that is not known."""
-    return next((row for row in TRYON_ROWS if (row.gmm_aux, row.tom_aux) == (gmm_aux, tom_aux)), None)
+def find_tryon_row(facts: Mapping[str, Any]) -> TryOnPaperRow | None:
+    """The try-on paper's row of a TOM with these facts; None for others: a GMM, another person representation, ..."""
+    if facts.get("stage") != "tom" or facts.get("person_channels"):
+        return None
+    return next((row for row in TRYON_ROWS if (row.gmm_aux, row.tom_aux) == (facts["warper_aux"], facts["aux"])), None)

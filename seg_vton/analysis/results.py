@@ -174,13 +174,12 @@ def row_name(run: Content) -> str:
         masks = facts.get("instance_masks")
         name += "" if masks is None else f", masks: {masks if isinstance(masks, str) else 'by class'}"
         return ", ".join([name, *facts.get("augmentation", ())])
+    if found := paper.find_tryon_row(facts):
+        return found.name
     if facts.get("person_channels"):
         return f"person representation of {facts['person_channels']} channels" + (", decoder" if facts["aux"] else "")
     if facts["stage"] == "gmm":
         return "auxiliary learning in GMM" if facts["aux"] else paper.TRYON_ROWS[0].name
-    found = paper.find_tryon_row(facts["warper_aux"], facts["aux"])
-    if found is not None:
-        return found.name
     return "auxiliary learning in GMM" if facts["warper_aux"] else f"TOM on {facts['warper']}"
 
 
@@ -189,10 +188,10 @@ def published(run: Content) -> dict[str, float]:
     facts = run["row"]
     planned = {"epoch": facts["epochs"]} if facts.get("epochs") else {"iterations": facts.get("iterations")}
     finished = all(run["training"].get(key) in (None, end) for key, end in planned.items())  # as far as it is known
-    if run["task"] == "parsing" or not finished or facts.get("stage") == "gmm" or facts.get("person_channels"):
+    if run["task"] == "parsing" or not finished:
         return {}
     if run["task"] == "tryon":
-        found = paper.find_tryon_row(facts["warper_aux"], facts["aux"])
+        found = paper.find_tryon_row(facts)
     else:
         found = paper.find_row(facts, run["dataset"], run["split"])
     return found.numbers if found else {}

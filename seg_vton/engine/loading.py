@@ -51,8 +51,7 @@ _ANNOUNCED_WITHIN = 5.0  # seconds
 def _unannounced() -> str:
     """What torch would say of workers that are gone in the middle of a sample; empty where there are none."""
     living = {os.getpid(), *(process.pid for process in multiprocessing.active_children())}
-    started = {pid for samples in SeededSamples.alive for pid in samples._notes[:, 0].tolist()}
-    gone = [pid for pid in started - living if any(samples.lost_sample(pid) for samples in SeededSamples.alive)]
+    gone = {pid for samples in SeededSamples.alive for pid in samples.busy} - living
     return f"DataLoader worker (pid(s) {', '.join(map(str, gone))}) exited unexpectedly" if gone else ""
 
 

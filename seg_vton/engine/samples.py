@@ -103,6 +103,11 @@ class SeededSamples(Dataset):
         """What messages call a sample."""
         return f"sample {index} ({self.sample_file(index)})"
 
+    @property
+    def busy(self) -> list[int]:
+        """Ids of the processes that are, or died, at a sample."""
+        return [pid for pid, index in self._notes.tolist() if index >= 0]
+
     def lost_sample(self, process: int) -> str | None:
         """The sample that a worker was at, by process id; None if it is none of these workers, or was at none."""
         found = [index for pid, index in self._notes.tolist() if pid == process and index >= 0]

@@ -182,6 +182,13 @@ def test_a_tom_row_has_seeds_of_its_warper(tmp_path):
     assert "- FID (#1): it needs a file" in table(tmp_path)
 
 
+def test_the_paper_has_no_row_of_another_person_representation(tmp_path):
+    other = tryon()
+    other["row"]["person_channels"] = 21
+    [[row]] = read(table(write(tmp_path, other)))
+    assert (row["row"], row.get("paper", "-")) == ("person representation of 21 channels", "-")
+
+
 def test_a_metric_of_ones_own_has_a_column(tmp_path):
     mine = tryon(metrics={"SSIM": 0.6, "my metric": 0.25})
     assert read(table(write(tmp_path, mine)))[0][0]["my metric"] == ".250"

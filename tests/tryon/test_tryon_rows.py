@@ -107,3 +107,10 @@ def test_a_row_knows_its_precision():
 )
 def test_a_row_knows_whose_maps_it_learned_from(name, maps):
     assert describe_row(config(name))["maps"] == maps
+
+
+@pytest.mark.parametrize(
+    ("name", "channels"), [("tom_cp-vton_256x192_1k_ccp", None), ("tom_viton-hd-agnostic_256x192_1k_ccp", 21)]
+)
+def test_a_row_of_another_person_representation_says_so(name, channels):
+    assert describe_row(config(name))["person_channels"] == channels
