@@ -1,5 +1,6 @@
 import os
 import signal
+import subprocess
 import traceback
 
 import pytest
@@ -133,8 +134,12 @@ def test_kept_workers_end_with_the_run():
 
 def test_a_death_whose_announcement_was_lost_is_said_too(monkeypatch):
     monkeypatch.setattr("seg_vton.engine.loading._ANNOUNCED_WITHIN", 0)
-    photos = Photos(fatal=4)
+    photos, gone = Photos(), subprocess.Popen(["true"])
+    gone.wait()
+    monkeypatch.setattr(SeededSamples, "alive", [photos])
+    photos._notes[0] = torch.tensor([gone.pid, 4])  # as a worker that was killed at sample 4 leaves it
     with pytest.raises(UserError, match=r"exited unexpectedly at sample 4 \(photos/4\.png\)"), explain_faults():
-        with pytest.raises(RuntimeError):
-            list(DataLoader(photos, batch_size=2, num_workers=1))
         raise ConnectionResetError("a finalizer took the RuntimeError")
+    photos._notes[0] = torch.tensor([gone.pid, -1])  # as one that ended leaves it
+    with pytest.raises(ConnectionResetError), explain_faults():
+        raise ConnectionResetError
