@@ -1,5 +1,6 @@
 """What a training sees: the items of a config's data after the pipeline, drawn on a page."""
 
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
@@ -16,19 +17,22 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, set_random_seed
 from mmengine.structures import BaseDataElement, InstanceData
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from seg_vton.analysis.report import page
 from seg_vton.engine.samples import SeededSamples
-from seg_vton.errors import UserError
-from seg_vton.files import atomic_path, refuse_existing, write_text
+from seg_vton.errors import BROKEN_IMAGE, UserError
+from seg_vton.files import refuse_existing, write_text
 from seg_vton.pictures.drawing import Instance, draw_instances, sheet
+from seg_vton.pictures.images import save_picture
 from seg_vton.progress import track
 from seg_vton.tryon.visualization import agnostic_parts, colored, enlarged_grid, gray, pair_name, rgb
 
 PAGE = "index.html"
 
+_SOFTWARE = "seg-vton tools/analysis"  # in the pictures, which tells them from a user's own
 _HEIGHT = 720  # pixels of the pictures of a photograph
 _COLUMNS = 5
 
@@ -61,16 +65,31 @@ def browse(config: Config, split: str, number: int, out: str | Path, overwrite: 
 def write_page(
     out: Path, title: str, lead: str, entries: Iterable[tuple[str, np.ndarray, Sequence[str]]], overwrite: bool
 ) -> Path:
-    """Writes pictures by file name, RGB uint8, and a page that shows each over its lines of text."""
-    figures = []
+    """Writes pictures by file name, RGB uint8, and a page that shows each over its lines of text.
+
+    The names are `000.png` and on, and `confusion.png`. What an earlier page in the folder had beyond these is removed.
+    """
+    figures, mark = {}, PngInfo()
+    mark.add_text("Software", _SOFTWARE)
     for name, picture, lines in entries:
-        with atomic_path(out / name, overwrite) as temporary:
-            Image.fromarray(picture).save(temporary)
+        save_picture(out / name, picture, overwrite, pnginfo=mark)
         text = "<br>".join(map(escape, lines))
         image = f'<a href="{name}"><img src="{name}" loading="lazy" alt=""></a>'
-        figures.append(f"<figure>{image}<figcaption>{text}</figcaption></figure>")
-    write_text(out / PAGE, page(title, lead, "\n".join(figures)), overwrite)
+        figures[name] = f"<figure>{image}<figcaption>{text}</figcaption></figure>"
+    write_text(out / PAGE, page(title, lead, "\n".join(figures.values())), overwrite)
+    for path in out.glob("*.png"):
+        if path.name not in figures and re.fullmatch(r"(\d{3,}|confusion)\.png", path.name) and _is_ours(path):
+            path.unlink()
     return out / PAGE
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file is a picture that `write_page` wrote, of any run: a user's own may have such a name too."""
+    try:
+        with Image.open(path) as image:
+            return image.info.get("Software") == _SOFTWARE
+    except BROKEN_IMAGE:
+        return False
 
 
 def _loader(config: Config, split: str) -> DataLoader:

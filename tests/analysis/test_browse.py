@@ -10,7 +10,7 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData, PixelData
 from PIL import Image
 
-from seg_vton.analysis.browse import browse, draw_photograph
+from seg_vton.analysis.browse import browse, draw_photograph, write_page
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
 
@@ -28,6 +28,25 @@ def test_a_page_of_photographs_shows_what_it_links(tiny_panoptic, tmp_path, repo
     assert text.count("flip_direction ") == 2
     with pytest.raises(SystemExit, match="--overwrite"):
         runpy.run_path(str(tool), run_name="__main__")
+
+
+def picture(value):
+    return np.full((4, 4, 3), value, np.uint8)
+
+
+def test_a_smaller_page_leaves_no_picture_of_the_earlier_one_and_all_of_the_users(tmp_path):
+    def write(names):
+        return write_page(tmp_path, "", "", [(name, picture(9), []) for name in names], overwrite=True)
+
+    write(["confusion.png", "000.png", "001.png", "002.png"])
+    mine = {"007.png": picture(1), "notes.png": picture(2)}
+    for name, pixels in mine.items():
+        Image.fromarray(pixels).save(tmp_path / name)
+    (tmp_path / "002.png").rename(tmp_path / "kept.png")  # by the user, who likes it
+    (tmp_path / "008.png").write_text("no image")
+    page = write(["000.png"])
+    assert re.findall('src="(.*?)"', page.read_text()) == ["000.png"]
+    assert {path.name for path in tmp_path.iterdir()} == {"index.html", "000.png", "kept.png", "008.png", *mine}
 
 
 def test_the_seed_decides_which_items_come_first(tiny_panoptic, tmp_path):
