@@ -58,10 +58,12 @@ def find_errors(
         predictions: what `tools/test.py --out` wrote: COCO results, or of try-on a folder.
         split: the data that were tested, one that the config's half has.
         out: folder.
-        number: of images that are drawn; the JSON has all.
+        number: of images that are drawn, 0 or more; the JSON has all.
         score_thr: predicted instances below this score do not count.
         overwrite: whether an existing page and its files may be replaced.
     """
+    if number < 0:
+        raise UserError(f"--number {number}: draw 0 images or more")
     refuse_existing(out / PAGE, overwrite)
     half = half_of(config)
     half.select_split(config, split)
