@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+import shlex
 import tempfile
 from collections.abc import Callable
 from html import escape
@@ -226,13 +227,14 @@ def _add_commands(section: Section, work_dir: Path) -> None:
     if record is None:
         raise UserError(f"there are no try-ons in {work_dir / 'try-on'}")
     person, garment = (os.path.relpath(work_dir / "try-on" / record[role]["path"]) for role in ("person", "garment"))
-    photos = f"--models {models} --person {person} --garment {garment} --pose {Path(person).parents[1] / 'pose'}"
-    commands = [
-        f"python tools/parse.py --models {models} {Path(person).parent} --write overlay --out {work_dir / 'parsed'}",
-        f"python tools/try_on.py {photos} --out {work_dir / 'dressed'}",
-        f"python tools/data/prepare_viton_hd.py {photos} --size 256x192 --out {work_dir / 'viton-hd'}",
-    ]
-    section.html += [f"<p><code>{escape(command)}</code></p>" for command in commands]
+    folder = Path(person).parent
+    photos = ["--models", models, "--person", person, "--garment", garment, "--pose", folder.parent / "pose"]
+    for command in (
+        ["tools/parse.py", "--models", models, folder, "--write", "overlay", "--out", work_dir / "parsed"],
+        ["tools/try_on.py", *photos, "--out", work_dir / "dressed"],
+        ["tools/data/prepare_viton_hd.py", *photos, "--size", "256x192", "--out", work_dir / "viton-hd"],
+    ):
+        section.html.append(f"<p><code>python {escape(shlex.join(map(str, command)))}</code></p>")
 
 
 def _run(work_dir: Path) -> Section:

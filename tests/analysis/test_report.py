@@ -202,6 +202,9 @@ def test_it_has_the_commands_that_use_the_model_folder(whole, tmp_path, monkeypa
     assert f"python tools/try_on.py --models demo/models {photos} --out demo/dressed" in said
     assert "python tools/parse.py --models demo/models dolls/test/image" in said
     assert "tools/data/prepare_viton_hd.py --models demo/models" in said
+    (tmp_path / "demo").rename(tmp_path / "my demo")
+    said = make(Path("my demo"), tmp_path / "spaces.html").text
+    assert f"python tools/try_on.py --models 'my demo/models' {photos} --out 'my demo/dressed'" in said
 
 
 def test_names_are_escaped(whole, tmp_path):
