@@ -9,10 +9,10 @@ from seg_vton.segmentation import half
 from seg_vton.segmentation.datasets import ClothingDataset
 from seg_vton.segmentation.mask_head import BatchedTargetsMaskHead
 from seg_vton.segmentation.metrics import InstanceAP
+from seg_vton.segmentation.painting import InstanceVisualizer
 from seg_vton.segmentation.panoptic import PanopticMaskRCNN, SemanticFPNHead
 from seg_vton.segmentation.transforms import ResizeWhereNeeded, SemanticFromMasks
 from seg_vton.segmentation.tta import InstanceTTAModel
-from seg_vton.segmentation.visualizer import InstanceVisualizer
 
 __all__ = [
     "BatchedTargetsMaskHead",

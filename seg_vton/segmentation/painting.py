@@ -1,14 +1,24 @@
-"""Pictures that a test paints: each at the place of its photo."""
+"""Pictures that a test paints: instances alone, each picture at the place of its photo."""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mmdet.engine.hooks import DetVisualizationHook
-from mmdet.registry import HOOKS
+from mmdet.registry import HOOKS, VISUALIZERS
 from mmdet.structures import DetDataSample
+from mmdet.visualization import DetLocalVisualizer
 from mmengine.runner import Runner
+
+
+@VISUALIZERS.register_module()
+class InstanceVisualizer(DetLocalVisualizer):
+    """mmdet's, which leaves label maps out: they would hide the instances, and mmdet has no color for a background."""
+
+    def _draw_sem_seg(self, image: np.ndarray, *_: Any) -> np.ndarray:
+        return image
 
 
 @HOOKS.register_module()

@@ -11,8 +11,8 @@ from mmengine.structures import InstanceData, PixelData
 
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
+from seg_vton.segmentation.painting import InstanceVisualizer
 from seg_vton.segmentation.panoptic import MASKS
-from seg_vton.segmentation.visualizer import InstanceVisualizer
 
 SIZES = ((96, 64), (80, 90))  # height, width
 
