@@ -7,7 +7,7 @@ with quick_import():  # before all that imports them
 
 from seg_vton.segmentation import half
 from seg_vton.segmentation.datasets import ClothingDataset
-from seg_vton.segmentation.mask_head import BatchedTargetsMaskHead
+from seg_vton.segmentation.masks import BatchedTargetsMaskHead
 from seg_vton.segmentation.metrics import InstanceAP
 from seg_vton.segmentation.painting import InstanceVisualizer
 from seg_vton.segmentation.panoptic import PanopticMaskRCNN, SemanticFPNHead
