@@ -16,9 +16,9 @@ from rich.table import Table
 from seg_vton.coco import category_ids, check_evaluated, read_coco, refuse_faults, to_rle, unused_categories
 from seg_vton.engine.results import log_tables
 from seg_vton.errors import UserError
-from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, conversion_table, get_space
+from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, TRYON8, conversion_table
 from seg_vton.parsing.instances import MAPS, SCORE_THR, from_sample, space_of
-from seg_vton.parsing.iou import boundary_counts, confusion_matrix, merge_confusion, share, summarize
+from seg_vton.parsing.iou import boundary_counts, confusion_matrix, share, summarize
 from seg_vton.parsing.label_map import merge_truth
 
 
@@ -47,7 +47,7 @@ class LabelMapIoU(BaseMetric):
     The truth is rendered from the annotations' instances by the same layer rule (`merge_instances`, holes left as they
     are). Where a data set's masks come from a label map (Clothing Co-Parsing, DeepFashion, the paper doll) they do not
     overlap, and the truth is that label map. Crowd regions are not judged. After `compute_metrics` the attribute
-    `report` has everything as a plain dict.
+    `report` has everything as a plain dict, of the 15 classes also converted to tryon8.
 
     Args:
         ann_file: COCO JSON with the ground truth.
@@ -57,12 +57,10 @@ class LabelMapIoU(BaseMetric):
         one_per_class: keep of each class the instance of the highest score.
         fill_holes: give small holes in the body the labels around them, where instances are merged.
         source: what the maps are made of, one of `MAPS`; None for what `ClothingParser` takes.
-        also: label spaces in which the maps are judged as well, converted; None for tryon8 where the categories are of
-            the 15 classes, and for none with others.
 
     Raises:
-        UserError: `ann_file` is missing or broken, or a space in `also` cannot be converted to; or, later, the images
-            are not the data set's, or a class of the model is no category.
+        UserError: `ann_file` is missing or broken; or, later, the images are not the data set's, or a class of the
+            model is no category.
     """
 
     default_prefix = "label_map"
@@ -76,7 +74,6 @@ class LabelMapIoU(BaseMetric):
         one_per_class: bool = True,
         fill_holes: bool = True,
         source: str | None = None,
-        also: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -93,9 +90,6 @@ class LabelMapIoU(BaseMetric):
             self._annotations[annotation["image_id"]].append(annotation)
         ids = category_ids(content, names, ann_file)
         self._label_of = {category: self._space.id_of(name) for name, category in ids.items()}
-        if also is None:
-            also = ("tryon8",) if self._space == DEEPFASHION15 else ()
-        self._tables = {space: conversion_table(self._space.name, space) for space in also}
         self.ann_file, self.dataset, self.split = ann_file, dataset, split
         self.score_thr, self.one_per_class, self.fill_holes = score_thr, one_per_class, fill_holes
         self.source = source
@@ -156,11 +150,11 @@ class LabelMapIoU(BaseMetric):
                 "pooling": "pixels of all images, then the mean over the classes that occur in the truth",
             },
             **summary,
-            "converted": {
-                space: summarize(merge_confusion(total, table, len(get_space(space).classes)), get_space(space).classes)
-                for space, table in self._tables.items()
-            },
+            "converted": {},
         }
+        if self._space == DEEPFASHION15:
+            becomes = np.eye(len(TRYON8.classes), dtype=int)[conversion_table(DEEPFASHION15.name, TRYON8.name)]
+            self.report["converted"][TRYON8.name] = summarize(becomes.T @ total @ becomes, TRYON8.classes)
         self._log()
         return {name: value for name, value in self.report["metrics"].items() if value is not None}
 

@@ -51,16 +51,6 @@ def boundary_counts(predicted: np.ndarray, truth: np.ndarray, count: int) -> np.
     return counts
 
 
-def merge_confusion(confusion: np.ndarray, table: np.ndarray, classes: int) -> np.ndarray:
-    """The confusion matrix of label maps converted by a table, from that of the maps before.
-
-    `table` has K new ids, from `seg_vton.labels.conversion_table`; `(K, K)` becomes `(classes, classes)`.
-    """
-    merged = np.zeros((classes, classes), np.int64)
-    np.add.at(merged, (table[:, None], table[None, :]), confusion)
-    return merged
-
-
 def summarize(confusion: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
     """Numbers from a confusion matrix `(K, K)` over all pixels of all photos, id 0 the background; `names` has K names.
 

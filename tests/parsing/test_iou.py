@@ -1,4 +1,4 @@
-"""IoU of label maps: counts, means, conversions, refusals."""
+"""IoU of label maps: counts, means, refusals."""
 
 from types import SimpleNamespace
 
@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from seg_vton.errors import UserError
-from seg_vton.labels import convert, get_space
-from seg_vton.parsing.iou import BOUNDARY_WIDTH, boundary_counts, confusion_matrix, merge_confusion, summarize
+from seg_vton.labels import get_space
+from seg_vton.parsing.iou import BOUNDARY_WIDTH, boundary_counts, confusion_matrix, summarize
 
 
 def counts(predicted, truth, classes):
@@ -56,14 +56,6 @@ def test_numbers_by_hand():
     assert summary["per_class"]["background"]["iou"] == 0.5
     assert summary["per_class"]["top"]["iou"] == pytest.approx(2 / 3)
     assert summary["metrics"]["pixel_accuracy"] == 0.75
-
-
-def test_converting_the_counts_is_converting_the_maps():
-    rng = np.random.default_rng(0)
-    truth, predicted = rng.integers(0, 16, (2, 40, 40), dtype=np.uint8)
-    table = convert(np.arange(16, dtype=np.uint8), "deepfashion15", "tryon8")
-    merged = merge_confusion(counts(predicted, truth, 16), table, 8)
-    assert np.array_equal(merged, counts(table[predicted], table[truth], 8))
 
 
 def test_a_prediction_outside_the_label_space_is_refused():

@@ -11,7 +11,7 @@ from seg_vton.data.coco_files import CocoBuilder
 from seg_vton.data.paper_doll.doll import draw_doll
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
-from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15
+from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, TRYON8, convert
 from seg_vton.parsing.evaluation import LabelMapIoU, judge_label_maps
 from seg_vton.parsing.iou import confusion_matrix, summarize
 
@@ -67,9 +67,13 @@ def test_a_shifted_prediction_is_judged_as_by_hand(dolls):
     metric, numbers = judge(path, [sample(d, i + 1, shift=2) for i, d in enumerate(drawn)], fill_holes=False)
     truth = np.concatenate([doll.label_map for doll in drawn])
     predicted = np.concatenate([np.roll(doll.label_map, 2, 1) for doll in drawn])
-    expected = summarize(
-        confusion_matrix(torch.from_numpy(predicted), torch.from_numpy(truth), DEEPFASHION15), DEEPFASHION15.classes
-    )
+
+    def numbers_of(space):
+        maps = (torch.from_numpy(convert(ids, DEEPFASHION15.name, space.name)) for ids in (predicted, truth))
+        return summarize(confusion_matrix(*maps, space), space.classes)
+
+    expected = numbers_of(DEEPFASHION15)
+    assert metric.report["converted"] == {"tryon8": numbers_of(TRYON8)}
     assert 0 < numbers.pop("label_map/boundary_mIoU") < numbers["label_map/mIoU"] < 1
     assert {f"label_map/{name}": value for name, value in expected["metrics"].items()} == numbers
     near = {name: row.pop("boundary_iou") for name, row in metric.report["per_class"].items()}
@@ -127,14 +131,12 @@ def test_other_categories_are_judged_in_a_label_space_of_their_own(dolls, tmp_pa
         judge(tmp_path / "cats.json", samples)
 
 
-def test_categories_that_come_twice_and_spaces_without_a_conversion_are_refused(dolls, tmp_path):
+def test_categories_that_come_twice_are_refused(dolls, tmp_path):
     content = json.loads(dolls[0].read_text())
     content["categories"][0]["name"] = "hair"
     (tmp_path / "twice.json").write_text(json.dumps(content))
     with pytest.raises(UserError, match="twice: 'hair'"):
         LabelMapIoU(str(tmp_path / "twice.json"), "a", "val")
-    with pytest.raises(UserError, match="cannot become lip20"):
-        LabelMapIoU(str(dolls[0]), "a", "val", also=["lip20"])
 
 
 def test_the_evaluator_of_a_config_is_replaced(repo):
