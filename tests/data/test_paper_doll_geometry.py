@@ -9,7 +9,6 @@ from seg_vton.data.paper_doll.body import (
     KEYPOINTS,
     SIDES,
     STANDARD_BODY,
-    Camera,
     Figure,
     Posture,
     Trunk,
@@ -20,8 +19,16 @@ from seg_vton.data.paper_doll.body import (
     solve_arm,
 )
 from seg_vton.data.paper_doll.canvas import LABELS, Canvas, Patch, rasterize, soften
-from seg_vton.data.paper_doll.shapes import cut, ellipse, ribbon, smooth
-from seg_vton.data.paper_doll.warp import ThinPlateSpline, along_and_across, quad_map, sample
+from seg_vton.data.paper_doll.shapes import (
+    ThinPlateSpline,
+    along_and_across,
+    cut,
+    ellipse,
+    quad_map,
+    ribbon,
+    sample,
+    smooth,
+)
 
 
 def test_coverage_is_the_area_of_the_polygon():
@@ -59,7 +66,7 @@ def test_soften_is_nearly_gaussian():
 
 
 def test_labels_change_where_a_shape_covers_half_a_pixel():
-    canvas = Canvas(np.full((20, 20, 3), 200.0), light=(0.0, -1.0))
+    canvas = Canvas(np.full((20, 20, 3), 200.0), light=(0.0, -1.0), unit=1.0)
     canvas.paint([np.array([[5.0, 5], [10, 5], [10, 10], [5, 10]])], np.float32([10, 20, 30]), "bag")
     assert (canvas.labels == LABELS["bag"]).sum() == 25
     assert np.allclose(canvas.image[7, 7], [10, 20, 30])
@@ -67,7 +74,7 @@ def test_labels_change_where_a_shape_covers_half_a_pixel():
 
 
 def test_shadow_falls_on_the_figure_and_never_on_the_background():
-    canvas = Canvas(np.full((220, 220, 3), 200.0), light=(0.0, -1.0))
+    canvas = Canvas(np.full((220, 220, 3), 200.0), light=(0.0, -1.0), unit=1.0)
     canvas.paint([ellipse((80, 100), 40, 40)], np.float32([100, 100, 100]), "top")
     canvas.paint([ellipse((125, 100), 20, 20)], np.float32([50, 50, 50]), "bag", shadow=0.5)
     assert canvas.image[100, 103, 0] < 95
@@ -93,9 +100,9 @@ def test_spline_over_a_window_is_the_spline_at_its_pixels():
 
 def test_along_and_across_of_a_straight_line():
     patch = Patch(0, 0, np.zeros((20, 30), np.float32))
-    along, across = along_and_across(np.array([[5.0, 10], [15, 10], [25, 10]]), patch)
+    along, across = along_and_across(np.array([[5.0, 10], [15, 10], [25, 10]]), *patch.pixel_centers())
     assert along[10, 18] == pytest.approx(13.5)
-    assert across[4, 18] == pytest.approx(5.5)  # above the line: the side of shapes.normals
+    assert across[4, 18] == pytest.approx(5.5)  # above the line: the side of `normals`
     assert across[15, 18] == pytest.approx(-5.5)
 
 
@@ -138,7 +145,7 @@ def test_keypoints_are_openpose_18_with_the_subjects_sides():
     legs = sample_legs(rng, STANDARD_BODY, posture)
     trunk = Trunk(STANDARD_BODY, posture, legs)
     arms = {side: sample_arm(rng, STANDARD_BODY, trunk, side, "down") for side in SIDES}
-    figure = Figure(STANDARD_BODY, posture, arms, legs, Camera(200.0, np.array([96.0, 110.0])))
+    figure = Figure(trunk, arms, 200.0, np.array([96.0, 110.0]))
     joints = dict(zip(KEYPOINTS, figure.keypoints(), strict=True))
     assert len(joints) == 18
     assert joints["right_shoulder"][0] < joints["neck"][0] < joints["left_shoulder"][0]

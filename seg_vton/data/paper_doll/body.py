@@ -252,40 +252,30 @@ def sample_legs(rng: np.random.Generator, body: Body, posture: Posture) -> dict[
     return legs
 
 
-@dataclass(frozen=True)
-class Camera:
-    """Body coordinates to pixels: `pixels = origin + scale * point`; `scale` is the stature in pixels."""
-
-    scale: float
-    origin: np.ndarray
-
-    def __call__(self, point: np.ndarray) -> np.ndarray:
-        """Pixels (..., 2) of body coordinates (..., 2)."""
-        return self.origin + self.scale * np.asarray(point)
-
-
 class Figure:
-    """One person in one pose, seen by a camera: everything below is in pixels.
+    """One person in one pose, seen by a camera: everything below is in pixels, with the stature as the unit of widths.
 
     Attributes:
         trunk: the spine with its widths, in body coordinates, as arms and legs are, which stand by side.
         unit: the stature in pixels.
-        head_unit: half-width of the head in pixels.
+        origin: (2,) pixel of the middle between the hip joints.
         head_angle: of the head in radians, clockwise on the screen.
     """
 
-    def __init__(
-        self, body: Body, posture: Posture, arms: dict[int, Arm], legs: dict[int, Leg], camera: Camera
-    ) -> None:
-        self.body, self.posture, self.arms, self.legs, self.camera = body, posture, arms, legs, camera
-        self.trunk, self.unit = Trunk(body, posture, legs), camera.scale
-        self.head_unit, self.head_angle = body.head_width * self.unit, posture.lean + posture.head_tilt
+    def __init__(self, trunk: Trunk, arms: dict[int, Arm], unit: float, origin: np.ndarray) -> None:
+        self.trunk, self.body, self.posture, self.legs = trunk, trunk.body, trunk.posture, trunk.legs
+        self.arms, self.unit, self.origin = arms, unit, origin
+        self.head_angle = self.posture.lean + self.posture.head_tilt
         self._head_up = np.array([np.sin(self.head_angle), -np.cos(self.head_angle)])
-        self._chin = camera(self.trunk.center(NECK) + self._head_up * (CHIN - NECK))
+        self._chin = self.pixels(trunk.center(NECK) + self._head_up * (CHIN - NECK))
+
+    def pixels(self, point: np.ndarray) -> np.ndarray:
+        """Pixels (..., 2) of body coordinates (..., 2)."""
+        return self.origin + self.unit * np.asarray(point)
 
     def point(self, x: float, h: float) -> np.ndarray:
         """Pixel (2,) of the trunk's front surface `x` from the middle at height `h` (both in statures)."""
-        return self.camera(self.trunk.point(x, h))
+        return self.pixels(self.trunk.point(x, h))
 
     def points(self, points: Iterable[tuple[float, float]]) -> np.ndarray:
         """Pixels (N, 2) of points (x, h) of the trunk's front surface."""
@@ -293,7 +283,7 @@ class Figure:
 
     def spine(self, x: float, h: float) -> np.ndarray:
         """Pixel (2,) beside the spine: `x` from it at height `h`, without the front's relief."""
-        return self.camera(self.trunk.center(h) + self.trunk.across(h) * x)
+        return self.pixels(self.trunk.center(h) + self.trunk.across(h) * x)
 
     def arm_line(self, side: int) -> tuple[np.ndarray, np.ndarray]:
         """The bare arm from shoulder to wrist: middle line (N, 2), rounded at the elbow, and half-widths (N,)."""
@@ -315,7 +305,7 @@ class Figure:
         t = np.linspace(0, 1, 7)[:, None]
         corner = (1 - t) ** 2 * enter + 2 * t * (1 - t) * joint + t**2 * leave
         line = np.concatenate([[start, between(start, enter, 0.5)], corner, [between(leave, end, 0.5), end]])
-        line = self.camera(line)
+        line = self.pixels(line)
         lengths = arc_length(line)
         return line, self.unit * np.interp(lengths / lengths[-1], at, widths)
 
@@ -349,7 +339,7 @@ class Figure:
         middle, up = between(ankle, toe, 0.55), np.array([0.0, -0.008])
         top = [ankle + np.array([x * width, -0.004]) for x in (-0.9, 0.9)]
         front = [toe + 1.1 * outer + up, toe + np.array([0.0, 0.008 + grow * 0.5]), toe - 1.1 * outer + up]
-        return self.camera(smooth([*top, middle + 1.15 * outer, *front, middle - 1.15 * outer], steps=5))
+        return self.pixels(smooth([*top, middle + 1.15 * outer, *front, middle - 1.15 * outer], steps=5))
 
     @property
     def far_ear(self) -> int:
@@ -363,8 +353,8 @@ class Figure:
 
     def keypoints(self) -> np.ndarray:
         """The 18 joints, (18, 2) pixels in the order of `KEYPOINTS`."""
-        arms = [[self.camera(joint) for joint in (arm.shoulder, arm.elbow, arm.wrist)] for arm in self.arms.values()]
-        legs = [[self.camera(joint) for joint in (leg.hip, leg.knee, leg.ankle)] for leg in self.legs.values()]
+        arms = [[self.pixels(joint) for joint in (arm.shoulder, arm.elbow, arm.wrist)] for arm in self.arms.values()]
+        legs = [[self.pixels(joint) for joint in (leg.hip, leg.knee, leg.ankle)] for leg in self.legs.values()]
         neck = (arms[0][0] + arms[1][0]) / 2
         eyes = self.head([(side * 0.42, 0.5) for side in SIDES], turn=0.85)
         ears = self.head([(side * 0.98, 0.46) for side in SIDES], turn=-0.12)

@@ -100,10 +100,10 @@ def _paint(rng: np.random.Generator, person: Person, flat: FlatGarment, size: tu
     """Paints the scene and the person."""
     figure, jacket = person.figure, person.outfit.jacket
     angle = rng.uniform(-0.9, 0.9)
-    feet = np.stack([figure.camera(leg.ankle) for leg in figure.legs.values()]) + np.array([0.0, ANKLE * figure.unit])
+    feet = np.stack([figure.pixels(leg.ankle) for leg in figure.legs.values()]) + np.array([0.0, ANKLE * figure.unit])
     background = scene.sample_background(rng, size)
     scene.cast_floor_shadow(background, feet, figure.unit)
-    canvas = Canvas(background, light=(float(np.sin(angle)), float(-np.cos(angle))))
+    canvas = Canvas(background, (float(np.sin(angle)), float(-np.cos(angle))), figure.unit)
     over = None
     if jacket is not None and flat.garment.class_name != "outer":
         over = WornGarment(FlatGarment(jacket, size), figure, size)

@@ -7,10 +7,9 @@ import numpy as np
 
 from seg_vton.data.paper_doll import body
 from seg_vton.data.paper_doll.body import SHOULDER, SIDES, STANDARD_BODY
-from seg_vton.data.paper_doll.canvas import Canvas, Polygons, rasterize, shade
-from seg_vton.data.paper_doll.garments import UpperGarment
-from seg_vton.data.paper_doll.shapes import Point, between, ellipse, ribbon, smooth
-from seg_vton.data.paper_doll.warp import along_and_across
+from seg_vton.data.paper_doll.canvas import Canvas, Patch, rasterize, shade
+from seg_vton.data.paper_doll.shapes import Point, Polygons, along_and_across, between, ellipse, smooth
+from seg_vton.data.paper_doll.wardrobe import UpperGarment
 
 _FLAT_JOINTS = np.array([(0.045, 0.0), (0.045 + 0.005, body.THIGH), (0.045 + 0.006, body.THIGH + body.SHIN)])
 _FLAT_LEGS = {side: body.Leg(*(_FLAT_JOINTS * (side, 1)), turn=0.0) for side in SIDES}
@@ -140,26 +139,22 @@ class FlatGarment:
 
     def _draw(self) -> np.ndarray:
         """The cloth with sleeves, hem, neckband, closure, pocket and collar."""
-        width, height = self.canvas_size
-        x = (np.arange(width, dtype=np.float32) + 0.5 - np.float32(self.origin[0])) / np.float32(self.scale)
-        y = (np.arange(height, dtype=np.float32) + 0.5 - np.float32(self.origin[1])) / np.float32(self.scale)
-        canvas = Canvas(self.garment.fabric.color_at(x[None], y[:, None]), light=_FLAT_LIGHT)
+        size = zip(self.canvas_size, self.origin, strict=True)
+        x, y = ((np.arange(n, dtype=np.float32) + 0.5 - np.float32(o)) / np.float32(self.scale) for n, o in size)
+        canvas = Canvas(self.garment.fabric.color_at(x[None], y[:, None]), _FLAT_LIGHT, self.scale)
+        collar = self.garment.neckline in ("collar", "lapel")
         for quad in self.sleeves.values():
             self._draw_sleeve(canvas, quad)
         self._draw_hem(canvas)
-        if self.garment.neckline not in ("collar", "lapel"):
+        if not collar:
             self._draw_neckband(canvas)
         if self.garment.closure in ("buttons", "zip"):
             self._draw_closure(canvas)
         if self.garment.pocket:
             self._draw_pocket(canvas)
-        if self.garment.neckline in ("collar", "lapel"):
+        if collar:
             self._draw_collar(canvas)
         return np.clip(canvas.image, 8, 236)
-
-    def _line(self, points: Point | Sequence[Point], half_width: float) -> Polygons:
-        """A line through flat coordinates, with a half-width in statures."""
-        return ribbon(self.pixels(points), half_width * self.scale)
 
     def _draw_sleeve(self, canvas: Canvas, quad: np.ndarray) -> None:
         """Covers the sleeve with the fabric turned along it, with a margin for interpolation, and adds the cuff."""
@@ -170,61 +165,60 @@ class FlatGarment:
         out = np.array([along[1], -along[0]])
         out *= np.sign(out @ (tip - armpit))
         grown = quad + 4.0 * (np.outer((1, 1, -1, -1), out) + np.outer((-1, 1, 1, -1), along))
-        patch = rasterize([grown], self.canvas_size)
-        if patch is None:
-            return
-        length, across = along_and_across(np.stack([start - 4 * axis, end + 6 * axis]), patch)
         fabric = self.garment.fabric
-        plain = 1.0 if fabric.pattern in ("logo", "word") else 0.0  # beside the print
-        canvas.blend(patch, fabric.color_at(across / self.scale + plain, length / self.scale))
+
+        def colors(patch: Patch) -> np.ndarray:
+            length, across = along_and_across(np.stack([start - 4 * axis, end + 6 * axis]), *patch.pixel_centers())
+            plain = 1.0 if fabric.pattern in ("logo", "word") else 0.0  # beside the print
+            return fabric.color_at(across / self.scale + plain, length / self.scale)
+
+        canvas.paint([grown], colors)
         if self.garment.sleeve > 0.8 or self.garment.trim:
             cuff = [between(tip, outer, t) for t in (0.94, 1.02)]
             cuff += [between(armpit, inner, t) for t in (1.02, 0.94)]
             canvas.paint([np.array(cuff)], self._trim)
 
     def _draw_hem(self, canvas: Canvas) -> None:
-        hem = SHOULDER - self.garment.hem
-        top = hem - (0.012 if self.garment.class_name != "dress" else 0.008)
-        x = self.pattern.half_width(self.garment.hem) + 0.02
+        dress, hem = self.garment.class_name == "dress", SHOULDER - self.garment.hem
+        top, x = hem - (0.008 if dress else 0.012), self.pattern.half_width(self.garment.hem) + 0.02
         strip = self.pixels([[-x, top], [0, top + 0.008], [x, top], [x, hem + 0.03], [-x, hem + 0.03]])
         canvas.paint([strip], self._trim, opacity=0.85 if self.garment.trim else 0.5)
-        if self.garment.class_name == "dress":
+        if dress:
             y = SHOULDER - body.WAIST
-            seam = self._line([[-0.2, y], [0.0, y + 0.004], [0.2, y]], 0.002)
-            canvas.paint(seam, self.garment.fabric.ground * 0.7, opacity=0.7)
+            seam = self.pixels([[-0.2, y], [0.0, y + 0.004], [0.2, y]])
+            canvas.stroke(seam, 0.002, self.garment.fabric.ground * 0.7, opacity=0.7)
 
     def _draw_neckband(self, canvas: Canvas) -> None:
         width = {"turtle": 0.003, "hood": 0.012}.get(self.garment.neckline, 0.0065)
-        canvas.paint(self._line(self.pattern.neckline(), width), self._trim)
+        canvas.stroke(self.pixels(self.pattern.neckline()), width, self._trim)
         if not self.garment.sleeve:
             for side in (1, -1):  # around the armhole
-                canvas.paint(self._line(self.pattern.side_seam()[:13] * (side, 1), 0.004), self._trim)
+                canvas.stroke(self.pixels(self.pattern.side_seam()[:13] * (side, 1)), 0.004, self._trim)
 
     def _draw_closure(self, canvas: Canvas) -> None:
         ground = self.garment.fabric.ground
         dark = ground * np.float32(0.72)
-        top = self.pattern.neck[1] + self.garment.neck_depth
-        bottom = SHOULDER - self.garment.hem + 0.02
-        line = self.pixels([[0.0, top], [0.0, bottom]])
+        top, bottom = self.pattern.neck[1] + self.garment.neck_depth, SHOULDER - self.garment.hem + 0.02
         if self.garment.closure == "zip":
-            canvas.paint(ribbon(line, 0.0045 * self.scale), dark)
-            canvas.paint(ribbon(line, 0.0016 * self.scale), np.float32([190, 190, 195]))
+            line = self.pixels([[0.0, top], [0.0, bottom]])
+            canvas.stroke(line, 0.0045, dark)
+            canvas.stroke(line, 0.0016, np.float32([190, 190, 195]))
             return
         for x in (-0.009, 0.009):
-            canvas.paint(ribbon(line + np.array([x * self.scale, 0]), 0.0011 * self.scale), dark, opacity=0.8)
+            canvas.stroke(self.pixels([[x, top], [x, bottom]]), 0.0011, dark, opacity=0.8)
         color = np.float32([225, 222, 215]) if ground.mean() < 140 else ground * np.float32(0.4)
         for y in np.arange(top + 0.014, bottom - 0.03, 0.036):
-            canvas.paint([ellipse(self.pixels((0.0, y)), 0.0042 * self.scale, 0.0042 * self.scale)], color)
+            canvas.oval(self.pixels((0.0, y)), (0.0042, 0.0042), color)
 
     def _draw_pocket(self, canvas: Canvas) -> None:
-        dark = self.garment.fabric.ground * np.float32(0.75)
-        if self.garment.class_name == "top":
-            pocket = [(0.028, 0.085), (0.062, 0.085), (0.062, 0.12), (0.045, 0.127), (0.028, 0.12), (0.028, 0.085)]
-            canvas.paint(self._line(pocket, 0.0014), dark)
-            return
-        y = min(SHOULDER - self.garment.hem - 0.07, 0.27)
-        for side in SIDES:
-            canvas.paint(self._line([(side * 0.04, y), (side * 0.068, y + 0.045)], 0.0028), dark)
+        """A patch on the chest of a top; two slits in an outer garment."""
+        patch = [(0.028, 0.085), (0.062, 0.085), (0.062, 0.12), (0.045, 0.127), (0.028, 0.12), (0.028, 0.085)]
+        lines, width = [patch], 0.0014
+        if self.garment.class_name != "top":
+            y = min(SHOULDER - self.garment.hem - 0.07, 0.27)
+            lines, width = [[(side * 0.04, y), (side * 0.068, y + 0.045)] for side in SIDES], 0.0028
+        for line in lines:
+            canvas.stroke(self.pixels(line), width, self.garment.fabric.ground * np.float32(0.75))
 
     def _draw_collar(self, canvas: Canvas) -> None:
         """Two flaps from the side of the neck to the closure; a lapel is longer and has a notch."""

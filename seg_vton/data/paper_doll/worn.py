@@ -6,11 +6,20 @@ import cv2
 import numpy as np
 
 from seg_vton.data.paper_doll.body import CHEST, SHOULDER, SIDES, STANDARD_BODY, WAIST, Figure
-from seg_vton.data.paper_doll.canvas import Canvas, Patch, rasterize
+from seg_vton.data.paper_doll.canvas import Canvas, Patch
 from seg_vton.data.paper_doll.flat import TURTLE, FlatGarment
-from seg_vton.data.paper_doll.limbs import SHOULDER_FADE
-from seg_vton.data.paper_doll.shapes import arc_length, between, cut, normals, smooth, tube
-from seg_vton.data.paper_doll.warp import ThinPlateSpline, along_and_across, quad_map, sample
+from seg_vton.data.paper_doll.shapes import (
+    ThinPlateSpline,
+    along_and_across,
+    arc_length,
+    between,
+    cut,
+    normals,
+    quad_map,
+    sample,
+    smooth,
+    tube,
+)
 
 
 class WornGarment:
@@ -48,7 +57,7 @@ class WornGarment:
             outer = figure.arms[side].shoulder + trunk.across(SHOULDER) * side * radius * 0.7
             outer = outer + np.array([0.0, -0.75 * radius])
             tip = between(trunk.center(SHOULDER), outer, strap) - np.array([0, 0.02 * (1 - strap)])
-            person += [figure.camera(tip), figure.spine(side * figure.body.neck * garment.neck_width, neck)]
+            person += [figure.pixels(tip), figure.spine(side * figure.body.neck * garment.neck_width, neck)]
         depth = pattern.neck[1] + 0.02
         flat.append((0.0, depth))
         person.append(figure.point(0.0, SHOULDER - depth))
@@ -59,29 +68,22 @@ class WornGarment:
         return np.array(person), self.flat.pixels(np.array(flat)) * self._ratio
 
     @cached_property
-    def _window(self) -> tuple[int, int, int, int]:
-        """left, top, width, height of the part of the image that the front may cover."""
+    def _front_map(self) -> tuple[int, int, np.ndarray, np.ndarray]:
+        """left and top of the part of the image that the front may cover, and where it lies in the shrunk albedo."""
         person, margin = self._landmarks[0], 0.06 * self.figure.unit
         left, top = np.maximum(np.floor(person.min(axis=0) - margin), 0).astype(int).tolist()
         right, bottom = np.minimum(np.ceil(person.max(axis=0) + margin), self._size).astype(int).tolist()
-        return left, top, right - left, bottom - top
+        return left, top, *ThinPlateSpline(*self._landmarks).over(left, top, right - left, bottom - top)
 
-    @cached_property
-    def _front_map(self) -> tuple[np.ndarray, np.ndarray]:
-        return ThinPlateSpline(*self._landmarks).over(*self._window)
-
-    def _torso(self, cover: np.ndarray) -> tuple[Patch, np.ndarray] | None:
-        left, top, width, height = self._window
-        if width <= 0 or height <= 0:
-            return None
-        x, y = self._front_map
+    def _torso(self, cover: np.ndarray) -> tuple[Patch, np.ndarray]:
+        """What a layer of the flat garment covers on the person, and its colors."""
+        left, top, x, y = self._front_map
         return Patch(left, top, sample(cover, x, y)), sample(self._albedo, x, y)
 
     def paint_back(self, canvas: Canvas) -> None:
         """Paints the inside of the back, which shoulders and neck then cover."""
-        torso = self._torso(self._back)
-        if torso is not None:
-            canvas.blend(torso[0], torso[1] * np.float32(0.6), self.garment.class_name)
+        patch, color = self._torso(self._back)
+        canvas.paint(patch, color * np.float32(0.6), self.garment.class_name)
 
     def paint_front(self, canvas: Canvas, tucked: bool = False) -> None:
         """Paints the front; `tucked` ends it at the waistband."""
@@ -89,12 +91,8 @@ class WornGarment:
         if tucked:
             waistband = self.flat.pixels((0.0, SHOULDER - (WAIST - 0.018))) * self._ratio
             cover[round(float(waistband[1])) :] = 0
-        torso = self._torso(cover)
-        if torso is None:
-            return
-        label, unit = self.garment.class_name, self.figure.unit
-        canvas.blend(*torso, label, bulge=0.028 * unit, shadow=0.35)
-        canvas.crease(self._folds(), 0.005 * unit, 0.1, label)
+        canvas.paint(*self._torso(cover), self.garment.class_name, bulge=0.028, shadow=0.35)
+        canvas.crease(self._folds(), 0.005, 0.1, self.garment.class_name)
 
     def _folds(self) -> list[np.ndarray]:
         """Fold lines: from the armpits to the chest, and at the waist on the side to which the trunk bends."""
@@ -113,24 +111,24 @@ class WornGarment:
 
     def paint_sleeve(self, canvas: Canvas, side: int) -> None:
         """Paints one sleeve, if the garment has any."""
-        garment, unit = self.garment, self.figure.unit
+        garment = self.garment
         if not garment.sleeve:
             return
         line, bare = cut(*self.figure.arm_line(side), min(garment.sleeve, 1.0))
-        widths = bare + np.linspace(0.003 + 0.4 * garment.ease[0], garment.sleeve_ease, len(line)) * unit
-        patch = rasterize(tube(line, widths), canvas.size, pad=6)
-        if patch is None:
-            return
-        along, across = along_and_across(line, patch)
-        lengths = arc_length(line)
-        half = np.interp(along, lengths, widths).astype(np.float32)
-        v = np.clip(across / half * side * -1, -1, 1)
-        u = np.clip(along / np.float32(lengths[-1]), 0, 1)
-        color = sample(self._albedo, *quad_map(self.flat.sleeves[side] * self._ratio, u, v))
-        root = (line[0], SHOULDER_FADE * unit)
-        canvas.blend(patch, color, garment.class_name, bulge=0.016 * unit, shadow=0.4, root=root)
+        ease = np.linspace(0.003 + 0.4 * garment.ease[0], garment.sleeve_ease, len(line))
+        widths, lengths = bare + ease * self.figure.unit, arc_length(line)
+
+        def colors(patch: Patch) -> np.ndarray:
+            along, across = along_and_across(line, *patch.pixel_centers())
+            half = np.interp(along, lengths, widths).astype(np.float32)
+            v = np.clip(across / half * side * -1, -1, 1)
+            u = np.clip(along / np.float32(lengths[-1]), 0, 1)
+            return sample(self._albedo, *quad_map(self.flat.sleeves[side] * self._ratio, u, v))
+
+        label = garment.class_name
+        canvas.paint(tube(line, widths), colors, label, pad=6, bulge=0.016, shadow=0.4, root=line[0])
         if garment.sleeve >= 0.8:
-            canvas.crease(self._elbow_folds(side, line, widths), 0.0045 * unit, 0.2, garment.class_name)
+            canvas.crease(self._elbow_folds(side, line, widths), 0.0045, 0.2, label)
 
     def _elbow_folds(self, side: int, line: np.ndarray, widths: np.ndarray) -> list[np.ndarray]:
         """Fold lines inside a bent elbow and across the upper arm."""
