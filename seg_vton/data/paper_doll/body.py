@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seg_vton.data.paper_doll.lots import pick
-from seg_vton.data.paper_doll.shapes import Point, arc_length, between, rotation, smooth
+from seg_vton.data.paper_doll.shapes import Point, arc_length, between, rotation, smooth, unit_vector
 
 CROTCH, HIP, WAIST, CHEST, SHOULDER, NECK, CHIN = -0.038, 0.0, 0.112, 0.235, 0.302, 0.335, 0.366
 """Heights of the landmarks of every upright body."""
@@ -140,11 +140,13 @@ def sample_posture(rng: np.random.Generator) -> Posture:
     )
 
 
+@dataclass(frozen=True)
 class Trunk:
     """The posed spine with its widths: maps garment coordinates of the torso and the skirt to the body plane."""
 
-    def __init__(self, body: Body, posture: Posture, legs: dict[int, Leg]) -> None:
-        self.body, self.posture, self.legs = body, posture, legs
+    body: Body
+    posture: Posture
+    legs: dict[int, Leg]
 
     def center(self, h: float) -> np.ndarray:
         """Point (2,) of the middle line at height `h`; below the hips it follows the legs."""
@@ -182,11 +184,9 @@ def solve_arm(shoulder: np.ndarray, wrist: np.ndarray, upper: float, lower: floa
     distance = float(np.clip(np.linalg.norm(reach), abs(upper - lower) + 1e-4, 0.998 * (upper + lower)))
     along = (distance**2 + upper**2 - lower**2) / (2 * distance)
     height = np.sqrt(max(upper**2 - along**2, 0.0))
-    direction = reach / max(float(np.linalg.norm(reach)), 1e-9)
+    direction = unit_vector(reach)
     normal = np.array([-direction[1], direction[0]])
-    if normal[0] * outward < 0:
-        normal = -normal
-    return shoulder + direction * along + normal * height
+    return shoulder + direction * along + normal * (height if normal[0] * outward >= 0 else -height)
 
 
 GESTURES = dict(
@@ -202,7 +202,11 @@ _WRISTS = {  # x, outwards from the middle, the hip or the head, and h
     "hip": ((0.0, 0.012), (0.05, 0.09)), "cross": ((0.0, 0.06), (0.09, 0.19)), "bent": ((0.015, 0.07), (0.07, 0.15)),
     "back": ((0.0, 0.04), (0.0, 0.06)), "head": ((0.01, 0.025), (0.42, 0.47)),
 }  # fmt: skip
-_JOINT_DROP = 0.02  # of the shoulder joint below the shoulder line
+
+
+def _down(side: int, degrees: float) -> np.ndarray:
+    """Unit vector (2,) at an angle from straight down, outwards."""
+    return np.array([side * np.sin(np.radians(degrees)), np.cos(np.radians(degrees))])
 
 
 def sample_arm(rng: np.random.Generator, body: Body, trunk: Trunk, side: int, gesture: str | None = None) -> Arm:
@@ -211,10 +215,9 @@ def sample_arm(rng: np.random.Generator, body: Body, trunk: Trunk, side: int, ge
     lift = 0.022 if gesture in ("raised", "head") else 0.0
     joint = body.half_width(SHOULDER) - body.arm[0] * 0.85 - 0.4 * lift
     shoulder = trunk.center(SHOULDER) + trunk.across(SHOULDER) * side * joint * np.cos(trunk.posture.yaw) ** 0.5
-    shoulder = shoulder + np.array([0.0, _JOINT_DROP - lift])
+    shoulder = shoulder + np.array([0.0, 0.02 - lift])  # the joint is below the shoulder line
     if gesture in _BONE_ANGLES:
-        angles = [np.radians(rng.uniform(*limits)) for limits in _BONE_ANGLES[gesture]]
-        upper, lower = (np.array([side * np.sin(angle), np.cos(angle)]) for angle in angles)
+        upper, lower = (_down(side, rng.uniform(*limits)) for limits in _BONE_ANGLES[gesture])
         elbow = shoulder + body.upper_arm * upper
         return Arm(shoulder, elbow, elbow + body.forearm * rng.uniform(0.9, 1.0) * lower, gesture)
     x, h = (rng.uniform(*limits) for limits in _WRISTS[gesture])
@@ -242,12 +245,12 @@ def sample_legs(rng: np.random.Generator, body: Body, posture: Posture) -> dict[
         else:
             bent = (rng.uniform(-2, 2), rng.uniform(-2, 1), 1.0)
             step = (rng.uniform(1, 4), 1.0, 1.0)
-        angles = {"stand": relaxed, "apart": apart, "contrapposto": bent, "walk": step}
-        thigh, shin, shorten = angles[stance]  # thigh and shin in degrees, outwards
+        # thigh and shin in degrees, outwards
+        thigh, shin, shorten = {"stand": relaxed, "apart": apart, "contrapposto": bent, "walk": step}[stance]
         joint = body.half_width(HIP) - body.leg[0] * 0.92
         hip = np.array([np.cos(posture.hip_tilt), np.sin(posture.hip_tilt)]) * side * joint
-        knee = hip + THIGH * np.array([side * np.sin(np.radians(thigh)), np.cos(np.radians(thigh))])
-        ankle = knee + SHIN * shorten * np.array([side * np.sin(np.radians(shin)), np.cos(np.radians(shin))])
+        knee = hip + THIGH * _down(side, thigh)
+        ankle = knee + SHIN * shorten * _down(side, shin)
         legs[side] = Leg(hip, knee, ankle, turn=side * rng.uniform(0.12, 0.5))
     return legs
 
@@ -269,9 +272,9 @@ class Figure:
         self._head_up = np.array([np.sin(self.head_angle), -np.cos(self.head_angle)])
         self._chin = self.pixels(trunk.center(NECK) + self._head_up * (CHIN - NECK))
 
-    def pixels(self, point: np.ndarray) -> np.ndarray:
+    def pixels(self, points: Point | Sequence[Point]) -> np.ndarray:
         """Pixels (..., 2) of body coordinates (..., 2)."""
-        return self.origin + self.unit * np.asarray(point)
+        return self.origin + self.unit * np.asarray(points)
 
     def point(self, x: float, h: float) -> np.ndarray:
         """Pixel (2,) of the trunk's front surface `x` from the middle at height `h` (both in statures)."""
@@ -312,11 +315,10 @@ class Figure:
     def hand_direction(self, side: int) -> np.ndarray:
         """Unit vector (2,) from the wrist along the hand: the forearm's, a little relaxed downwards."""
         arm = self.arms[side]
-        forearm = (arm.wrist - arm.elbow) / max(float(np.linalg.norm(arm.wrist - arm.elbow)), 1e-9)
-        relaxed = forearm + np.array([0.0, 0.25 if arm.gesture in ("down", "out") else 0.0])
+        forearm = unit_vector(arm.wrist - arm.elbow)
         if arm.gesture == "hip":
-            relaxed = forearm * 0.4 + np.array([-0.5 * side, 0.6])
-        return relaxed / max(float(np.linalg.norm(relaxed)), 1e-9)
+            return unit_vector(forearm * 0.4 + np.array([-0.5 * side, 0.6]))
+        return unit_vector(forearm + np.array([0.0, 0.25 if arm.gesture in ("down", "out") else 0.0]))
 
     def head(self, points: Point | Sequence[Point], turn: float = 0.0) -> np.ndarray:
         """Pixels (..., 2) of points (..., 2) on the head.
@@ -353,9 +355,9 @@ class Figure:
 
     def keypoints(self) -> np.ndarray:
         """The 18 joints, (18, 2) pixels in the order of `KEYPOINTS`."""
-        arms = [[self.pixels(joint) for joint in (arm.shoulder, arm.elbow, arm.wrist)] for arm in self.arms.values()]
-        legs = [[self.pixels(joint) for joint in (leg.hip, leg.knee, leg.ankle)] for leg in self.legs.values()]
-        neck = (arms[0][0] + arms[1][0]) / 2
+        right, left = (self.pixels([arm.shoulder, arm.elbow, arm.wrist]) for arm in self.arms.values())
+        legs = [self.pixels([leg.hip, leg.knee, leg.ankle]) for leg in self.legs.values()]
+        neck = (right[0] + left[0]) / 2
         eyes = self.head([(side * 0.42, 0.5) for side in SIDES], turn=0.85)
         ears = self.head([(side * 0.98, 0.46) for side in SIDES], turn=-0.12)
-        return np.stack([self.head((0.0, 0.34), turn=1.0), neck, *arms[0], *arms[1], *legs[0], *legs[1], *eyes, *ears])
+        return np.stack([self.head((0.0, 0.34), turn=1.0), neck, *right, *left, *legs[0], *legs[1], *eyes, *ears])

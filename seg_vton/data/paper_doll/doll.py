@@ -10,7 +10,7 @@ from seg_vton.data.paper_doll.body import ANKLE, KEYPOINTS, Figure
 from seg_vton.data.paper_doll.canvas import LABELS, Canvas
 from seg_vton.data.paper_doll.dresser import dress
 from seg_vton.data.paper_doll.flat import FlatGarment
-from seg_vton.data.paper_doll.wardrobe import Person, sample_garment, sample_person
+from seg_vton.data.paper_doll.wardrobe import sample_garment, sample_person
 from seg_vton.data.paper_doll.worn import WornGarment
 from seg_vton.errors import UserError
 
@@ -40,19 +40,15 @@ class Doll:
         """(class name, (H, W) bool mask) of what is visible: one per class that occurs, in class order."""
         return [(name, self.label_map == i) for name, i in LABELS.items() if i and (self.label_map == i).any()]
 
-    @cached_property
-    def _picture(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.flat.picture()
-
     @property
     def cloth(self) -> np.ndarray:
         """(H, W, 3) uint8 RGB: the upper garment alone, flat on white, as a shop shows it."""
-        return self._picture[0]
+        return self.flat.picture[0]
 
     @property
     def cloth_mask(self) -> np.ndarray:
         """(H, W) bool: where the garment is in `cloth`."""
-        return self._picture[1]
+        return self.flat.picture[1]
 
     @property
     def cloth_class(self) -> str:
@@ -78,12 +74,20 @@ def draw_doll(
     """
     source = index if wearing is None else wearing
     check_arguments(seed, index, source, size)
-    person = sample_person(np.random.default_rng([seed, index, _PERSON]), size, try_on)
+    figure, looks, outfit = sample_person(np.random.default_rng([seed, index, _PERSON]), size, try_on)
     flat = FlatGarment(sample_garment(np.random.default_rng([seed, source, _GARMENT]), try_on), size)
     rng = np.random.default_rng([seed, index, _SCENE])
-    canvas = _paint(rng, person, flat, size)
+    angle = rng.uniform(-0.9, 0.9)
+    background = scene.sample_background(rng, size)
+    feet = figure.pixels([leg.ankle for leg in figure.legs.values()]) + np.array([0.0, ANKLE * figure.unit])
+    scene.cast_floor_shadow(background, feet, figure.unit)
+    canvas = Canvas(background, (float(np.sin(angle)), float(-np.cos(angle))), figure.unit)
+    over = None
+    if outfit.jacket is not None and flat.garment.class_name != "outer":
+        over = WornGarment(FlatGarment(outfit.jacket, size), figure, size)
+    dress(canvas, figure, looks, outfit, WornGarment(flat, figure, size), over)
     labels = _absorb_specks(canvas.labels)
-    return Doll(scene.finish(rng, canvas.image, canvas.light), labels, _seen(person.figure, labels), flat)
+    return Doll(scene.finish(rng, canvas.image, canvas.light), labels, _seen(figure, labels), flat)
 
 
 def check_arguments(seed: int, index: int, wearing: int, size: tuple[int, int]) -> None:
@@ -94,21 +98,6 @@ def check_arguments(seed: int, index: int, wearing: int, size: tuple[int, int]) 
     if size[0] < MINIMUM_SIZE[0] or size[1] < MINIMUM_SIZE[1]:
         least = " x ".join(map(str, MINIMUM_SIZE))
         raise UserError(f"size is {size[0]} x {size[1]} (width x height): at least {least} pixels are needed")
-
-
-def _paint(rng: np.random.Generator, person: Person, flat: FlatGarment, size: tuple[int, int]) -> Canvas:
-    """Paints the scene and the person."""
-    figure, jacket = person.figure, person.outfit.jacket
-    angle = rng.uniform(-0.9, 0.9)
-    feet = np.stack([figure.pixels(leg.ankle) for leg in figure.legs.values()]) + np.array([0.0, ANKLE * figure.unit])
-    background = scene.sample_background(rng, size)
-    scene.cast_floor_shadow(background, feet, figure.unit)
-    canvas = Canvas(background, (float(np.sin(angle)), float(-np.cos(angle))), figure.unit)
-    over = None
-    if jacket is not None and flat.garment.class_name != "outer":
-        over = WornGarment(FlatGarment(jacket, size), figure, size)
-    dress(canvas, person, WornGarment(flat, figure, size), over)
-    return canvas
 
 
 def _absorb_specks(labels: np.ndarray) -> np.ndarray:

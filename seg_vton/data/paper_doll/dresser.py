@@ -6,18 +6,20 @@ import numpy as np
 
 from seg_vton.data.paper_doll.body import CHEST, CROTCH, HIP, NECK, SIDES, WAIST, Figure
 from seg_vton.data.paper_doll.canvas import Canvas
+from seg_vton.data.paper_doll.head import Looks
 from seg_vton.data.paper_doll.lower import LegWear, Skirt
 from seg_vton.data.paper_doll.shapes import Polygons, ribbon, smooth
-from seg_vton.data.paper_doll.wardrobe import Person
+from seg_vton.data.paper_doll.wardrobe import Outfit
 from seg_vton.data.paper_doll.worn import WornGarment
 
 _FINGERS = ((-0.0135, 0.03, -0.1), (-0.0045, 0.036, -0.03), (0.0045, 0.034, 0.03), (0.0135, 0.026, 0.12))
 """Place across the palm, length (statures) and spread of each finger."""
 
 
-def dress(canvas: Canvas, person: Person, worn: WornGarment, jacket: WornGarment | None) -> None:
+def dress(
+    canvas: Canvas, figure: Figure, looks: Looks, outfit: Outfit, worn: WornGarment, jacket: WornGarment | None
+) -> None:
     """Paints a person on the background of a canvas, from the back to the front; `jacket` is worn open over `worn`."""
-    figure, looks, outfit = person.figure, person.looks, person.outfit
     below = None if worn.garment.class_name == "dress" else outfit.lower
     skirt = below if isinstance(below, Skirt) else None
     legs = below if isinstance(below, LegWear) else outfit.tights

@@ -1,6 +1,7 @@
 """The flat in-shop picture of an upper garment, cut for the standard body."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from seg_vton.data.paper_doll import body
 from seg_vton.data.paper_doll.body import SHOULDER, SIDES, STANDARD_BODY
 from seg_vton.data.paper_doll.canvas import Canvas, Patch, rasterize, shade
-from seg_vton.data.paper_doll.shapes import Point, Polygons, along_and_across, between, ellipse, smooth
+from seg_vton.data.paper_doll.shapes import Point, Polygons, along_and_across, between, ellipse, smooth, unit_vector
 from seg_vton.data.paper_doll.wardrobe import UpperGarment
 
 _FLAT_JOINTS = np.array([(0.045, 0.0), (0.045 + 0.005, body.THIGH), (0.045 + 0.006, body.THIGH + body.SHIN)])
@@ -160,11 +161,10 @@ class FlatGarment:
         """Covers the sleeve with the fabric turned along it, with a margin for interpolation, and adds the cuff."""
         tip, outer, inner, armpit = quad
         start, end = (tip + armpit) / 2, (outer + inner) / 2
-        axis = (end - start) / np.linalg.norm(end - start)
-        along = (outer + inner - tip - armpit) / np.linalg.norm(outer + inner - tip - armpit)
-        out = np.array([along[1], -along[0]])
+        axis = unit_vector(end - start)
+        out = np.array([axis[1], -axis[0]])
         out *= np.sign(out @ (tip - armpit))
-        grown = quad + 4.0 * (np.outer((1, 1, -1, -1), out) + np.outer((-1, 1, 1, -1), along))
+        grown = quad + 4.0 * (np.outer((1, 1, -1, -1), out) + np.outer((-1, 1, 1, -1), axis))
         fabric = self.garment.fabric
 
         def colors(patch: Patch) -> np.ndarray:
@@ -233,6 +233,7 @@ class FlatGarment:
             canvas.paint([polygon + np.array([0.0, 0.003 * self.scale])], fabric.ground * 0.55, opacity=0.6)
             canvas.paint([polygon], fabric.ground * 0.94 + 8 if not self.garment.trim else fabric.accent)
 
+    @cached_property
     def picture(self) -> tuple[np.ndarray, np.ndarray]:
         """The in-shop image and its mask: (H, W, 3) uint8 RGB on white, (H, W) bool."""
         layers = (self.back, self._cover(self.pattern.sleeves()), self.front, self.albedo)

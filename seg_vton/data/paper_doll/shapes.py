@@ -52,6 +52,11 @@ def rotation(angle: float) -> np.ndarray:
     return np.array([[cosine, -sine], [sine, cosine]])
 
 
+def unit_vector(vector: np.ndarray) -> np.ndarray:
+    """`vector` (2,) at length 1; zero stays zero."""
+    return vector / max(float(np.linalg.norm(vector)), 1e-9)
+
+
 def normals(line: np.ndarray) -> np.ndarray:
     """Unit normals (N, 2) of a polyline at its points: the direction turned by -90 degrees on the screen."""
     step = line[1:] - line[:-1]
@@ -103,8 +108,7 @@ def cut(line: np.ndarray, values: np.ndarray, share: float, steps: int = 14) -> 
     lengths = arc_length(line)
     at = np.linspace(0, float(lengths[-1]) * share, steps)
     points = np.stack([np.interp(at, lengths, line[:, axis]) for axis in (0, 1)], axis=1)
-    direction = (line[-1] - line[-2]) / max(float(np.linalg.norm(line[-1] - line[-2])), 1e-9)
-    points += np.maximum(at - lengths[-1], 0)[:, None] * direction
+    points += np.maximum(at - lengths[-1], 0)[:, None] * unit_vector(line[-1] - line[-2])
     return points, np.interp(at, lengths, values)
 
 

@@ -25,7 +25,7 @@ _NECK_DEPTHS = {
 class UpperGarment:
     """A top, a dress or an outer garment. Lengths are in statures."""
 
-    class_name: Literal["top", "dress", "outer"]  # DeepFashion class: `top`, `dress` or `outer`
+    class_name: Literal["top", "dress", "outer"]  # DeepFashion class
     fabric: Fabric  # colors and pattern
     neckline: Literal["crew", "v", "scoop", "boat", "collar", "turtle", "hood", "lapel"]  # shape of the neck opening
     neck_depth: float = 0.0  # how far the front neckline lies below the side of the neck
@@ -151,21 +151,12 @@ class Outfit:
     headwear: Headwear | None
 
 
-@dataclass(frozen=True)
-class Person:
-    """One person in one pose, framed, with their looks and outfit."""
-
-    figure: Figure
-    looks: Looks
-    outfit: Outfit
-
-
 def sample_garment(rng: np.random.Generator, try_on: bool) -> UpperGarment:
     """Draws the upper garment: it has its own stream, so that another person can wear it."""
     return sample_upper(rng, pick(rng, top=0.84, outer=0.16) if try_on else pick(rng, top=0.68, dress=0.22, outer=0.1))
 
 
-def sample_person(rng: np.random.Generator, size: tuple[int, int], try_on: bool) -> Person:
+def sample_person(rng: np.random.Generator, size: tuple[int, int], try_on: bool) -> tuple[Figure, Looks, Outfit]:
     """Draws body, pose, framing (the whole figure, or head to thighs), looks and outfit."""
     body, posture = bodies.sample_body(rng), bodies.sample_posture(rng)
     legs = bodies.sample_legs(rng, body, posture)
@@ -184,9 +175,8 @@ def sample_person(rng: np.random.Generator, size: tuple[int, int], try_on: bool)
         top = (height - scale * (sole + crown)) * (0.4 + 0.35 * place)
     x = width * (0.5 + rng.uniform(-0.05, 0.05))
     figure = Figure(trunk, arms, scale, np.array([x, top + scale * crown]))
-    looks = Looks(rng, body.feminine > 0.5)
     free = [side for side in SIDES if arms[side].gesture in ("down", "out")]
-    return Person(figure, looks, _sample_outfit(rng, body, free, try_on))
+    return figure, Looks(rng, body.feminine > 0.5), _sample_outfit(rng, body, free, try_on)
 
 
 def _sample_outfit(rng: np.random.Generator, body: Body, free: list[int], try_on: bool) -> Outfit:
@@ -202,14 +192,13 @@ def _sample_outfit(rng: np.random.Generator, body: Body, free: list[int], try_on
     kind = rng.choice(3, p=[0.46, 0.22, 0.32] if body.feminine > 0.5 else [0.0, 0.66, 0.34])
     leggings = sample_leggings(rng)
     bottom = (Skirt(rng), sample_pants(rng), leggings)[kind]
-    ground = bottom.fabric.colors[0]
     return Outfit(
         lower=bottom,
         tights=maybe("tights", leggings),
         tucked=maybe("tucked", True) is not None,
         jacket=maybe("jacket", replace(sample_upper(rng, "outer"), closure="open")),
         shoes=maybe("shoes", Shoes(rng, body.feminine)),
-        belt=maybe("belt", Belt(rng, ground)),
+        belt=maybe("belt", Belt(rng, bottom.fabric.colors[0])),
         bag=maybe("bag", Bag(rng, free)),
         neckwear=maybe("neckwear", Neckwear(rng, body.feminine)),
         eyewear=maybe("eyewear", Eyewear(rng)),

@@ -1,6 +1,7 @@
 """Writes sets of paper dolls to disk: COCO instance segmentation and VITON's try-on layout."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -74,7 +75,7 @@ def write_paper_dolls(
             summaries = [_write_coco(folder, plan, split, workers) for split in SPLITS if getattr(plan, split)]
         if plan.layout != "coco":
             _write_viton(folder, plan, workers)
-        indices = {split: i * SPLIT_STRIDE for i, split in enumerate(SPLITS)}
+        indices = {split: _index(split, 0) for split in SPLITS}
         marker = {"data_set": DATA_SET, "label_space": DEEPFASHION15.name, **asdict(plan), "indices": indices}
         write_json(folder / MARKER, marker, indent=2)
     return summaries
@@ -114,17 +115,14 @@ def _write_viton(folder: Path, plan: Plan, workers: int) -> None:
     `test_unpaired_pairs.txt` the garment is another one, and `test/unpaired` and `test/unpaired-parse` hold the truth:
     the person of the line wearing it, under the person's name.
     """
-    others = unpaired(plan.seed, plan.test)
     for split in ("train", "test"):
         for name in ("image", "cloth", "cloth-mask", "image-parse", "pose"):
             (folder / split / name).mkdir(parents=True)
     for name in ("unpaired", "unpaired-parse"):
         (folder / "test" / name).mkdir()
-    for name, garments, draw in (
-        ("train", range(plan.train), partial(_draw_pair, folder / "train", plan, "train")),
-        ("test", range(plan.test), partial(_draw_pair, folder / "test", plan, "test")),
-        ("test_unpaired", others, partial(_draw_unpaired, folder / "test", plan, others)),
-    ):
+    sets = {"train": range(plan.train), "test": range(plan.test), "test_unpaired": unpaired(plan.seed, plan.test)}
+    for name, garments in sets.items():
+        draw = partial(_draw_pair, folder, plan, name, garments)
         for _ in track_map(draw, range(len(garments)), f"{name} pairs", workers):
             pass
         lines = [f"{person + 1:06d}_0.jpg {garment + 1:06d}_1.jpg\n" for person, garment in enumerate(garments)]
@@ -141,20 +139,18 @@ def unpaired(seed: int, count: int) -> list[int]:
     return garments.tolist()
 
 
-def _draw_pair(folder: Path, plan: Plan, split: str, number: int) -> None:
-    doll = draw_doll(plan.seed, _index(split, number), plan.size, try_on=True)
-    person, cloth = f"{number + 1:06d}_0", f"{number + 1:06d}_1"
-    Image.fromarray(doll.image).save(folder / "image" / f"{person}.jpg", **_JPEG)
+def _draw_pair(folder: Path, plan: Plan, name: str, garments: Sequence[int], number: int) -> None:
+    """Draws and saves person `number` in garment `garments[number]`; of an unpaired set, the person alone."""
+    split, _, others = name.partition("_")
+    index, wearing = _index(split, number), _index(split, garments[number])
+    doll = draw_doll(plan.seed, index, plan.size, wearing=wearing, try_on=True)
+    folder, person, cloth = folder / split, f"{number + 1:06d}_0", f"{number + 1:06d}_1"
+    image, parse = ("unpaired", "unpaired-parse") if others else ("image", "image-parse")
+    Image.fromarray(doll.image).save(folder / image / f"{person}.jpg", **_JPEG)
+    save_palette_png(folder / parse / f"{person}.png", doll.label_map, DEEPFASHION15.name)
+    if others:
+        return
     Image.fromarray(doll.cloth).save(folder / "cloth" / f"{cloth}.jpg", **_JPEG)
     mask = Image.fromarray(doll.cloth_mask.astype(np.uint8) * 255)
     mask.save(folder / "cloth-mask" / f"{cloth}.jpg", format="JPEG", quality=95)
-    save_palette_png(folder / "image-parse" / f"{person}.png", doll.label_map, DEEPFASHION15.name)
     write_json(folder / "pose" / f"{person}_keypoints.json", openpose_json(doll.keypoints))
-
-
-def _draw_unpaired(folder: Path, plan: Plan, garments: list[int], number: int) -> None:
-    index, wearing = _index("test", number), _index("test", garments[number])
-    doll = draw_doll(plan.seed, index, plan.size, wearing=wearing, try_on=True)
-    person = f"{number + 1:06d}_0"
-    Image.fromarray(doll.image).save(folder / "unpaired" / f"{person}.jpg", **_JPEG)
-    save_palette_png(folder / "unpaired-parse" / f"{person}.png", doll.label_map, DEEPFASHION15.name)
