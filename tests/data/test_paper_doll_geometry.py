@@ -22,12 +22,12 @@ from seg_vton.data.paper_doll.canvas import LABELS, Canvas, Patch, rasterize, so
 from seg_vton.data.paper_doll.shapes import (
     ThinPlateSpline,
     along_and_across,
+    curve,
     cut,
     ellipse,
     quad_map,
     ribbon,
     sample,
-    smooth,
 )
 
 
@@ -50,7 +50,7 @@ def test_a_shape_outside_the_canvas_covers_nothing():
 
 
 def test_ribbon_is_what_lies_within_its_width():
-    line = smooth([(12, 12), (50, 20), (30, 55)], closed=False)
+    line = curve([(12, 12), (50, 20), (30, 55)])
     patch = rasterize(ribbon(line, 5.0), (64, 72), pad=2)
     x, y = patch.pixel_centers()
     dense, _ = cut(line, np.zeros(len(line)), 1.0, 600)

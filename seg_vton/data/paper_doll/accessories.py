@@ -5,7 +5,7 @@ import numpy as np
 from seg_vton.data.paper_doll.body import CHEST, NECK, SHOULDER, Figure
 from seg_vton.data.paper_doll.canvas import Canvas
 from seg_vton.data.paper_doll.lots import contrasting, fashion_color, pick
-from seg_vton.data.paper_doll.shapes import between, rotation, smooth
+from seg_vton.data.paper_doll.shapes import between, curve, rotation, smooth
 
 _GOLD = np.float32([212, 178, 92])
 
@@ -36,7 +36,7 @@ class Bag:
         strap = [(self.side * 0.08, SHOULDER + 0.016), (self.side * 0.088, 0.23)]
         if self.kind == "cross":
             strap = [(-self.side * 0.062, SHOULDER + 0.022), (-self.side * 0.03, 0.2), (self.side * 0.045, 0.1)]
-        line = smooth([*figure.points(strap), self._top(figure)], closed=False)
+        line = curve([*figure.points(strap), self._top(figure)])
         canvas.stroke(line, 0.0085, self.color * 0.85, "bag", bulge=0.004, shadow=0.3)
 
     def paint(self, canvas: Canvas, figure: Figure) -> None:
@@ -51,7 +51,7 @@ class Bag:
         if self.kind == "hand":
             wrist = top - (0.0, 0.042 * unit)
             start, left, right, end = place((-0.55, 0.05), (-0.45, 0), (0.45, 0), (0.55, 0.05))
-            arc = smooth([start, between(left, wrist, 0.7), wrist, between(right, wrist, 0.7), end], closed=False)
+            arc = curve([start, between(left, wrist, 0.7), wrist, between(right, wrist, 0.7), end])
             canvas.stroke(arc, 0.0055, self.color * 0.8, "bag")
         body = smooth(place((-0.86, 0.0), (0.86, 0.0), (1.0, 0.9), (0.9, 1.0), (-0.9, 1.0), (-1.0, 0.9)), steps=4)
         canvas.paint([body], self.color, "bag", bulge=0.014, shadow=0.35)
@@ -82,7 +82,7 @@ class Neckwear:
         widths = np.linspace(0.014, 0.021, 13)
         for length, x in ((self.length, 0.03), (self.length * 0.75, 0.012)):
             tail = [(x, NECK - 0.02), (x + 0.008, NECK - 0.5 * self.length), (x + 0.005, NECK - length - 0.03)]
-            line = smooth(figure.points((self.side * x, h) for x, h in tail), closed=False)
+            line = curve(figure.points((self.side * x, h) for x, h in tail))
             canvas.stroke(line, widths, self.color * 0.95, "neckwear", round_ends=False, bulge=0.012, shadow=0.35)
             for back in (-2, -3):
                 stripe = line[back] + np.array([[-widths[-1] * unit, 0], [widths[-1] * unit, 0]])
@@ -93,7 +93,7 @@ class Neckwear:
         canvas.oval(center, loop, self.color, "neckwear", angle=tilt, bulge=0.014, shadow=0.35)
         bends = ((-0.05, -0.004), (0.0, 0.006), (0.05, -0.004))
         folds = [center + np.array([(x, y + bend) for x, bend in bends]) * unit for y in (-0.009, 0.004, 0.014)]
-        canvas.crease([smooth(fold, closed=False) for fold in folds], 0.004, 0.35, "neckwear")
+        canvas.crease([curve(fold) for fold in folds], 0.004, 0.35, "neckwear")
 
     def _paint_tie(self, canvas: Canvas, figure: Figure) -> None:
         knot, end = NECK - 0.032, CHEST - self.length * 0.75
@@ -109,7 +109,7 @@ class Neckwear:
     def _paint_necklace(self, canvas: Canvas, figure: Figure) -> None:
         reach, drop = figure.body.neck, 0.04 + 0.25 * self.length
         chain = [(x * reach * 1.25, NECK + 0.004 - drop * (1 - x * x)) for x in (-1, -0.6, 0, 0.6, 1)]
-        line = smooth(figure.points(chain), closed=False)
+        line = curve(figure.points(chain))
         canvas.stroke(line, 0.0052, self.accent, "neckwear", shadow=0.3)
         pendant = line[len(line) // 2] + (0, 0.008 * figure.unit)
         canvas.oval(pendant, (0.014, 0.014), np.float32([214, 178, 84]), "neckwear")

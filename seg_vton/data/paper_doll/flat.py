@@ -9,7 +9,7 @@ import numpy as np
 from seg_vton.data.paper_doll import body
 from seg_vton.data.paper_doll.body import SHOULDER, SIDES, STANDARD_BODY
 from seg_vton.data.paper_doll.canvas import Canvas, Patch, rasterize, shade
-from seg_vton.data.paper_doll.shapes import Point, Polygons, along_and_across, between, ellipse, smooth, unit_vector
+from seg_vton.data.paper_doll.shapes import Point, Polygons, along_and_across, between, curve, ellipse, unit_vector
 from seg_vton.data.paper_doll.wardrobe import UpperGarment
 
 _FLAT_JOINTS = np.array([(0.045, 0.0), (0.045 + 0.005, body.THIGH), (0.045 + 0.006, body.THIGH + body.SHIN)])
@@ -52,7 +52,7 @@ class GarmentPattern:
         points.append([self.half_width(hem), SHOULDER - hem])
         inset = 0.0 if self.garment.sleeve else 0.012
         hole = between(self.tip, self.armpit, 0.5) - (inset, -0.6 * inset)
-        return np.concatenate([smooth([self.tip, hole, self.armpit], closed=False), smooth(points, closed=False)[1:]])
+        return np.concatenate([curve([self.tip, hole, self.armpit]), curve(points)[1:]])
 
     def neckline(self) -> np.ndarray:
         """Front neckline from the left to the right side of the neck, (N, 2)."""

@@ -9,7 +9,7 @@ import numpy as np
 from seg_vton.data.paper_doll.body import SIDES, Figure
 from seg_vton.data.paper_doll.canvas import Canvas, Patch
 from seg_vton.data.paper_doll.lots import fashion_color, pick
-from seg_vton.data.paper_doll.shapes import Point, Polygons, ellipse, ribbon, rotation, smooth
+from seg_vton.data.paper_doll.shapes import Point, Polygons, curve, ellipse, ribbon, rotation, smooth
 
 SKIN_TONES = np.float32(
     [[247, 219, 196], [240, 204, 176], [228, 184, 150], [210, 161, 122], [184, 132, 94], [150, 102, 70],
@@ -44,7 +44,7 @@ def _stroke(
     canvas: Canvas, figure: Figure, points: Sequence[Point], turn: float, half_width: float, *args: Any, **options: Any
 ) -> None:
     """Paints a curve through points on the head, `half_width` in head half-widths."""
-    line = smooth(figure.head(points, turn), closed=False)
+    line = curve(figure.head(points, turn))
     canvas.stroke(line, half_width * figure.body.head_width, *args, **options)
 
 
@@ -100,7 +100,7 @@ class Looks:
         shaded = 1 if canvas.light[0] < 0 else -1
         tip = figure.head([(0.15 * shaded, 0.35), (-0.02, 0.325)], 1.0)
         nose = np.stack([figure.head((0.1 * shaded, 0.48), 0.9), *tip])
-        canvas.stroke(smooth(nose, closed=False), 0.035 * reach, skin * 0.74, opacity=0.7)
+        canvas.stroke(curve(nose), 0.035 * reach, skin * 0.74, opacity=0.7)
         upper = [*_mirrored([(-0.27, 0.211), (-0.1, 0.225)], (0.0, 0.214)), (0.0, 0.183)]
         lower = [(-0.25, 0.209), (0.0, 0.188), (0.25, 0.209), (0.13, 0.162), (0.0, 0.15), (-0.13, 0.162)]
         canvas.paint([figure.head(lower, 0.95)], self.lips)
@@ -164,7 +164,7 @@ class Looks:
         forehead = 0.6 if self.fringe else 0.77
         front = [(0.55, forehead), (self.part, forehead + 0.06), (-0.55, forehead)]
         front = [(x, right), (0.86, 0.63), *front, (-0.86, 0.63), (-x, left)]
-        edges = [smooth(figure.head(points, turn), closed=False) for points, turn in ((outline, 0.0), (front, 0.25))]
+        edges = [curve(figure.head(points, turn)) for points, turn in ((outline, 0.0), (front, 0.25))]
         self._paint_hair(canvas, [np.concatenate(edges)])
         if self.style not in ("long", "wavy"):
             return
@@ -172,7 +172,7 @@ class Looks:
         for side in self.strands:  # over the front of a shoulder
             upper = figure.head([(side * 1.02 * wide, 0.36), (side * 1.08 * wide, -0.05)])
             lower = [(side * reach * 1.25, self.hair_length + 0.08), (side * reach * 1.05, self.hair_length - 0.01)]
-            line = smooth([*upper, *figure.points(lower)], closed=False)
+            line = curve([*upper, *figure.points(lower)])
             widths = np.interp(np.linspace(0, 1, len(line)), [0, 0.5, 0.85, 1], [0.12, 0.34, 0.3, 0.06])
             self._paint_hair(canvas, ribbon(line, widths * reach * figure.unit * wide), pad=6)
 

@@ -14,9 +14,9 @@ from seg_vton.data.paper_doll.shapes import (
     along_and_across,
     arc_length,
     between,
+    curve,
     cut,
     ribbon,
-    smooth,
     tube,
 )
 from seg_vton.data.paper_doll.textures import LOWER_MIX, Fabric, sample_fabric
@@ -31,7 +31,7 @@ def _outline(
 ) -> np.ndarray:
     """From the waist down the right side, along `bottom` (pixels) and up the left one; `reach` gives half-widths."""
     right, left = (figure.points((side * reach(h), h) for h in levels) for side in (1, -1))
-    return np.concatenate([smooth(right, closed=False), bottom, smooth(left[::-1], closed=False)])
+    return np.concatenate([curve(right), bottom, curve(left[::-1])])
 
 
 class Skirt:
@@ -137,7 +137,7 @@ class LegWear:
         canvas.stroke(band, 0.009, self.fabric.ground * 0.86, "pants", round_ends=False)
         for side in SIDES:
             pocket = figure.points((side * reach * x, h) for x, h in ((0.62, _RISE), (0.74, 0.065), (1.05, 0.05)))
-            canvas.stroke(smooth(pocket, closed=False), 0.0016, self.fabric.ground * np.float32(0.7))
+            canvas.stroke(curve(pocket), 0.0016, self.fabric.ground * np.float32(0.7))
 
 
 def sample_pants(rng: np.random.Generator) -> LegWear:

@@ -19,19 +19,24 @@ Polygons = list[np.ndarray]
 _COARSE = 4  # pixels between two evaluations of the spline; it is smooth, so the rest is interpolated
 
 
-def smooth(points: Sequence[Point], closed: bool = True, steps: int = 6) -> np.ndarray:
-    """A Catmull-Rom curve through `points`: (N, 2), `steps` samples between two points."""
+def smooth(points: Sequence[Point], steps: int = 6) -> np.ndarray:
+    """A closed Catmull-Rom curve through `points`: (N, 2), `steps` samples between two points."""
+    return _catmull_rom(*(np.roll(np.asarray(points, np.float64), shift, axis=0) for shift in (1, 0, -1, -2)), steps)
+
+
+def curve(points: Sequence[Point], steps: int = 6) -> np.ndarray:
+    """As `smooth`, but open: from the first point to the last."""
     knots = np.asarray(points, np.float64)
-    if closed:
-        before, start, after, end = (np.roll(knots, shift, axis=0) for shift in (1, 0, -1, -2))
-    else:
-        padded = np.concatenate([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])
-        before, start, after, end = padded[:-3], padded[1:-2], padded[2:-1], padded[3:]
+    padded = np.concatenate([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])
+    return np.concatenate([_catmull_rom(padded[:-3], padded[1:-2], padded[2:-1], padded[3:], steps), knots[-1:]])
+
+
+def _catmull_rom(before: np.ndarray, start: np.ndarray, after: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
+    """Samples (N * steps, 2) from each point of `start` on toward that of `after`, with their neighbors (N, 2)."""
     t = (np.arange(steps) / steps)[None, :, None]
     before, start, after, end = (knot[:, None, :] for knot in (before, start, after, end))
     square, cube = 2 * before - 5 * start + 4 * after - end, 3 * start - before - 3 * after + end
-    curve = (0.5 * (2 * start + (after - before) * t + square * t**2 + cube * t**3)).reshape(-1, 2)
-    return curve if closed else np.concatenate([curve, knots[-1:]])
+    return (0.5 * (2 * start + (after - before) * t + square * t**2 + cube * t**3)).reshape(-1, 2)
 
 
 def ellipse(center: Point, radius_x: float, radius_y: float, angle: float = 0.0, steps: int = 24) -> np.ndarray:

@@ -13,11 +13,11 @@ from seg_vton.data.paper_doll.shapes import (
     along_and_across,
     arc_length,
     between,
+    curve,
     cut,
     normals,
     quad_map,
     sample,
-    smooth,
     tube,
 )
 
@@ -107,7 +107,7 @@ class WornGarment:
             for h, reach, drop in ((WAIST + 0.012, 0.5, 0.022), (WAIST - 0.022, 0.34, -0.012)):
                 ends = ((1.0, 0.0), (1 - 0.5 * reach, 0.3 * drop), (1 - reach * (0.5 + bend), drop))
                 folds.append([(side * waist * x, h - fall) for x, fall in ends])
-        return [smooth(figure.points(fold), closed=False) for fold in folds]
+        return [curve(figure.points(fold)) for fold in folds]
 
     def paint_sleeve(self, canvas: Canvas, side: int) -> None:
         """Paints one sleeve, if the garment has any."""
