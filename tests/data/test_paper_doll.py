@@ -6,7 +6,7 @@ import pytest
 
 from seg_vton.data.paper_doll import draw_doll
 from seg_vton.data.paper_doll.body import KEYPOINTS
-from seg_vton.data.paper_doll.textures import PATTERNS, Fabric
+from seg_vton.data.paper_doll.textures import UPPER_MIX, Fabric
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15, unions
 
@@ -142,7 +142,7 @@ def test_every_size_has_a_figure(size):
     assert 0.04 < (doll.label_map > 0).mean() < 0.9
 
 
-@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("pattern", UPPER_MIX)
 def test_fabrics_mix_their_own_colors(pattern):
     colors = ((200.0, 40.0, 40.0), (40.0, 200.0, 40.0), (40.0, 40.0, 200.0))
     fabric = Fabric(pattern, colors, period=0.03, angle=0.0, motif=3, seed=9)
