@@ -65,7 +65,7 @@ def _write_onnx(args: argparse.Namespace) -> None:
         segmenter, data = ClothingParser(*args.segmenter, "cpu"), {"license": " ".join(args.license) or None}
     else:
         folder = args.out or args.models or packaged_folder()
-        segmenter, data = ClothingParser.load(folder, "cpu"), read_part(folder, "segmenter").fact("data", dict)
+        segmenter, data = ClothingParser.load(folder, "cpu"), read_part(folder, "segmenter").fact("data")
     photos = [read_photo(path) for path in args.photos or ()]
     photos = photos or [draw_doll(0, index, size).image for index, size in enumerate(DOLLS)]
     record = export_onnx(segmenter, args.onnx, photos, data, args.overwrite)

@@ -9,11 +9,13 @@ that could name a file or be code, as mmdet evaluates some values and opens othe
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, TASK_UTILS, TRANSFORMS, WEIGHT_INITIALIZERS
 
@@ -45,9 +47,41 @@ class Part:
     weights: Path
     facts: dict[str, Any]  # all that `model.json` says of it
 
-    def fact(self, key: str, kind: type | tuple[type, ...]) -> Any:
-        """What `model.json` says of the part under a key; `UserError` where it is missing or of another kind."""
-        return _field(self.weights.with_name(MODEL_JSON), self.weights.stem, self.facts, key, kind)
+    def fact(self, key: str) -> Any:
+        """What `model.json` says of the part under a key of `_FACTS`; `UserError` where it is missing or no such."""
+        return _field(self.weights.with_name(MODEL_JSON), self.weights.stem, self.facts, key)
+
+
+_FACTS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    **dict.fromkeys(("weights", "sha256", "config_sha256"), ("a text", lambda value: isinstance(value, str))),
+    **dict.fromkeys(("config", "data"), ("an object", lambda value: isinstance(value, dict))),
+    "classes": ("a list of names", lambda v: isinstance(v, list) and all(isinstance(name, str) for name in v)),
+    "score_thr": ("a number from 0 to 1", lambda value: isinstance(value, int | float) and 0 <= value <= 1),
+}
+"""What is read of a part: what it must be, in words and as a test."""
+
+
+@contextmanager
+def blamed_on_folder(*configs: str | Path | None) -> Iterator[None]:
+    """Whatever goes wrong in the body is a `UserError` that names the first of these files that is a `model.json`.
+
+    It is for what builds or first runs the model of such a file, which may have been forged with the right hashes: a
+    value of another kind fails wherever some library uses it. What is of other configs, or lacks memory, passes.
+    """
+    file = next((str(name) for name in configs if name and Path(name).name == MODEL_JSON), None)
+    try:
+        yield
+    except Exception as error:
+        if file is None or isinstance(error, MemoryError | torch.OutOfMemoryError):
+            raise
+        if not isinstance(error, UserError):
+            raise UserError(
+                f"{file}: what it says of the model cannot be used ({type(error).__name__}: {str(error)[:300]}): get "
+                "the folder again, or export it again"
+            ) from error
+        if str(Path(file).parent) in str(error):
+            raise
+        raise UserError(f"{file}: {error}") from error
 
 
 def packaged_folder() -> Path:
@@ -84,31 +118,33 @@ def read_part(folder: str | Path, name: str) -> Part:
         UserError: the folder, the part or a file of it is missing, damaged or of another format; or its config names
             a type that nothing here has registered.
     """
-    parts = read_parts(folder)
     path = Path(folder).expanduser() / MODEL_JSON
-    if name not in parts:
-        raise UserError(
-            f"{path} has no {name}, only these parts: {', '.join(parts) or 'none'}. Give --{name} CONFIG CHECKPOINT "
-            "or a folder that was exported with one"
+    with blamed_on_folder(path):
+        parts = read_parts(folder)
+        if name not in parts:
+            raise UserError(
+                f"{path} has no {name}, only these parts: {', '.join(parts) or 'none'}. Give --{name} CONFIG "
+                "CHECKPOINT or a folder that was exported with one"
+            )
+        weights, expected, config_sha256, plain = (
+            _field(path, name, parts[name], key) for key in ("weights", "sha256", "config_sha256", "config")
         )
-    weights, expected, config_sha256 = (
-        _field(path, name, parts[name], key, str) for key in ("weights", "sha256", "config_sha256")
-    )
-    config = _restored(_field(path, name, parts[name], "config", dict))
-    config = {key: config[key] for key in _CONFIG_KEYS if key in config}
-    _check(config, f"{path}: {name}.config")
-    if (found := config_hash(Config(config))) != config_sha256:
-        raise UserError(_changed(path, f"the config of {name}", config_sha256, found))
-    file = path.parent / Path(weights).name  # never a path that leads out of the folder
-    if file.suffix != tensors.SUFFIX:
-        raise UserError(
-            f"{path}: {name}.weights is {weights[:60]!r}, expected a {tensors.SUFFIX} file, which cannot hold code"
-        )
-    if not file.is_file():
-        raise UserError(f"{file} does not exist, and {path} names it as the weights of {name}: get the folder again")
-    if (found := sha256(file)) != expected:
-        raise UserError(_changed(file, "the file", expected, found))
-    return Part(Config(config, filename=str(path)), file, parts[name])
+        config = {key: value for key, value in _restored(plain).items() if key in _CONFIG_KEYS}
+        _check(config, f"{path}: {name}.config")
+        if (found := config_hash(Config(config))) != config_sha256:
+            raise UserError(_changed(path, f"the config of {name}", config_sha256, found))
+        file = path.parent / Path(weights).name  # never a path that leads out of the folder
+        if file.suffix != tensors.SUFFIX:
+            raise UserError(
+                f"{path}: {name}.weights is {weights[:60]!r}, expected a {tensors.SUFFIX} file, which cannot hold code"
+            )
+        if not file.is_file():
+            raise UserError(
+                f"{file} does not exist, and {path} names it as the weights of {name}: get the folder again"
+            )
+        if (found := sha256(file)) != expected:
+            raise UserError(_changed(file, "the file", expected, found))
+        return Part(Config(config, filename=str(path)), file, parts[name])
 
 
 def chosen_parts(
@@ -138,12 +174,11 @@ def _changed(file: Path, what: str, expected: str, found: str) -> str:
     )
 
 
-def _field(path: Path, name: str, part: Any, key: str, kind: type | tuple[type, ...]) -> Any:
-    value = part.get(key) if isinstance(part, dict) else None
-    if not isinstance(value, kind):
-        wanted = " or ".join(each.__name__ for each in (kind if isinstance(kind, tuple) else (kind,)))
+def _field(path: Path, name: str, part: Any, key: str) -> Any:
+    value, (wanted, fits) = part.get(key) if isinstance(part, dict) else None, _FACTS[key]
+    if not fits(value):
         raise UserError(
-            f"{path}: {name}.{key} is {'missing' if value is None else repr(value)[:60]}, expected a {wanted}: get the "
+            f"{path}: {name}.{key} is {'missing' if value is None else repr(value)[:60]}, expected {wanted}: get the "
             "folder again, or export it again"
         )
     return value
@@ -301,7 +336,10 @@ def _check(config: dict[str, Any], where: str) -> None:
                         f"{here} is {value[:60]!r}, which seg-vton {__version__} does not know: import the module that "
                         "registers it before, or use the version that wrote the folder"
                     )
-            elif not re.fullmatch(r"[\w+\- ]*", value):
-                raise UserError(f"{here} is {value[:60]!r}: texts must be words, as others may name a file or be code")
+            elif not re.fullmatch(r"[\w+\- ]*", value) or re.fullmatch(r"[+-]?\d[\d_e+-]*", value):
+                raise UserError(
+                    f"{here} is {value[:60]!r}: texts must be words, as others may name a file, be code or be meant as "
+                    "a number"
+                )
 
     look(config, where)

@@ -16,7 +16,7 @@ from mmengine.registry import DefaultScope
 
 from seg_vton.engine.checkpoint import load_checkpoint_file, load_weights, trained_classes
 from seg_vton.engine.launch import load_config
-from seg_vton.engine.model_folder import read_part
+from seg_vton.engine.model_folder import blamed_on_folder, read_part
 from seg_vton.engine.results import config_hash
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
@@ -73,6 +73,25 @@ class ClothingParser:
         self.device = usable_device(device)
         config = deepcopy(config) if isinstance(config, Config) else load_config(config)
         content = load_checkpoint_file(checkpoint, map_location="cpu")
+        self._unproven: str | None = config.filename  # until the model has run once
+        with blamed_on_folder(self._unproven):
+            model_sha256 = self._build(config, content, checkpoint, classes)
+        load_weights(self.model, content, checkpoint)
+        self.model.to(self.device).eval()
+        self.stamp: dict[str, Any] = {
+            "config": Path(config.filename or "").name,
+            "model_sha256": model_sha256,
+            "checkpoint": Path(checkpoint).name,
+            "checkpoint_sha256": sha256(checkpoint),
+            "score_thr": score_thr,
+            "one_per_class": one_per_class,
+            "map": MAPS[0] if "semantic_head" in config.model else MAPS[-1],
+        }
+
+    def _build(
+        self, config: Config, content: dict[str, Any], checkpoint: str | Path, classes: Sequence[str] | None
+    ) -> str:
+        """Sets classes, model and pipeline; changes `config`. Returns the hash of the resolved model and pipeline."""
         metainfo = config.get("test_dataloader", {}).get("dataset", {}).get("metainfo") or {}
         self.classes = tuple(classes or trained_classes(content) or metainfo.get("classes") or CLOTHING_CLASSES)
         _check_classes(self.classes, config, checkpoint)
@@ -85,7 +104,7 @@ class ClothingParser:
         model_sha256 = config_hash(Config({"model": config.model, "pipeline": get_test_pipeline_cfg(config)}))
         # A mask takes as many bytes as the photo has pixels, so those below the threshold are not made. Suppression is
         # greedy from the highest score: what is below changes nothing above. mmdet drops what equals its threshold.
-        lower = float(np.nextafter(np.float32(score_thr), np.float32(-1)))
+        lower = float(np.nextafter(np.float32(self.score_thr), np.float32(-1)))
         config.model.test_cfg.rcnn.score_thr = max(config.model.test_cfg.rcnn.score_thr, lower)
         # The scope of another half may be on: it must not rule the names in a detector's config.
         with DefaultScope.overwrite_default_scope(config.get("default_scope", "mmdet")):
@@ -93,17 +112,7 @@ class ClothingParser:
             # For arrays: no file is read and no annotation is loaded.
             steps = [step for step in get_test_pipeline_cfg(config) if not step["type"].endswith("LoadAnnotations")]
             self.pipeline = Compose([{"type": "mmdet.LoadImageFromNDArray"}, *steps[1:]])
-        load_weights(self.model, content, checkpoint)
-        self.model.to(self.device).eval()
-        self.stamp: dict[str, Any] = {
-            "config": Path(config.filename or "").name,
-            "model_sha256": model_sha256,
-            "checkpoint": Path(checkpoint).name,
-            "checkpoint_sha256": sha256(checkpoint),
-            "score_thr": score_thr,
-            "one_per_class": one_per_class,
-            "map": MAPS[0] if "semantic_head" in config.model else MAPS[-1],
-        }
+        return model_sha256
 
     @classmethod
     def load(
@@ -119,8 +128,8 @@ class ClothingParser:
         Arguments and errors are the class's; None takes the folder's threshold and classes.
         """
         part = read_part(folder, "segmenter")
-        classes = classes or part.fact("classes", list)
-        score_thr = part.fact("score_thr", (float, int)) if score_thr is None else score_thr
+        classes = classes or part.fact("classes")
+        score_thr = part.fact("score_thr") if score_thr is None else score_thr
         return cls(part.config, part.weights, device, score_thr, one_per_class, classes)
 
     def __call__(self, image: np.ndarray) -> Parsing:
@@ -135,23 +144,24 @@ class ClothingParser:
         photo alone. A photo with more than `PARSE_SIDE` pixels on a side is looked at in that size, which bounds the
         memory, and what is found is enlarged. An array of another shape or type is a `ValueError`.
         """
+        for image in images:
+            if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+                raise ValueError(f"expected RGB uint8 (H, W, 3), found {image.dtype} {image.shape}")
         if not images:
             return []
-        packed = [self._pack(limited(image)) for image in images]
-        batch = {key: [item[key] for item in packed] for key in ("inputs", "data_samples")}
         found = []
-        for sample in self.model.test_step(batch):
-            semantic = sample.pred_sem_seg.sem_seg if "pred_sem_seg" in sample else None
-            found.append(from_sample(sample.pred_instances, self.classes, self.score_thr, self.space, semantic))
+        with blamed_on_folder(self._unproven):
+            # The config's test pipeline expects BGR.
+            arrays = [np.ascontiguousarray(limited(image)[..., ::-1]) for image in images]
+            packed = [self.pipeline({"img": array, "img_id": 0}) for array in arrays]
+            batch = {key: [item[key] for item in packed] for key in ("inputs", "data_samples")}
+            for sample in self.model.test_step(batch):
+                semantic = sample.pred_sem_seg.sem_seg if "pred_sem_seg" in sample else None
+                found.append(from_sample(sample.pred_instances, self.classes, self.score_thr, self.space, semantic))
+        self._unproven = None
         if self.one_per_class:
             found = [parsing.best_per_class() for parsing in found]
         return [parsing.resized(image.shape[:2]) for parsing, image in zip(found, images, strict=True)]
-
-    def _pack(self, image: np.ndarray) -> dict[str, Any]:
-        """Runs the config's test pipeline, which expects BGR."""
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ValueError(f"expected RGB uint8 (H, W, 3), found {image.dtype} {image.shape}")
-        return self.pipeline({"img": np.ascontiguousarray(image[..., ::-1]), "img_id": 0})
 
 
 def usable_device(device: str | torch.device | None) -> torch.device:

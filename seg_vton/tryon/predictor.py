@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from seg_vton.engine.checkpoint import load_checkpoint_file, load_weights
 from seg_vton.engine.configs import built_by
 from seg_vton.engine.launch import load_config
-from seg_vton.engine.model_folder import chosen_parts
+from seg_vton.engine.model_folder import blamed_on_folder, chosen_parts
 from seg_vton.engine.results import config_hash
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
@@ -101,6 +101,7 @@ class TryOn:
         self.device = usable_device(device if parser is None else device or parser.device)
         self._gmm, gmm_config, gmm_stamp = _load(GMM, *gmm)
         self._tom, tom_config, tom_stamp = _load(TOM, *tom)
+        self._unproven = gmm_config.filename, tom_config.filename  # until the models have run once
         self.image_size: tuple[int, int] = self._gmm.image_size
         _check_sizes(self.image_size, gmm_config, tom_config)
         self._aspect = self.image_size[1] / self.image_size[0]
@@ -177,9 +178,11 @@ class TryOn:
     @torch.no_grad()
     def __call__(self, person: Person, garment: Garment) -> TryOnResult:
         """Dresses a person in a garment, of `person` and `garment`: the try-on at the photo's resolution."""
-        gmm, tom = self.inputs(person, garment)
-        warped = self._gmm.generate(gmm)
-        outputs = {**warped, **self._tom.generate({**tom, **warped})}
+        with blamed_on_folder(*self._unproven):
+            gmm, tom = self.inputs(person, garment)
+            warped = self._gmm.generate(gmm)
+            outputs = {**warped, **self._tom.generate({**tom, **warped})}
+        self._unproven = ()
         placed = () if self.whole_window else (place(person.parse, outputs["rendered"], person.space), garment.mask)
         made = compose(person.photo, person.box, garment.picture, self._gmm, outputs, *placed)
         return TryOnResult(*made, outputs, (*person.warnings, *garment.warnings))
@@ -237,17 +240,19 @@ def _load(
 ) -> tuple[nn.Module, Config, dict[str, Any]]:
     """A trained stage without what only training needs, its config, and what it is; `kind` or a class derived of it."""
     config = config if isinstance(config, Config) else load_config(config)
-    model = config.get("model") or {}
-    if not any(isinstance(found, type) and issubclass(found, kind) for found in built_by(model.get("type"))):
-        name = kind.__name__
-        raise UserError(
-            f"config {config.filename} is of {model.get('type')}: --{name.lower()} needs a config of {name}"
-        )
-    settings = model.to_dict()
-    if kind is TOM:
-        settings["warper"] = None
-        settings["loss_perceptual"] = None  # it has a large network
-    network, content = build_model(settings), load_checkpoint_file(checkpoint, "cpu")
+    content = load_checkpoint_file(checkpoint, "cpu")
+    with blamed_on_folder(config.filename):
+        model = config.get("model") or {}
+        if not any(isinstance(found, type) and issubclass(found, kind) for found in built_by(model.get("type"))):
+            name = kind.__name__
+            raise UserError(
+                f"config {config.filename} is of {model.get('type')}: --{name.lower()} needs a config of {name}"
+            )
+        settings = model.to_dict()
+        if kind is TOM:
+            settings["warper"] = None
+            settings["loss_perceptual"] = None  # it has a large network
+        network = build_model(settings)
     load_weights(network, content, checkpoint)
     stamp = {
         "config": Path(config.filename or "").name,
@@ -267,7 +272,8 @@ def _data(config: Config) -> dict[str, Any]:
 def _check_sizes(size: tuple[int, int], gmm: Config, tom: Config) -> None:
     """Raises `UserError` unless both stages are of images of one size."""
     for config in (gmm, tom):
-        found = tuple(_data(config).get("image_size", (256, 192)))
+        with blamed_on_folder(config.filename):
+            found = tuple(_data(config).get("image_size", (256, 192)))
         if found != size:
             raise UserError(
                 f"{config.filename} is for images of {found} (height, width) and the GMM for {size}: give the two "
@@ -280,6 +286,7 @@ def _pipeline(config: Config) -> tuple[list[dict[str, Any]], Compose]:
     steps = _data(config).get("pipeline")
     if not steps:
         raise UserError(f"{config.filename} has no test_dataloader.dataset.pipeline, which makes what the model gets")
-    built = zip(steps, build_pipeline(steps).transforms, strict=True)
-    kept = [(step, transform) for step, transform in built if not isinstance(transform, TargetTransform)]
+    with blamed_on_folder(config.filename):
+        built = zip(steps, build_pipeline(steps).transforms, strict=True)
+        kept = [(step, transform) for step, transform in built if not isinstance(transform, TargetTransform)]
     return [step for step, _ in kept], Compose([transform for _, transform in kept])

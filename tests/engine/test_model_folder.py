@@ -167,9 +167,9 @@ DAMAGE = {
         edit(*SEGMENTER, to=None),
         r"model\.json has no segmenter, only these parts: none. Give --segmenter",
     ),
-    "a part of text": (edit(*SEGMENTER, to="x"), r"model\.json: segmenter\.weights is missing, expected a str"),
-    "no hash": (edit(*SEGMENTER, "sha256", to=None), r"segmenter\.sha256 is missing, expected a str"),
-    "no config": (edit(*SEGMENTER, "config", to=3), r"segmenter\.config is 3, expected a dict"),
+    "a part of text": (edit(*SEGMENTER, to="x"), r"model\.json: segmenter\.weights is missing, expected a text"),
+    "no hash": (edit(*SEGMENTER, "sha256", to=None), r"segmenter\.sha256 is missing, expected a text"),
+    "no config": (edit(*SEGMENTER, "config", to=3), r"segmenter\.config is 3, expected an object"),
     "a path": (edit(*SEGMENTER, "weights", to="../../a.safetensors"), r"models/a\.safetensors does not exist"),
     "a pickle": (edit(*SEGMENTER, "weights", to="a.pth"), r"segmenter\.weights is 'a\.pth', expected a \.safetensors"),
     "changed config": (

@@ -1,6 +1,9 @@
+import shutil
+
 import numpy as np
 import pytest
 import torch
+from forged_models import forge
 from mmdet.apis import inference_detector
 from mmdet.registry import MODELS
 from mmengine.config import Config
@@ -85,8 +88,8 @@ def test_a_large_photo_is_looked_at_small_and_found_at_its_size(tiny_config_file
     """Memory: what the network's masks take does not grow with the photo."""
     parser = ClothingParser(tiny_config_file, checkpoint, "cpu", score_thr=0.05)
     large = np.asarray(Image.fromarray(photo).resize((1200, 4096)))
-    sizes, pack = [], parser._pack
-    monkeypatch.setattr(parser, "_pack", lambda image: sizes.append(image.shape) or pack(image))
+    sizes, run = [], parser.pipeline
+    monkeypatch.setattr(parser, "pipeline", lambda results: sizes.append(results["img"].shape) or run(results))
     found, small = parser.parse_batch([large, limited(large)])
     assert sizes == 2 * [(2048, 600, 3)]
     assert found.shape == found.label_map().shape == (4096, 1200)
@@ -262,21 +265,73 @@ def test_a_model_with_a_semantic_head_gives_its_map_in_the_photos_frame(tiny_pan
     assert np.array_equal(nothing.label_map(), parser(photo).semantic)
 
 
-def test_a_model_folder_gives_what_its_config_and_checkpoint_give(tiny_config_file, checkpoint, photo, tmp_path):
+def test_a_model_folder_gives_what_its_config_and_checkpoint_give(
+    exported, tiny_config_file, checkpoint, photo, tmp_path
+):
     """Bit for bit as exported, and nearly so from float16."""
     facts = {"classes": list(CLOTHING_CLASSES), "score_thr": 0.05}
-    sources = {"segmenter": (load_config(tiny_config_file), checkpoint, facts)}
-    write_folder(tmp_path / "models", sources)
-    write_folder(tmp_path / "half", sources, half=True)
+    write_folder(tmp_path / "half", {"segmenter": (load_config(tiny_config_file), checkpoint, facts)}, half=True)
     trained = ClothingParser(tiny_config_file, checkpoint, "cpu", score_thr=0.05)
-    loaded = ClothingParser.load(tmp_path / "models", "cpu")
+    loaded = ClothingParser.load(exported, "cpu")
     expected, found = trained(photo), loaded(photo)
     assert len(found) > 1
     for name in ("scores", "boxes", "labels"):
         assert np.array_equal(getattr(found, name), getattr(expected, name))
     assert np.array_equal(np.asarray(found.masks), np.asarray(expected.masks))
     assert loaded.stamp["model_sha256"] == trained.stamp["model_sha256"]
-    assert loaded.stamp["checkpoint_sha256"] == sha256(tmp_path / "models" / "segmenter.safetensors")
-    assert ClothingParser.load(tmp_path / "models", "cpu", score_thr=0.2).score_thr == 0.2
+    assert loaded.stamp["checkpoint_sha256"] == sha256(exported / "segmenter.safetensors")
+    assert ClothingParser.load(exported, "cpu", score_thr=0.2).score_thr == 0.2
     close = ClothingParser.load(tmp_path / "half", "cpu")(photo)
     assert (close.label_map() == expected.label_map()).mean() > 0.97
+
+
+MODEL = ("config", "model")
+FORGED = {
+    "a list for a dict": (*MODEL, "roi_head", []),
+    "a list for settings": (*MODEL, "test_cfg", []),
+    "a text for a dict": (*MODEL, "backbone", "resnet"),
+    "no type": (*MODEL, "neck", "type", None),
+    "no settings of the test": (*MODEL, "test_cfg", None),
+    "a number for a type": (*MODEL, "type", 3),
+    "a number as text": (*MODEL, "rpn_head", "feat_channels", "8"),
+    "a negative number of channels": (*MODEL, "rpn_head", "feat_channels", -8),
+    "a list for the model": (*MODEL, [[[]]]),
+    "no model": (*MODEL, None),
+    "a list for the data": ("config", "test_dataloader", []),
+    "a number for the pipeline": ("config", "test_dataloader", "dataset", "pipeline", 3),
+    "a step of another kind": ("config", "test_dataloader", "dataset", "pipeline", [[]]),
+    "a scope of another kind": ("config", "default_scope", {}),
+    "numbers for classes": ("classes", list(range(15))),
+    "a list for a class": ("classes", [[]] * 15),
+    "too high a threshold": ("score_thr", 10**400),
+    "a threshold as text": ("score_thr", "0.3"),
+    "no name of a file": ("weights", "x" * 10_000 + ".safetensors"),
+    # These fail when a photo is parsed.
+    "no list of proposals": (*MODEL, "test_cfg", "rpn", "nms", []),
+    "a list for a number": (*MODEL, "test_cfg", "rcnn", "mask_thr_binary", []),
+    "a scale of words": ("config", "test_dataloader", "dataset", "pipeline", 1, "scale", ["a", "b"]),
+}
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_config_file, checkpoint, tmp_path_factory):
+    facts = {"classes": list(CLOTHING_CLASSES), "score_thr": 0.05}
+    folder = tmp_path_factory.mktemp("exported") / "models"
+    write_folder(folder, {"segmenter": (load_config(tiny_config_file), checkpoint, facts)})
+    return folder
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_forged_model_folder_is_refused_in_one_message_that_names_the_file(exported, name, photo, tmp_path):
+    folder = shutil.copytree(exported, tmp_path / "models")
+    forge(folder, "segmenter", *FORGED[name])
+    with pytest.raises(UserError, match=r"models/model\.json"):
+        ClothingParser.load(folder, "cpu")(photo)
+
+
+def test_after_a_first_photo_nothing_is_blamed_on_the_model_folder(exported, photo, monkeypatch):
+    parser = ClothingParser.load(exported, "cpu")
+    parser(photo)
+    monkeypatch.setattr(parser, "pipeline", lambda results: results["no such key"])
+    with pytest.raises(KeyError):
+        parser(photo)

@@ -1,11 +1,13 @@
 """The predictor: persons, garments, try-ons, and what it refuses."""
 
 import json
+import shutil
 from copy import copy
 
 import numpy as np
 import pytest
 import torch
+from forged_models import forge
 from mmengine.config import Config
 from tryon_pipelines import PREDICTED_TEST, build
 from tryon_pipelines import changed as changed_steps
@@ -309,6 +311,20 @@ def test_a_model_folder_gives_what_its_configs_and_checkpoints_give(
     assert TryOn.load(tmp_path / "models", "cpu", score_thr=0.2).parser.score_thr == 0.2
     with pytest.raises(UserError, match="--gmm and --tom go together"):
         export(tmp_path / "other", segmenter, stages["gmm"])
+    for forged in (
+        ("gmm", "config", "model", []),
+        ("gmm", "config", "model", "image_size", 3),
+        ("gmm", "config", "model", "image_size", [8, 8]),
+        ("tom", "config", "model", "backbone", []),
+        ("tom", "config", "test_dataloader", "dataset", [[]]),
+        ("tom", "config", "test_dataloader", "dataset", "pipeline", [3]),
+        ("tom", "config", "test_dataloader", "dataset", "pipeline", []),
+        ("gmm", "config", "test_dataloader", "dataset", "pipeline", [{"type": "LoadPerson"}]),  # fails when it runs
+    ):
+        folder = shutil.copytree(tmp_path / "models", tmp_path / "forged", dirs_exist_ok=True)
+        forge(folder, *forged)
+        with pytest.raises(UserError, match=r"forged/model\.json"):
+            TryOn.load(folder, "cpu", label_space="deepfashion15")(*pair)
     export(tmp_path / "models", segmenter, overwrite=True)
     with pytest.raises(UserError, match="has no gmm and no tom: give --gmm"):
         TryOn.load(tmp_path / "models", "cpu")
