@@ -16,9 +16,3 @@ def leave_process_group() -> None:
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
         gc.collect()
-
-
-def abandon_process_group() -> None:
-    """Ends this process's share of distributed work without the others, one of which is gone."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()

@@ -6,9 +6,8 @@ wrappers of optimizers and models.
 
 import mmengine  # noqa: F401  # first: it imports this package, none of whose modules may be half done then
 
-from seg_vton.engine import checkpoint, folding, hooks, iterations, optim, parallel, saving, storage
+from seg_vton.engine import checkpoint, hooks, iterations, optim, saving
 
 checkpoint.install()
-storage.install()
 
-__all__ = ["folding", "hooks", "iterations", "optim", "parallel", "saving"]
+__all__ = ["hooks", "iterations", "optim", "saving"]

@@ -5,6 +5,7 @@ fails. `install` replaces the loaders that mmengine's `CheckpointLoader` finds b
 `--resume`, `init_cfg` and the inference APIs all read through `load_checkpoint_file`.
 """
 
+import json
 import pickle
 import re
 from collections.abc import Mapping
@@ -16,12 +17,19 @@ from mmengine.dist import barrier, get_rank
 from mmengine.logging import print_log
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import checkpoint as mmengine_checkpoint
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import nn
 
-from seg_vton.engine import tensors
 from seg_vton.engine.pickled import allowed_globals
 from seg_vton.errors import DamagedFileError, UserError
 from seg_vton.files import atomic_path, refuse_existing
+
+SAFETENSORS = ".safetensors"
+"""Suffix of files of tensors and text that have no way to hold code: https://github.com/huggingface/safetensors."""
+
+_META = "seg_vton.meta"
+_KEPT = ("cfg", "dataset_meta", "seed", "epoch", "iter", "origin")
 
 
 def load_checkpoint_file(path: str | Path, map_location: Any = None) -> dict[str, Any]:
@@ -39,8 +47,8 @@ def load_checkpoint_file(path: str | Path, map_location: Any = None) -> dict[str
     path = Path(path).expanduser()
     if not path.is_file():
         raise UserError(f"checkpoint {path} does not exist or is not a file")
-    if path.suffix == tensors.SUFFIX:
-        return tensors.read(path, map_location)
+    if path.suffix == SAFETENSORS:
+        return _read_safetensors(path, map_location)
     try:
         content = torch.load(path, map_location=map_location, weights_only=True)
     except Exception as error:  # of any type: what torch raises depends on where the bytes go wrong
@@ -65,6 +73,17 @@ def load_checkpoint_file(path: str | Path, map_location: Any = None) -> dict[str
     return content
 
 
+def _read_safetensors(path: Path, map_location: Any = None) -> dict[str, Any]:
+    """A safetensors file on a device (None: the CPU): `state_dict`, and `meta` with what `write_safetensors` kept."""
+    try:
+        with safe_open(path, "pt", device=str(map_location or "cpu")) as content:
+            state = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118  no dict
+            meta = json.loads((content.metadata() or {}).get(_META, "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise DamagedFileError(f"{path} cannot be read as safetensors ({error}): get it again") from None
+    return {"state_dict": state, "meta": meta if isinstance(meta, dict) else {}}
+
+
 def checkpoint_meta(content: Mapping[str, Any]) -> dict[str, Any]:
     """The `meta` of what `load_checkpoint_file` returned; empty where it has none or something else of that name."""
     meta = content.get("meta")
@@ -82,15 +101,29 @@ def trained_classes(content: Mapping[str, Any]) -> tuple[str, ...] | None:
 def convert(source: str | Path, target: str | Path, overwrite: bool = False) -> None:
     """Writes a checkpoint's weights and `meta` in the format of the target's suffix, `.safetensors` or `.pth`."""
     target = Path(target)
-    if target.suffix not in (tensors.SUFFIX, ".pth"):
-        raise UserError(f"{target}: the name must end in {tensors.SUFFIX} or .pth")
+    if target.suffix not in (SAFETENSORS, ".pth"):
+        raise UserError(f"{target}: the name must end in {SAFETENSORS} or .pth")
     refuse_existing(target, overwrite)
     content = load_checkpoint_file(source, "cpu")
-    if target.suffix == tensors.SUFFIX:
-        tensors.write(target, content, overwrite)
+    if target.suffix == SAFETENSORS:
+        write_safetensors(target, content, overwrite)
         return
     with atomic_path(target, overwrite) as temporary:
         torch.save({"state_dict": content.get("state_dict", content), "meta": content.get("meta", {})}, temporary)
+
+
+def write_safetensors(path: Path, content: dict[str, Any], overwrite: bool = False) -> None:
+    """Writes what `load_checkpoint_file` returned: weights, and of the `meta` what says how they were trained."""
+    state, meta = content.get("state_dict", content), content.get("meta", {})
+    odd = [key for key, value in state.items() if not hasattr(value, "contiguous")]
+    if odd:
+        raise UserError(f"{path} cannot be written: {', '.join(map(str, odd[:3]))} of the checkpoint are no tensors")
+    # Weights that share memory, or whose channels come last, are written each for itself and row by row.
+    weights = {key: value.detach().clone().contiguous() for key, value in state.items()}
+    kept = {key: meta[key] for key in _KEPT if key in meta}
+    with atomic_path(path, overwrite) as temporary:
+        # The library's own way to write a file lets its owner alone read it. One entry, since it shuffles several.
+        temporary.write_bytes(save(weights, {_META: json.dumps(kept)}))
 
 
 def check_fits(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path) -> None:

@@ -16,7 +16,7 @@ from mmengine.visualization import vis_backend
 from seg_vton import machine
 from seg_vton.engine.configs import load_config as load_config
 from seg_vton.engine.hooks import CheckpointFitHook, NonFiniteLossHook, OriginHook
-from seg_vton.engine.loading import explain_faults
+from seg_vton.engine.samples import explain_faults
 from seg_vton.engine.saving import find_good_checkpoint
 from seg_vton.engine.schedules import ScheduleHook
 from seg_vton.errors import UserError

@@ -20,8 +20,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, TASK_UTILS, TRANSFORMS, WEIGHT_INITIALIZERS
 
 from seg_vton import __version__
-from seg_vton.engine import tensors
-from seg_vton.engine.checkpoint import load_checkpoint_file, not_finite
+from seg_vton.engine.checkpoint import SAFETENSORS, load_checkpoint_file, not_finite, write_safetensors
 from seg_vton.engine.configs import data_sets
 from seg_vton.engine.model_card import model_card
 from seg_vton.engine.results import config_hash, training_facts
@@ -134,9 +133,9 @@ def read_part(folder: str | Path, name: str) -> Part:
         if (found := config_hash(Config(config))) != config_sha256:
             raise UserError(_changed(path, f"the config of {name}", config_sha256, found))
         file = path.parent / Path(weights).name  # never a path that leads out of the folder
-        if file.suffix != tensors.SUFFIX:
+        if file.suffix != SAFETENSORS:
             raise UserError(
-                f"{path}: {name}.weights is {weights[:60]!r}, expected a {tensors.SUFFIX} file, which cannot hold code"
+                f"{path}: {name}.weights is {weights[:60]!r}, expected a {SAFETENSORS} file, which cannot hold code"
             )
         if not file.is_file():
             raise UserError(
@@ -225,7 +224,7 @@ def write_folder(
         for name, (_, checkpoint, _) in sources.items():
             file = folder / parts[name]["weights"]
             classes = {"classes": sources[name][2].get("classes")}  # for who takes the file as a checkpoint
-            tensors.write(file, {"state_dict": _state(Path(checkpoint), half), "meta": {"dataset_meta": classes}})
+            write_safetensors(file, {"state_dict": _state(Path(checkpoint), half), "meta": {"dataset_meta": classes}})
             parts[name]["sha256"] = sha256(file)
         write_json(folder / MODEL_JSON, {"format": FORMAT, "version": __version__, "parts": parts}, indent=1)
         write_text(folder / "README.md", model_card(parts, half))
@@ -239,7 +238,7 @@ def _describe(name: str, config: Config, checkpoint: str | Path, facts: dict[str
     evaluator = config.get("test_evaluator") or {}
     evaluator = evaluator[0] if isinstance(evaluator, list) else evaluator
     return {
-        "weights": name + tensors.SUFFIX,
+        "weights": name + SAFETENSORS,
         "sha256": "",
         **facts,
         "data": {"name": evaluator.get("dataset")},

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from mmengine.dist import all_gather_object, all_reduce, get_rank, get_world_size, is_main_process
+from mmengine.fileio.backends import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
 from mmengine.registry import HOOKS, LOOPS
@@ -22,13 +23,27 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from seg_vton.engine.checkpoint import checkpoint_meta, load_checkpoint_file, not_finite
 from seg_vton.engine.randomness import random_state, set_random_state
 from seg_vton.errors import DamagedFileError, UserError
-from seg_vton.files import write_text
+from seg_vton.files import atomic_path, write_text
 from seg_vton.processes import leave_process_group
 
 MARK = "last_checkpoint"
 """The file in a work dir that names its last checkpoint; mmengine's."""
 
 _NAME = re.compile(r"(epoch|iter)_\d+\.pth")
+
+
+@register_backend("local", force=True, prefixes="")
+class AtomicLocalBackend(LocalBackend):
+    """What mmengine writes to local paths with: temporary name, flush, rename. A run killed then keeps the old file."""
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        """Writes bytes; an existing file is replaced in one step."""
+        with atomic_path(filepath, overwrite=True) as temporary:
+            temporary.write_bytes(obj)
+
+    def put_text(self, obj: str, filepath: str | Path, encoding: str = "utf-8") -> None:
+        """Writes text; an existing file is replaced in one step."""
+        self.put(obj.encode(encoding), filepath)
 
 
 def find_good_checkpoint(work_dir: str | Path) -> Path | None:

@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from seg_vton.engine import launch, results
 from seg_vton.engine.halves import half_of
 from seg_vton.engine.hooks import CheckpointFitHook
-from seg_vton.engine.loading import explain_faults
+from seg_vton.engine.samples import explain_faults
 from seg_vton.errors import UserError
 from seg_vton.files import refuse_existing
 

@@ -5,7 +5,7 @@ import torch
 from mmcv.cnn import ConvModule
 from torch import nn
 
-from seg_vton.engine.folding import FoldBatchNormHook
+from seg_vton.engine.hooks import FoldBatchNormHook
 from seg_vton.errors import UserError
 from seg_vton.tryon.models import GMM
 

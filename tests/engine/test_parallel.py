@@ -8,8 +8,7 @@ from mmengine.model import BaseModel, MMDistributedDataParallel, is_model_wrappe
 from torch import nn
 
 from seg_vton.engine import launch
-from seg_vton.engine.hooks import ChannelsLastHook
-from seg_vton.engine.parallel import ChannelsLastDistributedDataParallel
+from seg_vton.engine.hooks import ChannelsLastDistributedDataParallel, ChannelsLastHook
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ from pathlib import Path
 from mmengine.runner import Runner
 
 from seg_vton import files
-from seg_vton.engine.saving import MARK
-from seg_vton.engine.storage import AtomicLocalBackend
+from seg_vton.engine.saving import MARK, AtomicLocalBackend
 
 _NEW_MOUNTS, _NEW_USER, _PRIVATE = 0x20000, 0x10000000, 0x44000  # linux/sched.h; linux/mount.h, with all below
 _CAPABILITIES, _DAC_OVERRIDE, _DAC_READ_SEARCH = 0x20080522, 1, 2  # linux/capability.h

@@ -8,9 +8,8 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from seg_vton.engine import loading
-from seg_vton.engine.loading import explain_faults
-from seg_vton.engine.samples import SampleError, SeededSamples
+from seg_vton.engine import samples
+from seg_vton.engine.samples import SampleError, SeededSamples, explain_faults
 from seg_vton.errors import UserError
 
 
@@ -110,7 +109,7 @@ def test_a_death_that_is_announced_after_its_connections_are_gone_is_explained(f
             raise fault
     finally:
         signal.signal(signal.SIGALRM, before)
-    monkeypatch.setattr(loading, "_ANNOUNCED_WITHIN", 0.01)
+    monkeypatch.setattr(samples, "_ANNOUNCED_WITHIN", 0.01)
     with pytest.raises(type(fault)), explain_faults():
         raise fault
 
@@ -133,7 +132,7 @@ def test_kept_workers_end_with_the_run():
 
 
 def test_a_death_whose_announcement_was_lost_is_said_too(monkeypatch):
-    monkeypatch.setattr("seg_vton.engine.loading._ANNOUNCED_WITHIN", 0)
+    monkeypatch.setattr("seg_vton.engine.samples._ANNOUNCED_WITHIN", 0)
     photos, gone = Photos(), subprocess.Popen(["true"])
     gone.wait()
     monkeypatch.setattr(SeededSamples, "alive", [photos])
