@@ -85,7 +85,7 @@ def build_runner(config: Config) -> Runner:
         torch.distributed.init_process_group("gloo")
     if config.launcher != "none":
         _choose_wrapper(config, on_cpu)
-    os.environ.setdefault("LOCAL_RANK", "0")
+    os.environ.setdefault("LOCAL_RANK", "0")  # mmengine reads it where it wraps the model, and MPI does not set it
     try:
         runner = RUNNERS.build(config) if "runner_type" in config else Runner.from_cfg(config)
     except ImportError as error:
