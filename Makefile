@@ -2,7 +2,7 @@
 #   make demo            set up, then from drawn dolls over segmentation to try-on: the report is work_dirs/demo/report.html
 #   make demo-segmentation   only its first half
 #   make photos CCP=FOLDER [POSES=FOLDER]   models for photos of your own, from Clothing Co-Parsing: docs/own_photos.md
-#   make web             a page in the browser to try it in; MODELS=DIR names the folder of the models
+#   make web [MODELS=DIR] [POSE=none|FILE]   a page in the browser to try it in; FILE has Keypoint R-CNN's weights
 #   make test            set up and run the test suite
 #   make setup           only set up the environment in .venv
 #   make test-slow       the tests that take minutes            make lint   ruff
@@ -99,7 +99,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@touch $@
 
 web: web-setup
-	$(PY) tools/web.py $(if $(MODELS),--models $(MODELS))
+	$(PY) tools/web.py $(if $(MODELS),--models $(MODELS)) $(if $(POSE),--pose$(if $(wildcard $(POSE)),-models) $(POSE))
 
 web-setup: $(VENV)/.web-installed
 

@@ -20,12 +20,14 @@ from PIL import Image
 
 from seg_vton.apis import ClothingParser, TryOn, TryOnResult
 from seg_vton.data.paper_doll import draw_doll
+from seg_vton.engine.model_folder import read_parts
 from seg_vton.errors import UserError
 from seg_vton.files import write_json
 from seg_vton.labels import LabelSpace, get_space, save_palette_png
 from seg_vton.pictures.images import resized
 from seg_vton.pictures.photos import limited, read_cutout, read_photo
 from seg_vton.pose import Poses, openpose_json
+from seg_vton.pose.backends import keypoint_rcnn_url
 from seg_vton.tryon.inference.garment import Garment
 from seg_vton.tryon.inference.panel import with_joints
 from seg_vton.tryon.inference.person import Person
@@ -233,13 +235,14 @@ def draw_examples(folder: Path, garments: Sequence[Path]) -> tuple[list[list[str
     return dolls, [*flats[:2], *(shutil.copy(path, folder) for path in garments)]
 
 
-def build_page(studio: Studio, garments: Sequence[Path] = ()) -> gr.Blocks:
-    """The page, with dolls and photos of `garments` as examples; its files are in the studio's folder."""
+def build_page(studio: Studio, garments: Sequence[Path] = (), note: str = "") -> gr.Blocks:
+    """The page, with dolls and photos of `garments` as examples and a `note` on top; its files are in the studio's."""
     os.environ["GRADIO_TEMP_DIR"] = str(studio.folder)
     dolls, flats = draw_examples(studio.folder / "examples", garments)
     dresses = studio.try_on is not None
     with gr.Blocks(title="seg-vton", analytics_enabled=False, delete_cache=(3600, _DAY)) as page:
         gr.Markdown(_INTRODUCTION)
+        gr.Markdown(note, visible=bool(note))
         with gr.Row():
             with gr.Column(min_width=280):
                 photo = _upload("photo of a person", "photo")
@@ -301,11 +304,53 @@ def launch(page: gr.Blocks, host: str, port: int | None = None) -> str:
         raise UserError(f"the page cannot be shown at --host {host} --port {port or '7860 and on'}: {error}") from error
 
 
+def find_poses(source: str, models: Sequence[str] | None, device: str | None) -> tuple[Poses, str]:
+    """Where joints come from, see `Poses`, and what visitors should know of it, in Markdown.
+
+    Where nobody asked for an estimator and none can be loaded, people are dressed without joints; the console says why.
+    """
+    poses = Poses(source, models, device)
+    if poses.folder:
+        raise UserError("--pose DIR is not for the page, where visitors give the keypoints of their photos")
+    try:
+        poses.load()
+    except UserError as error:
+        if source != "auto" or models:
+            raise
+        print(f"note: people are dressed without joints, which makes results worse. {error}", flush=True)
+        file = Path(address := keypoint_rcnn_url()).name
+        return Poses("none"), (
+            "**No pose estimator could be loaded: people are dressed without joints, which makes results worse.** "
+            f'Give keypoints of your photo under "pose", or [download weights]({address}) and start the page with '
+            f"`--pose-models {file}` or `make web POSE={file}`."
+        )
+    return poses, ""
+
+
 def serve(
-    parser: ClothingParser, try_on: TryOn | None, poses: Poses, garments: Sequence[Path], host: str, port: int | None
+    models: str | Path,
+    pose: str,
+    pose_models: Sequence[str] | None,
+    device: str | None,
+    garments: Sequence[Path],
+    host: str,
+    port: int | None,
 ) -> None:
-    """Shows the page until it is interrupted; its files are in a folder that goes then. See `Studio` and `launch`."""
+    """Loads a model folder and shows the page until it is interrupted; its files are in a folder that goes then.
+
+    Args:
+        models: folder of a segmenter, and perhaps of GMM and TOM, with which the page dresses.
+        pose: what estimates joints where visitors give none, see `find_poses`; a page that only parses needs nothing.
+        pose_models: its files.
+        device: a torch device; None takes the GPU where there is one.
+        garments: photos of garments to choose from.
+        host: see `launch`.
+        port: likewise.
+    """
+    try_on = TryOn.load(models, device) if {"gmm", "tom"} <= read_parts(models).keys() else None
+    parser = try_on.parser if try_on else ClothingParser.load(models, device)
+    poses, note = find_poses(pose, pose_models, device) if try_on else (Poses("none"), "")
     with tempfile.TemporaryDirectory(prefix="seg-vton-") as files:
-        page = build_page(Studio(parser, try_on, poses, Path(files).resolve()), garments)
+        page = build_page(Studio(parser, try_on, poses, Path(files).resolve()), garments, note)
         print(f"the page is at {launch(page, host, port)} (Ctrl-C ends it)", flush=True)
         page.block_thread()

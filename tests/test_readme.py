@@ -103,8 +103,12 @@ def test_make_targets_exist():
     assert targets <= set(re.findall(r"^([\w-]+):", makefile, flags=re.MULTILINE))
 
 
-def test_make_web_shows_the_model_in_the_package_unless_one_is_named():
-    for given, expected in ([], []), (["MODELS=mine"], ["--models", "mine"]):
+def test_make_web_shows_the_model_in_the_package_unless_one_is_named_and_passes_the_pose():
+    for given, expected in (
+        ([], []),
+        (["MODELS=mine", "POSE=none"], ["--models", "mine", "--pose", "none"]),
+        (["POSE=README.md"], ["--pose-models", "README.md"]),  # a file that is there
+    ):
         make = ["make", "--dry-run", "web", *given]
         printed = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         (line,) = [line for line in printed.splitlines() if "tools/web.py" in line]

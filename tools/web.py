@@ -10,7 +10,7 @@ from pathlib import Path
 
 from seg_vton.errors import ToolParser, UserError, exit_on_user_error
 from seg_vton.parsing.options import MODELS
-from seg_vton.pose import Poses, add_pose_options
+from seg_vton.pose import add_pose_options
 
 GARMENTS = Path(__file__).parents[1] / "docs" / "images" / "garments"
 
@@ -34,17 +34,10 @@ def main() -> None:
             raise UserError(
                 'the page needs Gradio 6: `make web` installs it, and so does `pip install -e ".[web]"`'
             ) from None
-        from seg_vton.apis import ClothingParser, TryOn
-        from seg_vton.engine.model_folder import packaged_folder, read_parts
+        from seg_vton.engine.model_folder import packaged_folder
 
-        folder = args.models or packaged_folder()
-        try_on = TryOn.load(folder, args.device) if {"gmm", "tom"} <= read_parts(folder).keys() else None
-        segmenter = try_on.parser if try_on else ClothingParser.load(folder, args.device)
-        poses = Poses(args.pose, args.pose_models) if try_on else Poses("none")
-        if poses.folder:
-            raise UserError("--pose DIR is not for the page, where visitors give the keypoints of their photos")
-        poses.load()
-        serve(segmenter, try_on, poses, sorted(GARMENTS.glob("*.jpg")), args.host, args.port)
+        models, garments = args.models or packaged_folder(), sorted(GARMENTS.glob("*.jpg"))
+        serve(models, args.pose, args.pose_models, args.device, garments, args.host, args.port)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import numpy as np
 
 from seg_vton.errors import UserError
 from seg_vton.files import find_beside
-from seg_vton.pose.backends import BACKENDS, check_models, resolve_backend, shared_estimator
+from seg_vton.pose.backends import BACKENDS, resolve_backend, shared_estimator
 from seg_vton.pose.keypoints import BODY_25, read_people
 
 ENDINGS = ("_keypoints.json", ".json")
@@ -21,6 +21,7 @@ class Poses:
     Args:
         source: a folder of keypoint files of any format that `read_people` knows, or the name of one of `BACKENDS`.
         models: the files of the estimator's models, see `PoseEstimator`.
+        device: that it runs on, likewise.
 
     Attributes:
         folder: of the keypoint files; None where joints are estimated.
@@ -30,20 +31,28 @@ class Poses:
         UserError: there is no such folder, the backend is not installed, or models are given that it does not take.
     """
 
-    def __init__(self, source: str | Path, models: Sequence[str | Path] | None = None) -> None:
+    def __init__(
+        self, source: str | Path, models: Sequence[str | Path] | None = None, device: str | None = None
+    ) -> None:
         self.folder = None if str(source) in BACKENDS else Path(source)
-        self.name = "files" if self.folder else resolve_backend(str(source))
         self.models = None if models is None else tuple(map(str, models))
-        if self.folder is not None and not self.folder.is_dir():
+        self.device = device
+        if self.folder is None:
+            self.name = resolve_backend(str(source), models)
+            return
+        self.name = "files"
+        if not self.folder.is_dir():
             raise UserError(
-                f"the pose source {source} is neither a folder of keypoint files nor one of {', '.join(BACKENDS)}"
+                f"the pose source {source} is neither a folder of keypoint files nor one of {', '.join(BACKENDS)} (an "
+                "estimator's own file is for --pose-models)"
             )
-        check_models(self.name, models)
+        if models is not None:
+            raise UserError(f"--pose-models is for estimators, and --pose {source} is a folder of keypoint files")
 
     def load(self) -> None:
         """Loads the estimator, which is otherwise done at the first photo; raises `UserError` where it cannot be."""
         if self.folder is None:
-            shared_estimator(self.name, self.models)
+            shared_estimator(self.name, self.models, self.device)
 
     def file(self, photo: Path, place: str | Path | None = None) -> Path | None:
         """The keypoint file of a photo: `NAME_keypoints.json` or `NAME.json`; None where joints are estimated.
@@ -68,7 +77,7 @@ class Poses:
         """
         if file is not None:
             return read_people(file, image.shape[1::-1])
-        return shared_estimator(self.name, self.models).people(image)
+        return shared_estimator(self.name, self.models, self.device).people(image)
 
 
 def openpose_json(joints: np.ndarray) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def studio(oracle, predictor, tmp_path_factory):
 @pytest.fixture(scope="module")
 def url(studio):
     """The page, which takes files of up to half a megabyte here."""
-    page = web.build_page(studio)
+    page = web.build_page(studio, note="**Nothing estimates joints.**")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(web, "UPLOAD", "500kb")
         yield web.launch(page, "127.0.0.1")
@@ -87,10 +87,28 @@ def shares(oracle, photo):
     return {DEEPFASHION15.classes[i]: f"{counts[i] / label_map.size:.1%}" for i in np.flatnonzero(counts) if i}
 
 
+def test_without_an_estimator_joints_are_left_out_and_both_console_and_page_say_so(monkeypatch, capsys):
+    def refuse(*arguments):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("torch.hub.download_url_to_file", refuse)
+    monkeypatch.setattr("torch.hub._hub_dir", "nowhere")
+    monkeypatch.setattr("seg_vton.pose.files.resolve_backend", lambda *_: "torchvision")
+    poses, note = web.find_poses("auto", None, None)
+    assert poses.people(None, np.zeros((50, 40, 3), np.uint8)) == []
+    said = capsys.readouterr().out
+    assert "note: people are dressed without joints" in said and "no route to host" in said
+    for text in (said, note):
+        assert "keypointrcnn_resnet50_fpn_coco-fc266e95.pth" in text and "--pose-models" in text
+    with pytest.raises(UserError, match=r"no route to host.*--pose-models FILE"):
+        web.find_poses("torchvision", None, None)
+
+
 def test_a_person_is_dressed_and_all_of_it_can_be_taken_home(visit, doll_photos, predictor, oracle):
     page = visit(viewport=NARROW)
     photo, garment = doll_photos / "persons" / "1.png", doll_photos / "garments" / "2.png"
     keypoints = doll_photos / "pose" / "1_keypoints.json"
+    assert page.get_by_text("Nothing estimates joints.").is_visible()
     give(page, "photo", photo)
     page.get_by_role("button", name="pose").click()
     give(page, "keypoints", keypoints)

@@ -53,7 +53,7 @@ def main() -> None:
             args.person,
             args.garment,
             parser,
-            Poses(args.pose, args.pose_models),
+            Poses(args.pose, args.pose_models, args.device),
             args.size,
             args.pose_format == "body25",
             label_space,

@@ -65,7 +65,8 @@ def dress_all(
         pose_models: the same.
         maps: another parser's label maps of the persons, for a predictor without a segmenter.
     """
-    out, poses, masks = Path(out), Poses(pose, pose_models), None if garment_masks is None else Path(garment_masks)
+    out, masks = Path(out), None if garment_masks is None else Path(garment_masks)
+    poses = Poses(pose, pose_models, str(predictor.device))
     if masks is not None and not masks.is_dir():
         raise UserError(f"--garment-mask {masks} is not a folder")
     poses.load()
