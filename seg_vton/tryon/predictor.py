@@ -40,14 +40,9 @@ GARMENT_SIDE = 4096
 
 
 @dataclass(frozen=True, eq=False)
-class TryOnResult:
+class TryOnResult(Composition):
     """A person in a garment."""
 
-    # RGB uint8 `(H, W, 3)`: the photo with the try-on; bit for bit the photo outside the person's window
-    image: np.ndarray
-    # RGB uint8 `(h, w, 3)`: the warped garment in the person's window, at the photo's resolution
-    warped_cloth: np.ndarray
-    mask: np.ndarray  # uint8 `(h, w)`: the composition mask there; 255 takes the warped garment, 0 what TOM rendered
     # what the models say at their size, batches of one: `theta`, `grid`, `warped_cloth`, `warped_mask`, `rendered`,
     # `mask`, `try_on` (see `GMM.generate` and `TOM.generate`)
     outputs: dict[str, Tensor]
@@ -185,12 +180,11 @@ class TryOn:
         self._unproven = ()
         placed = () if self.whole_window else (place(person.parse, outputs["rendered"], person.space), garment.mask)
         made = compose(person.photo, person.box, garment.picture, self._gmm, outputs, *placed)
-        return TryOnResult(*made, outputs, (*person.warnings, *garment.warnings))
+        return TryOnResult(**vars(made), outputs=outputs, warnings=(*person.warnings, *garment.warnings))
 
     def panel(self, person: Person, garment: Garment, result: TryOnResult, title: str) -> np.ndarray:
         """What went in and what came out of a try-on in one picture, RGB uint8; `title` stands below."""
-        made = Composition(result.image, result.warped_cloth, result.mask)
-        return draw_panel(person, garment, result.outputs, made, title)
+        return draw_panel(person, garment, result.outputs["rendered"], result, title)
 
     def inputs(self, person: Person, garment: Garment) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """What GMM and TOM get of a pair: batches of one by the names of inputs, on the predictor's device."""

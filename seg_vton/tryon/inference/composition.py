@@ -1,6 +1,7 @@
 """From what the models say at their size to the try-on at the photo's resolution."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -20,12 +21,14 @@ _STRIP_PIXELS = 1 << 17  # computed at once: memory does not grow with the photo
 _MARGIN = 1 / 64  # of the models' height: labels are so far off at the edges of garments
 
 
-class Composition(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Composition:
     """A try-on at the photo's resolution."""
 
     image: np.ndarray  # RGB uint8 `(H, W, 3)`, the photo; bit for bit outside the window, and where nothing changes
     warped_cloth: np.ndarray  # RGB uint8 `(h, w, 3)`: the warped garment in the window
-    mask: np.ndarray  # uint8 `(h, w)`: the composition mask in the window, 255 is 1
+    # uint8 `(h, w)`: the composition mask in the window; 255 takes the warped garment, 0 what TOM rendered
+    mask: np.ndarray
 
 
 class Placement(NamedTuple):

@@ -17,37 +17,17 @@ from seg_vton.tryon.inference.person import Person
 from seg_vton.tryon.visualization import draw_pose, joint_color
 
 _CELL = (512, 384)
-# From joint to joint of OpenPose's 18: each but the neck and the one that it hangs on.
-_PARENTS = {
-    0: 1,
-    2: 1,
-    3: 2,
-    4: 3,
-    5: 1,
-    6: 5,
-    7: 6,
-    8: 1,
-    9: 8,
-    10: 9,
-    11: 1,
-    12: 11,
-    13: 12,
-    14: 0,
-    15: 0,
-    16: 14,
-    17: 15,
-}
+# By joint of OpenPose's 18 the one that it hangs on; that of the neck is none.
+_PARENTS = (1, None, 1, 2, 3, 1, 5, 6, 1, 8, 9, 1, 11, 12, 0, 0, 14, 15)
 
 
-def draw_panel(
-    person: Person, garment: Garment, outputs: dict[str, Tensor], result: Composition, title: str
-) -> np.ndarray:
+def draw_panel(person: Person, garment: Garment, rendered: Tensor, result: Composition, title: str) -> np.ndarray:
     """Eight pictures of a try-on in two rows, RGB uint8, all of the person's window or the garment's.
 
     Args:
         person: who is dressed.
         garment: in what.
-        outputs: `rendered` `(1, 3, h, w)` in [-1, 1].
+        rendered: `(1, 3, h, w)` in [-1, 1], the person that TOM rendered.
         result: the try-on.
         title: what stands below.
     """
@@ -57,7 +37,6 @@ def draw_panel(
     pose = np.full((NUM_JOINTS, *person.parse.shape), -1, np.float32)
     if person.results["joints"] is not None:
         mark_joints(pose, person.results["joints"], RADIUS * len(person.parse) // 256)
-    rendered = np.uint8(127.5 * (outputs["rendered"][0].permute(1, 2, 0).cpu().numpy() + 1))
     rows = (
         (
             ("person, joints", with_joints(person)),
@@ -68,7 +47,7 @@ def draw_panel(
         (
             ("warped garment", result.warped_cloth),
             ("composition mask", np.repeat(result.mask[..., None], 3, 2)),
-            ("rendered by TOM", rendered),
+            ("rendered by TOM", np.uint8(127.5 * (rendered[0].permute(1, 2, 0).cpu().numpy() + 1))),
             ("try-on", crop(result.image, person.box, cv2.BORDER_REPLICATE)),
         ),
     )
@@ -88,7 +67,7 @@ def with_joints(person: Person) -> np.ndarray:
     places = np.rint(joints * (_CELL[1] / width, _CELL[0] / height)).astype(int).tolist()
     known = (joints > 1).all(1)  # as the pose maps have them
     for joint in np.flatnonzero(known):
-        parent = _PARENTS.get(joint)
+        parent = _PARENTS[joint]
         if parent is not None and known[parent]:
             cv2.line(picture, places[joint], places[parent], (255, 255, 255), 2, cv2.LINE_AA)
     for joint in np.flatnonzero(known):

@@ -20,7 +20,7 @@ def person_cell(joints):
     person = Person(GRAY, parse, box, None, parse, {"joints": joints})
     garment = Garment(GRAY, parse.astype(bool), "cut-out", box)
     result = Composition(GRAY, GRAY, parse)
-    panel = draw_panel(person, garment, {"rendered": torch.zeros(1, 3, 64, 48)}, result, "a doll")
+    panel = draw_panel(person, garment, torch.zeros(1, 3, 64, 48), result, "a doll")
     return panel[42:554, 8:392]
 
 
