@@ -158,9 +158,19 @@ def opened_image(path: str | Path, formats: Sequence[str] | None = None) -> Iter
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except UnidentifiedImageError:
-        raise UserError(f"{path} is not an image that is read here: write or download it again") from None
+        hint = heic_hint(Path(path))
+        raise UserError(f"{path} is not an image that Pillow reads here, whatever its name says{hint}") from None
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{path} is too large to decode: {str(error).split(',')[0]}. Make it smaller") from None
     except (*BROKEN_IMAGE, RuntimeError) as error:  # the last one of the decoder of AVIF
         raise UserError(f"{path} is not a whole image ({error}): write or download it again") from None
+
+
+def heic_hint(*paths: Path) -> str:
+    """What Pillow lacks for files that it does not read where one is a HEIC, as the end of a message; else nothing."""
+    if not any(path.suffix.lower() in (".heic", ".heif", ".hif") for path in paths):
+        return ""
+    return ". HEIC needs one more package (pip install pillow-heif), or save the photos as JPEG"
 
 
 def exif_orientation(image: Image.Image) -> int:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps
 
-from seg_vton.errors import BROKEN_IMAGE, UserError
-from seg_vton.files import MAX_PIXELS, leads_nowhere
+from seg_vton.errors import UserError
+from seg_vton.files import MAX_PIXELS, heic_hint, leads_nowhere, opened_image
 
 Image.init()  # loads all of Pillow's formats
 with suppress(ImportError):
@@ -39,8 +39,6 @@ MAX_ASPECT = 20
 PARSE_SIDE = 2048
 """Pixels of the longer side from which a photo is made smaller for a network: none sees more."""
 
-_SMALLER = "Make it smaller; what the models see is about 1000 pixels high"
-_HEIC = ". HEIC needs one more package (pip install pillow-heif), or save the photos as JPEG"
 _NAMED = 10
 _SAME = 3  # levels of 255: profiles of sRGB itself differ from one another by this much
 
@@ -64,34 +62,20 @@ def read_cutout(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
         UserError: the file is missing, of another format, broken, or its size is out of range; nothing is decoded of a
             file whose header announces more than `MAX_PIXELS`.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as stream:  # see `opened_image`
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the check below is stricter
-                image = Image.open(stream, formats=_FORMATS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `_check_size` is stricter
+        with opened_image(path, _FORMATS) as image:
             _check_size(path, *image.size)
             picture, alpha = to_rgb(ImageOps.exif_transpose(image), image.info.get("icc_profile"))
             return np.array(picture), None if alpha is None else np.array(alpha)
-    except UserError:
-        raise
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist") from None
-    except UnidentifiedImageError:
-        hint = _HEIC if _is_heic(path) else ""
-        raise UserError(f"{path} is not an image that Pillow reads here, whatever its name says{hint}") from None
-    except Image.DecompressionBombError as error:
-        raise UserError(f"{path} is too large to decode: {str(error).split(',')[0]}. {_SMALLER}") from None
-    except (*BROKEN_IMAGE, RuntimeError) as error:  # the last one of the decoder of AVIF
-        raise UserError(f"{path} is not a whole image ({error}): write or download it again") from None
 
 
-def _check_size(path: Path, width: int, height: int) -> None:
+def _check_size(path: str | Path, width: int, height: int) -> None:
     """Raises `UserError` when the size that the header announces is out of range."""
     if width * height > MAX_PIXELS:
         raise UserError(
-            f"{path} is too large: its header says {width}x{height} pixels and at most {MAX_PIXELS} are decoded. "
-            f"{_SMALLER}"
+            f"{path} is too large: its header says {width}x{height} pixels and at most {MAX_PIXELS} are decoded. Make "
+            "it smaller; what the models see is about 1000 pixels high"
         )
     if min(width, height) < MIN_SIDE:
         raise UserError(f"{path} is too small: {width}x{height} pixels; each side must have {MIN_SIDE} or more")
@@ -184,11 +168,7 @@ def _say_left_out(folder: Path, others: tuple[Path, ...]) -> None:
     print(
         f"note: {folder}: left out {len(others)} files that are of no image type that Pillow reads here "
         f"({', '.join(f'{count} {kind}' for kind, count in types.most_common())}): {named}"
-        f"{', ...' if len(others) > _NAMED else ''}{_HEIC if any(map(_is_heic, others)) else ''}",
+        f"{', ...' if len(others) > _NAMED else ''}{heic_hint(*others)}",
         file=sys.stderr,
         flush=True,
     )
-
-
-def _is_heic(path: Path) -> bool:
-    return path.suffix.lower() in (".heic", ".heif", ".hif")
