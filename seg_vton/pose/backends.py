@@ -48,10 +48,7 @@ class PoseEstimator:
     """
 
     def __init__(
-        self,
-        backend: str = "auto",
-        models: Sequence[str | Path] | None = None,
-        device: str | None = None,
+        self, backend: str = "auto", models: Sequence[str | Path] | None = None, device: str | None = None
     ) -> None:
         self.backend = resolve_backend(backend, models)
         self._estimate = _BUILDERS[self.backend](tuple(map(Path, models or ())), device)

@@ -162,13 +162,7 @@ class TryOn:
         Raises:
             UserError: there is no garment, or the mask is empty or of another size.
         """
-        if mask is not None and mask.shape != photo.shape[:2]:
-            return prepare_garment(photo, np.zeros(photo.shape[:2], np.uint8), mask)  # says what is wrong
-        if mask is None:
-            return cut_garment(photo, self.parser, self._aspect, alpha)
-        photo = limited(photo, GARMENT_SIDE)
-        size = photo.shape[:2]
-        return prepare_garment(photo, np.zeros(size, np.uint8), _resized_mask(mask, size), self._aspect)
+        return cut_garment(photo, self.parser, self._aspect, alpha, mask)
 
     @torch.no_grad()
     def __call__(self, person: Person, garment: Garment) -> TryOnResult:
@@ -206,12 +200,24 @@ class TryOn:
 
 
 def cut_garment(
-    photo: np.ndarray, parser: ClothingParser | None, aspect: float | None, alpha: np.ndarray | None = None
+    photo: np.ndarray,
+    parser: ClothingParser | None,
+    aspect: float | None,
+    alpha: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
 ) -> Garment:
     """Cuts out and frames the garment of a photo, RGB uint8 `(H, W, 3)`; see `prepare_garment` and `TryOn.garment`."""
+    if mask is not None and mask.shape != photo.shape[:2]:
+        raise UserError(
+            f"the garment mask is {mask.shape[1]}x{mask.shape[0]} and the photo {photo.shape[1]}x{photo.shape[0]} "
+            "(width x height): give a mask of the same size, made of this photo"
+        )
     if aspect is not None:
         photo, alpha = (None if image is None else limited(image, GARMENT_SIDE) for image in (photo, alpha))
-    return prepare_garment(photo, enlarged(_parse(photo, parser), photo.shape[:2]), None, aspect, alpha)
+    size = photo.shape[:2]
+    if mask is not None:
+        return prepare_garment(photo, np.zeros(size, np.uint8), _resized_mask(mask, size), aspect)
+    return prepare_garment(photo, enlarged(_parse(photo, parser), size), None, aspect, alpha)
 
 
 def _parse(photo: np.ndarray, parser: ClothingParser | None) -> np.ndarray:

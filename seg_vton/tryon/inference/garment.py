@@ -70,13 +70,8 @@ def prepare_garment(
         alpha: uint8 `(H, W)` of a photo that was cut out already, or None.
 
     Raises:
-        UserError: there is no garment, or the given mask is empty or of another size; the message says what to do.
+        UserError: there is no garment, or the given mask is empty; the message says what to do.
     """
-    if mask is not None and mask.shape != photo.shape[:2]:
-        raise UserError(
-            f"the garment mask is {mask.shape[1]}x{mask.shape[0]} and the photo {photo.shape[1]}x{photo.shape[0]} "
-            "(width x height): give a mask of the same size, made of this photo"
-        )
     if mask is None:
         found, source, warnings = _find_garment(photo, label_map, alpha)
     else:

@@ -6,6 +6,7 @@ import pytest
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15
 from seg_vton.tryon.inference.garment import is_worn, prepare_garment
+from seg_vton.tryon.predictor import cut_garment
 
 IDS = {name: DEEPFASHION15.id_of(name) for name in DEEPFASHION15.classes}
 NOTHING = np.zeros((120, 100), np.uint8)
@@ -137,9 +138,13 @@ def test_several_worn_garments_and_strange_things_are_said():
     [
         (np.full((120, 100, 3), 255, np.uint8), NOTHING, None, "nothing stands out from the background"),
         (flat()[0], NOTHING, np.zeros((120, 100), bool), "given mask: its white part is too small"),
-        (flat()[0], NOTHING, np.zeros((60, 50), bool), "mask is 50x60 and the photo 100x120"),
     ],
 )
 def test_photos_without_a_garment_are_refused(photo, label_map, mask, expected):
     with pytest.raises(UserError, match=expected):
         prepare_garment(photo, label_map, mask)
+
+
+def test_the_mask_of_another_photo_is_refused():
+    with pytest.raises(UserError, match="mask is 50x60 and the photo 100x120"):
+        cut_garment(flat()[0], None, 3 / 4, mask=np.zeros((60, 50), bool))
