@@ -7,14 +7,13 @@ a head without a face is not the person's.
 import numpy as np
 
 from seg_vton.labels import get_space
+from seg_vton.pose.joints import NECK
 
 CHIN = 0.45
 """Where the chin is on the way from the nose to the neck (the shoulders' midpoint)."""
 
 REACH = 1.1
 """The face's radius around the nose in lengths of that way: hands beside the head are not the face."""
-
-_NOSE, _NECK = 0, 1
 
 
 def label_face(label_map: np.ndarray, joints: np.ndarray, space: str = "deepfashion15") -> np.ndarray:
@@ -31,7 +30,7 @@ def label_face(label_map: np.ndarray, joints: np.ndarray, space: str = "deepfash
     if not {"face", "skin"} <= set(classes):
         return label_map
     face, skin = classes.index("face"), classes.index("skin")
-    nose, neck = joints[_NOSE, :2].astype(float), joints[_NECK, :2].astype(float)
+    nose, neck = joints[0, :2].astype(float), joints[NECK, :2].astype(float)
     way = neck - nose
     length = float(way @ way)
     if np.any(label_map == face) or not ((nose > 0).all() and (neck > 0).all() and length):

@@ -31,7 +31,6 @@ from seg_vton.tryon.datasets.dataset import build_pipeline
 from seg_vton.tryon.datasets.transforms import LoadParsing, TargetTransform
 from seg_vton.tryon.inference.composition import Composition, compose, place
 from seg_vton.tryon.inference.garment import Garment, prepare_garment
-from seg_vton.tryon.inference.panel import draw_panel
 from seg_vton.tryon.inference.person import Person, prepare_person
 from seg_vton.tryon.models import GMM, TOM
 
@@ -175,10 +174,6 @@ class TryOn:
         placed = () if self.whole_window else (place(person.parse, outputs["rendered"], person.space), garment.mask)
         made = compose(person.photo, person.box, garment.picture, self._gmm, outputs, *placed)
         return TryOnResult(**vars(made), outputs=outputs, warnings=(*person.warnings, *garment.warnings))
-
-    def panel(self, person: Person, garment: Garment, result: TryOnResult, title: str) -> np.ndarray:
-        """What went in and what came out of a try-on in one picture, RGB uint8; `title` stands below."""
-        return draw_panel(person, garment, result.outputs["rendered"], result, title)
 
     def inputs(self, person: Person, garment: Garment) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """What GMM and TOM get of a pair: batches of one by the names of inputs, on the predictor's device."""

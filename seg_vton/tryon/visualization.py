@@ -187,19 +187,28 @@ def panel(inputs: Mapping[str, Tensor], sample: BaseDataElement) -> np.ndarray:
         inputs: tensors of one item: `agnostic` `(C, H, W)`, `cloth`, `image`, `parse_cloth`, optionally `target`.
         sample: the prediction with the item's metainfo.
     """
-    person = agnostic_parts(inputs["agnostic"])
-    person += [("worn garment", rgb(inputs["parse_cloth"])), ("", _blank(inputs["image"]))]
+    person, worn = rgb(inputs["image"]), rgb(inputs["parse_cloth"])
+    blank = np.full_like(person, _BLANK)
+    known = [*agnostic_parts(inputs["agnostic"]), ("worn garment", worn), ("", blank)]
+    if "target" in inputs:  # the person in the new garment, where the data set has it
+        target = ("target: truth of the try-on", rgb(inputs["target"]))
+    else:
+        target = ("target: worn garment", worn) if sample.paired else ("target: none (unpaired)", blank)
+    segmentation, space = ("no auxiliary segmentation", blank), None
+    if "seg_map" in sample:
+        space = sample.label_space
+        segmentation = ("predicted segmentation", colored(sample.seg_map, space))
+    if "try_on" in sample:
+        result = ("try-on", rgb(sample.try_on))
+    else:
+        warped, mask = sample.warped_cloth.cpu(), sample.warped_mask.cpu()
+        result = ("warped garment on person", rgb(mask * warped + (1 - mask) * inputs["image"].cpu()))
     cells = (
-        person[:3],
-        (
-            ("in-shop garment", rgb(inputs["cloth"])),
-            ("warped garment", rgb(sample.warped_cloth)),
-            _target(inputs, sample),
-        ),
-        (_segmentation(sample), _result(inputs, sample), ("person", rgb(inputs["image"]))),
+        known[:3],
+        (("in-shop garment", rgb(inputs["cloth"])), ("warped garment", rgb(sample.warped_cloth)), target),
+        (segmentation, result, ("person", person)),
     )
     relation = "their own garment" if sample.paired else "another's garment"
-    space = sample.label_space if "seg_map" in sample else None
     return enlarged_grid(cells, f"{sample.person} with {sample.garment}, {relation}", space)
 
 
@@ -223,38 +232,12 @@ def agnostic_parts(channels: Tensor) -> list[tuple[str, np.ndarray]]:
     return [("head", rgb(head)), ("body shape", rgb(body.expand(3, -1, -1))), ("pose", draw_pose(pose))]
 
 
-def _target(inputs: Mapping[str, Tensor], sample: BaseDataElement) -> tuple[str, np.ndarray]:
-    """The truth: of a pair the worn garment, else the person in the new garment where the data set has it."""
-    if "target" in inputs:
-        return "target: truth of the try-on", rgb(inputs["target"])
-    if sample.paired:
-        return "target: worn garment", rgb(inputs["parse_cloth"])
-    return "target: none (unpaired)", _blank(inputs["image"])
-
-
-def _segmentation(sample: BaseDataElement) -> tuple[str, np.ndarray]:
-    if "seg_map" not in sample:
-        return "no auxiliary segmentation", _blank(sample.warped_cloth)
-    return "predicted segmentation", colored(sample.seg_map, sample.label_space)
-
-
 def colored(label_map: Tensor, label_space: str) -> np.ndarray:
     """A label map `(H, W)` in its space's colors, RGB uint8 `(H, W, 3)`; pixels without a label are white."""
     table = np.full((IGNORE_INDEX + 1, 3), 255, np.uint8)
     palette = get_space(label_space).palette
     table[: len(palette)] = palette
     return table[label_map.cpu().numpy()]
-
-
-def _result(inputs: Mapping[str, Tensor], sample: BaseDataElement) -> tuple[str, np.ndarray]:
-    if "try_on" in sample:
-        return "try-on", rgb(sample.try_on)
-    warped, mask = sample.warped_cloth.cpu(), sample.warped_mask.cpu()
-    return "warped garment on person", rgb(mask * warped + (1 - mask) * inputs["image"].cpu())
-
-
-def _blank(like: Tensor) -> np.ndarray:
-    return np.full((*like.shape[-2:], 3), _BLANK, np.uint8)
 
 
 def draw_pose(pose: Tensor) -> np.ndarray:

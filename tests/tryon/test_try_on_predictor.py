@@ -21,6 +21,7 @@ from seg_vton.pose.keypoints import read_people
 from seg_vton.registry import MODELS
 from seg_vton.tryon.datasets.dataset import build_pipeline
 from seg_vton.tryon.export import export
+from seg_vton.tryon.inference.panel import draw_panel
 from seg_vton.tryon.inference.person import prepare_person
 from seg_vton.tryon.models import GMM
 from seg_vton.tryon.predictor import TryOn
@@ -239,7 +240,7 @@ def test_maps_of_another_space_serve_by_its_own_unions_in_the_place_of_a_segment
     expected = predictor(predictor.person(photo, people), garment)
     assert (person.space, own.stamp["segmenter"]) == ("tryon8", {"label_space": "tryon8"})
     assert np.array_equal(own(person, garment).image, expected.image)
-    assert own.panel(person, garment, expected, "a doll").ndim == 3
+    assert draw_panel(person, garment, expected, "a doll").ndim == 3
     with pytest.raises(UserError, match="label map is"):
         own.person(photo, people, np.zeros((9, 9), np.uint8))
 

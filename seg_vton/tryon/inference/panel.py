@@ -4,16 +4,15 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 
 from seg_vton.labels import get_space
 from seg_vton.pictures.crop import crop
 from seg_vton.pictures.drawing import grid
 from seg_vton.pose.joints import NUM_JOINTS
 from seg_vton.tryon.datasets.agnostic import RADIUS, body_shape, mark_joints
-from seg_vton.tryon.inference.composition import Composition
 from seg_vton.tryon.inference.garment import Garment
 from seg_vton.tryon.inference.person import Person
+from seg_vton.tryon.predictor import TryOnResult
 from seg_vton.tryon.visualization import draw_pose, joint_color
 
 _CELL = (512, 384)
@@ -21,13 +20,12 @@ _CELL = (512, 384)
 _PARENTS = (1, None, 1, 2, 3, 1, 5, 6, 1, 8, 9, 1, 11, 12, 0, 0, 14, 15)
 
 
-def draw_panel(person: Person, garment: Garment, rendered: Tensor, result: Composition, title: str) -> np.ndarray:
+def draw_panel(person: Person, garment: Garment, result: TryOnResult, title: str) -> np.ndarray:
     """Eight pictures of a try-on in two rows, RGB uint8, all of the person's window or the garment's.
 
     Args:
         person: who is dressed.
         garment: in what.
-        rendered: `(1, 3, h, w)` in [-1, 1], the person that TOM rendered.
         result: the try-on.
         title: what stands below.
     """
@@ -37,6 +35,7 @@ def draw_panel(person: Person, garment: Garment, rendered: Tensor, result: Compo
     pose = np.full((NUM_JOINTS, *person.parse.shape), -1, np.float32)
     if person.results["joints"] is not None:
         mark_joints(pose, person.results["joints"], RADIUS * len(person.parse) // 256)
+    rendered = result.outputs["rendered"][0]
     rows = (
         (
             ("person, joints", with_joints(person)),
@@ -47,7 +46,7 @@ def draw_panel(person: Person, garment: Garment, rendered: Tensor, result: Compo
         (
             ("warped garment", result.warped_cloth),
             ("composition mask", np.repeat(result.mask[..., None], 3, 2)),
-            ("rendered by TOM", np.uint8(127.5 * (rendered[0].permute(1, 2, 0).cpu().numpy() + 1))),
+            ("rendered by TOM", np.uint8(127.5 * (rendered.permute(1, 2, 0).cpu().numpy() + 1))),
             ("try-on", crop(result.image, person.box, cv2.BORDER_REPLICATE)),
         ),
     )

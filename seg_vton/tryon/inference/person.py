@@ -15,7 +15,7 @@ from seg_vton.pictures.crop import Box, crop, move_joints, person_box
 from seg_vton.pictures.images import resized
 from seg_vton.pose.choice import choose_pose
 from seg_vton.pose.face import label_face
-from seg_vton.pose.joints import NUM_JOINTS
+from seg_vton.pose.joints import NUM_JOINTS, SHOULDERS
 
 LEAST_SHARE = 0.002
 """The smallest worn upper garment, as a share of the photo: below that the segmenter has seen something else."""
@@ -23,7 +23,6 @@ LEAST_SHARE = 0.002
 LEAST_HEIGHT = 64
 """The least height of a person's window in pixels."""
 
-_SHOULDERS = (2, 5)
 _WHOLE = 0.7  # a photo of the models' aspect whose person fills so much of the height is framed already
 _SECOND = 0.25  # a second part of the body from this share of the largest on may be another person
 
@@ -143,7 +142,7 @@ def _choose_pose(people: Sequence[np.ndarray], body: np.ndarray, scale: float) -
         warnings.append(
             f"the keypoints are of {choice.people} people: used the one with {choice.on_body} joints on the body"
         )
-    if not (choice.joints[list(_SHOULDERS), :2] > 0).all():
+    if not (choice.joints[list(SHOULDERS), :2] > 0).all():
         warnings.append("the pose lacks a shoulder, so the garment may sit badly")
     return choice.joints, warnings
 

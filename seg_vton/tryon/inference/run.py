@@ -20,6 +20,7 @@ from seg_vton.pictures.photos import SUFFIXES, limited, read_cutout, read_photo
 from seg_vton.pose import Poses
 from seg_vton.tryon.inference.garment import Garment
 from seg_vton.tryon.inference.jobs import PairResults, choose_pairs
+from seg_vton.tryon.inference.panel import draw_panel
 from seg_vton.tryon.inference.person import Person
 from seg_vton.tryon.predictor import TryOn
 
@@ -102,6 +103,7 @@ def dress_all(
         photo, alpha = read_cutout(item.photo)
         return predictor.garment(photo, mask, alpha)
 
+    # Pairs come person by person, so no earlier one is needed again.
     dressed, worn = _Kept(load_person, run, limit=-1), _Kept(load_garment, run, GARMENT_BYTES)
 
     def make(job: Job) -> Made | None:
@@ -114,7 +116,7 @@ def dress_all(
             "try-on": partial(save_picture, picture=result.image),
             "warped-garment": partial(save_picture, picture=result.warped_cloth),
             "composition-mask": partial(save_picture, picture=result.mask),
-            "panel": lambda path: save_picture(path, predictor.panel(person, garment, result, title)),
+            "panel": lambda path: save_picture(path, draw_panel(person, garment, result, title)),
             "parsing": lambda path: save_palette_png(path, person.full_label_map(), person.space, overwrite=True),
         }
         facts = {

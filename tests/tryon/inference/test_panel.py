@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from seg_vton.pictures.crop import Box
-from seg_vton.tryon.inference.composition import Composition
 from seg_vton.tryon.inference.garment import Garment
 from seg_vton.tryon.inference.panel import draw_panel
 from seg_vton.tryon.inference.person import Person
+from seg_vton.tryon.predictor import TryOnResult
 from seg_vton.tryon.visualization import joint_color
 
 GRAY = np.full((64, 48, 3), 128, np.uint8)
@@ -19,8 +19,8 @@ def person_cell(joints):
     box, parse = Box(0, 0, 48, 64), np.ones((64, 48), np.uint8)
     person = Person(GRAY, parse, box, None, parse, {"joints": joints})
     garment = Garment(GRAY, parse.astype(bool), "cut-out", box)
-    result = Composition(GRAY, GRAY, parse)
-    panel = draw_panel(person, garment, torch.zeros(1, 3, 64, 48), result, "a doll")
+    result = TryOnResult(GRAY, GRAY, parse, {"rendered": torch.zeros(1, 3, 64, 48)}, ())
+    panel = draw_panel(person, garment, result, "a doll")
     return panel[42:554, 8:392]
 
 
