@@ -28,8 +28,14 @@ _PERSON_SCORE = 0.5  # of Keypoint R-CNN's boxes: it is surer that somebody is t
 _JOINT_LOGIT = 2.0
 
 
-class PoseEstimator:
-    """A pose estimator as a function from a photo to OpenPose's 18 joints.
+@cache
+def load_estimator(
+    backend: str = "auto", models: tuple[str | Path, ...] | None = None, device: str | None = None
+) -> _Estimate:
+    """The process's one estimator of its kind: a function from a photo to the joints of everybody in it.
+
+    It takes an upright photo, RGB uint8 `(H, W, 3)`, and gives float32 `(18, 3)` of x, y in pixels and score for each
+    person, in COCO's order with the neck as joint 1; missing joints are 0 0 0. MediaPipe finds one person.
 
     Args:
         backend: one of `BACKENDS`. `rtmlib` runs a person detector (YOLOX) and RTMPose with ONNX Runtime on the CPU;
@@ -40,44 +46,27 @@ class PoseEstimator:
             them rtmlib and torch download their own to their caches at the first use, and say so.
         device: torch's; None takes the GPU where there is one.
 
-    Attributes:
-        backend: the backend that runs, never `auto`.
-
     Raises:
         UserError: the backend is unknown or not installed, or a model is not there or not of its kind.
     """
+    find = _BUILDERS[resolve_backend(backend, models)](tuple(map(Path, models or ())), device)
 
-    def __init__(
-        self, backend: str = "auto", models: Sequence[str | Path] | None = None, device: str | None = None
-    ) -> None:
-        self.backend = resolve_backend(backend, models)
-        self._estimate = _BUILDERS[self.backend](tuple(map(Path, models or ())), device)
-
-    def people(self, image: np.ndarray) -> list[np.ndarray]:
-        """Finds the joints of everybody in an upright photo, RGB uint8 `(H, W, 3)`; MediaPipe finds one person.
-
-        float32 `(18, 3)` of x, y in pixels and score for each, in COCO's order with the neck as joint 1; missing joints
-        are 0 0 0.
-        """
+    def people(image: np.ndarray) -> list[np.ndarray]:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"expected RGB uint8 (H, W, 3), found {image.dtype} {image.shape}")
-        return [joints for joints in self._estimate(image) if joints.any()]
+        return [joints for joints in find(image) if joints.any()]
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """The one of `people` whose joints span the largest area; all joints are missing where nobody was found."""
-        choice = choose_pose(self.people(image), np.zeros(image.shape[:2], bool))  # no body that one could be on
-        return np.zeros((NUM_JOINTS, 3), np.float32) if choice is None else choice.joints
+    return people
 
 
 def estimate(image: np.ndarray, backend: str = "auto", models: Sequence[str | Path] | None = None) -> np.ndarray:
-    """Finds the joints of the largest person in a photo, as `PoseEstimator`; models are loaded once."""
-    return shared_estimator(backend, None if models is None else tuple(map(str, models)))(image)
+    """Finds the joints `(18, 3)` of the person in a photo whose joints span the largest area; see `load_estimator`.
 
-
-@cache
-def shared_estimator(backend: str, models: tuple[str, ...] | None = None, device: str | None = None) -> PoseEstimator:
-    """The process's one estimator of a backend with the same models on a device."""
-    return PoseEstimator(backend, models, device)
+    All joints are missing where nobody was found. Models are loaded once.
+    """
+    people = load_estimator(backend, None if models is None else tuple(map(str, models)))(image)
+    choice = choose_pose(people, np.zeros(image.shape[:2], bool))  # no body that one could be on
+    return np.zeros((NUM_JOINTS, 3), np.float32) if choice is None else choice.joints
 
 
 def resolve_backend(backend: str, models: Sequence[str | Path] | None = None) -> str:

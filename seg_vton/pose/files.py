@@ -8,7 +8,7 @@ import numpy as np
 
 from seg_vton.errors import UserError
 from seg_vton.files import find_beside
-from seg_vton.pose.backends import BACKENDS, resolve_backend, shared_estimator
+from seg_vton.pose.backends import BACKENDS, load_estimator, resolve_backend
 from seg_vton.pose.keypoints import BODY_25, read_people
 
 ENDINGS = ("_keypoints.json", ".json")
@@ -20,7 +20,7 @@ class Poses:
 
     Args:
         source: a folder of keypoint files of any format that `read_people` knows, or the name of one of `BACKENDS`.
-        models: the files of the estimator's models, see `PoseEstimator`.
+        models: the files of the estimator's models, see `load_estimator`.
         device: that it runs on, likewise.
 
     Attributes:
@@ -52,7 +52,7 @@ class Poses:
     def load(self) -> None:
         """Loads the estimator, which is otherwise done at the first photo; raises `UserError` where it cannot be."""
         if self.folder is None:
-            shared_estimator(self.name, self.models, self.device)
+            load_estimator(self.name, self.models, self.device)
 
     def file(self, photo: Path, place: str | Path | None = None) -> Path | None:
         """The keypoint file of a photo: `NAME_keypoints.json` or `NAME.json`; None where joints are estimated.
@@ -77,7 +77,7 @@ class Poses:
         """
         if file is not None:
             return read_people(file, image.shape[1::-1])
-        return shared_estimator(self.name, self.models, self.device).people(image)
+        return load_estimator(self.name, self.models, self.device)(image)
 
 
 def openpose_json(joints: np.ndarray) -> dict[str, Any]:

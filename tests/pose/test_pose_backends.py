@@ -15,7 +15,7 @@ import torch
 from torchvision.models import detection
 
 from seg_vton.errors import UserError
-from seg_vton.pose import BACKENDS, PoseEstimator, backends, estimate, resolve_backend
+from seg_vton.pose import BACKENDS, estimate, load_estimator, resolve_backend
 from seg_vton.pose.joints import from_coco17
 
 IMAGE = np.zeros((120, 80, 3), np.uint8)
@@ -29,9 +29,9 @@ def nothing_installed(monkeypatch):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name in ("rtmlib", "mediapipe") else real(name)
     )
-    backends.shared_estimator.cache_clear()
+    load_estimator.cache_clear()
     yield
-    backends.shared_estimator.cache_clear()
+    load_estimator.cache_clear()
 
 
 def install(monkeypatch, module):
@@ -110,7 +110,7 @@ def test_models_are_loaded_once(rtmlib):
 def test_the_largest_person_is_taken(rtmlib):
     FakeBody.found = people(0.5, 1.5, 1.0)
     assert estimate(IMAGE, "rtmlib")[2, :2] == pytest.approx([19, 38])
-    assert [joints[2, 0] for joints in PoseEstimator("rtmlib").people(IMAGE)] == pytest.approx([13, 19, 16])
+    assert [joints[2, 0] for joints in load_estimator("rtmlib")(IMAGE)] == pytest.approx([13, 19, 16])
     FakeBody.found[1][1] = 0.1  # rtmlib gives joints of any box, with low scores where there is nobody
     assert estimate(IMAGE, "rtmlib")[2, :2] == pytest.approx([16, 32])
 
@@ -118,13 +118,13 @@ def test_the_largest_person_is_taken(rtmlib):
 def test_nobody_in_the_photo(rtmlib):
     FakeBody.found = (people(1.0)[0], np.full((1, 17), 0.1))
     assert not estimate(IMAGE, "rtmlib").any()
-    assert PoseEstimator("rtmlib").people(IMAGE) == []
+    assert load_estimator("rtmlib")(IMAGE) == []
 
 
 def test_rtmlib_with_models_by_path_is_told_their_input_sizes(rtmlib, tmp_path):
     detector = write_onnx(tmp_path / "detector.onnx", ["N", 3, 416, 416])
     pose = write_onnx(tmp_path / "pose.onnx", [1, 3, 256, 192])
-    PoseEstimator("rtmlib", (detector, pose))(IMAGE)
+    load_estimator("rtmlib", (detector, pose))(IMAGE)
     assert FakeBody.built == [
         {
             "det": str(detector),
@@ -141,17 +141,17 @@ def test_models_that_cannot_be_used(rtmlib, tmp_path):
     text = tmp_path / "text.onnx"
     text.write_text("no model")
     with pytest.raises(UserError, match=r"rtmlib takes 2 pose models, found 1: .* one is for torchvision"):
-        PoseEstimator("rtmlib", (good,))
+        load_estimator("rtmlib", (good,))
     with pytest.raises(UserError, match=r"torchvision takes 1 pose models, found 2"):
-        PoseEstimator("torchvision", (good, good))
+        load_estimator("torchvision", (good, good))
     with pytest.raises(UserError, match=r"gone\.onnx does not exist"):
-        PoseEstimator("rtmlib", (good, tmp_path / "gone.onnx"))
+        load_estimator("rtmlib", (good, tmp_path / "gone.onnx"))
     with pytest.raises(UserError, match=r"text\.onnx is not an ONNX model"):
-        PoseEstimator("rtmlib", (good, text))
+        load_estimator("rtmlib", (good, text))
     with pytest.raises(UserError, match="of fixed H and W"):
-        PoseEstimator("rtmlib", (good, write_onnx(tmp_path / "free.onnx", [1, 3, "H", "W"])))
+        load_estimator("rtmlib", (good, write_onnx(tmp_path / "free.onnx", [1, 3, "H", "W"])))
     with pytest.raises(UserError, match="none takes 0 pose models"):
-        PoseEstimator("none", (good, good))
+        load_estimator("none", (good, good))
 
 
 def test_mediapipe(monkeypatch):
@@ -176,12 +176,12 @@ def test_mediapipe_without_its_bundled_model(monkeypatch):
 
 def test_auto_prefers_rtmlib(monkeypatch, rtmlib):
     install(monkeypatch, fake_mediapipe(None))
-    assert PoseEstimator("auto").backend == resolve_backend("auto") == "rtmlib"
+    assert resolve_backend("auto") == "rtmlib"
 
 
 def test_auto_takes_mediapipe_when_it_is_all_there_is(monkeypatch):
     install(monkeypatch, fake_mediapipe(None))
-    assert PoseEstimator("auto").backend == "mediapipe"
+    assert resolve_backend("auto") == "mediapipe"
 
 
 def test_auto_is_torchvision_where_no_other_is_installed():
@@ -222,12 +222,12 @@ def test_torchvision(keypoint_rcnn, monkeypatch):
     monkeypatch.setattr(
         detection, "KeypointRCNN", lambda *given, **named: built.append(1) or real(*given, **named, **settings)
     )
-    estimator = backends.shared_estimator("torchvision", (str(path),))
+    estimator = load_estimator("torchvision", (str(path),))
     places, logits = found["keypoints"][..., :2].numpy(), found["keypoints_scores"].numpy()
     scores = 1 / (1 + 7 / 3 * np.exp(2 - logits))  # 0.3 at 2
     expected = [from_coco17(*person, IMAGE.shape[:2]) for person in zip(places, scores, strict=True)]
     assert 0 < np.count_nonzero(expected[0][:, 2]) < 17
-    assert np.array(estimator.people(IMAGE)) == pytest.approx(np.array(expected), abs=0.01)
+    assert np.array(estimator(IMAGE)) == pytest.approx(np.array(expected), abs=0.01)
     largest = max(expected, key=lambda joints: np.ptp(joints[joints[:, 2] > 0, :2], axis=0).prod())
     assert estimate(IMAGE, "torchvision", (path,)) == pytest.approx(largest, abs=0.01)
     assert len(built) == 1
@@ -251,7 +251,7 @@ def test_without_network_the_message_says_what_is_wanted_and_where(tiny, tmp_pat
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
     name = "keypointrcnn_resnet50_fpn_coco-fc266e95.pth"
     with pytest.raises(UserError, match="no route to host") as error:
-        PoseEstimator("torchvision")
+        load_estimator("torchvision")
     for said in (
         f"https://download.pytorch.org/models/{name}",
         tmp_path / "hub" / "checkpoints" / name,
@@ -263,9 +263,10 @@ def test_without_network_the_message_says_what_is_wanted_and_where(tiny, tmp_pat
 
 def test_weights_are_downloaded_once(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "download_url_to_file", lambda url, path, _: torch.save(tiny.state_dict(), path))
-    PoseEstimator("torchvision")
+    load_estimator("torchvision")
+    load_estimator.cache_clear()
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
-    assert PoseEstimator("torchvision").backend == "torchvision"
+    load_estimator("torchvision")
 
 
 @pytest.mark.parametrize(
@@ -284,10 +285,10 @@ def test_other_weights_are_named(tiny, tmp_path, content, said):
     path = tmp_path / "wrong.pth"
     path.write_text("text") if content is None else torch.save(content, path)
     with pytest.raises(UserError, match=said) as error:
-        PoseEstimator("torchvision", (path,))
+        load_estimator("torchvision", (path,))
     assert str(path) in str(error.value)
     with pytest.raises(UserError, match=r"gone\.pth does not exist"):
-        PoseEstimator("torchvision", (tmp_path / "gone.pth",))
+        load_estimator("torchvision", (tmp_path / "gone.pth",))
 
 
 @pytest.mark.parametrize("backend", ["rtmlib", "mediapipe"])
@@ -299,7 +300,7 @@ def test_without_a_library_the_message_names_the_fix(backend):
 def test_rtmlib_without_network(rtmlib, monkeypatch):
     monkeypatch.setattr(rtmlib, "Body", refuse)
     with pytest.raises(UserError, match=r"no route to host.*--pose-models DETECTOR POSE.*--pose none"):
-        PoseEstimator("rtmlib")
+        load_estimator("rtmlib")
 
 
 def test_none_finds_no_joint():

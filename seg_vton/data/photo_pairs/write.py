@@ -50,7 +50,7 @@ class Plan:
     # point by half a frame at most
     mirror: float = 0.5
     seed: int = 0  # of everything random. What becomes of a photo does not depend on the others
-    # the files of the backend's models, see `seg_vton.pose.PoseEstimator`
+    # the files of the backend's models, see `seg_vton.pose.load_estimator`
     pose_models: Sequence[str | Path] | None = None
     # what a segmenter sees in each photo, by the photo's place; None without a segmenter
     predicted: Mapping[Path, LabeledPhoto] | None = None

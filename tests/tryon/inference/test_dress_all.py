@@ -325,23 +325,18 @@ def test_a_mask_or_pose_at_fault_is_named(run, doll_photos, tmp_path):
 def test_pose_models_and_device_reach_the_estimator_and_the_records(run, doll_photos, tmp_path, monkeypatch):
     given = []
 
-    class Estimator:
-        backend = "rtmlib"
-
-        def __init__(self, backend, models, device):
-            given.append((backend, models, device))
-
-        def people(self, image):
-            return []
+    def load(*arguments):
+        given.append(arguments)
+        return lambda image: []
 
     monkeypatch.setattr("seg_vton.pose.files.resolve_backend", lambda backend, models: backend)
-    monkeypatch.setattr("seg_vton.pose.backends.PoseEstimator", Estimator)
+    monkeypatch.setattr("seg_vton.pose.files.load_estimator", load)
     models = [tmp_path / "detector.onnx", tmp_path / "pose.onnx"]
     for path in models:
         path.write_text(path.name)
     inputs = [doll_photos / "persons" / "1.png"], [doll_photos / "garments" / "2.png"]
     assert run(*inputs, tmp_path / "out", pose="rtmlib", pose_models=models).done == 1
-    assert given == [("rtmlib", tuple(map(str, models)), "cpu")]
+    assert {*given} == {("rtmlib", tuple(map(str, models)), "cpu")}
     assert record(tmp_path / "out", "1_2")["stamp"]["pose_models"] == [sha256(path) for path in models]
     models[0].write_text("another")
     outcome = run(*inputs, tmp_path / "out", pose="rtmlib", pose_models=models)
