@@ -17,7 +17,8 @@ from seg_vton.errors import UserError
 from seg_vton.pose.choice import choose_pose
 from seg_vton.pose.joints import MIN_SCORE, NUM_JOINTS, from_coco17, from_mediapipe33
 
-_Estimate = Callable[[np.ndarray], list[np.ndarray]]
+Estimator = Callable[[np.ndarray], list[np.ndarray]]
+"""From a photo to the joints of everybody in it, see `load_estimator`."""
 
 _INSTALL = MappingProxyType({"rtmlib": 'pip install -e ".[pose]"', "mediapipe": 'pip install "mediapipe<=0.10.21"'})
 _NUM_MODELS = MappingProxyType({"rtmlib": 2, "torchvision": 1})
@@ -31,7 +32,7 @@ _JOINT_LOGIT = 2.0
 @cache
 def load_estimator(
     backend: str = "auto", models: tuple[str | Path, ...] | None = None, device: str | None = None
-) -> _Estimate:
+) -> Estimator:
     """The process's one estimator of its kind: a function from a photo to the joints of everybody in it.
 
     It takes an upright photo, RGB uint8 `(H, W, 3)`, and gives float32 `(18, 3)` of x, y in pixels and score for each
@@ -116,11 +117,11 @@ def add_pose_options(parser: argparse.ArgumentParser, *aliases: str) -> None:
     parser.add_argument("--pose-models", nargs="+", metavar="FILE", help=models)
 
 
-def _build_none(models: tuple[Path, ...], device: str | None) -> _Estimate:
+def _build_none(models: tuple[Path, ...], device: str | None) -> Estimator:
     return lambda image: []
 
 
-def _build_rtmlib(models: tuple[Path, ...], device: str | None) -> _Estimate:
+def _build_rtmlib(models: tuple[Path, ...], device: str | None) -> Estimator:
     import rtmlib
 
     if models:
@@ -161,7 +162,7 @@ def _input_size(path: Path) -> tuple[int, int]:
     return shape[2], shape[3]
 
 
-def _build_mediapipe(models: tuple[Path, ...], device: str | None) -> _Estimate:
+def _build_mediapipe(models: tuple[Path, ...], device: str | None) -> Estimator:
     import mediapipe
 
     if not hasattr(mediapipe, "solutions"):
@@ -181,7 +182,7 @@ def _build_mediapipe(models: tuple[Path, ...], device: str | None) -> _Estimate:
     return run
 
 
-def _build_torchvision(models: tuple[Path, ...], device: str | None) -> _Estimate:
+def _build_torchvision(models: tuple[Path, ...], device: str | None) -> Estimator:
     import torch
     from mmengine.runner import CheckpointLoader  # which reads weights only, see `seg_vton.engine.checkpoint`
     from torchvision.models import detection
