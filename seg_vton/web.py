@@ -305,7 +305,7 @@ def launch(page: gr.Blocks, host: str, port: int | None = None) -> str:
 
 
 def find_poses(source: str, models: Sequence[str] | None, device: str | None) -> tuple[Poses, str]:
-    """Where joints come from, see `Poses`, and what visitors should know of it, in Markdown.
+    """Where joints come from, see `Poses`, and what visitors should know of it.
 
     Where nobody asked for an estimator and none can be loaded, people are dressed without joints; the console says why.
     """
@@ -317,13 +317,14 @@ def find_poses(source: str, models: Sequence[str] | None, device: str | None) ->
     except UserError as error:
         if source != "auto" or models:
             raise
-        print(f"note: people are dressed without joints, which makes results worse. {error}", flush=True)
         file = Path(address := keypoint_rcnn_url()).name
-        return Poses("none"), (
-            "**No pose estimator could be loaded: people are dressed without joints, which makes results worse.** "
-            f'Give keypoints of your photo under "pose", or [download weights]({address}) and start the page with '
+        note = (
+            "No pose estimator could be loaded: people are dressed without joints, which makes results worse. Give "
+            f'keypoints of your photo under "pose", or download {address} and start the page with '
             f"`--pose-models {file}` or `make web POSE={file}`."
         )
+        print(f"note: {note} The reason: {error.__cause__ or error}", flush=True)
+        return Poses("none"), note
     return poses, ""
 
 
