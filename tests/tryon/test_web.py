@@ -87,13 +87,14 @@ def shares(oracle, photo):
     return {DEEPFASHION15.classes[i]: f"{counts[i] / label_map.size:.1%}" for i in np.flatnonzero(counts) if i}
 
 
-def test_without_an_estimator_joints_are_left_out_and_both_console_and_page_say_so(monkeypatch, capsys):
+def test_without_an_estimator_joints_are_left_out_and_both_console_and_page_say_so(monkeypatch, capsys, tmp_path):
     def refuse(*arguments):
         raise OSError("no route to host")
 
     monkeypatch.setattr("torch.hub.download_url_to_file", refuse)
-    monkeypatch.setattr("torch.hub._hub_dir", "nowhere")
-    monkeypatch.setattr("seg_vton.pose.files.resolve_backend", lambda *_: "torchvision")
+    monkeypatch.setattr("torch.hub._hub_dir", str(tmp_path))
+    named = {"auto": "torchvision"}  # whatever is installed
+    monkeypatch.setattr("seg_vton.pose.files.resolve_backend", lambda name, _: named.get(name, name))
     poses, note = web.find_poses("auto", None, None)
     assert poses.people(None, np.zeros((50, 40, 3), np.uint8)) == []
     said = capsys.readouterr().out

@@ -413,7 +413,7 @@ def test_without_poses_it_is_said(run, doll_photos, tmp_path):
     ("settings", "expected"),
     [
         ({"pose": "nowhere"}, "nowhere is neither a folder of keypoint files nor one of"),
-        ({"pose_models": ["a.onnx", "b.onnx"]}, "files takes 0 pose models, found 2: two files are for rtmlib"),
+        ({"pose_models": ["a.onnx", "b.onnx"]}, "--pose-models is for estimators, and --pose .* is a folder"),
         ({"garment_masks": "nowhere"}, "--garment-mask nowhere is not a folder"),
         ({"pairs": "nowhere.txt"}, r"nowhere\.txt does not exist"),
     ],
