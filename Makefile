@@ -169,9 +169,9 @@ $(DEMO)/report.html: $(DEMO)/panels/panels.png $(DEMO)/try-on/done $(DEMO_MODELS
 	$(PY) tools/analysis/report.py $(DEMO) --out $@ --overwrite
 
 define PHOTOS_PLAN
-This trains a segmenter, GMM and TOM on photos of Clothing Co-Parsing. On two CPU cores it takes about two and a quarter hours
-if POSES names a folder: convert the photos 1 minute, train the segmenter 86, parse the photos 5, make pairs 1, train the GMM 15,
-train TOM 22, test all three 3. Estimating the poses comes on top. We have not measured a GPU.
+This trains a segmenter, GMM and TOM on photos of Clothing Co-Parsing. On two CPU cores it takes about two and a half hours if
+POSES names a folder: convert the photos 1 minute, train the segmenter 86, parse the photos 6, make pairs 2, train the GMM 24,
+train TOM 28, test all three 3. Estimating the poses comes on top. We have not measured a GPU.
 It needs 2 GB in $(PHOTOS). If it is stopped, the same command goes on where it was.
 endef
 export PHOTOS_PLAN
