@@ -179,7 +179,7 @@ def row_name(run: Content) -> str:
     if facts.get("person_channels"):
         return f"person representation of {facts['person_channels']} channels" + (", decoder" if facts["aux"] else "")
     if facts["stage"] == "gmm":
-        return "auxiliary learning in GMM" if facts["aux"] else paper.TRYON_ROWS[0].name
+        return "auxiliary learning in GMM" if facts["aux"] else paper.TRYON_ROWS[False, False].name
     return "auxiliary learning in GMM" if facts["warper_aux"] else f"TOM on {facts['warper']}"
 
 

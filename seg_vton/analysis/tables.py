@@ -155,42 +155,42 @@ def row_table(runs: pd.DataFrame, all_rows: bool = False, metrics: Sequence[str]
     others = (name for run in runs["content"] for name, value in run["metrics"].items() if not isinstance(value, dict))
     spaces = (name for name in runs if name.startswith("mIoU in "))
     names = metrics or [*METRICS[stage or task], *dict.fromkeys(x for x in others if x not in known), *spaces]
-    lines, order = [], []
+    lines = []  # with what they are sorted by
     for number, group in runs.groupby("#"):
         run = group["content"].iloc[0]
+        key = paper_order(run["row"], run["dataset"], run["split"] != "val") if task == "segmentation" else ()
         first = {"#": str(number), "row": group["row"].iloc[0], **_first_columns(run)}
-        lines.append(first | {name: cell(group, name) for name in names} | _last_columns(group))
-        order.append(paper_order(run["row"], run["dataset"], run["split"] != "val") if task == "segmentation" else ())
-    columns = list(lines[0])
-    for key, line in _rows_not_run(runs, task, stage) if all_rows else ():
-        lines.append(line)
-        order.append(key)
-    lines = [lines[i] for i in sorted(range(len(lines)), key=order.__getitem__)]
-    frame = pd.DataFrame(lines, columns=columns).fillna("-")
+        lines.append((key, first | {name: cell(group, name) for name in names} | _last_columns(group)))
+    columns = list(lines[0][1])
+    lines += _rows_not_run(runs, task, stage) if all_rows else []
+    lines.sort(key=lambda line: line[0])
+    frame = pd.DataFrame([cells for _, cells in lines], columns=columns).fillna("-")
     if metrics:
         told = frame.where(frame != "-")  # rows without a decoder are told apart by their name already
         beside = {"#", "row", "GMM", "TOM", *metrics, "paper", "seeds", "tested on", "date"}
         kept = ["row", *(x for x in told if x not in beside and told[x].nunique() > 1), *metrics, "seeds"]
-        frame = frame[kept].rename(columns={"row": f"row, on {lines[0]['data']}"})
+        frame = frame[kept].rename(columns={"row": f"row, on {lines[0][1]['data']}"})
     return without_empty(frame)
 
 
 def _rows_not_run(runs: pd.DataFrame, task: str, stage: str | None) -> list[tuple[tuple[Any, ...], dict[str, str]]]:
     """Sort keys and cells of the paper's rows that `runs` lack, of segmentation those on the validation images."""
-    ours = [published(run) for run in runs["content"] if is_comparable(run)]
-    lines = []
+    found: list[tuple[tuple[Any, ...], dict[str, str], dict[str, float]]] = []
     if task == "segmentation":
+        data = f"{paper.DATASET} val, {paper.IMAGES['val']} images"
         for row in (row for row in paper.SEGMENTATION_ROWS if row.split == "val"):
-            cells = {"optimizer": row.optimizer, "lr": f"{row.learning_rate:g}", "epochs": str(row.epochs)}
-            cells |= {"data": f"{paper.DATASET} val, {paper.IMAGES['val']} images"}
+            recipe = {"optimizer": row.optimizer, "lr": f"{row.learning_rate:g}", "epochs": str(row.epochs)}
             key = paper_order(row._asdict(), paper.DATASET, False)
-            lines += [] if row.numbers in ours else [(key, {"row": row.neck, **cells, "paper": _listed(row.numbers)})]
+            found.append((key, {"row": row.neck, **recipe, "data": data}, row.numbers))
     elif stage == "tom":
-        for row in paper.TRYON_ROWS:
-            size = "{} x {}".format(*paper.TRYON_SIZE)
-            cells = {"row": row.name, "data": f"{paper.TRYON_DATASET} test, {paper.TRYON_IMAGES} images of {size}"}
-            lines += [] if row.numbers in ours else [((), {**cells, "paper": _listed(row.numbers)})]
-    return [(key, {"#": "-", **line, "seeds": "not run here"}) for key, line in lines]
+        data = "{} test, {} images of {} x {}".format(paper.TRYON_DATASET, paper.TRYON_IMAGES, *paper.TRYON_SIZE)
+        found = [((), {"row": row.name, "data": data}, row.numbers) for row in paper.TRYON_ROWS.values()]
+    ours = [published(run) for run in runs["content"] if is_comparable(run)]
+    return [
+        (key, {"#": "-", **cells, "paper": _listed(numbers), "seeds": "not run here"})
+        for key, cells, numbers in found
+        if numbers not in ours
+    ]
 
 
 # ---- what stands below the rows
