@@ -7,6 +7,7 @@ import os
 import shlex
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,7 +24,7 @@ from seg_vton.analysis.results import read_runs
 from seg_vton.analysis.tables import class_tables, row_table
 from seg_vton.engine.model_folder import read_parts
 from seg_vton.errors import UserError
-from seg_vton.files import refuse_existing, write_text
+from seg_vton.files import opened_image, refuse_existing, write_text
 from seg_vton.parsing.jobs import read_records
 from seg_vton.pictures.drawing import grid
 
@@ -170,10 +171,8 @@ def _add_pictures(section: Section, folder: Path, caption: str) -> None:
 
 
 def _open(path: Path) -> Image.Image:
-    try:
-        return Image.open(path).convert("RGB")
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
+    with opened_image(path) as image:
+        return image.convert("RGB")
 
 
 def _cell(path: Path) -> np.ndarray:
@@ -243,10 +242,8 @@ def _run(work_dir: Path) -> Section:
     section.attempt(_add_sources, work_dir)
     facts = {key: str(value) for key, value in machine.describe().items() if value is not None}
     for name in _VERSIONS:
-        try:
+        with suppress(PackageNotFoundError):  # of a fork and its origin one is there
             facts[name] = version(name)
-        except PackageNotFoundError:  # of a fork and its origin one is there
-            continue
     section.table("Machine and versions", pd.DataFrame(list(facts.items()), columns=["what", "which"]))
     return section
 
@@ -268,7 +265,7 @@ def read_timings(path: Path) -> dict[str, list[float]]:
 def _add_timings(section: Section, path: Path) -> None:
     rows = [(step, str(len(seconds)), sum(seconds)) for step, seconds in read_timings(path).items()]
     rows.append(("all", "", sum(seconds for *_, seconds in rows)))
-    rows = [(*first, f"{round(seconds) // 60}:{round(seconds) % 60:02d}") for *first, seconds in rows]
+    rows = [(*what, "{}:{:02d}".format(*divmod(round(seconds), 60))) for *what, seconds in rows]
     section.table("Time of every step, minutes:seconds", pd.DataFrame(rows, columns=["step", "runs", "time"]))
 
 
