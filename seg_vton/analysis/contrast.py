@@ -1,11 +1,11 @@
 """What changes from one row to another, and whether the trainings' seeds and the test images tell the rows apart."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
 from seg_vton.analysis import paper
-from seg_vton.analysis.results import Content
+from seg_vton.analysis.results import Content, form
 from seg_vton.errors import UserError
 
 
@@ -38,7 +38,7 @@ def interval(first: pd.DataFrame, second: pd.DataFrame, name: str) -> tuple[floa
 def _by_image(rows: pd.DataFrame, name: str) -> pd.Series | None:
     """Each test image's number, mean over the runs; None where a run does not have it of every one."""
     found = [run.get("per_image", {}) for run in rows["content"]]
-    if not found or any(name not in each for each in found):
+    if any(name not in each for each in found):
         return None
     frame = pd.DataFrame({i: pd.Series(each[name], each["names"], dtype=float) for i, each in enumerate(found)})
     return None if frame.isna().any(axis=None) else frame.mean(axis=1)
@@ -59,9 +59,7 @@ def _architecture(run: Content) -> dict[str, float]:
     return found.numbers if found else {}
 
 
-def change_table(
-    runs: pd.DataFrame, changes: Sequence[str], names: Sequence[str], form: Callable[[str], Callable[[float], str]]
-) -> pd.DataFrame:
+def change_table(runs: pd.DataFrame, changes: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
     """Changes by numbers, as texts.
 
     Of each change a line with the difference of means and, of several pairs of runs, the least and the greatest; a line
@@ -73,7 +71,6 @@ def change_table(
         changes: `NAME=CONFIG:CONFIG` or `CONFIG:CONFIG`, the config before and the one after. One that was not run, or
             has several rows here, is a `UserError`.
         names: of the numbers; those that no change has are left out.
-        form: how a number of some name is written.
     """
 
     def signed(name: str, value: float) -> str:

@@ -1,6 +1,6 @@
 """Results that `tools/test.py` and `tools/analysis/label_map_iou.py` wrote, as a data frame with a line a run."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,12 @@ _REQUIRED = (
 _REQUIRED_OF = {
     "parsing": ("convention", "converted"),
     "tryon": ("stage", "pairs", "image_size", "convention", "not_reported"),
+}
+_FORMS = {
+    "KID": "{:.5f}",
+    **dict.fromkeys(("FID", "PSNR", "s a step", "test images/s"), "{:.2f}"),
+    **{"warped-garment L1": "{:.4f}", "M parameters": "{:.1f}", "GFLOP an image": "{:.0f}"},
+    "box-head train accuracy %": "{:.1f}",
 }
 _NECK_ORDER = ("FPN", "FPN + conv P6 (nearest)", "CARAFE, neck only", "CARAFE, mask head only", "CARAFE-FPN")
 
@@ -181,6 +187,13 @@ def row_name(run: Content) -> str:
     if facts["stage"] == "gmm":
         return "auxiliary learning in GMM" if facts["aux"] else paper.TRYON_ROWS[False, False].name
     return "auxiliary learning in GMM" if facts["warper_aux"] else f"TOM on {facts['warper']}"
+
+
+def form(name: str) -> Callable[[float], str]:
+    """How a number is written: fractions as papers do, .602."""
+    if name in _FORMS:
+        return _FORMS[name].format
+    return lambda value: f"{value:.3f}".removeprefix("0") if value < 1 else f"{value:.3f}"
 
 
 def published(run: Content) -> dict[str, float]:

@@ -3,7 +3,7 @@
 import argparse
 import re
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 from seg_vton.analysis import paper
 from seg_vton.analysis.benchmark_table import benchmark_tables
 from seg_vton.analysis.contrast import change_table
-from seg_vton.analysis.results import Content, class_numbers, is_comparable, paper_order, published, read_runs
+from seg_vton.analysis.results import Content, class_numbers, form, is_comparable, paper_order, published, read_runs
 from seg_vton.errors import UserError
 from seg_vton.files import read_json, write_text
 
@@ -34,25 +34,12 @@ CHANGES = {
     "tom": ["FID", "SSIM", "MS-SSIM", "PSNR"],
     "gmm": ["warped-mask IoU", "warped-garment L1"],
 }
-_FORMS = {
-    "KID": "{:.5f}",
-    **dict.fromkeys(("FID", "PSNR", "s a step", "test images/s"), "{:.2f}"),
-    **{"warped-garment L1": "{:.4f}", "M parameters": "{:.1f}", "GFLOP an image": "{:.0f}"},
-    "box-head train accuracy %": "{:.1f}",
-}
 NOTES = {
     "segmentation": "AP is COCO's, of 0 to 1; boundary AP is that of Cheng et al. (CVPR 2021), 2 % of the diagonal. "
     "Seconds are of the machine and of what else ran there: they do not compare.",
     "parsing": "IoU and accuracies are of 0 to 1 over the pixels of all images, means over the classes in the truth.",
     "tryon": "mIoU is of the stage's own auxiliary decoder, warped-mask IoU of the GMM's warp.",
 }
-
-
-def form(name: str) -> Callable[[float], str]:
-    """How a number is written: fractions as papers do, .602."""
-    if name in _FORMS:
-        return _FORMS[name].format
-    return lambda value: f"{value:.3f}".removeprefix("0") if value < 1 else f"{value:.3f}"
 
 
 def cell(runs: pd.DataFrame, name: str) -> str:
@@ -331,7 +318,7 @@ def render(args: argparse.Namespace, root: Path = Path()) -> str:
         names = args.metrics or list(
             dict.fromkeys(n for r in groups for n in CHANGES[r["stage"].iloc[0] or r["task"].iloc[0]])
         )
-        return markdown(change_table(runs, args.changes, names, form))
+        return markdown(change_table(runs, args.changes, names))
     if args.metrics:
         if unknown := set(args.metrics) - set(runs):
             raise UserError(f"no run has {', '.join(sorted(unknown))}")
