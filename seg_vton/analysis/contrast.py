@@ -12,9 +12,9 @@ from seg_vton.errors import UserError
 def differences(first: pd.DataFrame, second: pd.DataFrame, name: str) -> list[float]:
     """Of all pairs of a first and a second run, rising; of the pairs of one seed alone where they share their GMM.
 
-    Empty where a row was not run or a run lacks the number.
+    Empty where a run lacks the number.
     """
-    if first.empty or second.empty or name not in first or first[name].isna().any() or second[name].isna().any():
+    if any(name not in rows or rows[name].isna().any() for rows in (first, second)):
         return []
     before, after = (
         [(run["training"].get("seed"), (run.get("warper") or {}).get("checkpoint_sha256")) for run in rows["content"]]
@@ -82,29 +82,22 @@ def change_table(runs: pd.DataFrame, changes: Sequence[str], names: Sequence[str
         before, _, after = configs.partition(":")
         first, second = _row(runs, before), _row(runs, after)
         title = title or f"{before} to {after}"
-        found = {name: differences(first, second, name) for name in names}
-        shown |= {name for name, each in found.items() if each}
-        several = min(len(first), len(second)) > 1
-        cells = {}
+        found = {name: each for name in names if (each := differences(first, second, name))}
+        shown |= found.keys()
+        line = {"change": title, "seeds": f"{len(first)} and {len(second)}"}
         for name, each in found.items():
-            if each:
-                cells[name] = signed(name, second[name].mean() - first[name].mean())
-                cells[name] += f" [{signed(name, each[0])}, {signed(name, each[-1])}]" * (len(each) > 1)
-        agree = [name for name, each in found.items() if each and each[0] * each[-1] > 0]
-        lines.append(
-            {"change": title, "seeds": f"{len(first)} and {len(second)}"}
-            | cells
-            | {"seeds agree in": (", ".join(agree) or "none") if several and any(found.values()) else "-"}
-        )
-        intervals = {name: interval(first, second, name) for name in names if found[name]}
-        if any(intervals.values()):
-            cells = {
-                name: f"[{', '.join(signed(name, end) for end in ends)}]" for name, ends in intervals.items() if ends
-            }
-            lines.append({"change": f"{title}: 95 % over the images", **cells})
+            line[name] = signed(name, second[name].mean() - first[name].mean())
+            line[name] += f" [{signed(name, each[0])}, {signed(name, each[-1])}]" * (len(each) > 1)
+        if found and min(len(first), len(second)) > 1:
+            agree = [name for name, each in found.items() if each[0] * each[-1] > 0]
+            line["seeds agree in"] = ", ".join(agree) or "none"
+        lines.append(line)
+        intervals = {name: ends for name in found if (ends := interval(first, second, name))}
+        cells = {name: f"[{signed(name, low)}, {signed(name, high)}]" for name, (low, high) in intervals.items()}
+        lines += [{"change": f"{title}: 95 % over the images", **cells}] if cells else []
         given = published_change(first["content"].iloc[0], second["content"].iloc[0])
-        if cells := {name: signed(name, value) for name, value in given.items() if name in names}:
-            lines.append({"change": f"{title}: the paper's own", **cells})
+        cells = {name: signed(name, value) for name, value in given.items() if name in names}
+        lines += [{"change": f"{title}: the paper's own", **cells}] if cells else []
     columns = ["change", "seeds", *(name for name in names if name in shown), "seeds agree in"]
     return pd.DataFrame(lines, columns=columns).fillna("-")
 
