@@ -108,12 +108,6 @@ class Photographs:
         return item["img"][..., ::-1].copy(), truth
 
 
-def read_predictions(path: Path, photographs: Photographs, ids: Sequence[Any], score_thr: float) -> dict[Any, list]:
-    """Instances by image id from COCO results, those of at least `score_thr`; see `read_rles`."""
-    rows = read_rles(path, photographs, ids, score_thr)
-    return {image_id: photographs.decode(found) for image_id, found in rows.items()}
-
-
 def read_rles(
     path: Path, photographs: Photographs, ids: Sequence[Any], score_thr: float
 ) -> dict[Any, list[tuple[int, float, dict[str, Any]]]]:
@@ -201,12 +195,14 @@ def draw_panels(
     for path in (out / SHEET, *paths.values()):  # before anything is computed
         refuse_existing(path, overwrite)
     models = {s.model: predict(s.model, photographs, ids, score_thr) for s in sources if s.model}
-    predicted = [
-        {i: instances_of(found, photographs, source.label_map) for i, found in models[source.model].items()}
-        if source.model
-        else read_predictions(source.predictions, photographs, ids, score_thr)
-        for source in sources
-    ]
+    predicted = []
+    for source in sources:
+        if source.model:
+            found = models[source.model].items()
+            predicted.append({i: instances_of(parsing, photographs, source.label_map) for i, parsing in found})
+        else:
+            found = read_rles(source.predictions, photographs, ids, score_thr).items()
+            predicted.append({i: photographs.decode(rows) for i, rows in found})
     rows, pictures = [], {}
     for image_id in track(ids, "panels"):
         photo, truth = photographs.load(image_id)

@@ -19,7 +19,7 @@ from seg_vton.analysis.panels import (
     instances_of,
     parse_source,
     predict,
-    read_predictions,
+    read_rles,
 )
 from seg_vton.analysis.results import read_runs
 from seg_vton.data.coco_files import CocoBuilder
@@ -157,10 +157,11 @@ def test_ground_truth_has_names_colors_and_masks(photographs):
 
 
 def test_predictions_are_read_by_image_and_score(photographs, data, tmp_path):
-    found = read_predictions(truth_as_predictions(data, tmp_path / "p.json"), photographs, [1, 3], score_thr=0.6)
-    assert found[3] == []
-    assert sorted(one.name for one in found[1]) == ["hair", "pants", "top"]
-    top = next(one for one in found[1] if one.name == "top")
+    rows = read_rles(truth_as_predictions(data, tmp_path / "p.json"), photographs, [1, 3], score_thr=0.6)
+    assert rows[3] == []
+    found = photographs.decode(rows[1])
+    assert sorted(one.name for one in found) == ["hair", "pants", "top"]
+    top = next(one for one in found if one.name == "top")
     assert top.score == pytest.approx(0.7)
     np.testing.assert_array_equal(top.mask, label_map(0) == CLOTHING_CLASSES.index("top") + 1)
 
@@ -183,7 +184,7 @@ def test_predictions_on_other_data_are_refused(photographs, data, tmp_path, chan
     path = truth_as_predictions(data, tmp_path / "p.json")
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
     with pytest.raises(UserError, match=message):
-        read_predictions(path, photographs, [1], score_thr=0.1)
+        read_rles(path, photographs, [1], score_thr=0.1)
 
 
 def test_panels_and_figure_are_written_and_kept(photographs, data, tmp_path):
@@ -216,7 +217,7 @@ def test_a_model_predicts_what_the_test_run_predicts(photographs, data, checkpoi
     call(monkeypatch, "test.py", data / "tiny.py", checkpoint, "--out", predictions, "--work-dir", tmp_path / "work")
     found = predict((data / "tiny.py", checkpoint), photographs, [2], score_thr=0.0)[2]
     by_model = instances_of(found, photographs)
-    by_file = read_predictions(predictions, photographs, [2], score_thr=0.0)[2]
+    by_file = photographs.decode(read_rles(predictions, photographs, [2], score_thr=0.0)[2])
     assert len(by_model) > 0
     assert [(one.name, pytest.approx(one.score, abs=1e-5)) for one in by_model] == [(o.name, o.score) for o in by_file]
     assert all((a.mask == b.mask).all() for a, b in zip(by_model, by_file, strict=True))
