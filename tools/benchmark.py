@@ -42,8 +42,8 @@ def measure(args: argparse.Namespace) -> None:
     """Runs each benchmark in a process of its own, so that none inherits another's memory; one may fail alone."""
     import torch
 
-    from seg_vton.analysis.benchmark_table import benchmark_tables
     from seg_vton.analysis.benchmarks import run
+    from seg_vton.analysis.tables import benchmark_tables
 
     names = [name for suite in args.suite for name in SUITES.get(suite, (suite,))]
     if "gpu" in args.suite and not torch.cuda.is_available():

@@ -12,8 +12,8 @@ from mmdet.utils import register_all_modules
 from torch import nn
 
 from seg_vton.analysis import benchmarks, published
-from seg_vton.analysis.benchmark_table import benchmark_tables
 from seg_vton.analysis.benchmarks import OURS, PUBLISHED, Detector, make_inputs, training_step
+from seg_vton.analysis.tables import benchmark_tables
 from seg_vton.engine.launch import load_config
 from seg_vton.errors import UserError
 from seg_vton.ops import carafe, roi_align_kernels
