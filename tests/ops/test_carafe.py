@@ -1,16 +1,13 @@
 """CARAFE against a slow loop, autograd, other number types, exporters and mmdet's models."""
 
-import json
-from itertools import accumulate
-
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
 from torch import nn
-from torch.profiler import ProfilerActivity, profile
 
+from seg_vton.analysis.timing import peak_bytes
 from seg_vton.ops import carafe, carafe_kernels
 from seg_vton.ops.carafe_kernels import composite_forward, shifts_backward, shifts_forward
 
@@ -192,26 +189,16 @@ def test_sizes_that_do_not_fit(features, masks, settings, words):
         carafe(torch.zeros(features), torch.zeros(masks), *settings)
 
 
-def peak_bytes(work, folder):
-    """The most that PyTorch's allocator held at a time beyond what it held before ``work``, by its own account."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        work()
-    profiler.export_chrome_trace(str(folder / "trace.json"))
-    events = json.loads((folder / "trace.json").read_text())["traceEvents"]
-    events = sorted((e for e in events if e["name"] == "[memory]"), key=lambda e: e["ts"])
-    return max(accumulate(event["args"]["Bytes"] for event in events))
-
-
 @pytest.mark.parametrize("memory_format", FORMATS)
-def test_memory_stays_near_the_outputs_size(memory_format, monkeypatch, tmp_path):
+def test_memory_stays_near_the_outputs_size(memory_format, monkeypatch):
     """The unfolded features alone would be 25 times the features, or 6.25 times the output."""
     monkeypatch.setattr(carafe_kernels, "BLOCK_BYTES", 2**16)
     features, masks, settings = make_inputs((1, 64, 48, 40, 5, 1, 2), torch.float32, memory_format)
     output_bytes = 4 * features.numel() * features.element_size()
-    assert peak_bytes(lambda: carafe(features, masks, *settings), tmp_path) < 1.5 * output_bytes
+    assert peak_bytes(lambda: carafe(features, masks, *settings)) < 1.5 * output_bytes
     output = carafe(features, masks, *settings)
     grad = torch.ones_like(output)
-    assert peak_bytes(lambda: output.backward(grad), tmp_path) < 1.5 * output_bytes
+    assert peak_bytes(lambda: output.backward(grad)) < 1.5 * output_bytes
 
 
 def test_nothing_but_the_inputs_is_kept_for_the_backward_pass():
