@@ -46,6 +46,8 @@ def measure(args: argparse.Namespace) -> None:
     from seg_vton.analysis.tables import benchmark_tables
 
     names = [name for suite in args.suite for name in SUITES.get(suite, (suite,))]
+    if args.rounds < 1:
+        raise UserError(f"--rounds is {args.rounds}: it must be 1 or more")
     if "gpu" in args.suite and not torch.cuda.is_available():
         raise UserError(f"--suite gpu needs a CUDA GPU, and torch {torch.__version__} finds none")
     if "cpu" in args.suite:

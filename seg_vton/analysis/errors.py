@@ -63,7 +63,7 @@ def find_errors(
         overwrite: whether an existing page and its files may be replaced.
     """
     if number < 0:
-        raise UserError(f"--number {number}: draw 0 images or more")
+        raise UserError(f"--number is {number}: it must be 0 or more")
     refuse_existing(out / PAGE, overwrite)
     half = half_of(config)
     half.select_split(config, split)

@@ -86,6 +86,8 @@ def write_costs(
     configs: Iterable[str | Path], photo: tuple[int, int], out: str | Path, overwrite: bool = False
 ) -> dict[str, Any]:
     """Writes `model_cost` of each config as JSON and returns it: `rows` by config, `photo`, command, date."""
+    if min(photo) < 1:
+        raise UserError(f"--photo is {photo[0]} {photo[1]}: width and height must be 1 or more pixels")
     refuse_existing(Path(out), overwrite)
     rows = {Path(path).stem: model_cost(launch.load_config(path), photo) for path in configs}
     facts = {"command": machine.command_line(), "date": datetime.date.today().isoformat(), "photo": list(photo)}

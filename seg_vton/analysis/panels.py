@@ -188,6 +188,8 @@ def draw_panels(
         height: of a panel in pixels.
         overwrite: whether existing panels may be replaced.
     """
+    if height < 1:
+        raise UserError(f"--height is {height}: it must be 1 or more pixels")
     out, titles = Path(out), ["image", "ground truth", *(source.name for source in sources)]
     if len({_slug(title) for title in titles}) < len(titles):
         raise UserError(f"the columns {', '.join(titles)} need names that differ in letters and digits")

@@ -98,7 +98,7 @@ def test_the_errors_of_drawn_instances_are_those_counted_by_hand(drawn, tmp_path
 
 
 def test_splits_and_numbers_that_there_are_not_are_refused(drawn, tmp_path):
-    with pytest.raises(UserError, match="--number -1: draw 0 images or more"):
+    with pytest.raises(UserError, match="--number is -1: it must be 0 or more"):
         find_errors(*drawn, "val", tmp_path / "out", number=-1)
     with pytest.raises(UserError, match="no test-unpaired split"):
         find_errors(*drawn, "test-unpaired", tmp_path / "out")

@@ -77,6 +77,8 @@ def test_the_file_and_what_is_refused(tiny_config_file, repo, tmp_path):
     assert list(content["rows"]) == [tiny_config_file.stem]
     with pytest.raises(UserError, match="--overwrite"):
         write_costs([tiny_config_file], (96, 128), out)
+    with pytest.raises(UserError, match="--photo is 96 0"):
+        write_costs([tiny_config_file], (96, 0), tmp_path / "b.json")
     with pytest.raises(UserError, match="no two-stage detector"):
         write_costs([repo / "configs/tryon/gmm_cp-vton_128x96_3k_paper-doll.py"], (96, 128), tmp_path / "b.json")
 

@@ -200,6 +200,8 @@ def test_panels_and_figure_are_written_and_kept(photographs, data, tmp_path):
     before = figure.read_bytes()
     with pytest.raises(UserError, match="--overwrite"):
         draw_panels(photographs, [source], [1, 2], tmp_path / "out", height=96)
+    with pytest.raises(UserError, match="--height is 0"):
+        draw_panels(photographs, [source], [1, 2], tmp_path / "out", height=0, overwrite=True)
     draw_panels(photographs, [source], [1, 2], tmp_path / "out", height=96, overwrite=True)
     assert figure.read_bytes() == before
 
