@@ -15,7 +15,7 @@ import numpy as np
 
 from seg_vton.errors import UserError
 from seg_vton.pose.choice import choose_pose
-from seg_vton.pose.joints import MIN_SCORE, NUM_JOINTS, from_coco17, from_mediapipe33
+from seg_vton.pose.joints import MIN_SCORE, NUM_JOINTS, OF_COCO_17, OF_MEDIAPIPE_33, to_openpose18
 
 Estimator = Callable[[np.ndarray], list[np.ndarray]]
 """From a photo to the joints of everybody in it, see `load_estimator`."""
@@ -142,7 +142,7 @@ def _build_rtmlib(models: tuple[Path, ...], device: str | None) -> Estimator:
 
     def run(image: np.ndarray) -> list[np.ndarray]:
         people, scores = body(np.ascontiguousarray(image[..., ::-1]))  # rtmlib's models take BGR
-        return [from_coco17(*person, image.shape[:2]) for person in zip(people, scores, strict=True)]
+        return [to_openpose18(*person, OF_COCO_17, image.shape[:2]) for person in zip(people, scores, strict=True)]
 
     return run
 
@@ -176,8 +176,9 @@ def _build_mediapipe(models: tuple[Path, ...], device: str | None) -> Estimator:
         found = pose.process(image).pose_landmarks
         if found is None:
             return []
-        landmarks = np.array([(point.x, point.y, point.visibility) for point in found.landmark])
-        return [from_mediapipe33(landmarks, image.shape[:2])]
+        shares = np.array([(point.x, point.y) for point in found.landmark])  # of the photo's width and height
+        seen = np.array([point.visibility for point in found.landmark])
+        return [to_openpose18(shares * image.shape[1::-1], seen, OF_MEDIAPIPE_33, image.shape[:2])]
 
     return run
 
@@ -221,7 +222,7 @@ def _build_torchvision(models: tuple[Path, ...], device: str | None) -> Estimato
             (found,) = network([levels / 255])
         scores = (found["keypoints_scores"] - _JOINT_LOGIT + torch.tensor(MIN_SCORE).logit()).sigmoid()
         people = found["keypoints"][..., :2].cpu().numpy(), scores.cpu().numpy()
-        return [from_coco17(*person, image.shape[:2]) for person in zip(*people, strict=True)]
+        return [to_openpose18(*person, OF_COCO_17, image.shape[:2]) for person in zip(*people, strict=True)]
 
     return run
 

@@ -37,16 +37,13 @@ class Poses:
         self.folder = None if str(source) in BACKENDS else Path(source)
         self.models = None if models is None else tuple(map(str, models))
         self.device = device
-        if self.folder is None:
-            self.name = resolve_backend(str(source), models)
-            return
-        self.name = "files"
-        if not self.folder.is_dir():
+        self.name = "files" if self.folder else resolve_backend(str(source), models)
+        if self.folder and not self.folder.is_dir():
             raise UserError(
                 f"the pose source {source} is neither a folder of keypoint files nor one of {', '.join(BACKENDS)} (an "
                 "estimator's own file is for --pose-models)"
             )
-        if models is not None:
+        if self.folder and models is not None:
             raise UserError(f"--pose-models is for estimators, and --pose {source} is a folder of keypoint files")
 
     def load(self) -> None:

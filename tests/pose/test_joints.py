@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seg_vton.pose.joints import from_coco17, from_mediapipe33
+from seg_vton.pose.joints import OF_COCO_17, OF_MEDIAPIPE_33, to_openpose18
 
 # COCO's names in the order of its annotation files; MediaPipe's in that of its documentation.
 COCO17 = [
@@ -96,13 +96,12 @@ def coco():
 
 
 def mediapipe():
-    places = np.array([PLACES.get(name, (1, 1)) for name in MEDIAPIPE33], float)
-    return np.column_stack([places / SIZE[::-1], np.full(33, 0.9)])
+    return np.array([PLACES.get(name, (1, 1)) for name in MEDIAPIPE33], float), np.full(33, 0.9)
 
 
-@pytest.mark.parametrize("skeleton", ["coco17", "mediapipe33"])
-def test_every_joint_lands_on_its_name(skeleton):
-    joints = from_coco17(*coco(), SIZE) if skeleton == "coco17" else from_mediapipe33(mediapipe(), SIZE)
+@pytest.mark.parametrize(("skeleton", "order"), [(coco, OF_COCO_17), (mediapipe, OF_MEDIAPIPE_33)])
+def test_every_joint_lands_on_its_name(skeleton, order):
+    joints = to_openpose18(*skeleton(), order, SIZE)
     assert joints.dtype == np.float32
     assert joints[:, :2] == pytest.approx(EXPECTED, abs=1e-4)
     assert joints[:, 2] == pytest.approx(0.9)
@@ -111,16 +110,16 @@ def test_every_joint_lands_on_its_name(skeleton):
 def test_unsure_joints_are_zero_and_others_keep_their_score():
     places, scores = coco()
     scores[COCO17.index("left_wrist")], scores[COCO17.index("nose")] = 0.29, 0.31
-    joints = from_coco17(places, scores, SIZE)
+    joints = to_openpose18(places, scores, OF_COCO_17, SIZE)
     assert not joints[OPENPOSE18.index("left_wrist")].any()
     assert joints[0] == pytest.approx([50, 20, 0.31])
 
 
 def test_joints_outside_the_photo_are_zero():
-    landmarks = mediapipe()
-    landmarks[MEDIAPIPE33.index("left_ankle"), 1] = 1.02  # MediaPipe guesses where a cut-off foot would be
-    landmarks[MEDIAPIPE33.index("right_wrist"), 0] = -0.1
-    joints = from_mediapipe33(landmarks, SIZE)
+    places, scores = mediapipe()
+    places[MEDIAPIPE33.index("left_ankle"), 1] = 1.02 * SIZE[0]  # MediaPipe guesses where a cut-off foot would be
+    places[MEDIAPIPE33.index("right_wrist"), 0] = -0.1 * SIZE[1]
+    joints = to_openpose18(places, scores, OF_MEDIAPIPE_33, SIZE)
     missing = np.flatnonzero(~joints.any(1)).tolist()
     assert missing == [OPENPOSE18.index("right_wrist"), OPENPOSE18.index("left_ankle")]
 
@@ -128,6 +127,6 @@ def test_joints_outside_the_photo_are_zero():
 def test_neck_needs_both_shoulders_and_has_the_lower_score():
     places, scores = coco()
     scores[COCO17.index("left_shoulder")] = 0.5
-    assert from_coco17(places, scores, SIZE)[1] == pytest.approx([51, 42, 0.5])
+    assert to_openpose18(places, scores, OF_COCO_17, SIZE)[1] == pytest.approx([51, 42, 0.5])
     scores[COCO17.index("left_shoulder")] = 0.1
-    assert not from_coco17(places, scores, SIZE)[1].any()
+    assert not to_openpose18(places, scores, OF_COCO_17, SIZE)[1].any()

@@ -16,7 +16,7 @@ from torchvision.models import detection
 
 from seg_vton.errors import UserError
 from seg_vton.pose import BACKENDS, estimate, load_estimator, resolve_backend
-from seg_vton.pose.joints import from_coco17
+from seg_vton.pose.joints import OF_COCO_17, to_openpose18
 
 IMAGE = np.zeros((120, 80, 3), np.uint8)
 IMAGE[..., 0] = 200  # red
@@ -225,7 +225,7 @@ def test_torchvision(keypoint_rcnn, monkeypatch):
     estimator = load_estimator("torchvision", (str(path),))
     places, logits = found["keypoints"][..., :2].numpy(), found["keypoints_scores"].numpy()
     scores = 1 / (1 + 7 / 3 * np.exp(2 - logits))  # 0.3 at 2
-    expected = [from_coco17(*person, IMAGE.shape[:2]) for person in zip(places, scores, strict=True)]
+    expected = [to_openpose18(*person, OF_COCO_17, IMAGE.shape[:2]) for person in zip(places, scores, strict=True)]
     assert 0 < np.count_nonzero(expected[0][:, 2]) < 17
     assert np.array(estimator(IMAGE)) == pytest.approx(np.array(expected), abs=0.01)
     largest = max(expected, key=lambda joints: np.ptp(joints[joints[:, 2] > 0, :2], axis=0).prod())
