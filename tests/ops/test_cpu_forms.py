@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from seg_vton.ops.cpu_forms import use_cpu_forms
-from seg_vton.ops.resize_conv import ResizeConv2d
+from seg_vton.ops.cpu_forms import ResizeConv2d, use_cpu_forms
 from seg_vton.ops.winograd import WinogradConv2d
 
 

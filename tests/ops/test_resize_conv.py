@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from seg_vton.ops.resize_conv import resize_conv3x3
+from seg_vton.ops.cpu_forms import resize_conv3x3
 
 
 def plain(x, weight, bias, size):
