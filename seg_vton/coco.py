@@ -270,18 +270,22 @@ def check_evaluated(sample: Mapping[str, Any], images: Mapping[Any, Mapping[str,
         )
 
 
-def check_segmentation(segmentation: Any, width: int, height: int) -> None:
-    """Checks a mask in any of COCO's three forms, which pycocotools takes on trust.
+def to_rle(segmentation: Any, width: int, height: int) -> dict[str, Any] | None:
+    """A mask in any of COCO's three forms as compressed RLE (`size`, `counts`), after checks that pycocotools lacks.
 
-    These are polygons `[[x0, y0, x1, y1, ...], ...]` in pixels, and RLE with `counts` as a list, str or bytes.
-    `ValueError` where it has none of them, is of another size than the image, or its runs do not fill that.
+    The forms are polygons `[[x0, y0, x1, y1, ...], ...]` in pixels, and RLE with `counts` as a list, str or bytes.
+    None where there is no mask: nothing given, or polygons of fewer than three points. `ValueError` where it has none
+    of the forms, is of another size than the image, or its runs do not fill that.
     """
+    if not segmentation:
+        return None
     if isinstance(segmentation, list):
         if not all(isinstance(p, list) and not len(p) % 2 and all(map(_is_number, p)) for p in segmentation):
             raise ValueError("a polygon is not a list of x, y, x, y, ...")
         if any(abs(number) > _FAR for polygon in segmentation for number in polygon):
             raise ValueError(f"a polygon has a point more than {_FAR} pixels away")
-        return
+        whole = [polygon for polygon in segmentation if len(polygon) >= 6]
+        return coco_mask.merge(coco_mask.frPyObjects(whole, height, width)) if whole else None
     if not isinstance(segmentation, dict) or not {"size", "counts"} <= segmentation.keys():
         raise ValueError("the segmentation is neither polygons nor RLE with size and counts")
     size, counts = segmentation["size"], segmentation["counts"]
@@ -290,27 +294,13 @@ def check_segmentation(segmentation: Any, width: int, height: int) -> None:
             f"the mask is of size {size} and the image [{height}, {width}] (height, width): it belongs to another image"
         )
     if isinstance(counts, str | bytes):
-        rle_area(segmentation, width, height)
-    elif not isinstance(counts, list) or not all(type(run) is int and run >= 0 for run in counts):
+        rle_area(segmentation, width, height)  # raises where the runs are broken
+        return segmentation
+    if not isinstance(counts, list) or not all(type(run) is int and run >= 0 for run in counts):
         raise ValueError("the run lengths are not whole numbers")
-    elif sum(counts) != width * height:
+    if sum(counts) != width * height:
         raise ValueError(f"the run lengths of the mask do not fill the image's {width}x{height} pixels")
-
-
-def to_rle(segmentation: Any, width: int, height: int) -> dict[str, Any] | None:
-    """A mask in any of COCO's three forms as compressed RLE: `size` and `counts`; see `check_segmentation`.
-
-    None where there is no mask: nothing given, or polygons of fewer than three points.
-    """
-    if not segmentation:
-        return None
-    check_segmentation(segmentation, width, height)
-    if isinstance(segmentation, list):
-        whole = [polygon for polygon in segmentation if len(polygon) >= 6]
-        return coco_mask.merge(coco_mask.frPyObjects(whole, height, width)) if whole else None
-    if isinstance(segmentation["counts"], list):
-        return coco_mask.frPyObjects(segmentation, height, width)
-    return segmentation
+    return coco_mask.frPyObjects(segmentation, height, width)
 
 
 def _is_number(value: Any) -> bool:
