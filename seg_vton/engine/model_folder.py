@@ -71,16 +71,16 @@ def blamed_on_folder(*configs: str | Path | None) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if file is None or isinstance(error, MemoryError | torch.OutOfMemoryError):
+        if file is None or isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
             raise
-        if not isinstance(error, UserError):
-            raise UserError(
-                f"{file}: what it says of the model cannot be used ({type(error).__name__}: {str(error)[:300]}): get "
-                "the folder again, or export it again"
-            ) from error
-        if str(Path(file).parent) in str(error):
-            raise
-        raise UserError(f"{file}: {error}") from error
+        if isinstance(error, UserError):
+            if f"{Path(file).parent}/" in str(error):  # it names this file, or that of the weights
+                raise
+            raise UserError(f"{file}: {error}") from error
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise UserError(
+            f"{file}: what it says of the model cannot be used ({reason}): get the folder again, or export it again"
+        ) from error
 
 
 def packaged_folder() -> Path:
@@ -117,14 +117,13 @@ def read_part(folder: str | Path, name: str) -> Part:
         UserError: the folder, the part or a file of it is missing, damaged or of another format; or its config names
             a type that nothing here has registered.
     """
-    path = Path(folder).expanduser() / MODEL_JSON
+    path, parts = Path(folder).expanduser() / MODEL_JSON, read_parts(folder)
+    if name not in parts:
+        raise UserError(
+            f"{path} has no {name}, only these parts: {', '.join(parts) or 'none'}. Give --{name} CONFIG CHECKPOINT "
+            "or a folder that was exported with one"
+        )
     with blamed_on_folder(path):
-        parts = read_parts(folder)
-        if name not in parts:
-            raise UserError(
-                f"{path} has no {name}, only these parts: {', '.join(parts) or 'none'}. Give --{name} CONFIG "
-                "CHECKPOINT or a folder that was exported with one"
-            )
         weights, expected, config_sha256, plain = (
             _field(path, name, parts[name], key) for key in ("weights", "sha256", "config_sha256", "config")
         )
