@@ -19,7 +19,7 @@ import sys
 
 from seg_vton.errors import ToolParser, exit_on_user_error
 from seg_vton.labels import DEEPFASHION15, SPACES
-from seg_vton.parsing.options import add_photo_options, load_segmenter
+from seg_vton.parsing.options import add_photo_options, load_segmenter, parse_photo_options
 
 
 def parse_args() -> argparse.Namespace:
@@ -36,9 +36,9 @@ def parse_args() -> argparse.Namespace:
     window = "take the person's whole window as the models render it, not only what changes"
     parser.add_argument("--whole-window", action="store_true", help=window)
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
-    args = parser.parse_args()
-    if (args.parsing is None) != (args.label_space is None):
-        parser.error("--parsing and --label-space go together: nothing in a label map says what its ids mean")
+    args = parse_photo_options(parser)
+    if args.label_space and not args.parsing:
+        parser.error("--label-space is of the maps of --parsing: give both, or leave it out")
     return args
 
 

@@ -26,6 +26,16 @@ def add_photo_options(parser: ArgumentParser) -> None:
     parser.add_argument("--device", help="torch device (default: the GPU where there is one)")
 
 
+def parse_photo_options(parser: ArgumentParser) -> Namespace:
+    """Reads the command line; `add_photo_options` and `--label-space` have to go together."""
+    args = parser.parse_args()
+    if args.parsing and not args.label_space:
+        parser.error("--parsing needs --label-space: nothing in a label map says what its ids mean")
+    if args.parsing and args.score_thr is not None:
+        parser.error("--score-thr is of a segmenter's instances, and with --parsing no segmenter runs: leave one out")
+    return args
+
+
 def load_segmenter(
     args: Namespace, options: dict[str, Any] | None = None, one_per_class: bool = True
 ) -> "ClothingParser":

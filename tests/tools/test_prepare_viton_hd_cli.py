@@ -11,5 +11,11 @@ def test_prepare_viton_hd(here, tiny_dolls, tmp_path, capsys):
     assert "made 10 persons and garments, 0 were done before, 0 faults; 5 pairs" in said
     assert here(*command, "--label-space", "deepfashion15", "--size", "9x9") == 2
     assert "9x9 is not height x width, each from 64 to 4096" in capsys.readouterr().err
-    assert here(*command) == 2
-    assert "--parsing needs --label-space" in capsys.readouterr().err
+    refused = {
+        (): "--parsing needs --label-space",
+        ("--label-space", "atr18", "--score-thr", "0.5"): "--score-thr is of a segmenter's instances",
+        ("--label-space", "atr18", "--models", folder): "each make the label maps: give one",
+    }
+    for options, message in refused.items():
+        assert here(*command, *options) == 2
+        assert message in capsys.readouterr().err

@@ -107,3 +107,11 @@ def test_a_payload_is_not_run_and_ends_the_run_before_any_work(command, here, pa
     assert f"checkpoint {tmp_path / 'payload.pth'} was refused: it asks for posix.mkdir" in said
     assert not (tmp_path / "owned").exists()
     assert not (tmp_path / "out").exists()
+
+
+def test_options_that_do_not_go_together_are_refused(here, capsys):
+    command = ("try_on.py", "--person", "a.jpg", "--garment", "b.jpg", "--out", "out", "--label-space", "atr18")
+    assert here(*command) == 2
+    assert "--label-space is of the maps of --parsing" in capsys.readouterr().err
+    assert here(*command, "--parsing", "maps", "--score-thr", "0.5") == 2
+    assert "--score-thr is of a segmenter's instances" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from seg_vton.errors import ToolParser, exit_on_user_error, height_by_width
 from seg_vton.labels import SPACES
-from seg_vton.parsing.options import add_photo_options, load_segmenter
+from seg_vton.parsing.options import add_photo_options, load_segmenter, parse_photo_options
 
 
 def parse_args() -> argparse.Namespace:
@@ -30,9 +30,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--size", type=size, default=(1024, 768), metavar="HxW", help="height x width (1024x768)")
     parser.add_argument("--pose-format", choices=("body25", "coco18"), default="body25", help="order of the joints")
     parser.add_argument("--overwrite", action="store_true", help="make everything anew")
-    args = parser.parse_args()
-    if args.parsing and not args.label_space:
-        parser.error("--parsing needs --label-space: nothing in a label map says what its ids mean")
+    args = parse_photo_options(parser)
+    if args.models and (args.segmenter or args.parsing):
+        parser.error("--models, --segmenter and --parsing each make the label maps: give one")
     return args
 
 
