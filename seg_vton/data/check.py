@@ -3,13 +3,12 @@
 COCO files are checked here, try-on sets in `check_tryon`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from seg_vton.coco import category_ids, judge, judge_sizes, no_instances, read_coco, unused_categories
 from seg_vton.data.check_tryon import tryon_checks
-from seg_vton.data.coco_files import Summary
+from seg_vton.data.coco_files import summarize
 from seg_vton.data.deepfashion import in_shop_root
 from seg_vton.data.report import Report
 from seg_vton.errors import UserError
@@ -71,7 +70,7 @@ def check_coco(path: str | Path, images: Path | None = None) -> Report:
         report.warnings["category left out"].append(f"{path}: {name} is left out: no annotation has this category")
     if all(annotation["iscrowd"] for annotation in content["annotations"]):
         report.errors["no instance to train on"].append(f"{path}: {no_instances(len(content['annotations']))}")
-    report.summaries.append(_summary(content, path.stem))
+    report.summaries.append(summarize(content, path.stem))
     folder = images or find_images(path, [image["file_name"] for image in content["images"]])
     sizes = {}
     for image in track(content["images"], f"{path.name}: images"):
@@ -87,18 +86,6 @@ def check_coco(path: str | Path, images: Path | None = None) -> Report:
     found = judge_sizes(sizes, path)
     report.merge(Report(errors=found.errors, warnings=found.warnings))
     return report
-
-
-def _summary(content: Mapping[str, Any], name: str) -> Summary:
-    """Counts what a COCO file has."""
-    summary, names = Summary(name), {category["id"]: category["name"] for category in content["categories"]}
-    sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
-    listed = [a for a in content["annotations"] if a["image_id"] in sizes and a["category_id"] in names]
-    summary.images = len(content["images"])
-    summary.empty_images = len(sizes.keys() - {annotation["image_id"] for annotation in listed})
-    summary.instances.update(names[annotation["category_id"]] for annotation in listed)
-    summary.sizes.update(sizes.values())
-    return summary
 
 
 def find_images(path: Path, file_names: Sequence[str]) -> Path:

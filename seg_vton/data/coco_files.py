@@ -24,12 +24,26 @@ class Summary:
     """What one annotation file holds, and what a converter left out of it."""
 
     name: str  # the split or file
-    images: int = 0  # number of images
-    empty_images: int = 0  # number of images without an instance
-    # number of instances by class name; every class is there, in class order
-    instances: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CLOTHING_CLASSES, 0)))
-    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)  # number of images by (width, height)
+    images: int  # number of images
+    empty_images: int  # number of images without an instance
+    instances: Counter[str]  # number of instances by class name
+    sizes: Counter[tuple[int, int]]  # number of images by (width, height)
     dropped: Counter[str] = field(default_factory=Counter)  # number of things left out, by reason
+
+
+def summarize(content: Mapping[str, Any], name: str, dropped: Counter[str] | None = None) -> Summary:
+    """Counts what a COCO file has; annotations of an image or a category that is not listed count for nothing."""
+    names = {category["id"]: category["name"] for category in content["categories"]}
+    sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
+    listed = [a for a in content["annotations"] if a["image_id"] in sizes and a["category_id"] in names]
+    return Summary(
+        name,
+        images=len(content["images"]),
+        empty_images=len(sizes.keys() - {annotation["image_id"] for annotation in listed}),
+        instances=Counter(names[annotation["category_id"]] for annotation in listed),
+        sizes=Counter(sizes.values()),
+        dropped=dropped or Counter(),
+    )
 
 
 class CocoBuilder:
@@ -37,12 +51,22 @@ class CocoBuilder:
 
     Masks are kept as compressed RLE only (some hundred bytes each), so that tens of thousands of images fit in memory.
     Ids are given in the order of the calls and start at 1: the same calls give the same bytes.
+
+    Attributes:
+        content: the COCO file as a dict: `info`, `images`, `annotations`, `categories`.
+        dropped: number of things left out, by reason, for the summary.
     """
 
     def __init__(self, name: str) -> None:
-        self.summary = Summary(name)
-        self._images: list[dict[str, Any]] = []
-        self._annotations: list[dict[str, Any]] = []
+        self.name = name
+        self.dropped: Counter[str] = Counter()
+        self.content: dict[str, Any] = {
+            "info": {"description": f"{name}, 15 DeepFashion classes", "version": "1.0"},
+            "licenses": [],
+            "images": [],
+            "annotations": [],
+            "categories": categories(CLOTHING_CLASSES),
+        }
         self._file_names: set[str] = set()
 
     def add_image(self, file_name: str, width: int, height: int) -> int:
@@ -51,14 +75,11 @@ class CocoBuilder:
         `file_name` is relative to the folder of images, with forward slashes.
         """
         if file_name in self._file_names:
-            raise UserError(f"{file_name} comes twice in {self.summary.name}: each image may come once")
+            raise UserError(f"{file_name} comes twice in {self.name}: each image may come once")
         self._file_names.add(file_name)
-        image_id = len(self._images) + 1
-        self._images.append({"id": image_id, "file_name": file_name, "width": width, "height": height})
-        self.summary.images += 1
-        self.summary.empty_images += 1
-        self.summary.sizes[width, height] += 1
-        return image_id
+        images = self.content["images"]
+        images.append({"id": len(images) + 1, "file_name": file_name, "width": width, "height": height})
+        return len(images)
 
     def add_mask(self, image_id: int, category_id: int, mask: np.ndarray) -> None:
         """Adds an instance from its mask, bool or {0, 1} `(height, width)`; otherwise as `add_rle`."""
@@ -74,20 +95,19 @@ class CocoBuilder:
             rle: `size` (height, width) of the image and `counts` as bytes or str.
             iscrowd: 1 where the mask is a region to be ignored.
         """
-        image = self._images[image_id - 1]
+        image, annotations = self.content["images"][image_id - 1], self.content["annotations"]
         if not 1 <= category_id <= len(CLOTHING_CLASSES):
             raise UserError(f"{image['file_name']}: category id {category_id} is none of 1 to {len(CLOTHING_CLASSES)}")
         try:
             area = rle_area(rle, image["width"], image["height"])
         except ValueError as error:
             raise UserError(f"{image['file_name']}: {error}") from None
-        class_name = DEEPFASHION15.classes[category_id]
         if area == 0:
-            self.summary.dropped[f"{class_name}: empty mask"] += 1
+            self.dropped[f"{DEEPFASHION15.classes[category_id]}: empty mask"] += 1
             return
         counts = rle["counts"].decode("ascii") if isinstance(rle["counts"], bytes) else rle["counts"]
         annotation = {
-            "id": len(self._annotations) + 1,
+            "id": len(annotations) + 1,
             "image_id": image_id,
             "category_id": category_id,
             "bbox": [int(value) for value in coco_mask.toBbox(rle)],
@@ -95,16 +115,12 @@ class CocoBuilder:
             "iscrowd": iscrowd,
             "segmentation": {"size": [image["height"], image["width"]], "counts": counts},
         }
-        # Those of one image come one after another, so the last tells whether it is the first of its image.
-        if not self._annotations or self._annotations[-1]["image_id"] != image_id:
-            self.summary.empty_images -= 1
-        self._annotations.append(annotation)
-        self.summary.instances[class_name] += 1
+        annotations.append(annotation)
 
-    def add_label_map(self, file_name: str, label_map: np.ndarray) -> int:
+    def add_label_map(self, file_name: str, label_map: np.ndarray) -> None:
         """Adds an image with one instance per class: all pixels of a class, as DeepFashion's parsing masks have it.
 
-        `label_map` has the ids `(height, width)` of `deepfashion15`. Returns the image's id, as `add_image`.
+        `label_map` has the ids `(height, width)` of `deepfashion15`.
         """
         check_label_map(label_map, DEEPFASHION15.name, where=file_name)
         height, width = label_map.shape
@@ -113,22 +129,11 @@ class CocoBuilder:
         present = np.flatnonzero(np.bincount(label_map.ravel(order="K")))  # np.unique would sort all pixels
         for category_id in present[present > 0].tolist():
             self.add_mask(image_id, category_id, label_map == category_id)
-        return image_id
-
-    def content(self) -> dict[str, Any]:
-        """The COCO file as a dict: `info`, `images`, `annotations`, `categories`."""
-        return {
-            "info": {"description": f"{self.summary.name}, 15 DeepFashion classes", "version": "1.0"},
-            "licenses": [],
-            "images": self._images,
-            "annotations": self._annotations,
-            "categories": categories(CLOTHING_CLASSES),
-        }
 
     def write(self, path: str | Path, overwrite: bool = False) -> Summary:
         """Writes the file and returns its summary."""
-        write_json(path, self.content(), overwrite)
-        return self.summary
+        write_json(path, self.content, overwrite)
+        return summarize(self.content, self.name, self.dropped)
 
 
 def convert_label_maps(
@@ -170,9 +175,11 @@ def convert_label_maps(
             )
         for name in dropped_classes(space.name, DEEPFASHION15.name):
             if np.any(labels == space.id_of(name)):
-                builders[split].summary.dropped[f"{name}: no such class"] += 1
+                builders[split].dropped[f"{name}: no such class"] += 1
         builders[split].add_label_map(photo.name, convert(labels, space.name, DEEPFASHION15.name))
-    return [builder.write(targets[split], overwrite) for split, builder in builders.items() if builder.summary.images]
+    return [
+        builder.write(targets[split], overwrite) for split, builder in builders.items() if builder.content["images"]
+    ]
 
 
 def print_summaries(summaries: list[Summary], console: Console | None = None) -> None:

@@ -75,7 +75,7 @@ def convert_annotations(path: str | Path, name: str) -> CocoBuilder:
             except ValueError as error:
                 raise UserError(f"{image['file_name']}, annotation {annotation['id']}: {error}") from None
             if rle is None:
-                builder.summary.dropped[f"{CLOTHING_CLASSES[category_id - 1]}: no mask"] += 1
+                builder.dropped[f"{CLOTHING_CLASSES[category_id - 1]}: no mask"] += 1
             else:
                 builder.add_rle(image_id, category_id, rle, annotation["iscrowd"])
     return builder

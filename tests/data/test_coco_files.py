@@ -63,7 +63,7 @@ def test_same_calls_same_bytes_and_nothing_overwritten(tmp_path):
 def test_summary_counts(tmp_path):
     builder = build({"a.jpg": np.array([[0, 3], [3, 15]]), "b.jpg": np.zeros((2, 2), int), "c.jpg": np.full((4, 3), 3)})
     builder.add_mask(1, 7, np.zeros((2, 2)))
-    builder.summary.dropped["ring: no such class"] += 2
+    builder.dropped["ring: no such class"] += 2
     summary = builder.write(tmp_path / "x.json")
     assert (summary.images, summary.empty_images) == (3, 1)
     assert {name: n for name, n in summary.instances.items() if n} == {"leggings": 2, "face": 1}

@@ -9,7 +9,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from seg_vton.coco import to_rle
-from seg_vton.data.deepfashion import convert_annotations, convert_deepfashion
+from seg_vton.data.deepfashion import convert_deepfashion
 from seg_vton.errors import UserError
 from seg_vton.labels import CLOTHING_CLASSES
 
@@ -105,8 +105,8 @@ def test_splits_and_folders(tmp_path, folder):
 
 
 def test_instances_without_a_mask_are_counted(tmp_path):
-    path = write(tmp_path, content([[], [[1, 1, 2, 2]], None, forms(*BOX)["polygon"]]))
-    summary = convert_annotations(path, "train").summary
+    write(tmp_path, content([[], [[1, 1, 2, 2]], None, forms(*BOX)["polygon"]]))
+    (summary,) = convert_deepfashion(tmp_path, tmp_path / "out")
     assert summary.dropped == {"top: no mask": 1, "skirt: no mask": 1, "leggings: no mask": 1}
     assert summary.instances.total() == 1
 

@@ -37,7 +37,7 @@ def photos(tmp_path):
 def coco(path, name="a.jpg", size=SHAPE, **changes):
     builder = CocoBuilder("test")
     builder.add_label_map(name, labels())
-    content = builder.content()
+    content = builder.content
     for image in content["images"]:
         image["height"], image["width"] = size
     for annotation in content["annotations"]:
