@@ -33,7 +33,7 @@ def check_data(path: str | Path, images: Path | None = None, label_space: str | 
     if not path.exists():
         raise UserError(f"{path} does not exist: pass the root of a data set or a COCO file")
     root = in_shop_root(path)
-    folders = [path / "annotations", root / "Anno" / "segmentation", *([root / "annotations"] if root != path else [])]
+    folders = dict.fromkeys((path / "annotations", root / "Anno" / "segmentation", root / "annotations"))
     files = [path] if path.is_file() else [file for folder in folders for file in sorted(folder.glob("*.json"))]
     sets = tryon_checks(path, label_space)
     if not files and not sets:
@@ -63,9 +63,7 @@ def check_coco(path: str | Path, images: Path | None = None) -> Report:
         category_ids(content, CLOTHING_CLASSES, path)
     except UserError as error:
         report.errors["categories"].append(str(error))
-    found = judge(content, path)
-    report.merge(Report(errors=found.faults))
-    report.merge(Report(errors=found.errors, warnings=found.warnings))
+    report.merge(judge(content, path))
     for name in unused_categories(content, CLOTHING_CLASSES):
         report.warnings["category left out"].append(f"{path}: {name} is left out: no annotation has this category")
     if all(annotation["iscrowd"] for annotation in content["annotations"]):
@@ -79,12 +77,11 @@ def check_coco(path: str | Path, images: Path | None = None) -> Report:
             image_size(file, whole=True)
             sizes[file] = image["width"], image["height"]
         except UserError as error:
-            kind, message = (
-                ("broken image", str(error)) if file.is_file() else ("image not on disk", f"{file}, in {path}")
-            )
-            report.errors[kind].append(message)
-    found = judge_sizes(sizes, path)
-    report.merge(Report(errors=found.errors, warnings=found.warnings))
+            if file.is_file():
+                report.errors["broken image"].append(str(error))
+            else:
+                report.errors["image not on disk"].append(f"{file}, in {path}")
+    report.merge(judge_sizes(sizes, path))
     return report
 
 

@@ -52,7 +52,7 @@ class _SetChecker:
         self.root, self.layout, self.space = root, layout, get_space(label_space)
         self.judge = FileJudge(layout, label_space)
         self.errors, self.warnings = self.judge.errors, self.judge.warnings
-        self.report = Report(self.errors, self.warnings)
+        self.report = Report(errors=self.errors, warnings=self.warnings)
         self._persons: dict[Path, Person] = {}
         self._garments: set[Path] = set()
         self._missing: set[Path] = set()

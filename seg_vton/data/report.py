@@ -1,11 +1,12 @@
 """What a check of data on disk found, and how it is printed."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.table import Table
 
+from seg_vton.coco import Findings
 from seg_vton.data.coco_files import Summary, print_summaries, size_range
 from seg_vton.labels import get_space
 from seg_vton.tryon.datasets.faults import MASK
@@ -30,23 +31,21 @@ class TryOnSummary:
 
 
 @dataclass
-class Report:
-    """What a check found."""
+class Report(Findings):
+    """What a check found. Its `errors` make the data unfit for training; with `warnings` it can be trained on."""
 
-    # messages by kind of fault; any makes the data unfit for training
-    errors: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    # messages by kind of oddity; the data can be trained on
-    warnings: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     summaries: list[Summary] = field(default_factory=list)  # counts of each COCO file
     tryon: list[TryOnSummary] = field(default_factory=list)  # counts of each pairs file
 
-    def merge(self, other: "Report") -> None:
-        """Adds what another check found."""
-        for mine, theirs in ((self.errors, other.errors), (self.warnings, other.warnings)):
+    def merge(self, other: Findings) -> None:
+        """Adds what another check found; a COCO file's faults are errors here."""
+        pairs = ((self.errors, other.faults), (self.errors, other.errors), (self.warnings, other.warnings))
+        for mine, theirs in pairs:
             for kind, messages in theirs.items():
-                mine[kind].extend(messages)
-        self.summaries.extend(other.summaries)
-        self.tryon.extend(other.tryon)
+                mine[kind] += messages
+        if isinstance(other, Report):
+            self.summaries += other.summaries
+            self.tryon += other.tryon
 
 
 def print_report(report: Report, console: Console | None = None) -> None:
