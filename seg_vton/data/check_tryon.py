@@ -1,20 +1,18 @@
 """Checks try-on sets on disk: pairs, missing files, photos, masks, parsing maps and poses."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from seg_vton.data.folders import read_marker
 from seg_vton.data.paper_doll.write import DATA_SET
 from seg_vton.data.report import Report, TryOnSummary
 from seg_vton.errors import UserError
-from seg_vton.labels import get_space
 from seg_vton.progress import track
 from seg_vton.tryon.datasets.faults import FileJudge, Person
 from seg_vton.tryon.datasets.layouts import FileFinder, Layout, Pair, get_layout, read_pairs
 
 _SPLITS = ("train", "val", "test")
-Paths = Mapping[str, Path]
 
 
 def tryon_checks(path: Path, label_space: str | None = None) -> list[Callable[[], Report]]:
@@ -49,8 +47,7 @@ class _SetChecker:
     """Walks through the pairs files of one set; every fault goes into the report, each file is looked at once."""
 
     def __init__(self, root: Path, layout: Layout, label_space: str) -> None:
-        self.root, self.layout, self.space = root, layout, get_space(label_space)
-        self.judge = FileJudge(layout, label_space)
+        self.root, self.layout, self.judge = root, layout, FileJudge(layout, label_space)
         self.errors, self.warnings = self.judge.errors, self.judge.warnings
         self.report = Report(errors=self.errors, warnings=self.warnings)
         self._persons: dict[Path, Person] = {}
@@ -91,12 +88,13 @@ class _SetChecker:
                 self.warnings["pair twice"] += [where] * (count - 1)
             if split == "train" and not self.layout.paired(pair):
                 self.warnings["another's garment in a training pair"] += [where] * count
-        present = [self._present(finder, pair) for pair in track(pairs, f"{file.name}: files", total=len(pairs))]
-        self.report.tryon.append(self._summary(file, pairs, present))
+        photos = [self._photo(finder, pair) for pair in track(pairs, f"{file.name}: files", total=len(pairs))]
+        people = [self._persons[photo] for photo in dict.fromkeys(photos) if photo]
+        self.report.tryon.append(self._summary(file, pairs, people))
 
-    def _present(self, finder: FileFinder, pair: Pair) -> Paths:
-        """Paths by role of a pair's files that are there; checks those that no pair had before."""
-        paths = {}
+    def _photo(self, finder: FileFinder, pair: Pair) -> Path | None:
+        """The person's photo of a pair, if it is there; judges the pair's files that no pair had before."""
+        paths: dict[str, Path] = {}
         for role in finder.places:
             path, there = finder.find(role, pair)
             if there:
@@ -111,18 +109,19 @@ class _SetChecker:
             self.judge.garment(paths["cloth"], paths.get("cloth_mask"))
         if "target" in paths:
             self.judge.person(paths["target"], paths.get("target_parse"), None)
-        return paths
+        return paths.get("image")
 
-    def _summary(self, file: Path, pairs: list[Pair], present: list[Paths]) -> TryOnSummary:
+    def _summary(self, file: Path, pairs: list[Pair], people: list[Person]) -> TryOnSummary:
         """Counts of a pairs file."""
-        name = file.name if self.layout.split_folders else f"{self.root.name}/{file.name}"
-        summary = TryOnSummary(name, self.layout.name, self.space.name, pairs=len(pairs))
-        summary.paired = sum(map(self.layout.paired, pairs))
-        summary.persons, summary.garments = (len(set(names)) for names in zip(*pairs, strict=True))
-        for path in dict.fromkeys(paths["image"] for paths in present if "image" in paths):
-            person = self._persons[path]
-            summary.without_people += not person.has_people
-            summary.maps.update(person.classes)
-            if person.size:
-                summary.sizes[person.size] += 1
-        return summary
+        return TryOnSummary(
+            name=file.name if self.layout.split_folders else f"{self.root.name}/{file.name}",
+            layout=self.layout.name,
+            label_space=self.judge.space.name,
+            pairs=len(pairs),
+            paired=sum(map(self.layout.paired, pairs)),
+            persons=len({pair.person for pair in pairs}),
+            garments=len({pair.garment for pair in pairs}),
+            without_people=sum(not person.has_people for person in people),
+            sizes=Counter(person.size for person in people if person.size),
+            maps=Counter(name for person in people for name in person.classes),
+        )

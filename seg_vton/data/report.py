@@ -21,13 +21,13 @@ class TryOnSummary:
     name: str  # the pairs file; for DressCode with the folder of its category
     layout: str  # of the set
     label_space: str  # that the parsing maps were read in
-    pairs: int = 0  # number of lines
-    paired: int = 0  # number of lines whose garment is the person's own, by the file names
-    persons: int = 0  # number of persons
-    garments: int = 0  # number of garments
-    without_people: int = 0  # number of persons whose pose file has no people
-    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)  # number of photos of persons by (width, height)
-    maps: Counter[str] = field(default_factory=Counter)  # number of parsing maps with a class, by its name
+    pairs: int  # number of lines
+    paired: int  # number of lines whose garment is the person's own, by the file names
+    persons: int  # number of persons
+    garments: int  # number of garments
+    without_people: int  # number of persons whose pose file has no people
+    sizes: Counter[tuple[int, int]]  # number of photos of persons by (width, height)
+    maps: Counter[str]  # number of parsing maps with a class, by its name
 
 
 @dataclass
