@@ -1,4 +1,4 @@
-"""A small reader of MATLAB 5 files: numeric arrays, texts and cells, with every length checked.
+"""A small reader of MATLAB 5 files, little-endian: numeric arrays, texts and cells, with every length checked.
 
 scipy's reader takes lengths from the file on trust and can bring the process down on a damaged one; annotation files
 come from strangers, so they are read here. Format: MathWorks, "MAT-File Format", level 5.
@@ -9,7 +9,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -19,20 +19,13 @@ _HEADER_BYTES = 128
 _MAX_BYTES = 1 << 28  # a label map of 16000 x 16000; what unpacks to more is no annotation
 _MATRIX, _COMPRESSED = 14, 15
 _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
-_TEXT = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
+_TEXT = {1: "latin-1", 2: "latin-1", 4: "utf-16-le", 16: "utf-8", 17: "utf-16-le", 18: "utf-32-le"}
 _CELL, _CHAR = 1, 4
 _NUMERIC = range(6, 16)
 
 
 class _BrokenMatError(ValueError):
     """The bytes are not a MATLAB 5 file that this reader knows."""
-
-
-class _Bytes(NamedTuple):
-    """Some bytes of the file and their byte order, '<' or '>'."""
-
-    data: bytes
-    order: str
 
 
 def read_mat(path: str | Path, name: str) -> Any:
@@ -61,41 +54,40 @@ def read_mat(path: str | Path, name: str) -> Any:
     raise UserError(f"{path} has no variable {name!r}, it has: {', '.join(found) or 'none'}")
 
 
-def _variables(data: bytes) -> Iterator[tuple[str, _Bytes]]:
+def _variables(data: bytes) -> Iterator[tuple[str, bytes]]:
     """Yields name and matrix element of each variable."""
-    order = {b"IM": "<", b"MI": ">"}.get(data[126:_HEADER_BYTES])
-    if order is None:
+    if data[126:_HEADER_BYTES] != b"IM":  # the letters tell the byte order, too
         raise _BrokenMatError("the header of 128 bytes is missing or of another version")
-    for kind, content in _elements(_Bytes(data[_HEADER_BYTES:], order)):
+    for kind, content in _elements(data[_HEADER_BYTES:]):
         if kind == _COMPRESSED:
             unpacker = zlib.decompressobj()
-            unpacked = unpacker.decompress(content.data, _MAX_BYTES)
+            unpacked = unpacker.decompress(content, _MAX_BYTES)
             if not unpacker.eof:
                 raise _BrokenMatError("a compressed block is cut off or too large")
-            kind, content = next(_elements(_Bytes(unpacked, order)), (0, content))
+            kind, content = next(_elements(unpacked), (0, content))
         if kind != _MATRIX:
             raise _BrokenMatError(f"a variable is of type {kind}, not a matrix")
         parts = _elements(content)
         _part(parts)
         _part(parts)
-        yield _part(parts)[1].data.decode("latin-1"), content
+        yield _part(parts)[1].decode("latin-1"), content
 
 
-def _elements(block: _Bytes) -> Iterator[tuple[int, _Bytes]]:
+def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yields type and content of one data element after another; each must lie inside the block."""
-    data, position = block.data, 0
+    position = 0
     while position < len(data):
-        kind, size = struct.unpack_from(f"{block.order}II", data, position)
+        kind, size = struct.unpack_from("<II", data, position)
         start, padded = position + 8, -(-size // 8) * 8
         if kind >> 16:  # small element: type and size in the first word, up to four bytes of content in the second
             kind, size, start, padded = kind & 0xFFFF, kind >> 16, position + 4, 4
         if size > (4 if padded == 4 else size) or start + size > len(data):
             raise _BrokenMatError("an element is longer than the file")
-        yield kind, _Bytes(data[start : start + size], block.order)
+        yield kind, data[start : start + size]
         position = start + (size if kind == _COMPRESSED else padded)
 
 
-def _part(parts: Iterator[tuple[int, _Bytes]]) -> tuple[int, _Bytes]:
+def _part(parts: Iterator[tuple[int, bytes]]) -> tuple[int, bytes]:
     """The next element of a matrix."""
     part = next(parts, None)
     if part is None:
@@ -103,26 +95,24 @@ def _part(parts: Iterator[tuple[int, _Bytes]]) -> tuple[int, _Bytes]:
     return part
 
 
-def _value(content: _Bytes) -> Any:
+def _value(content: bytes) -> Any:
     """The value of a matrix element."""
     parts = _elements(content)
     flags, shape = _part(parts)[1], _part(parts)[1]
     _part(parts)  # the name
-    kind = struct.unpack_from(f"{content.order}I", flags.data)[0] & 0xFF
-    sizes = np.frombuffer(shape.data[: len(shape.data) // 4 * 4], f"{content.order}i4").tolist()
+    kind = struct.unpack_from("<I", flags)[0] & 0xFF
+    sizes = np.frombuffer(shape[: len(shape) // 4 * 4], "<i4").tolist()
     if kind == _CELL:
         cells = list(parts)
         if odd := {number for number, _ in cells} - {_MATRIX}:
             raise _BrokenMatError(f"a cell is of type {odd.pop()}, not a matrix")
-        return [_value(cell) if cell.data else np.zeros((0, 0)) for _, cell in cells]  # empty ones have no content
+        return [_value(cell) if cell else np.zeros((0, 0)) for _, cell in cells]  # empty ones have no content
     stored, values = _part(parts)
     if kind == _CHAR and stored in _TEXT:
-        wide = {"<": "-le", ">": "-be"}[content.order] if _TEXT[stored].startswith("utf-") and stored != 16 else ""
-        return values.data.decode(_TEXT[stored] + wide)
+        return values.decode(_TEXT[stored])
     if kind not in _NUMERIC or stored not in _STORED:
         raise _BrokenMatError(f"a matrix of class {kind} stored as type {stored} is not supported")
-    dtype = np.dtype(_STORED[stored])
-    if not 0 < len(sizes) <= 32 or min(sizes) < 0 or len(values.data) != math.prod(sizes) * dtype.itemsize:
-        raise _BrokenMatError(f"{len(values.data)} bytes do not fill an array of {sizes}")
-    numbers = np.frombuffer(values.data, dtype.newbyteorder(content.order))
-    return numbers.reshape(sizes, order="F").astype(dtype)  # MATLAB writes column by column
+    dtype = np.dtype(f"<{_STORED[stored]}")
+    if not 0 < len(sizes) <= 32 or min(sizes) < 0 or len(values) != math.prod(sizes) * dtype.itemsize:
+        raise _BrokenMatError(f"{len(values)} bytes do not fill an array of {sizes}")
+    return np.frombuffer(values, dtype).reshape(sizes, order="F").copy()  # MATLAB writes column by column
