@@ -5,8 +5,7 @@ import sys
 from typing import get_args
 
 from seg_vton.analysis.benchmarks import BENCHMARKS
-from seg_vton.data.photo_pairs.garment import Choice
-from seg_vton.data.photo_pairs.person import Background
+from seg_vton.data.photo_pairs.person import Background, Choice
 from seg_vton.tryon.metrics.folders import RESIZE_RULES
 from seg_vton.tryon.metrics.image_quality import SSIM_FORMS
 

@@ -7,9 +7,8 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from seg_vton.data.photo_pairs.garment import Choice, lay_out, upper_garment
-from seg_vton.data.photo_pairs.warp import draw_theta
-from seg_vton.labels import DEEPFASHION15
+from seg_vton.data.photo_pairs.warp import draw_theta, lay_out
+from seg_vton.labels import DEEPFASHION15, get_space, unions
 from seg_vton.parsing.label_map import regions
 from seg_vton.pictures.crop import Box, Frame, crop, mirror_joints, move_joints, person_box
 from seg_vton.pictures.inpainting import fill_hidden, hidden_parts
@@ -20,11 +19,20 @@ from seg_vton.pose.joints import NUM_JOINTS
 MIN_HEAD = 40
 """The fewest pixels of a head at 256 x 192; fewer are specks of the labels."""
 
+OTHERS = 0.1
+"""With `single`: the largest share of the upper garments that the others may have."""
+
+SPECK = 0.01
+"""Parts of the garment up to this share of it are specks of the labels and left out."""
+
 _FINE = 2  # the garment is cut from a crop of at most so many times the model's size: laid out, it is enlarged
 _REFERENCE = 256 * 192
 
 Background = Literal["white", "photo"]
 """What persons stand before."""
+
+Choice = Literal["union", "single"]
+"""Which upper garments are laid out, see `upper_garment`."""
 
 
 class Unusable(Exception):  # noqa: N818 - not an error of anyone's: the photo lacks what training needs
@@ -40,7 +48,7 @@ class Settings:
     # what the person stands before. No input of the models tells of it: before a street, TOM would learn to guess
     # streets. VITON's is plain
     background: Background = "white"
-    garment: Choice = "union"  # which garments are laid out, see `upper_garment`
+    garment: Choice = "union"
     fill_hidden: bool = True  # whether parts of the garment behind arms, hair and bags are painted in
     find_face: bool = True  # whether a face is labeled in maps that have none, see `label_face`
     min_garment: int = 2500  # the fewest pixels of the garment at 256 x 192; other sizes in proportion
@@ -126,6 +134,29 @@ def cut_person(
     )
     _check(person, settings)
     return person
+
+
+def upper_garment(label_map: np.ndarray, choice: Choice, space: str = DEEPFASHION15.name) -> np.ndarray | None:
+    """The garment that is tried on, bool `(H, W)` without specks; None where `single` finds several garments.
+
+    Args:
+        label_map: uint8 `(H, W)` ids of `space`.
+        choice: `union` takes all upper garments (top, dress, outer) as one: what CP-VTON replaces and what a person's
+            `parse_cloth` shows. `single` takes the class with the most pixels, where the others have no more than
+            `OTHERS` of the union.
+        space: name of the label space.
+    """
+    ids = unions(space).upper
+    areas = np.bincount(label_map.ravel(), minlength=len(get_space(space).classes))[list(ids)]
+    if choice == "single":
+        if areas.max() < (1 - OTHERS) * areas.sum():
+            return None
+        ids = (ids[int(areas.argmax())],)
+    mask = np.isin(label_map, ids)
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    large = stats[:, cv2.CC_STAT_AREA] > SPECK * np.count_nonzero(mask)
+    large[0] = False  # the background
+    return large[parts] if count > 1 else mask
 
 
 def _framed(labels: np.ndarray, box: Box, size: tuple[int, int]) -> np.ndarray:

@@ -117,6 +117,26 @@ def inverse_map(theta: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return found
 
 
+def lay_out(photo: np.ndarray, mask: np.ndarray, theta: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, ...]:
+    """Moves the garment to its own frame, on white: RGB uint8 `(H, W, 3)` and its mask, bool `(H, W)`.
+
+    Args:
+        photo: RGB uint8 `(h, w, 3)`, the person's frame at any resolution.
+        mask: bool `(h, w)`, the garment.
+        theta: `(50,)`, the warp from the person's frame to the garment's.
+        size: (height, width) of the garment's picture.
+    """
+    scale = np.array([photo.shape[1] / size[1], photo.shape[0] / size[0]], np.float32)
+    places = (inverse_map(theta, size) + np.float32(0.5)) * scale - np.float32(0.5)  # a pixel's middle stays one
+    # Weighted by the mask, so that no background mixes with the garment's edge.
+    weighted = np.dstack([photo * mask[..., None], mask * np.float32(1)]).astype(np.float32)
+    sampled = sample(weighted, places)
+    share = sampled[..., 3:]
+    color = sampled[..., :3] / np.maximum(share, 1e-6)
+    cloth = np.where(share > 0, color * share + 255 * (1 - share), 255)
+    return cloth.round().clip(0, 255).astype(np.uint8), share[..., 0] >= 0.5
+
+
 def sample(image: np.ndarray, places: np.ndarray, border: int = cv2.BORDER_CONSTANT) -> np.ndarray:
     """An image `(H, W)` or `(H, W, C)` at places `(h, w, 2)` in its pixels, bilinear; 0 beyond unless `border` says."""
     return cv2.remap(image, places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=border)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from seg_vton.data.photo_pairs.garment import lay_out, upper_garment
+from seg_vton.data.photo_pairs.person import upper_garment
+from seg_vton.data.photo_pairs.warp import lay_out
 from seg_vton.labels import DEEPFASHION15
 from seg_vton.pictures.inpainting import fill_hidden, hidden_parts
 

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import grid_sample
 
 from seg_vton.data.paper_doll import draw_doll
-from seg_vton.data.photo_pairs.garment import lay_out
-from seg_vton.data.photo_pairs.warp import FILL, LARGEST, draw_theta, forward_map, inverse_map, sample
+from seg_vton.data.photo_pairs.warp import FILL, LARGEST, draw_theta, forward_map, inverse_map, lay_out, sample
 from seg_vton.labels import unions
 from seg_vton.tryon.models.tps import TPSGrid
 
