@@ -1,6 +1,6 @@
 """Anybody's photos as a test set in VITON-HD's layout, for this repo's models and for others that read it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -109,30 +109,12 @@ def prepare(
     maker = _Maker(parser, poses, size, body25, label_space)
     poses.load()
     remove_leftovers(root)
-    outcome, runs, made = Prepared(), [], []
+    outcome, made = Prepared(), []
     people, things = _Persons(test, maker.stamp), _Garments(test, {key: maker.stamp[key] for key in ("parser", "size")})
-    for results, inputs, make in ((people, persons, maker.person), (things, garments, maker.garment)):
-        run = Run()
-        # The set may be in a folder of photos, with the contact sheet of an earlier run.
-        items = [
-            item
-            for item in results.find(inputs, results.role, run)
-            if item.photo.name != SHEET or item.photo.parent.resolve() != root.resolve()
-        ]
-        if results is people:
-            items = with_files(items, "extra", lambda item: poses.file(item.photo, item.place), run)
-            if isinstance(parser, ParsingMaps):
-                items = with_files(items, "parsing", lambda item: parser.file(item.photo, item.place), run)
-        names = {item.name for item in items}
-        for item in items:
-            name = "_".join(item.name.split())  # other repositories' pairs files have white space between names only
-            if name != item.name and name in names:
-                run.fail(f"{item.photo} would be called {name}, like another photo: rename it")
-            else:
-                names.add(name)
-                results.add(run, Job(name, (item,), tuple(results.suffixes)), overwrite)
-        runs.append((results, run, make))  # what cannot be found is said before the work begins
-    for results, run, make in runs:
+    finders = {"extra": poses, **({"parsing": parser} if isinstance(parser, ParsingMaps) else {})}
+    # What cannot be found is said before the work begins.
+    runs = [_plan(people, persons, finders, overwrite), _plan(things, garments, {}, overwrite)]
+    for results, run, make in zip((people, things), runs, (maker.person, maker.garment), strict=True):
         outcome.merge(results.work(run, f"{results.role}s", make))
         # All that are there, earlier runs' too.
         records = read_records(results.out, results.role, results.folder)
@@ -148,6 +130,30 @@ def prepare(
     return outcome
 
 
+def _plan(
+    results: PairResults, inputs: Sequence[str | Path], finders: Mapping[str, Poses | ParsingMaps], overwrite: bool
+) -> Run:
+    """What is to be made of photos; `finders` find the files that each needs, by the attribute of `Item` for them."""
+    run, root = Run(), results.out.parent.resolve()
+    # The set may be in a folder of photos, with the contact sheet of an earlier run.
+    items = [
+        item
+        for item in results.find(inputs, results.role, run)
+        if item.photo.name != SHEET or item.photo.parent.resolve() != root
+    ]
+    for which, finder in finders.items():
+        items = with_files(items, which, lambda item, finder=finder: finder.file(item.photo, item.place), run)
+    names = {item.name for item in items}
+    for item in items:
+        name = "_".join(item.name.split())  # other repositories' pairs files have white space between names only
+        if name != item.name and name in names:
+            run.fail(f"{item.photo} would be called {name}, like another photo: rename it")
+        else:
+            names.add(name)
+            results.add(run, Job(name, (item,), tuple(results.suffixes)), overwrite)
+    return run
+
+
 class _Maker:
     """Makes all that comes of one photo."""
 
@@ -159,9 +165,10 @@ class _Maker:
         body25: bool,
         label_space: str | None,
     ) -> None:
-        self.parser, self.poses, self.size, self.body25 = parser, poses, size, body25
-        source = parser.label_space if isinstance(parser, ParsingMaps) else parser.space.name
-        self.seen = working_space(source) if isinstance(parser, ParsingMaps) else DEEPFASHION15.name
+        self.maps, self.parser = (parser, None) if isinstance(parser, ParsingMaps) else (None, parser)
+        self.poses, self.size, self.body25 = poses, size, body25
+        source = self.maps.label_space if self.maps else self.parser.space.name
+        self.seen = working_space(source) if self.maps else DEEPFASHION15.name
         conversion_table(source, self.seen)  # refuses a segmenter of other classes
         self.space = label_space or self.seen
         conversion_table(self.seen, self.space)  # refuses one without left and right, say
@@ -171,17 +178,15 @@ class _Maker:
             "size": list(size),
             "pose_format": "body25" if body25 else "coco18",
             "pose": poses.name,
-            "parser": {"label_space": source} if isinstance(parser, ParsingMaps) else parser.stamp,
+            "parser": {"label_space": source} if self.maps else self.parser.stamp,
         }
 
     def person(self, job: Job) -> Made:
         """The files of a person."""
         (item,) = job.items
         photo = read_photo(item.photo)
-        if isinstance(self.parser, ParsingMaps):
-            labels = convert(
-                self.parser.read(item.parsing, item.photo, photo.shape), self.parser.label_space, self.seen
-            )
+        if self.maps:
+            labels = convert(self.maps.read(item.parsing, item.photo, photo.shape), self.maps.label_space, self.seen)
         else:
             labels = self.parser(limited(photo)).label_map(self.seen)
         person = prepare_person(photo, labels, people_of(self.poses, item.extra, photo), self.size, self.seen)
@@ -205,9 +210,8 @@ class _Maker:
 
     def garment(self, job: Job) -> Made:
         """The files of a garment."""
-        parser = None if isinstance(self.parser, ParsingMaps) else self.parser
         photo, alpha = read_cutout(job.items[0].photo)
-        garment = cut_garment(photo, parser, self.size[1] / self.size[0], alpha)
+        garment = cut_garment(photo, self.parser, self.size[1] / self.size[0], alpha)
         pictures = garment.files(self.size).items()
         writers = {kind: partial(save_picture, picture=picture, **_JPEG) for kind, picture in pictures}
         return writers, {"warnings": list(garment.warnings)}

@@ -115,7 +115,7 @@ def write_photo_pairs(out: str | Path, plan: Plan, workers: int = 1, overwrite: 
     outcome, persons = Outcome(), []
     items = _assign(plan, outcome)
     with new_folder(Path(out), DATA_SET, overwrite) as folder:
-        for split, name in ((item_split, name) for item_split in SPLITS for name in _FOLDERS):
+        for split, name in itertools.product(SPLITS, _FOLDERS):
             (folder / split / name).mkdir(parents=True)
         done = track_map(partial(_write_item, folder, plan, poses), items, "photos", workers)
         for item, made in zip(items, done, strict=True):
