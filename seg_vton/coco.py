@@ -65,6 +65,10 @@ def read_coco(path: str | Path) -> dict[str, Any]:
                 raise UserError(f"{path}: an entry of {section} has no {kinds}: {str(entry)[:200]}")
     for image in content["images"]:
         image["file_name"] = image["file_name"].replace("\\", "/")
+        if not Path(image["file_name"]).name:
+            raise UserError(
+                f"{path}: image {image['id']!r} has the file name {image['file_name']!r}, which names no file"
+            )
     for annotation in content["annotations"]:
         if annotation.get("iscrowd") is None:
             annotation["iscrowd"] = 0

@@ -62,7 +62,8 @@ def _read_labels(path: Path) -> np.ndarray:
 def _check_label_list(path: Path) -> None:
     """Raises `UserError` unless the names in `label_list.mat` are those of `ccp59`, in order."""
     names = read_mat(path, "label_list")
-    found = ["background" if name == "null" else name for name in (names if isinstance(names, list) else [names])]
+    texts = map(str, names if isinstance(names, list) else [names])  # of a damaged file they may be anything
+    found = ["background" if name == "null" else name for name in texts]
     if found != list(CCP59.classes):
         wrong = [
             f"{i} is {f!r}, not {e!r}" for i, (f, e) in enumerate(zip(found, CCP59.classes, strict=False)) if f != e

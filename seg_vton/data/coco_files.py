@@ -158,7 +158,7 @@ def convert_label_maps(
         A summary for each split that has photos; the others get no file.
 
     Raises:
-        UserError: a file is broken, a map is of another size than its photo, or an output exists.
+        UserError: a map or a photo is broken, a map is of another size than its photo, or an output exists.
     """
     builders = {split: CocoBuilder(split) for split in ("train", "val", "test")}
     targets = {split: out / "annotations" / f"instances_{split}.json" for split in builders}
@@ -167,7 +167,7 @@ def convert_label_maps(
     for path, (split, photo) in track(maps.items(), title):
         labels = read(path)
         check_label_map(labels, space.name, where=str(path))
-        width, height = image_size(photo)
+        width, height = image_size(photo, whole=True)
         if labels.shape != (height, width):
             raise UserError(
                 f"{path}: the labels are {labels.shape[1]}x{labels.shape[0]} and {photo} is {width}x{height} (width x "

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from seg_vton.coco import category_ids, read_coco, to_rle
+from seg_vton.coco import category_ids, judge, read_coco, to_rle
 from seg_vton.data.coco_files import CocoBuilder, Summary
 from seg_vton.data.folders import find_folder, link_folder
 from seg_vton.errors import UserError
@@ -54,6 +54,8 @@ def convert_annotations(path: str | Path, name: str) -> CocoBuilder:
     `name` is the split's. A `UserError` of a broken file names the image and the annotation.
     """
     content = read_coco(path)
+    for messages in judge({**content, "annotations": []}, path).faults.values():  # masks are looked at one by one below
+        raise UserError(messages[0])
     labels = {key: n for n, key in enumerate(category_ids(content, CLOTHING_CLASSES, path).values(), 1)}
     by_image: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in content["images"]}
     for annotation in content["annotations"]:
@@ -63,6 +65,8 @@ def convert_annotations(path: str | Path, name: str) -> CocoBuilder:
                     f"{path}: annotation {annotation['id']} has {key} {annotation[key]}, which the file does not list: "
                     "it is cut down or damaged; download it again"
                 )
+        if annotation["iscrowd"] not in (0, 1):
+            raise UserError(f"{path}: annotation {annotation['id']} has iscrowd {annotation['iscrowd']!r}, not 0 or 1")
         by_image[annotation["image_id"]].append(annotation)
     builder = CocoBuilder(name)
     for image in track(content["images"], f"{name}: masks"):

@@ -198,8 +198,18 @@ def test_label_that_ccp_has_not(source, tmp_path):
         convert_ccp(source, tmp_path / "out")
 
 
+def test_a_name_that_is_no_text(source, tmp_path):
+    write_names(source, ["null", np.arange(4.0), *CCP59.classes[2:]])
+    with pytest.raises(UserError, match=r"label_list\.mat: .*1 is '\[\[0"):
+        convert_ccp(source, tmp_path / "out")
+
+
 def test_missing_and_broken_photo(source, tmp_path):
     photo = source / "photos" / "0704.jpg"
+    Image.effect_noise((200, 300), 90).resize(SIZE[::-1]).save(photo, quality=100)
+    photo.write_bytes(photo.read_bytes()[:-20])
+    with pytest.raises(UserError, match=r"0704\.jpg is not a whole image"):
+        convert_ccp(source, tmp_path / "out")
     photo.write_bytes(b"no picture")
     with pytest.raises(UserError, match=r"0704\.jpg is not an image"):
         convert_ccp(source, tmp_path / "out")

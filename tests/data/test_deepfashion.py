@@ -124,6 +124,12 @@ def without(key):
     return data
 
 
+def with_image(**changes):
+    data = content([])
+    data["images"][0] |= changes
+    return data
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -145,6 +151,10 @@ def without(key):
             content([coco_mask.encode(np.ones((4, 5), np.uint8, order="F")) | {"counts": "0d0"}]),
             r"the mask is of size \[4, 5\] and the image \[30, 20\]",
         ),
+        (content([forms(*BOX)["polygon"]], iscrowd="no"), "annotation 0 has iscrowd 'no', not 0 or 1"),
+        (with_image(width=10**12), "image 5 is 1000000000000x30 pixels"),
+        (with_image(file_name="/"), "image 5 has the file name '/', which names no file"),
+        (content([]) | {"images": 2 * content([])["images"]}, "2 images have the id 5"),
         (content([forms(*BOX)["polygon"]], image_id=77), "has image_id 77, which the file does not list"),
         (content([forms(*BOX)["polygon"]], category_id=77), "has category_id 77, which the file does not list"),
     ],

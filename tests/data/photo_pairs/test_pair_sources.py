@@ -174,8 +174,14 @@ def test_sources_that_cannot_be_used(photos, tmp_path):
         find_labeled(photos, [tmp_path / "empty"])
     with pytest.raises(UserError, match=r"gone\.png: .* has no photo gone"):
         find_labeled(photos, [tmp_path / "maps"])
-    with pytest.raises(UserError, match="annotation 1 has no known category"):
-        find_labeled(photos, [coco(tmp_path / "other.json", category_id=99)])
+    for changes, fault in (
+        ({"category_id": 99}, "no known category"),
+        ({"score": "high"}, "the score 'high': it must be from 0 to 1"),
+    ):
+        with pytest.raises(UserError, match=f"annotation 1 has {fault}"):
+            find_labeled(photos, [coco(tmp_path / "other.json", **changes)])
+    with pytest.raises(UserError, match="which names no file"):
+        find_labeled(photos, [coco(tmp_path / "other.json", name="")])
     save_palette_png(tmp_path / "atr" / "album" / "b.png", labels(), "atr18")
     with pytest.raises(UserError, match="labels are of atr18 and of deepfashion15, neither of which becomes the other"):
         find_labeled(photos, [good, tmp_path / "atr"], "atr18")
