@@ -51,9 +51,13 @@ def run_tool(monkeypatch, *arguments):
     return ended.value.code
 
 
-def test_the_tool_writes_cloth_and_mask_framed_and_goes_on_after_a_broken_photo(photos, monkeypatch, capsys):
+def test_the_tool_writes_cloth_and_mask_framed_and_goes_on_after_a_broken_photo(
+    photos, tiny_config_file, tiny_weights, monkeypatch, capsys
+):
     out = photos / "out"
-    assert run_tool(monkeypatch, photos, "--out", out, "--size", "256x192") == 1
+    command = [photos, "--out", out, "--size", "256x192", "--device", "cpu"]
+    command += ["--segmenter", tiny_config_file, tiny_weights[0], "--score-thr", "1"]  # which thus sees nothing
+    assert run_tool(monkeypatch, *command) == 1
     said = capsys.readouterr()
     assert f"error: {photos / 'broken.jpg'} is not" in said.err
     assert "cut out 2 garments, 0 were done before, 1 failed" in said.out
@@ -69,7 +73,7 @@ def test_the_tool_writes_cloth_and_mask_framed_and_goes_on_after_a_broken_photo(
         assert cloth[mask == 0].mean() > 250
     assert np.abs(read(out / "cloth/a.jpg")[128, 96].astype(int) - (30, 60, 160)).max() < 12
     (photos / "broken.jpg").unlink()
-    assert run_tool(monkeypatch, photos, "--out", out, "--size", "256x192") == 0
+    assert run_tool(monkeypatch, *command) == 0
     assert "cut out 0 garments, 2 were done before, 0 failed" in capsys.readouterr().out
 
 

@@ -47,7 +47,7 @@ def test_without_any_model_the_tools_say_what_to_give(here, models, tiny_coco, t
         *dress
     )
     monkeypatch.setattr(model_folder, "PACKAGED", tmp_path)
-    for command in (("parse.py", photo, *out), dress):
+    for command in (("parse.py", photo, *out), ("data/cut_garments.py", photo, *out), dress):
         assert "this installation has no packaged model: give a model folder by --models DIR" in here(*command)
     assert not (tmp_path / "out").exists()
     for arguments, reason in {
@@ -76,7 +76,7 @@ def test_a_folder_of_cut_weights_ends_each_tool_in_a_message(here, models, tiny_
     weights = folder / "segmenter.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1000])
     photos = ("--person", photo, "--garment", photo, "--pose", "none")
-    for command in (("parse.py", photo), ("data/prepare_viton_hd.py", *photos)):
+    for command in (("parse.py", photo), ("data/cut_garments.py", photo), ("data/prepare_viton_hd.py", *photos)):
         said = here(*command, "--models", folder, "--out", tmp_path / "out")
         assert f"{weights}: the file was cut off or changed" in said
     assert not (tmp_path / "out").exists()
