@@ -23,9 +23,8 @@ _TEXT = {1: "latin-1", 2: "latin-1", 4: "utf-16-le", 16: "utf-8", 17: "utf-16-le
 _CELL, _CHAR = 1, 4
 _NUMERIC = range(6, 16)
 
-
-class _BrokenMatError(ValueError):
-    """The bytes are not a MATLAB 5 file that this reader knows."""
+Element = tuple[int, bytes]
+"""Type and content of a data element."""
 
 
 def read_mat(path: str | Path, name: str) -> Any:
@@ -43,37 +42,35 @@ def read_mat(path: str | Path, name: str) -> Any:
         raise UserError(f"{path} does not exist")
     found = []
     try:
-        for variable, content in _variables(path.read_bytes()):
+        for variable, parts in _variables(path.read_bytes()):
             if variable == name:
-                return _value(content)
+                return _value(parts)
             found.append(variable)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (_BrokenMatError, struct.error, zlib.error, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, struct.error, zlib.error, RecursionError) as error:
         raise UserError(f"{path} is not a whole MATLAB 5 file ({error}): download it again") from None
     raise UserError(f"{path} has no variable {name!r}, it has: {', '.join(found) or 'none'}")
 
 
-def _variables(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yields name and matrix element of each variable."""
+def _variables(data: bytes) -> Iterator[tuple[str, list[Element]]]:
+    """Yields name and parts of each variable."""
     if data[126:_HEADER_BYTES] != b"IM":  # the letters tell the byte order, too
-        raise _BrokenMatError("the header of 128 bytes is missing or of another version")
+        raise ValueError("the header of 128 bytes is missing or of another version")
     for kind, content in _elements(data[_HEADER_BYTES:]):
         if kind == _COMPRESSED:
             unpacker = zlib.decompressobj()
             unpacked = unpacker.decompress(content, _MAX_BYTES)
             if not unpacker.eof:
-                raise _BrokenMatError("a compressed block is cut off or too large")
+                raise ValueError("a compressed block is cut off or too large")
             kind, content = next(_elements(unpacked), (0, content))
         if kind != _MATRIX:
-            raise _BrokenMatError(f"a variable is of type {kind}, not a matrix")
-        parts = _elements(content)
-        _part(parts)
-        _part(parts)
-        yield _part(parts)[1].decode("latin-1"), content
+            raise ValueError(f"a variable is of type {kind}, not a matrix")
+        parts = _parts(content)
+        yield parts[2][1].decode("latin-1"), parts
 
 
-def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
+def _elements(data: bytes) -> Iterator[Element]:
     """Yields type and content of one data element after another; each must lie inside the block."""
     position = 0
     while position < len(data):
@@ -82,37 +79,34 @@ def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
         if kind >> 16:  # small element: type and size in the first word, up to four bytes of content in the second
             kind, size, start, padded = kind & 0xFFFF, kind >> 16, position + 4, 4
         if size > (4 if padded == 4 else size) or start + size > len(data):
-            raise _BrokenMatError("an element is longer than the file")
+            raise ValueError("an element is longer than the file")
         yield kind, data[start : start + size]
         position = start + (size if kind == _COMPRESSED else padded)
 
 
-def _part(parts: Iterator[tuple[int, bytes]]) -> tuple[int, bytes]:
-    """The next element of a matrix."""
-    part = next(parts, None)
-    if part is None:
-        raise _BrokenMatError("a matrix is cut off")
-    return part
+def _parts(matrix: bytes) -> list[Element]:
+    """The elements of a matrix: flags, shape, name, and then its values, or the matrices of a cell array."""
+    parts = list(_elements(matrix))
+    if len(parts) < 3:
+        raise ValueError("a matrix is cut off")
+    return parts
 
 
-def _value(content: bytes) -> Any:
-    """The value of a matrix element."""
-    parts = _elements(content)
-    flags, shape = _part(parts)[1], _part(parts)[1]
-    _part(parts)  # the name
+def _value(parts: list[Element]) -> Any:
+    """The value of a matrix of these parts."""
+    (_, flags), (_, shape), _, *values = parts
     kind = struct.unpack_from("<I", flags)[0] & 0xFF
     sizes = np.frombuffer(shape[: len(shape) // 4 * 4], "<i4").tolist()
     if kind == _CELL:
-        cells = list(parts)
-        if odd := {number for number, _ in cells} - {_MATRIX}:
-            raise _BrokenMatError(f"a cell is of type {odd.pop()}, not a matrix")
-        return [_value(cell) if cell else np.zeros((0, 0)) for _, cell in cells]  # empty ones have no content
-    stored, values = _part(parts)
+        if odd := {number for number, _ in values} - {_MATRIX}:
+            raise ValueError(f"a cell is of type {odd.pop()}, not a matrix")
+        return [_value(_parts(cell)) if cell else np.zeros((0, 0)) for _, cell in values]  # empty ones have no content
+    stored, data = values[0] if values else (0, b"")
     if kind == _CHAR and stored in _TEXT:
-        return values.decode(_TEXT[stored])
+        return data.decode(_TEXT[stored])
     if kind not in _NUMERIC or stored not in _STORED:
-        raise _BrokenMatError(f"a matrix of class {kind} stored as type {stored} is not supported")
+        raise ValueError(f"a matrix of class {kind} stored as type {stored} is not supported")
     dtype = np.dtype(f"<{_STORED[stored]}")
-    if not 0 < len(sizes) <= 32 or min(sizes) < 0 or len(values) != math.prod(sizes) * dtype.itemsize:
-        raise _BrokenMatError(f"{len(values)} bytes do not fill an array of {sizes}")
-    return np.frombuffer(values, dtype).reshape(sizes, order="F").copy()  # MATLAB writes column by column
+    if not 0 < len(sizes) <= 32 or min(sizes) < 0 or len(data) != math.prod(sizes) * dtype.itemsize:
+        raise ValueError(f"{len(data)} bytes do not fill an array of {sizes}")
+    return np.frombuffer(data, dtype).reshape(sizes, order="F").copy()  # MATLAB writes column by column

@@ -153,10 +153,10 @@ def upper_garment(label_map: np.ndarray, choice: Choice, space: str = DEEPFASHIO
             return None
         ids = (ids[int(areas.argmax())],)
     mask = np.isin(label_map, ids)
-    count, parts, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    _, parts, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
     large = stats[:, cv2.CC_STAT_AREA] > SPECK * np.count_nonzero(mask)
     large[0] = False  # the background
-    return large[parts] if count > 1 else mask
+    return large[parts]
 
 
 def _framed(labels: np.ndarray, box: Box, size: tuple[int, int]) -> np.ndarray:
