@@ -14,15 +14,11 @@ with code 1 when a photo, mask or pose could not be read; the others are written
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from seg_vton.errors import ToolParser, exit_on_user_error
 from seg_vton.labels import DEEPFASHION15, SPACES
 from seg_vton.pictures.crop import FRAMES
 from seg_vton.pose import add_pose_options
-
-if TYPE_CHECKING:
-    from seg_vton.data.photo_pairs import Outcome
 
 _EXAMPLES = 5
 
@@ -84,11 +80,6 @@ def main() -> None:
             photos, args.pose, rule, settings, args.variants, args.mirror, args.seed, args.pose_models, predicted
         )
         outcome = write_photo_pairs(args.out, plan, args.workers, args.overwrite)
-    sys.exit(_report(outcome, args))
-
-
-def _report(outcome: "Outcome", args: argparse.Namespace) -> int:
-    """Prints the counts; returns the exit code."""
     for fault in outcome.faults:
         print(f"error: {fault}", file=sys.stderr)
     for reason, names in sorted(outcome.dropped.items()):
@@ -100,7 +91,7 @@ def _report(outcome: "Outcome", args: argparse.Namespace) -> int:
     pairs = ", ".join(f"{count} in {name}" for name, count in outcome.pairs.items())
     print(f"wrote {args.out}: {outcome.persons['train']} persons to train on, {outcome.persons['test']} to test on")
     print(f"pairs: {pairs}; {len(outcome.faults)} photos could not be read")
-    return bool(outcome.faults)
+    sys.exit(bool(outcome.faults))
 
 
 def _some(names: list[str]) -> str:
