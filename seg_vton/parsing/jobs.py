@@ -273,7 +273,9 @@ def read_records(out: Path, role: str = "photo", folder: str = RECORDS) -> dict[
     records = {}
     for path in sorted((out / folder).rglob("[!.]*.json")):  # hidden is what a killed run was writing
         record = read_json(path)
-        if not isinstance(record, dict) or record.get("schema") != SCHEMA or role not in record:
+        record = {"stamp": {}, **record} if isinstance(record, dict) else {}
+        kinds = {role: str if role == "photo" else dict, "stamp": dict}
+        if record.get("schema") != SCHEMA or not all(isinstance(record.get(key), kinds[key]) for key in kinds):
             raise UserError(f"{path} is no record of this tool's (schema {SCHEMA}): choose another --out")
         records[path.relative_to(out / folder).as_posix().removesuffix(".json")] = record
     return records

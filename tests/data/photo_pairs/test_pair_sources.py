@@ -107,6 +107,15 @@ def test_the_records_of_the_parse_tool_say_which_photo(twins, tmp_path, kind):
     assert [item.stamp for item in found] == 3 * [{"score_thr": 0.3}]
 
 
+@pytest.mark.parametrize("changes", [{"photo": 7}, {"stamp": None}])
+def test_records_that_are_none_of_the_parse_tools_are_refused(twins, tmp_path, changes):
+    parse_output(twins, tmp_path / "parsed", "label-map")
+    path = tmp_path / "parsed" / "records" / "a.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    with pytest.raises(UserError, match=r"a\.json is no record of this tool's"):
+        find_labeled(twins, [tmp_path / "parsed"])
+
+
 def test_a_name_that_two_photos_have_is_refused(twins, tmp_path):
     save_palette_png(tmp_path / "maps" / "a.png", labels(), "deepfashion15")
     either = rf"{re.escape(str(twins / 'a.jpg'))} or of {re.escape(str(twins / 'a.png'))}"
