@@ -31,14 +31,14 @@ def convert_deepfashion(source: str | Path, out: str | Path, overwrite: bool = F
     """
     root, out = in_shop_root(source), Path(out)
     places = ("Anno/segmentation", "Anno", "annotations")  # the first is mmdet's
-    folder = next((root / place for place in places if any((root / place).glob(f"{_FILE}*.json"))), None)
-    if folder is None:
+    found = ({split: root / place / f"{_FILE}{split}.json" for split in SPLITS} for place in places)
+    there = ({split: path for split, path in files.items() if path.is_file()} for files in found)
+    inputs = next(filter(None, there), None)
+    if inputs is None:
         raise UserError(
             f"{root}: no {_FILE}{{{','.join(SPLITS)}}}.json in {', '.join(places)}. The masks are a download of their "
             "own: mmfashion's page on the In-shop data set says where"
         )
-    inputs = {split: folder / f"{_FILE}{split}.json" for split in SPLITS}
-    inputs = {split: path for split, path in inputs.items() if path.is_file()}
     targets = {split: out / "annotations" / f"instances_{split}.json" for split in inputs}
     for target in targets.values():
         refuse_existing(target, overwrite)
