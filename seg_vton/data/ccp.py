@@ -24,14 +24,9 @@ def split_of(image_id: int) -> str:
 def convert_ccp(source: str | Path, out: str | Path, overwrite: bool = False) -> list[Summary]:
     """Writes `out/annotations/instances_{train,val,test}.json` and makes `out/photos` point to the photos.
 
-    Args:
-        source: folder with `photos/NNNN.jpg`, `annotations/pixel-level/NNNN.mat` and `label_list.mat`, as published.
-            Photos without a pixel-level annotation (half of the published set) are not used.
-        out: folder of the result; may be `source`.
-        overwrite: replace annotation files that exist.
-
-    Returns:
-        A summary for each split that has photos; the others get no file.
+    `source` has `photos/NNNN.jpg`, `annotations/pixel-level/NNNN.mat` and `label_list.mat`, as published; it may be
+    `out`. Photos without a pixel-level annotation (half of the published set) are not used. Otherwise as
+    `convert_label_maps`.
     """
     source, out = Path(source), Path(out)
     _check_label_list(source / "label_list.mat")

@@ -41,14 +41,8 @@ def convert_deepfashion_multimodal(
     The 24 labels become the 15 classes as `seg_vton.labels` has it (rompers to dress, socks to footwear, necklaces and
     ties to neckwear; rings, wrist wear, gloves and earrings have no class), one instance per class and image.
 
-    Args:
-        source: folder with `segm/` (or `parsing/`) of `NAME_segm.png` and `images/` (or `image/`) of `NAME.jpg`.
-        out: folder of the result; may be `source`.
-        seed: of the split.
-        overwrite: replace annotation files that exist.
-
-    Returns:
-        A summary for each split that has images; the others get no file.
+    `source` has `segm/` (or `parsing/`) of `NAME_segm.png` and `images/` (or `image/`) of `NAME.jpg`; it may be `out`.
+    `seed` is that of the split. Otherwise as `convert_label_maps`.
     """
     out = Path(out)
     parsing, images = find_folder(source, ("segm", "parsing")), find_folder(source, ("images", "image"))
