@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=20, metavar="N", help="of images to draw; the JSON has all")
     parser.add_argument("--score-thr", type=float, default=0.5, help="leave out instances below this score")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where page, pictures and JSON go")
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing page")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing page and its pictures")
     parser.add_argument("--cfg-options", nargs="+", action=ConfigOptions, metavar="KEY=VALUE", help="change the config")
     args = parser.parse_args()
     from seg_vton.analysis.errors import find_errors
