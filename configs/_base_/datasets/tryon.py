@@ -1,10 +1,9 @@
 # What every try-on data set shares: batches of 4 at 256 x 192, training without end, and tests on paired garments, of which
 # there is a truth. A data set's own file says where it is, its layout, and which label space its parsing maps have;
 # `unpaired` is what `tools/test.py --split test-unpaired` changes in the test set: every person gets another's garment.
-#
+_base_ = "./loaders.py"
 # mmengine replaces lists: a row that changes a step of the pipeline rebuilds the list from `_base_.pipeline`, and sets it in
 # all three data sets. tools/try_on.py runs the test data set's.
-_base_ = "./loaders.py"
 pipeline = [
     dict(type="LoadPerson"),
     dict(type="LoadGarment"),
