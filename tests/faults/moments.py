@@ -162,7 +162,7 @@ def no_right_to_all():
 
 def loader_dies(index):
     """The loader's worker that comes to the given sample is killed, as by the system where memory is short."""
-    from seg_vton.segmentation import ClothingDataset
+    from seg_vton.segmentation.datasets import ClothingDataset
     from seg_vton.tryon.datasets import TryOnDataset
 
     for kind in (ClothingDataset, TryOnDataset):
