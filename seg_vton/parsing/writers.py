@@ -2,10 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -38,17 +38,15 @@ def write_coco(path: Path, result: Result) -> None:
     Masks are compressed RLE; `bbox` is the detector's box as x, y, width, height in pixels; `area` is of the mask.
     Category ids are those of the segmenter's label space, from 1 on.
     """
-    height, width = result.parsing.shape
     parsing = result.parsing
-    annotations = []
-    for index, (label, score, box, mask) in enumerate(
-        zip(parsing.labels.tolist(), parsing.scores.tolist(), parsing.boxes.tolist(), parsing.masks, strict=True), 1
-    ):
-        x1, y1, x2, y2 = box
+    height, width = parsing.shape
+    annotations: list[dict[str, Any]] = []
+    found = (parsing.labels.tolist(), parsing.scores.tolist(), parsing.boxes.tolist(), parsing.masks)
+    for label, score, (x1, y1, x2, y2), mask in zip(*found, strict=True):
         rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
         annotations.append(
             {
-                "id": index,
+                "id": len(annotations) + 1,
                 "image_id": 1,
                 "category_id": label,
                 "bbox": [round(value, 2) for value in (x1, y1, x2 - x1, y2 - y1)],
@@ -124,12 +122,10 @@ class Kind:
     write: Callable[[Path, Result], None]  # writes a result to a path, over what is there
 
 
-KINDS: Mapping[str, Kind] = MappingProxyType(
-    {
-        "coco": Kind(".json", write_coco),
-        "label-map": Kind(".png", write_label_map),
-        "instances": Kind("", write_instances),
-        "overlay": Kind(".jpg", write_overlay),
-    }
-)
+KINDS = {
+    "coco": Kind(".json", write_coco),
+    "label-map": Kind(".png", write_label_map),
+    "instances": Kind("", write_instances),
+    "overlay": Kind(".jpg", write_overlay),
+}
 """What can be written of a photo, by the name of its folder."""
