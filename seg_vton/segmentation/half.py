@@ -3,7 +3,6 @@
 import os
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 from mmdet.datasets import BaseDetDataset
@@ -27,10 +26,7 @@ class SegmentationHalf(Half):
     """Detectors and segmenters on data sets of mmdet's kind; see `Half`."""
 
     data_set = BaseDetDataset
-
-    def describe_row(self, config: Config, trained: Config | None) -> dict[str, Any]:
-        """See `seg_vton.segmentation.rows`."""
-        return describe_row(config, trained)
+    describe_row = staticmethod(describe_row)
 
     def enable_tta(self, config: Config) -> None:
         """Wraps the model and the pipeline in horizontal-flip augmentation, unless the config says another."""
