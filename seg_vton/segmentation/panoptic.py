@@ -33,31 +33,27 @@ class SemanticFPNHead(BaseSemanticHead):
         num_classes: number of the data set's classes K; id 0 of the map is the background, class i is i + 1.
         in_channels: channels of the pyramid.
         channels: of the branch.
-        num_levels: how many levels are used, from stride 4 on.
         upsample_cfg: how a level is made twice as large: type 'bilinear', 'nearest' or 'carafe' with its settings.
         norm_cfg: normalization in the branch.
-        loss_seg: a loss of mmdet's; its `class_weight` has K + 1 numbers, the background's first.
+        loss_seg: a loss of mmdet's that ignores 255; its `class_weight` has K + 1 numbers, the background's first.
+        num_levels: how many levels are used, from stride 4 on.
     """
 
     def __init__(
         self,
-        num_classes: int = 15,
-        in_channels: int = 256,
-        channels: int = 128,
+        num_classes: int,
+        in_channels: int,
+        channels: int,
+        upsample_cfg: dict[str, Any],
+        norm_cfg: dict[str, Any],
+        loss_seg: dict[str, Any],
         num_levels: int = 4,
-        upsample_cfg: dict[str, Any] | None = None,
-        norm_cfg: dict[str, Any] | None = None,
-        loss_seg: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(
-            num_classes + 1,
-            loss_seg=loss_seg or dict(type="CrossEntropyLoss", ignore_index=255, avg_non_ignore=True),
-            init_cfg=dict(type="Normal", std=0.01, override=dict(name="conv_logits")),
-        )
-        upsample_cfg = dict(upsample_cfg or dict(type="bilinear"), scale_factor=2)
+        init_cfg = dict(type="Normal", std=0.01, override=dict(name="conv_logits"))
+        super().__init__(num_classes + 1, loss_seg=loss_seg, init_cfg=init_cfg)
+        upsample_cfg = dict(upsample_cfg, scale_factor=2)
         if upsample_cfg["type"] == "carafe":
             upsample_cfg["channels"] = channels
-        norm_cfg = norm_cfg or dict(type="GN", num_groups=32)
         self.branches = nn.ModuleList()
         for level in range(num_levels):
             layers: list[nn.Module] = []
