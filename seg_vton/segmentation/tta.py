@@ -56,15 +56,11 @@ class InstanceTTAModel(BaseTTAModel):
 
     @staticmethod
     def _unflip(view: DetDataSample) -> InstanceData:
-        instances = view.pred_instances
-        if not view.flip:
-            return instances
-        return InstanceData(
-            bboxes=bbox_flip(instances.bboxes, view.ori_shape, view.flip_direction),
-            scores=instances.scores,
-            labels=instances.labels,
-            masks=torch.flip(instances.masks, _axes(view)),
-        )
+        instances = view.pred_instances.clone()
+        if view.flip:
+            instances.bboxes = bbox_flip(instances.bboxes, view.ori_shape, view.flip_direction)
+            instances.masks = torch.flip(instances.masks, _axes(view))
+        return instances
 
 
 def _axes(view: DetDataSample) -> list[int]:
