@@ -18,7 +18,7 @@ from seg_vton.engine.results import log_tables
 from seg_vton.errors import UserError
 from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, TRYON8, conversion_table
 from seg_vton.parsing.instances import MAPS, SCORE_THR, from_sample, space_of
-from seg_vton.parsing.iou import boundary_counts, confusion_matrix, share, summarize
+from seg_vton.parsing.iou import boundary_counts, confusion_matrix, mean, share, summarize
 from seg_vton.parsing.label_map import merge_truth
 
 
@@ -133,8 +133,7 @@ class LabelMapIoU(BaseMetric):
         summary = summarize(total, self._space.classes)
         for row, both, all_pixels in zip(summary["per_class"].values(), shared, either, strict=True):
             row["boundary_iou"] = share(both, all_pixels) if row["pixels"] else None
-        existing = [row["boundary_iou"] for row in summary["per_class"].values() if row["pixels"]]
-        summary["metrics"]["boundary_mIoU"] = sum(existing) / len(existing) if existing else None
+        summary["metrics"]["boundary_mIoU"] = mean([row["boundary_iou"] for row in summary["per_class"].values()])
         self.report = {
             "task": "parsing",
             "dataset": self.dataset,

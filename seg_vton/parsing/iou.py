@@ -70,10 +70,10 @@ def summarize(confusion: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
     columns = zip(names, ious, accuracies, truth.tolist(), predicted.tolist(), strict=True)
     return {
         "metrics": {
-            "mIoU": _mean(ious),
-            "mIoU_foreground": _mean(ious[1:]),
+            "mIoU": mean(ious),
+            "mIoU_foreground": mean(ious[1:]),
             "pixel_accuracy": share(hits.sum(), truth.sum()),
-            "mean_accuracy": _mean(accuracies),
+            "mean_accuracy": mean(accuracies),
             "foreground_accuracy": share(hits[1:].sum(), truth[1:].sum()),
         },
         "per_class": {
@@ -88,6 +88,7 @@ def share(part: int, whole: int) -> float | None:
     return float(part / whole) if whole else None
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def mean(values: Sequence[float | None]) -> float | None:
+    """The mean of those that are not None, or None of nothing."""
     existing = [value for value in values if value is not None]
     return sum(existing) / len(existing) if existing else None
