@@ -28,9 +28,7 @@ _MAPS = {
 def parse_args() -> argparse.Namespace:
     """Which model, which photos, what to write."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    inputs = (
-        "photos, or folders of photos; before them a segmenter's CONFIG and CHECKPOINT where no model folder serves"
-    )
+    inputs = "photos, or folders of them; before them a segmenter's CONFIG and CHECKPOINT where no model folder serves"
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help=inputs)
     parser.add_argument("--models", metavar="MODELS", help=MODELS)
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
@@ -44,11 +42,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--device", help="torch device (default: the GPU where there is one)")
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
     parser.add_argument("--cfg-options", nargs="+", action=ConfigOptions, metavar="KEY=VALUE", help="change the config")
-    started_by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
-    launcher, splits = (
-        "pytorch" if started_by_torchrun else "none",
-        "pytorch: over torchrun's processes, the default there",
-    )
+    launcher = "pytorch" if "TORCHELASTIC_RUN_ID" in os.environ else "none"
+    splits = "pytorch: over torchrun's processes, the default there"
     parser.add_argument("--launcher", choices=["none", "pytorch"], default=launcher, help=splits)
     args = parser.parse_intermixed_args()  # CONFIG CHECKPOINT --out DIR PHOTO works too
     args.segmenter = args.inputs[:2] if args.inputs[0].endswith((".py", ".json", ".yaml", ".yml")) else None
