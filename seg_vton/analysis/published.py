@@ -111,11 +111,12 @@ class PublishedTOM(nn.Module):
         return loss
 
     def _level(self, block: UNetBlock, x: Tensor) -> Tensor:
-        down = block.down(x)
-        if block.inner is not None:
-            down = torch.cat([down, self._level(block.inner, down)], 1)
-        relu, _, conv, norm = block.model[-4:]
-        return norm(conv(F.interpolate(relu(down), scale_factor=2, mode="bilinear")))
+        *down, relu, _, conv, norm = block.model
+        inner = down.pop() if isinstance(down[-1], UNetBlock) else None
+        x = nn.Sequential(*down)(x)
+        if inner is not None:
+            x = torch.cat([x, self._level(inner, x)], 1)
+        return norm(conv(F.interpolate(relu(x), scale_factor=2, mode="bilinear")))
 
 
 def published_inputs(

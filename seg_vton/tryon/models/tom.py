@@ -55,7 +55,6 @@ class UNetBlock(nn.Module):
             down.insert(0, nn.LeakyReLU(0.2))
         if inner is not None and not outermost:
             down.append(nn.InstanceNorm2d(width))
-        self.depth = len(down)
         up = [
             nn.ReLU(),
             UpsampleTo(scale_factor=2, mode="bilinear"),
@@ -64,20 +63,20 @@ class UNetBlock(nn.Module):
         ]
         self.model = nn.Sequential(*down, *([] if inner is None else [inner]), *up)
 
-    @property
-    def inner(self) -> "UNetBlock | None":
-        """The next deeper level."""
-        layer = self.model[self.depth]
-        return layer if isinstance(layer, UNetBlock) else None
+    def forward(self, x: Tensor, features: list[Tensor]) -> Tensor:
+        """`(B, in_channels, h, w)` to `(B, out_channels, h, w)`.
 
-    def down(self, x: Tensor) -> Tensor:
-        """`(B, in_channels, h, w)` to the level's features `(B, width, h // 2, w // 2)`."""
-        return self.model[: self.depth](x)
-
-    def up(self, x: Tensor, size: tuple[int, int]) -> Tensor:
-        """The level's features, with those from below appended, to `(B, out_channels, *size)`."""
-        relu, upsample, conv, norm = self.model[-4:]
-        return norm(conv(upsample(relu(x), size)))
+        `features` get what the level makes on the way down, `(B, width, h // 2, w // 2)`, then the deeper levels' own.
+        """
+        *down, relu, upsample, conv, norm = self.model
+        inner = down.pop() if isinstance(down[-1], UNetBlock) else None
+        own = x
+        for layer in down:
+            own = layer(own)
+        features.append(own)
+        if inner is not None:
+            own = torch.cat([own, inner(own, features)], dim=1)
+        return norm(conv(upsample(relu(own), tuple(x.shape[2:]))))
 
 
 def build_unet(in_channels: int, out_channels: int, base_channels: int, output_norm: bool) -> UNetBlock:
@@ -156,47 +155,25 @@ class TOM(TryOnModel):
         """
         agnostic, outputs = self.person(inputs), self._warped(inputs)
         warped_cloth = outputs["warped_cloth"]
-        size = tuple(agnostic.shape[2:])
-        features = self.encode(torch.cat([agnostic, warped_cloth], dim=1))
+        features: list[Tensor] = []  # of all levels, at strides 2 to 64
+        found = self.model(torch.cat([agnostic, warped_cloth], dim=1), features)
         # In the garment's precision, float32, under autocast too: colors have more than bfloat16's 8 bits.
-        rendered, mask = self.decode(features, size).to(warped_cloth.dtype).split([3, 1], dim=1)
+        rendered, mask = found.to(warped_cloth.dtype).split([3, 1], dim=1)
         rendered, mask = rendered.tanh(), mask.sigmoid()
         outputs |= {"rendered": rendered, "mask": mask, "try_on": torch.lerp(rendered, warped_cloth, mask)}
         if self.aux_head is not None:
-            outputs["seg_logits"] = self.aux_head(features[::-1], size)
+            outputs["seg_logits"] = self.aux_head(features[::-1], tuple(agnostic.shape[2:]))
         return outputs
-
-    def encode(self, x: Tensor) -> list[Tensor]:
-        """The features of all levels, at strides 2 to 64, of person and garment `(B, person_channels + 3, H, W)`."""
-        features, block = [], self.model
-        while block is not None:
-            x = block.down(x)
-            features.append(x)
-            block = block.inner
-        return features
-
-    def decode(self, features: list[Tensor], size: tuple[int, int]) -> Tensor:
-        """The U-Net's output `(B, 4, *size)` from the features of `encode`: RGB and mask before tanh and sigmoid."""
-        sizes = [size, *(tuple(feature.shape[2:]) for feature in features)]
-        return self._up(self.model, features, sizes)
-
-    def _up(self, block: UNetBlock, features: list[Tensor], sizes: list[tuple[int, int]]) -> Tensor:
-        own = features[0]
-        if block.inner is not None:
-            own = torch.cat([own, self._up(block.inner, features[1:], sizes[1:])], dim=1)
-        return block.up(own, sizes[0])
 
     def _warped(self, inputs: Inputs) -> dict[str, Tensor]:
         """`warped_cloth` and, where it can be had, `warped_mask`: from the inputs or, without gradient, the warper."""
-        if "warped_cloth" in inputs:
-            return {name: inputs[name] for name in ("warped_cloth", "warped_mask") if name in inputs}
-        if self.warper is None:
+        if "warped_cloth" not in inputs and self.warper is None:
             raise UserError(
                 "TOM got no warped_cloth and has no warper: set model.warper.config to a trained GMM's config, or "
                 "use a data set with exported warps"
             )
-        outputs = self.warper(inputs)
-        return {name: outputs[name] for name in ("warped_cloth", "warped_mask") if name in outputs}
+        warps = inputs if "warped_cloth" in inputs else self.warper(inputs)
+        return {name: warps[name] for name in ("warped_cloth", "warped_mask") if name in warps}
 
     def loss(self, inputs: Inputs, data_samples: list[BaseDataElement] | None) -> dict[str, Tensor]:
         """Training losses.
