@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from seg_vton.tryon.datasets.transforms import WARP_GRID
-from seg_vton.tryon.models.tps import control_points, tps_basis
+from seg_vton.tryon.models.tps import control_points, pixel_centers, tps_basis
 
 LARGEST = 0.97
 """The largest offset of a control point, in units of [-1, 1]: GMM's ends in a tanh."""
@@ -72,7 +72,7 @@ def _lay_out(
 
 @lru_cache(maxsize=4)
 def _basis(size: tuple[int, int]) -> np.ndarray:
-    return tps_basis(size, WARP_GRID).numpy()
+    return tps_basis(pixel_centers(size), WARP_GRID).numpy()
 
 
 def forward_map(theta: np.ndarray, size: tuple[int, int]) -> np.ndarray:

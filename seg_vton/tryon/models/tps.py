@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 def control_points(grid_size: int) -> Tensor:
@@ -22,15 +23,10 @@ def pixel_centers(size: tuple[int, int]) -> Tensor:
     return torch.cartesian_prod(y, x).flip(1)
 
 
-def _kernel(a: Tensor, b: Tensor) -> Tensor:
-    """U = d^2 log d^2 between points `(M, 2)` and `(N, 2)`, 0 where they meet: `(M, N)`."""
-    squared = (a[:, None] - b[None]).square().sum(2)
-    return torch.xlogy(squared, squared)
-
-
-def _affine(points: Tensor) -> Tensor:
-    """(1, x, y) of points `(M, 2)`: `(M, 3)`."""
-    return torch.cat([torch.ones_like(points[:, :1]), points], dim=1)
+def _terms(at: Tensor, points: Tensor) -> Tensor:
+    """U = d^2 log d^2 of the distances to `points` `(N, 2)`, then 1, x and y, at each of `(M, 2)`: `(M, N + 3)`."""
+    squared = (at[:, None] - points).square().sum(2)
+    return torch.cat([torch.xlogy(squared, squared), torch.ones_like(at[:, :1]), at], dim=1)
 
 
 def tps_inverse(grid_size: int) -> Tensor:
@@ -41,62 +37,55 @@ def tps_inverse(grid_size: int) -> Tensor:
     `grid_size**2` columns of `L^-1`.
     """
     points = control_points(grid_size)
-    affine = _affine(points)
-    upper = torch.cat([_kernel(points, points), affine], dim=1)
-    lower = torch.cat([affine.T, affine.new_zeros(3, 3)], dim=1)
+    upper = _terms(points, points)
+    lower = F.pad(upper[:, len(points) :].T, (0, 3))
     return torch.linalg.inv(torch.cat([upper, lower]))[:, : len(points)]
 
 
-def tps_basis(size: tuple[int, int], grid_size: int) -> Tensor:
+def tps_basis(pixels: Tensor, grid_size: int) -> Tensor:
     """The matrix B of `grid = B @ Q`: by how much each control point's target moves each pixel's sampling point.
 
-    At p the spline is `[U(p, P) | A(p)] [w; a]`. P and the pixels are fixed, so the product of all but Q is too:
-    `B = [U | 1 | x | y] @ L^-1[:, :N]`, see `tps_inverse`. It is computed in float64. Returns float32
-    `(H * W, grid_size**2)`, rows in the order of `pixel_centers`, each sums to 1.
+    At p the spline is `[U(p, P) | A(p)] [w; a]`. P and the pixels, float64 `(M, 2)` of (x, y) in [-1, 1], are fixed, so
+    the product of all but Q is too: `B = [U | 1 | x | y] @ L^-1[:, :N]`, see `tps_inverse`. It is computed in float64.
+    Returns float32 `(M, grid_size**2)`; each row sums to 1.
     """
-    return _basis_at(pixel_centers(size), grid_size)
-
-
-def _basis_at(pixels: Tensor, grid_size: int) -> Tensor:
-    """`tps_basis` at points `(M, 2)`, float64: float32 `(M, grid_size**2)`."""
-    points = control_points(grid_size)
-    return (torch.cat([_kernel(pixels, points), _affine(pixels)], dim=1) @ tps_inverse(grid_size)).float()
+    return (_terms(pixels, control_points(grid_size)) @ tps_inverse(grid_size)).float()
 
 
 class TPSGrid(nn.Module):
     """Turns predicted offsets of the control points into a grid for `torch.nn.functional.grid_sample`.
 
     It has no parameters and leaves nothing in a state dict: the basis is a non-persistent buffer. `size` is (height,
-    width) of the grids it makes unless asked for others.
+    width) of the grids.
     """
 
     def __init__(self, size: tuple[int, int], grid_size: int = 5) -> None:
         super().__init__()
         self.size, self.grid_size = tuple(size), grid_size
+        basis = tps_basis(pixel_centers(self.size), grid_size)
         self.register_buffer("points", control_points(grid_size).float().T.contiguous(), persistent=False)  # (2, N)
-        self.register_buffer("basis", tps_basis(self.size, grid_size).T.contiguous(), persistent=False)  # (N, HW)
+        self.register_buffer("basis", basis.T.contiguous(), persistent=False)  # (N, HW)
 
-    def forward(self, theta: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+    def forward(self, theta: Tensor) -> Tensor:
         """Evaluates the spline at every pixel.
 
         Args:
             theta: `(B, 2 * grid_size**2)`, the offsets of all points in x, then in y, in the units of [-1, 1].
-            size: height and width of the grid, any; None takes `self.size`. It is the same field at each resolution.
 
         Returns:
             `(B, H, W, 2)`, where in the source to sample each pixel: (x, y), [-1, 1] spans the image's corner pixels.
             float32 under autocast too: bfloat16 cannot tell neighboring pixels apart.
         """
-        size = self.size if size is None else tuple(size)
-        basis = self.basis if size == self.size else tps_basis(size, self.grid_size).T.to(self.basis)
         with torch.autocast(theta.device.type, enabled=False):
-            targets = self.points + theta.to(self.basis).unflatten(1, (2, -1))  # (B, 2, N)
-            return (targets @ basis).unflatten(2, size).permute(0, 2, 3, 1)
+            return (self._targets(theta) @ self.basis).unflatten(2, self.size).permute(0, 2, 3, 1)
 
     def at(self, theta: Tensor, pixels: Tensor) -> Tensor:
         """Evaluates the spline at any points: float32 `(B, M, 2)`, where in the source to sample.
 
         `theta` as in `forward`; `pixels` float64 `(M, 2)` of (x, y) in the units of [-1, 1], on the CPU.
         """
-        basis = _basis_at(pixels, self.grid_size).T.to(self.basis)
-        return ((self.points + theta.to(self.basis).unflatten(1, (2, -1))) @ basis).transpose(1, 2)
+        return (self._targets(theta) @ tps_basis(pixels, self.grid_size).T.to(self.basis)).transpose(1, 2)
+
+    def _targets(self, theta: Tensor) -> Tensor:
+        """Where the control points go: `(B, 2, grid_size**2)`."""
+        return self.points + theta.to(self.basis).unflatten(1, (2, -1))
