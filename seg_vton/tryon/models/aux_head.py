@@ -16,15 +16,6 @@ from seg_vton.labels import IGNORE_INDEX, get_space
 from seg_vton.registry import MODELS
 
 
-def class_weights(label_space: str, by_name: Mapping[str, float]) -> Tensor:
-    """float32 `(K,)`, 1 for the classes that `by_name` does not name; `UserError` where it names no class."""
-    space = get_space(label_space)
-    weights = torch.ones(len(space.classes))
-    for name, weight in by_name.items():
-        weights[space.id_of(name)] = weight
-    return weights
-
-
 @MODELS.register_module()
 class AuxSegHead(nn.Module):
     """Convolutions and bilinear upsampling from the encoder's coarsest features to class scores.
@@ -59,7 +50,11 @@ class AuxSegHead(nn.Module):
     ) -> None:
         super().__init__()
         self.label_space, self.loss_weight = label_space, loss_weight
-        self.register_buffer("class_weight", class_weights(label_space, class_weight or {}), persistent=False)
+        space = get_space(label_space)
+        weights = torch.ones(len(space.classes))
+        for name, weight in (class_weight or {}).items():
+            weights[space.id_of(name)] = weight
+        self.register_buffer("class_weight", weights, persistent=False)
         self.stages = nn.ModuleList()
         stages = stride.bit_length() - 2
         skips = (*in_channels, *[0] * stages)[1 : stages + 1]

@@ -1,5 +1,6 @@
 """CP-VTON's Geometric Matching Module (Wang et al., ECCV 2018, section 3.2): warps an in-shop garment to a person."""
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -31,11 +32,11 @@ class FeatureExtraction(nn.Module):
 
     def __init__(self, in_channels: int, base_channels: int = 64) -> None:
         super().__init__()
-        widths = [base_channels * factor for factor in (1, 2, 4, 8, 8, 8)]
+        channels = [in_channels, *(base_channels * factor for factor in (1, 2, 4, 8, 8, 8))]
         layers: list[nn.Module] = []
-        for number, (before, width) in enumerate(zip([in_channels, *widths], widths, strict=False)):
+        for number, (before, after) in enumerate(pairwise(channels)):
             kernel, step = (4, 2) if number < 4 else (3, 1)
-            layers += [nn.Conv2d(before, width, kernel, step, 1), nn.ReLU(True), nn.BatchNorm2d(width)]
+            layers += [nn.Conv2d(before, after, kernel, step, 1), nn.ReLU(True), nn.BatchNorm2d(after)]
         self.model = nn.Sequential(*layers[:-1])
         self.model.apply(_initialize)
 
@@ -71,10 +72,9 @@ class FeatureRegression(nn.Module):
         height, width = feature_size
         channels = [height * width, *(base_channels * factor for factor in (8, 4, 2, 1))]
         layers: list[nn.Module] = []
-        for number in range(4):
+        for number, (before, after) in enumerate(pairwise(channels)):
             kernel, step = (4, 2) if number < 2 else (3, 1)
-            layers.append(nn.Conv2d(channels[number], channels[number + 1], kernel, step, 1))
-            layers += [nn.BatchNorm2d(channels[number + 1]), nn.ReLU(True)]
+            layers += [nn.Conv2d(before, after, kernel, step, 1), nn.BatchNorm2d(after), nn.ReLU(True)]
         self.conv = nn.Sequential(*layers)
         self.linear = nn.Linear(base_channels * (height // 4) * (width // 4), out_features)
 

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from seg_vton import labels
 from seg_vton.errors import UserError
-from seg_vton.tryon.models.aux_head import AuxSegHead, class_weights
+from seg_vton.tryon.models.aux_head import AuxSegHead
 
 
 @pytest.fixture
@@ -15,8 +15,9 @@ def head():
 
 
 def test_class_weights_go_by_name_in_every_label_space():
-    assert class_weights("tryon8", dict(background=1.5, skin=1.5)).tolist() == [1.5, 1, 1, 1.5, 1, 1, 1, 1]
-    weights = class_weights("lip20", {"left-arm": 4.0})
+    head = AuxSegHead((6,), 16, class_weight=dict(background=1.5, skin=1.5))
+    assert head.class_weight.tolist() == [1.5, 1, 1, 1.5, 1, 1, 1, 1]
+    weights = AuxSegHead((6,), 16, label_space="lip20", class_weight={"left-arm": 4.0}).class_weight
     assert weights[labels.get_space("lip20").id_of("left-arm")] == 4
     assert weights.sum() == 23
     with pytest.raises(UserError, match="lip20 has no label 'skin'"):
