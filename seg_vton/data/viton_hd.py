@@ -27,7 +27,7 @@ from seg_vton.pose.joints import NUM_JOINTS
 from seg_vton.pose.keypoints import read_people
 from seg_vton.tryon.datasets.agnostic import mark_joints
 from seg_vton.tryon.datasets.layouts import read_pairs
-from seg_vton.tryon.datasets.viton_hd import agnostic_image, agnostic_parse, check_parts, has_trunk, hidden_region
+from seg_vton.tryon.datasets.viton_hd import agnostic_image, agnostic_parse, has_trunk, hidden_region, parts_of
 from seg_vton.tryon.inference.jobs import PairResults
 from seg_vton.tryon.inference.person import prepare_person
 from seg_vton.tryon.inference.run import people_of, with_files
@@ -172,7 +172,7 @@ class _Maker:
         conversion_table(source, self.seen)  # refuses a segmenter of other classes
         self.space = label_space or self.seen
         conversion_table(self.seen, self.space)  # refuses one without left and right, say
-        check_parts(self.space)
+        parts_of(self.space)  # refuses one where nothing says what face and lower body are
         self.stamp: dict[str, Any] = {
             "label_space": self.space,
             "size": list(size),

@@ -21,7 +21,6 @@ from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import NamedTuple
 
 from PIL import Image
@@ -103,25 +102,20 @@ class Layout:
         return Path(data_root) / split if self.split_folders else Path(data_root)
 
 
-WARPED = MappingProxyType({
+COMMON = {
     "warped_cloth": Place(("warp-cloth",), ("{person}_{garment}.png", "{garment_file}")),
     "warped_mask": Place(("warp-mask",), ("{person}_{garment}.png", "{garment_file}")),
-})  # fmt: skip
-"""Exported warps: under a name for the pair, or as CP-VTON's code writes them, under the garment's alone.
+    "theta": Place(("warp",), ("{person}.npy",)),
+}
+"""Places that every layout may have: they are read where a transform asks for them.
 
-CP-VTON+'s code names them after the person: rename those to `PERSON_GARMENT.png`. Where persons and garments share
-names, as in VITON-HD, nothing else tells the two ways apart, and they would be taken for the garments'.
+Exported warps are under a name for the pair, or as CP-VTON's code writes them, under the garment's alone. CP-VTON+'s
+code names them after the person: rename those to `PERSON_GARMENT.png`. Where persons and garments share names, as in
+VITON-HD, nothing else tells the two ways apart, and they would be taken for the garments'. `theta` is the warp that GMM
+is to find, where it is known: see `seg_vton.data.photo_pairs`.
 """
 
-COMMON = MappingProxyType({
-    **WARPED,
-    # The warp that GMM is to find, where it is known: see `seg_vton.data.photo_pairs`.
-    "theta": Place(("warp",), ("{person}.npy",)),
-})  # fmt: skip
-"""Places that every layout may have: they are read where a transform asks for them."""
-
-_LAYOUTS: dict[str, Layout] = {}
-LAYOUTS: Mapping[str, Layout] = MappingProxyType(_LAYOUTS)
+LAYOUTS: dict[str, Layout] = {}
 """All layouts by name, in the order of their registration."""
 
 
@@ -131,7 +125,7 @@ def register_layout(layout: Layout) -> Layout:
     Raises:
         ValueError: another layout has the name.
     """
-    if _LAYOUTS.setdefault(layout.name, layout) != layout:
+    if LAYOUTS.setdefault(layout.name, layout) != layout:
         raise ValueError(f"there is another layout {layout.name!r} already: choose another name")
     return layout
 
@@ -208,14 +202,11 @@ register_layout(
 
 
 _QUOTED = r"\"[^\"]+\"|'[^']+'"
-_FORMS = tuple(
-    re.compile(form)
-    for form in (
-        r"([^\t]*\S)\s*\t\s*(\S[^\t]*)",
-        # A comma may be in a name; one that divides a line stands behind a suffix or a quote.
-        rf"({_QUOTED}|(?![\"'])[^,;]*\.\w+)\s*[,;]\s*({_QUOTED}|.+)",
-        rf"({_QUOTED}|\S+)\s+({_QUOTED}|\S+)",
-    )
+_FORMS = (
+    r"([^\t]*\S)\s*\t\s*(\S[^\t]*)",
+    # A comma may be in a name; one that divides a line stands behind a suffix or a quote.
+    rf"({_QUOTED}|(?![\"'])[^,;]*\.\w+)\s*[,;]\s*({_QUOTED}|.+)",
+    rf"({_QUOTED}|\S+)\s+({_QUOTED}|\S+)",
 )
 """The forms of a pairs file's line, of which the first that fits is meant."""
 
@@ -245,7 +236,7 @@ def read_pairs(path: str | Path) -> list[Pair]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        found = next(filter(None, (form.fullmatch(line.strip()) for form in _FORMS)), None)
+        found = next(filter(None, (re.fullmatch(form, line.strip()) for form in _FORMS)), None)
         if found is None:
             raise UserError(
                 f"{path}, line {number}: expected two file names, a person's and a garment's, found {line!r}. "

@@ -338,11 +338,9 @@ def read_theta(path: Path) -> np.ndarray:
         theta = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{path} is not an array of offsets ({error}): make the pairs again") from None
-    if theta.ndim != 1 or theta.dtype.kind != "f" or not np.abs(theta).max(initial=0) <= 1:
-        raise UserError(f"{path} has {theta.dtype} {theta.shape}, not offsets in [-1, 1]: make the pairs again")
-    if theta.size != 2 * WARP_GRID**2:
+    if theta.shape != (2 * WARP_GRID**2,) or theta.dtype.kind != "f" or not np.abs(theta).max() <= 1:
         raise UserError(
-            f"{path} has {theta.size} offsets, and {WARP_GRID} x {WARP_GRID} control points have {2 * WARP_GRID**2}: "
-            "make the pairs again"
+            f"{path} has {theta.dtype} {theta.shape}, not the {2 * WARP_GRID**2} offsets in [-1, 1] of {WARP_GRID} x "
+            f"{WARP_GRID} control points: make the pairs again"
         )
     return theta.astype(np.float32)

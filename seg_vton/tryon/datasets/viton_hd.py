@@ -22,7 +22,7 @@ _ARMS = {"left": (2, 5, 6, 7), "right": (5, 2, 3, 4)}  # from the other shoulder
 _UNIT = 10 / 1024  # a tenth of the parse agnostic's strokes, as a share of the height
 
 
-class _Parts(NamedTuple):
+class Parts(NamedTuple):
     """Label ids by what becomes of them: kept in the agnostic image, or gone from the parse agnostic."""
 
     kept: tuple[int, ...]
@@ -34,10 +34,11 @@ class _Parts(NamedTuple):
 
 
 @lru_cache
-def _parts(label_space: str) -> _Parts:
+def parts_of(label_space: str) -> Parts:
     """The parts of a label space, by their names and by what they are in tryon8.
 
-    Jumpsuits, which tryon8 has among the lower garments, cover the torso too.
+    Jumpsuits, which tryon8 has among the lower garments, cover the torso too. `LabelConversionError` where nothing says
+    which labels are face and lower body.
     """
     classes, to = get_space(label_space).classes, conversion_table(label_space, TRYON8.name)
     kind = [TRYON8.classes[label] for label in to]
@@ -54,12 +55,7 @@ def _parts(label_space: str) -> _Parts:
     named = ids("left-arm"), ids("right-arm"), ids("arms", "hands"), ids("torso-skin", "torso", "neck")
     told = {label for labels in named for label in labels}
     skin = (label for label in range(len(classes)) if kind[label] == "skin" and not leg[label] and label not in told)
-    return _Parts(tuple(kept), *named, tuple(skin))
-
-
-def check_parts(label_space: str) -> None:
-    """Raises `LabelConversionError` where nothing says which labels are face and lower body."""
-    _parts(label_space)
+    return Parts(tuple(kept), *named, tuple(skin))
 
 
 class Hidden(NamedTuple):
@@ -103,7 +99,7 @@ def hidden_region(parse: np.ndarray, joints: np.ndarray | None, label_space: str
         x, y = points[_NECK]
         draw.rectangle((x - 7 * unit, y - 7 * unit, x + 7 * unit, y + 7 * unit), 1)
     drawn = np.asarray(torso, bool)
-    return Hidden((drawn | np.asarray(limbs, bool)) & ~np.isin(parse, _parts(label_space).kept), drawn)
+    return Hidden((drawn | np.asarray(limbs, bool)) & ~np.isin(parse, parts_of(label_space).kept), drawn)
 
 
 def has_trunk(joints: np.ndarray | None) -> bool:
@@ -123,7 +119,7 @@ def agnostic_parse(parse: np.ndarray, joints: np.ndarray | None, label_space: st
     (`deepfashion15`), also on the torso that `hidden_region` draws, but for what lies beyond a wrist: hands. Arguments
     are those of `hidden_region`.
     """
-    parts = _parts(label_space)
+    parts = parts_of(label_space)
     below = {side: _below_arm(joints, side, parse.shape) for side in _ARMS}
     either = below["left"] | below["right"]
     gone = np.isin(parse, (*unions(label_space).upper, *parts.torso))

@@ -3,12 +3,13 @@
 from abc import abstractmethod
 from typing import Any
 
-from mmengine.model import BaseModel
+import torch
+from mmengine.model import BaseDataPreprocessor, BaseModel
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from seg_vton.errors import UserError
-from seg_vton.registry import build_model
+from seg_vton.registry import MODELS, build_model
 
 Inputs = dict[str, Tensor]
 """The tensors of a batch by name, float32 unless said; H, W is the image size, color is RGB.
@@ -24,6 +25,27 @@ theta: optional, `(B, 2 * grid_size**2)`, the control points' offsets of a known
 """
 
 PREDICTED = ("theta", "grid", "warped_cloth", "warped_mask", "rendered", "mask", "try_on", "seg_map")
+
+
+@MODELS.register_module()
+class TryOnDataPreprocessor(BaseDataPreprocessor):
+    """Moves a batch to the model's device; tensors that the loader left in lists are stacked.
+
+    The data set already gives the ranges that the models take, so nothing is normalized here.
+    """
+
+    def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """A batch as a dict with stacked tensors on the model's device.
+
+        `data` has `inputs`, a dict of `(B, ...)` tensors (`default_collate`) or of lists of tensors (mmengine's own
+        `pseudo_collate`), and optionally `data_samples`, a list. In training nothing differs.
+        """
+        data = self.cast_data(data)
+        inputs = {
+            name: value if isinstance(value, Tensor) else torch.stack(list(value))
+            for name, value in data["inputs"].items()
+        }
+        return {**data, "inputs": inputs}
 
 
 def need(inputs: Inputs, name: str, why: str) -> Tensor:

@@ -72,9 +72,10 @@ class PerceptualLoss(nn.Module):
             content = CheckpointLoader.load_checkpoint(self.weights, "cpu")
             state = content.get("state_dict", content)
             state = {str(key).removeprefix("features."): value for key, value in state.items()}
-            state = {key: state[key] for key, own in self.vgg.named_buffers() if _fits(state.get(key), own)}
-            missing = [int(key.split(".")[0]) for key, _ in self.vgg.named_buffers() if key not in state]
-            self.layers = [index for index in LAYERS if index < min(missing, default=len(self.vgg))]
+            own = {key: buffer.shape for key, buffer in self.vgg.named_buffers()}
+            missing = [key for key, shape in own.items() if getattr(state.get(key), "shape", None) != shape]
+            first = min((int(key.split(".")[0]) for key in missing), default=len(self.vgg))
+            self.layers = [index for index in LAYERS if index < first]
             if not self.layers:
                 raise UserError(f"{self.weights} holds no VGG19: expected features.0.weight of 64x3x3x3 and so on")
         except UserError as error:
@@ -82,8 +83,8 @@ class PerceptualLoss(nn.Module):
                 f"the perceptual loss has no VGG19: {error}. Name a file of torchvision's with --cfg-options "
                 "model.loss_perceptual.weights=FILE, or train without this loss: model.loss_perceptual=None"
             ) from error
-        fill(self.vgg, state)
         del self.vgg[self.layers[-1] + 1 :]
+        fill(self.vgg, state)
         print_log(f"perceptual loss from {self.weights}: {', '.join(map(LAYERS.get, self.layers))}", "current")
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -102,7 +103,3 @@ class PerceptualLoss(nn.Module):
             if index in self.layers:
                 features.append(x)
         return features
-
-
-def _fits(value: object, wanted: Tensor) -> bool:
-    return isinstance(value, Tensor) and value.shape == wanted.shape

@@ -354,9 +354,9 @@ def test_the_known_warp_lays_the_worn_garment_on_the_in_shop_one(album, tmp_path
     ("content", "message"),
     [
         (b"no array", "is not an array of offsets"),
-        (np.full(50, 2.0), r"not offsets in \[-1, 1\]"),
-        (np.zeros((2, 25)), "offsets"),
-        (np.zeros(72), "has 72 offsets, and 5 x 5 control points have 50"),
+        (np.full(50, 2.0), r"not the 50 offsets in \[-1, 1\]"),
+        (np.zeros((2, 25)), r"has float64 \(2, 25\), not the 50 offsets"),
+        (np.zeros(72), r"has float64 \(72,\), not the 50 offsets .* of 5 x 5 control points"),
     ],
 )
 def test_broken_known_warps_are_named(album, tmp_path, content, message):

@@ -4,7 +4,7 @@ import pytest
 
 from seg_vton.errors import UserError
 from seg_vton.labels import SPACES
-from seg_vton.tryon.datasets.layouts import LAYOUTS, WARPED, FileFinder, Pair, get_layout, read_pairs
+from seg_vton.tryon.datasets.layouts import COMMON, LAYOUTS, FileFinder, Pair, get_layout, read_pairs
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_warps_are_named_for_the_pair_or_as_published(tmp_path, name):
     for folder in ("warp-cloth", "warp-mask"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / name).touch()
-    finder = FileFinder(tmp_path, WARPED, {})
+    finder = FileFinder(tmp_path, {role: COMMON[role] for role in ("warped_cloth", "warped_mask")}, {})
     assert finder.find("warped_cloth", Pair("a_0.jpg", "b_1.jpg")) == (tmp_path / "warp-cloth" / name, True)
     assert finder.find("warped_mask", Pair("a_0.jpg", "c_1.jpg")) == (tmp_path / "warp-mask" / "a_0_c_1.png", False)
 

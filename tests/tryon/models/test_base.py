@@ -1,12 +1,13 @@
-"""What both stages share: an auxiliary decoder of one's own, and label spaces that must agree."""
+"""What both stages share: the preprocessor, an auxiliary decoder of one's own, label spaces that must agree."""
 
 import pytest
 import torch
+from mmengine.dataset import default_collate, pseudo_collate
 from mmengine.structures import BaseDataElement
 
 from seg_vton.errors import UserError
-from seg_vton.registry import MODELS
-from seg_vton.tryon.models import GMM, TOM
+from seg_vton.registry import MODELS, build_model
+from seg_vton.tryon.models import GMM, TOM, TryOnDataPreprocessor
 
 STAGES = {
     "GMM": (GMM, dict(image_size=(64, 64), base_channels=2), [(32,), 16]),
@@ -59,3 +60,28 @@ def test_any_module_can_be_the_auxiliary_decoder(stage, linear_head, inputs):
     for mode in ("loss", "predict"):
         with pytest.raises(UserError, match=r"label space tryon8 and the auxiliary head is of doll2: set"):
             model(inputs, samples("tryon8"), mode=mode)
+
+
+def items():
+    names = ("a", "b")
+    return [
+        dict(inputs=dict(cloth=torch.rand(3, 4, 4)), data_samples=BaseDataElement(metainfo=dict(person=name)))
+        for name in names
+    ]
+
+
+def test_both_collations_give_the_same_batch():
+    batch = items()
+    preprocessor = build_model(dict(type="TryOnDataPreprocessor"))
+    stacked = torch.stack([item["inputs"]["cloth"] for item in batch])
+    for collate in (default_collate, pseudo_collate):
+        data = preprocessor(collate(batch))
+        assert torch.equal(data["inputs"]["cloth"], stacked)
+        assert [sample.person for sample in data["data_samples"]] == ["a", "b"]
+
+
+def test_it_moves_to_the_models_device():
+    model = GMM(image_size=(64, 64), base_channels=2)
+    assert isinstance(model.data_preprocessor, TryOnDataPreprocessor)
+    model.to("meta")
+    assert model.data_preprocessor(default_collate(items()))["inputs"]["cloth"].is_meta
