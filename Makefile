@@ -179,10 +179,12 @@ export PHOTOS_PLAN
 photos: photos-plan $(PHOTOS)/models/model.json
 	@echo "the models are in $(PHOTOS)/models: docs/own_photos.md shows what they do with photos of your own"
 
-photos-plan:
+photos-plan: | $(VENV)/.installed
 	@test -n "$(CCP)" || test -e $(PHOTOS_DATA)/annotations/instances_val.json || \
 		{ echo "name the folder of Clothing Co-Parsing: make photos CCP=FOLDER (git clone https://github.com/bearpaw/clothing-co-parsing)"; exit 1; }
 	@for path in "$(CCP)" "$(POSES)" "$(BACKBONE)"; do test -z "$$path" || test -e "$$path" || { echo "$$path does not exist"; exit 1; }; done
+	@test -n "$(POSES)" || test -e $(PHOTOS)/pairs/train_pairs.txt || $(PY) -c "from seg_vton.errors import exit_on_user_error; \
+		from seg_vton.pose import Poses; exit_on_user_error()(Poses('auto').load)()"  # not in an hour and a half
 	@echo "$$PHOTOS_PLAN"
 
 $(PHOTOS_DATA)/annotations/instances_val.json: | $(VENV)/.installed
