@@ -1,6 +1,6 @@
 # Changes: half-width ResNet-18 from scratch, 64 channels with batch norm, RoIs of finer levels and 32 an image, AdamW.
 # Why: a whole training that two cores finish in minutes; no weights to download.
-# Costs: 7 epochs of 250 iterations of 4 dolls, 9 minutes on two cores with bfloat16; `make demo` stops after 5 epochs.
+# Costs: 7 epochs of 250 iterations of 4 dolls, 9 minutes on two cores with bfloat16.
 _base_ = [
     "../_base_/models/mask-rcnn_r50_fpn.py",
     "../_base_/datasets/paper-doll.py",
