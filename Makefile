@@ -22,12 +22,12 @@ SEGMENTER_CONFIG := configs/segmentation/mask-rcnn_r50-c4_panoptic-fpn-slim_fine
 SEGMENTER := $(DEMO)/segmenter/epoch_1.pth
 SEGMENTER_RESULT := $(DEMO)/segmenter/epoch_1.paper-doll-val.json
 GMM_CONFIG := configs/tryon/gmm_aux-seg_mask-rcnn-parse_128x96_2k_paper-doll.py
-GMM := $(DEMO)/gmm/iter_300.pth
-GMM_RESULT := $(DEMO)/gmm/iter_300.paper-doll-test.json
+GMM := $(DEMO)/gmm/iter_500.pth
+GMM_RESULT := $(DEMO)/gmm/iter_500.paper-doll-test.json
 TOM_CONFIG := configs/tryon/tom_aux-seg_mask-rcnn-parse_128x96_1k_paper-doll.py
-TOM := $(DEMO)/tom/iter_200.pth
-TOM_RESULT := $(DEMO)/tom/iter_200.paper-doll-test.json
-TOM_UNPAIRED_RESULT := $(DEMO)/tom/iter_200.paper-doll-test-unpaired.json
+TOM := $(DEMO)/tom/iter_300.pth
+TOM_RESULT := $(DEMO)/tom/iter_300.paper-doll-test.json
+TOM_UNPAIRED_RESULT := $(DEMO)/tom/iter_300.paper-doll-test-unpaired.json
 DEMO_MODELS := $(DEMO)/models
 WARPED_BY_GMM := --cfg-options model.warper.checkpoint=$(GMM)
 # Dolls 1 to 5 of the test set try on what dolls 11 to 15 wear.
@@ -45,6 +45,7 @@ on_all_cores = OMP_NUM_THREADS=1 $(step) -m torch.distributed.run --standalone -
 train_in = --work-dir $(1) --resume --launcher pytorch $(AMP) \
 	--cfg-options train_dataloader.batch_size=$(shell expr 4 / $(PROCESSES)) train_cfg.val_begin=100000 \
 	default_hooks.checkpoint.max_keep_ckpts=2
+short_epoch = train_dataloader.dataset.indices=480 param_scheduler.1.end=120
 # $(call iterations,N): the first half at one rate, then down to zero.
 iterations = train_cfg.max_iters=$(1) param_scheduler.0.begin=$(shell expr $(1) / 2) param_scheduler.0.end=$(shell expr $(1) + 1)
 
@@ -116,7 +117,7 @@ $(DEMO_DOLLS)/annotations/instances_val.json: | $(VENV)/.installed
 	$(call step,draw dolls to segment) tools/data/paper_doll.py --out $(DEMO_DOLLS) --train 1000 --val 100 --layout coco
 
 $(SEGMENTER): $(DEMO_DOLLS)/annotations/instances_val.json
-	$(call on_all_cores,train the segmenter) tools/train.py $(SEGMENTER_CONFIG) $(call train_in,$(DEMO)/segmenter)
+	$(call on_all_cores,train the segmenter) tools/train.py $(SEGMENTER_CONFIG) $(call train_in,$(DEMO)/segmenter) $(short_epoch)
 
 $(SEGMENTER_RESULT): $(SEGMENTER)
 	$(call step,test the segmenter) tools/test.py $(SEGMENTER_CONFIG) $(SEGMENTER) --work-dir $(DEMO)/segmenter \
@@ -138,13 +139,13 @@ $(DEMO)/parsing/done: $(SEGMENTER) $(DEMO_TRYON_DOLLS)/test_pairs.txt
 	@touch $@
 
 $(GMM): $(DEMO)/parsing/done
-	$(call on_all_cores,train the GMM) tools/train.py $(GMM_CONFIG) $(call train_in,$(DEMO)/gmm) $(call iterations,300)
+	$(call on_all_cores,train the GMM) tools/train.py $(GMM_CONFIG) $(call train_in,$(DEMO)/gmm) $(call iterations,500)
 
 $(GMM_RESULT): $(GMM)
 	$(call step,test the GMM) tools/test.py $(GMM_CONFIG) $(GMM) --work-dir $(DEMO)/gmm --out $(DEMO)/gmm/test --overwrite
 
 $(TOM): $(GMM)
-	$(call on_all_cores,train TOM) tools/train.py $(TOM_CONFIG) $(call train_in,$(DEMO)/tom) $(call iterations,200) model.warper.checkpoint=$(GMM)
+	$(call on_all_cores,train TOM) tools/train.py $(TOM_CONFIG) $(call train_in,$(DEMO)/tom) $(call iterations,300) model.warper.checkpoint=$(GMM)
 
 $(TOM_RESULT): $(TOM)
 	$(call step,test TOM) tools/test.py $(TOM_CONFIG) $(TOM) --work-dir $(DEMO)/tom \
