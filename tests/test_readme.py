@@ -85,7 +85,8 @@ def test_the_steps_of_make_name_what_exists(target):
         check_command(shlex.join(step))
         if step[0] == "tools/train.py":
             row = (ROOT / step[1]).read_text(encoding="utf-8")
-            length = re.search(r"\bmax_(epoch|iter)s ?= ?(\d+)", f"{' '.join(step)} {row}")  # the row's own, unless named
+            # The row's own length, unless the command names one.
+            length = re.search(r"\bmax_(epoch|iter)s ?= ?(\d+)", f"{' '.join(step)} {row}")
             end = f"{step[step.index('--work-dir') + 1]}/{length[1]}_{length[2]}.pth"
             assert any(end in shlex.join(later) for later in steps[index + 1 :])
     assert sum(step[0] == "tools/train.py" for step in steps) == 3

@@ -84,8 +84,9 @@ def write_report(work_dir: str | Path, out: str | Path, overwrite: bool = False)
         f'<h2 id="{i}">{escape(section.title)}</h2>\n' + "\n".join(section.html) for i, section in enumerate(sections)
     ]
     lead = (
-        "Paper dolls are drawn. The package's segmenter of photos learns to segment them. Its parsing maps of other "
-        "dolls train a GMM, which warps garments, and TOM, which puts them on. Last, unseen dolls try on unseen garments."
+        "Paper dolls are drawn. The package's segmenter of photos learns to segment them. Its parsing maps of "
+        "other dolls train a GMM, which warps garments, and TOM, which puts them on. Last, unseen dolls try on unseen "
+        "garments."
     )
     body = "\n".join([f"<nav>{links}</nav>", *parts])
     write_text(out, page("seg-vton: from drawn dolls to try-on", lead, body), overwrite)
@@ -100,8 +101,8 @@ def page(title: str, lead: str, body: str) -> str:
 def _segmentation(work_dir: Path) -> Section:
     section = Section(
         "Segmentation",
-        "The package's Mask R-CNN, which finds 15 classes of clothing and body parts in photos, trained for one more epoch "
-        "on dolls. AP is COCO's, of 0 to 1, on dolls that were not trained on.",
+        "The package's Mask R-CNN, which finds 15 classes of clothing and body parts in photos, trained for one "
+        "more epoch on dolls. AP is COCO's, of 0 to 1, on dolls that were not trained on.",
         "make demo-segmentation",
     )
     section.attempt(_add_numbers, work_dir / "segmenter", "segmentation", _AP)

@@ -70,7 +70,8 @@ def set_resume(config: Config, resume: str) -> None:
     if last:
         config.load_from = str(last)
     else:
-        print_log(f"no checkpoint in {config.work_dir} to resume from: starting from {config.load_from or 'scratch'}", "current")
+        start = config.load_from or "scratch"
+        print_log(f"no checkpoint in {config.work_dir} to resume from: starting from {start}", "current")
 
 
 def build_runner(config: Config) -> Runner:
