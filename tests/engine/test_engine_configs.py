@@ -231,6 +231,15 @@ def test_classes_in_the_configs_own_ways(tiny_config_file, write):
         load_config(tiny_config_file, {"classes": ["a", "a"]})
 
 
+def test_class_weights_for_another_number_of_classes_are_left_out():
+    row = (
+        Path(__file__).parents[2] / "configs/segmentation/mask-rcnn_r50-c4_panoptic-fpn-slim_finetune_1e_paper-doll.py"
+    )
+    for classes, left_out in ((["top", "hat"], True), ([f"class {number}" for number in range(15)], False)):
+        loss = load_config(row, {"train_dataloader.dataset.metainfo.classes": classes}).model.semantic_head.loss_seg
+        assert (loss.class_weight is None) == left_out
+
+
 def test_a_data_sets_own_classes_and_wrapped_data_sets_count(tiny_config_file, write):
     @DATASETS.register_module(force=True)
     class Hats(CocoDataset):
