@@ -20,7 +20,7 @@ from seg_vton.parsing.options import MODELS, THRESHOLD, load_segmenter
 from seg_vton.parsing.writers import KINDS
 
 _MAPS = {
-    "fused": "the model's semantic map, with its instances of accessories painted over it",
+    "fused": "the model's semantic map, with its instances of accessories and hair in their place",
     "instances": "the model's instances, merged",
 }
 

@@ -104,8 +104,8 @@ class LabelMapIoU(BaseMetric):
         for sample in data_samples:
             check_evaluated(sample, self._images, self.ann_file)
             classes = self.dataset_meta["classes"]
-            semantic = sample["pred_sem_seg"]["sem_seg"] if "pred_sem_seg" in sample else None
-            parsing = from_sample(sample["pred_instances"], classes, self.score_thr, self._space, semantic)
+            labeled = sample.get("pred_sem_seg")
+            parsing = from_sample(sample["pred_instances"], classes, self.score_thr, self._space, labeled)
             self.source = self.source or parsing.best_map
             if self.one_per_class:
                 parsing = parsing.best_per_class()

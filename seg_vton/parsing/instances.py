@@ -19,7 +19,7 @@ SCORE_THR = 0.3
 """Instances below this score are in no label map: a missing garment spoils a try-on more than a doubtful one."""
 
 MAPS = ("fused", "semantic", "instances")
-"""What a label map can be made of: the semantic map with accessories over it, that map alone, or merged instances."""
+"""What a label map can be made of: the semantic map with instances of accessories, that map alone, or merged instances."""
 
 
 class EnlargedMasks:
@@ -70,7 +70,8 @@ class Parsing:
     # bool `(N, H, W)`: an array, or `EnlargedMasks` of a photo that was looked at smaller
     masks: np.ndarray | EnlargedMasks
     space: LabelSpace = DEEPFASHION15  # label space of the segmenter's classes, see `space_of`
-    semantic: np.ndarray | None = None  # uint8 ids `(H, W)` of `space` where the segmenter labels pixels too, else None
+    # uint8 ids `(R, H, W)` of `space`, the best of each pixel first, where the segmenter labels pixels too, else None
+    ranked: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Number of instances."""
@@ -80,6 +81,11 @@ class Parsing:
     def shape(self) -> tuple[int, int]:
         """Height and width of the photo in pixels."""
         return self.masks.shape[1:]
+
+    @property
+    def semantic(self) -> np.ndarray | None:
+        """The semantic map, uint8 ids `(H, W)` of `space`, where the segmenter labels pixels too."""
+        return None if self.ranked is None else self.ranked[0]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -105,14 +111,14 @@ class Parsing:
             return self
         height, width = shape
         factors = np.array([width / self.shape[1], height / self.shape[0]] * 2, np.float32)
-        semantic = None if self.semantic is None else enlarged(self.semantic, shape)
+        ranked = None if self.ranked is None else np.stack([enlarged(labels, shape) for labels in self.ranked])
         masks = EnlargedMasks(np.asarray(self.masks), shape)
-        return replace(self, boxes=self.boxes * factors, masks=masks, semantic=semantic)
+        return replace(self, boxes=self.boxes * factors, masks=masks, ranked=ranked)
 
     @property
     def best_map(self) -> str:
         """What `label_map` is made of unless told: 'fused' where the segmenter labels pixels too, else 'instances'."""
-        return MAPS[0] if self.semantic is not None else MAPS[-1]
+        return MAPS[0] if self.ranked is not None else MAPS[-1]
 
     def label_map(self, space: str | None = None, fill_holes: bool = True, source: str | None = None) -> np.ndarray:
         """One label for each pixel, uint8 ids `(H, W)` of `space`; `seg_vton.parsing.label_map` has the rules.
@@ -120,7 +126,7 @@ class Parsing:
         Args:
             space: name of the label space wanted, to which the segmenter's must convert; None for the segmenter's own.
             fill_holes: give small holes in the body the labels around them, where instances are merged.
-            source: what it is made of, one of `MAPS`; None for `best_map`. The first two need `semantic`.
+            source: what it is made of, one of `MAPS`; None for `best_map`. The first two need `ranked`.
         """
         source = source or self.best_map
         if source == "instances":
@@ -128,7 +134,7 @@ class Parsing:
         elif source == "semantic":
             label_map = self.semantic.copy()
         else:
-            label_map = fuse_maps(self.semantic, self.masks, self.labels, self.scores, self.space.name)
+            label_map = fuse_maps(self.ranked, self.masks, self.labels, self.scores, self.space.name)
         return label_map if space is None else convert(label_map, self.space.name, space)
 
     def regions(self, fill_holes: bool = True) -> Regions:
@@ -154,7 +160,7 @@ def from_sample(
     classes: Sequence[str],
     score_thr: float = 0.0,
     space: LabelSpace | None = None,
-    semantic: Tensor | None = None,
+    labeled: Mapping[str, Tensor] | None = None,
 ) -> Parsing:
     """Takes mmdet's predictions over: the instances by falling score; equal scores keep the detector's order.
 
@@ -164,7 +170,8 @@ def from_sample(
         classes: the detector's class names, in its order.
         score_thr: instances below this score are left out.
         space: a label space that has these classes; None for `space_of` them.
-        semantic: `(1, H, W)` of a model that labels pixels too: 0 the background, i + 1 the detector's class i.
+        labeled: of a model that labels pixels too: `ranked` `(R, H, W)`, the best labels of each pixel, or the first
+            alone as `sem_seg`; 0 is the background, i + 1 the detector's class i.
     """
     scores = instances["scores"].float().cpu().numpy()
     order = np.argsort(-scores, kind="stable")
@@ -172,11 +179,12 @@ def from_sample(
     space = space or space_of(classes)
     ids = np.array([space.id_of(name) for name in classes], np.int64)
     chosen = {key: instances[key].cpu().numpy()[order] for key in ("bboxes", "labels", "masks")}
+    ranked = None if labeled is None else labeled.get("ranked", labeled.get("sem_seg")).cpu().numpy()
     return Parsing(
         boxes=chosen["bboxes"].astype(np.float32),
         scores=scores[order],
         labels=ids[chosen["labels"]],
         masks=chosen["masks"].astype(bool),
         space=space,
-        semantic=None if semantic is None else np.append(0, ids).astype(np.uint8)[semantic[0].cpu().numpy()],
+        ranked=None if ranked is None else np.append(0, ids).astype(np.uint8)[ranked],
     )

@@ -15,7 +15,7 @@ from seg_vton.labels import DEEPFASHION15, IGNORE_INDEX, check_label_map, get_sp
 
 
 class Accessory(str):
-    """The name of a class that is small and exact as an instance: `fuse_maps` paints it over a semantic map."""
+    """The name of a class that is better as an instance than in a semantic map: `fuse_maps` believes the instance."""
 
     __slots__ = ()
 
@@ -28,13 +28,16 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("outer",),
         tuple(map(Accessory, ("bag", "neckwear", "belt", "footwear"))),  # trousers reach over shoes
         ("face",),
-        ("hair", Accessory("eyeglass"), Accessory("headwear")),
+        tuple(map(Accessory, ("hair", "eyeglass", "headwear"))),
     )
 }
 """Classes by label space from the lowest layer to the highest: where masks overlap, the higher is seen.
 
 A space of one's own may be added; without layers, and for classes that are in none, the score alone decides.
 """
+
+RANKS = 3
+"""How many labels a semantic head gives each pixel, so that `fuse_maps` need not believe the best."""
 
 HOLE_SHARE = 0.005
 """Holes up to this share of the body's area are filled: gaps between masks, not the space inside a bent arm."""
@@ -103,17 +106,17 @@ def merge_truth(masks: np.ndarray, labels: np.ndarray, crowd: np.ndarray, space:
     return truth
 
 
-def fuse_maps(
-    semantic: np.ndarray, masks: np.ndarray, labels: np.ndarray, scores: np.ndarray, space: str
-) -> np.ndarray:
-    """A semantic map with the instances of accessories painted over it, a new array.
+def fuse_maps(ranked: np.ndarray, masks: np.ndarray, labels: np.ndarray, scores: np.ndarray, space: str) -> np.ndarray:
+    """A semantic map with the instances of accessories in their place, uint8 `(H, W)`.
 
-    A map that labels pixel by pixel is good at the body and at large garments, and loses thin and rare things, which a
-    detector finds. Accessories are the classes that `LAYERS` has as `Accessory`; in a space without any the map stays
-    as it is. What the map itself calls an accessory stays too.
+    A map that labels pixel by pixel is good at the body and at large garments, and loses or smears small things, which
+    a detector finds. Accessories are the classes that `LAYERS` has as `Accessory`; in a space without any the map stays
+    as it is. Where an accessory has an instance, the instance is all there is of it: other pixels that the map gives
+    it get their next best label that is no accessory. An accessory without an instance stays as the map has it.
 
     Args:
-        semantic: uint8 ids `(H, W)` of `space`.
+        ranked: uint8 ids `(R, H, W)` of `space`, the labels of each pixel from the best on; where all are accessories
+            the background comes next.
         masks: bool `(N, H, W)`, or `seg_vton.parsing.instances.EnlargedMasks`; N may be 0.
         labels: int `(N,)`, ids of `space`.
         scores: `(N,)`.
@@ -121,8 +124,15 @@ def fuse_maps(
     """
     names, classes = accessories(space), get_space(space).classes
     chosen = np.array([classes[label] in names for label in labels], bool)
-    painted = merge_instances(masks[chosen], labels[chosen], scores[chosen], fill_holes=False, space=space)
-    return np.where(painted > 0, painted, semantic)
+    fused = merge_instances(masks[chosen], labels[chosen], scores[chosen], fill_holes=False, space=space)
+    free = fused == 0
+    fused[free] = ranked[0][free]
+    doubted = free & np.isin(fused, labels[chosen])
+    others = ranked[:, doubted]
+    small = np.isin(others, [index for index, name in enumerate(classes) if name in names])
+    best = np.take_along_axis(others, small.argmin(axis=0)[None], axis=0)[0]
+    fused[doubted] = np.where(small.all(axis=0), 0, best)
+    return fused
 
 
 def enlarged(label_map: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -21,7 +21,7 @@ from torchvision.ops import batched_nms, roi_align
 from seg_vton.errors import UserError
 from seg_vton.files import atomic_path, refuse_existing, sha256, write_json
 from seg_vton.parsing.instances import MAPS
-from seg_vton.parsing.label_map import accessories, layers
+from seg_vton.parsing.label_map import RANKS, accessories, layers
 from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.pictures.photos import PARSE_SIDE, limited
 from seg_vton.progress import track
@@ -181,14 +181,24 @@ class LabelMapGraph(nn.Module):
         else:  # as the head's `predict`
             logits = self.model.semantic_head(features)["seg_preds"]
             logits = F.interpolate(logits, image.shape[2:], mode="bilinear")[..., : size[0], : size[1]]
-            base = self.ids[F.interpolate(logits, (height, width), mode="bilinear")[0].argmax(dim=0)]
+            logits = F.interpolate(logits, (height, width), mode="bilinear")[0]
+            ranked = logits.topk(min(RANKS, len(self.ids)), dim=0).indices
+            base = self.ids[ranked[0]]
         if not len(self.painted):
             return base
         boxes, scores, masks = self._instances(features, size)
         factors = torch.stack([width, height, width, height]) / torch.stack([*size[::-1], *size[::-1]])
         pasted = _paste(masks, boxes * factors, height, width)
         test = self.model.roi_head.test_cfg
-        seen = (pasted >= test.mask_thr_binary) & (scores > test.score_thr)[:, None, None]
+        found = scores > test.score_thr
+        if self.map == MAPS[0]:  # as `fuse_maps`
+            accessory = self.painted[:, None] + 1 == torch.arange(len(self.ids))
+            small, doubted = accessory.any(dim=0), (accessory & found[:, None]).any(dim=0)
+            best = torch.zeros_like(base)
+            for labels in ranked.flip(0):
+                best = torch.where(small[labels], best, self.ids[labels])
+            base = torch.where(doubted[ranked[0]], best, base)
+        seen = (pasted >= test.mask_thr_binary) & found[:, None, None]
         above, which = torch.where(seen, (self.heights + scores)[:, None, None], -1.0).max(dim=0)
         return torch.where(above >= 0, self.ids[self.painted + 1][which], base)
 

@@ -156,8 +156,8 @@ class ClothingParser:
             packed = [self.pipeline({"img": array, "img_id": 0}) for array in arrays]
             batch = {key: [item[key] for item in packed] for key in ("inputs", "data_samples")}
             for sample in self.model.test_step(batch):
-                semantic = sample.pred_sem_seg.sem_seg if "pred_sem_seg" in sample else None
-                found.append(from_sample(sample.pred_instances, self.classes, self.score_thr, self.space, semantic))
+                labeled = sample.get("pred_sem_seg")
+                found.append(from_sample(sample.pred_instances, self.classes, self.score_thr, self.space, labeled))
         self._unproven = None
         if self.one_per_class:
             found = [parsing.best_per_class() for parsing in found]

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seg_vton.errors import UserError
+from seg_vton.parsing.label_map import RANKS
 
 MASKS = ("roi_head", "semantic", "mean")
 
@@ -92,8 +93,7 @@ class SemanticFPNHead(BaseSemanticHead):
 class PanopticMaskRCNN(TwoStagePanopticSegmentor):
     """Mask R-CNN that also labels every pixel of a photo.
 
-    A prediction has `pred_instances` as Mask R-CNN's, and `pred_sem_seg.sem_seg`, int16 `(1, H, W)` at the photo's
-    size: 0 the background, i + 1 the data set's class i.
+    A prediction has `pred_instances` as Mask R-CNN's, and `pred_sem_seg`, see `ranked_map`, at the photo's size.
 
     Args:
         semantic_head: config of the head, `SemanticFPNHead` say.
@@ -139,10 +139,9 @@ class PanopticMaskRCNN(TwoStagePanopticSegmentor):
         metas = [sample.metainfo for sample in batch_data_samples]
         maps = self.semantic_head.predict(features, metas, rescale)
         for sample, instances, logits in zip(batch_data_samples, found, maps, strict=True):
-            label_map = logits.argmax(dim=0).to(torch.int16)
+            sample.pred_instances, sample.pred_sem_seg = instances, ranked_map(logits)
             if set(self.instance_masks) != {"roi_head"}:
-                instances.masks = self._masks(instances, label_map, logits)
-            sample.pred_instances, sample.pred_sem_seg = instances, PixelData(sem_seg=label_map[None])
+                instances.masks = self._masks(instances, sample.pred_sem_seg.sem_seg[0], logits)
             if self.keep_logits:
                 sample.seg_logits = PixelData(seg_logits=logits)
         return batch_data_samples
@@ -166,3 +165,12 @@ class PanopticMaskRCNN(TwoStagePanopticSegmentor):
             mask.zero_()
             mask[inside] = chosen
         return masks
+
+
+def ranked_map(scores: Tensor) -> PixelData:
+    """The map `sem_seg` int16 `(1, H, W)` of scores `(K + 1, H, W)`: 0 the background, i + 1 the data set's class i.
+
+    Beside it `ranked`, int16 `(R, H, W)`, has the best R <= `RANKS` labels of each pixel, the map's first.
+    """
+    ranked = scores.topk(min(RANKS, len(scores)), dim=0).indices.to(torch.int16)
+    return PixelData(sem_seg=ranked[:1], ranked=ranked)

@@ -8,7 +8,9 @@ from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox_flip
 from mmengine.model import BaseTTAModel
-from mmengine.structures import InstanceData, PixelData
+from mmengine.structures import InstanceData
+
+from seg_vton.segmentation.panoptic import ranked_map
 
 
 @MODELS.register_module()
@@ -50,7 +52,7 @@ class InstanceTTAModel(BaseTTAModel):
             samples[-1].pred_instances = pooled
             if "seg_logits" in views[0]:
                 turned = (torch.flip(v.seg_logits.seg_logits.softmax(0), _axes(v)) for v in views)
-                samples[-1].pred_sem_seg = PixelData(sem_seg=sum(turned).argmax(0, keepdim=True).to(torch.int16))
+                samples[-1].pred_sem_seg = ranked_map(sum(turned))
                 del samples[-1].seg_logits
         return samples
 

@@ -238,8 +238,9 @@ def test_regions_of_a_map_of_another_space_are_refused():
 
 
 def fuse(semantic, *instances, space="deepfashion15"):
-    """`(class, mask)` or `(class, mask, score)` over a map."""
-    masks = np.stack([np.zeros(semantic.shape, bool), *(instance[1] for instance in instances)])[1:]
+    """`(class, mask)` or `(class, mask, score)` over a map `(H, W)`, or over the labels `(R, H, W)` of its pixels."""
+    semantic = semantic if semantic.ndim == 3 else semantic[None]
+    masks = np.stack([np.zeros(semantic.shape[1:], bool), *(instance[1] for instance in instances)])[1:]
     labels = np.array([get_space(space).id_of(instance[0]) for instance in instances], int)
     scores = np.array([instance[2] if len(instance) > 2 else 0.9 for instance in instances])
     return fuse_maps(semantic, masks, labels, scores, space)
@@ -249,7 +250,7 @@ def test_accessories_are_painted_over_the_semantic_map_and_nothing_else_is():
     semantic = np.where(LEFT, ID["top"], ID["skin"]).astype(np.uint8)
     for name in DEEPFASHION15.classes[1:]:
         fused = fuse(semantic, (name, RIGHT))
-        small = name in ("bag", "neckwear", "belt", "footwear", "eyeglass", "headwear")
+        small = name in ("bag", "neckwear", "belt", "footwear", "hair", "eyeglass", "headwear")
         assert np.array_equal(fused, np.where(RIGHT, ID[name], semantic) if small else semantic), name
     assert fused.dtype == np.uint8
 
@@ -263,6 +264,23 @@ def test_fused_accessories_follow_the_layers_and_what_the_map_has_of_them_stays(
     assert (semantic == ID["belt"]).all()
     assert np.array_equal(fuse(semantic), semantic)
     assert np.array_equal(fuse(semantic, ("bag", box(SHAPE, 0, 2, 0, 2)))[2:], semantic[2:])
+
+
+def test_pixels_of_an_accessory_outside_its_instance_get_the_next_label_that_is_none():
+    rng = np.random.default_rng(0)
+    ranked = rng.permuted(np.tile(np.arange(16, dtype=np.uint8)[:, None], (1, 400)), axis=0)[:3].reshape(3, *SHAPE)
+    before = ranked.copy()
+    bag, hair = box(SHAPE, 0, 6, 0, 9), box(SHAPE, 3, 9, 3, 20)
+    small = [ID[name] for name in ("bag", "neckwear", "belt", "footwear", "hair", "eyeglass", "headwear")]
+    expected = np.empty(SHAPE, np.uint8)
+    for y, x in np.ndindex(SHAPE):
+        labels = ranked[:, y, x].tolist()
+        if labels[0] in (ID["bag"], ID["hair"]):
+            labels = [label for label in labels if label not in small] + [0]
+        expected[y, x] = ID["hair"] if hair[y, x] else ID["bag"] if bag[y, x] else labels[0]
+    assert len(set(expected[~hair & ~bag].tolist()) & set(small)) == 5  # those without an instance stay
+    assert (fuse(ranked, ("hair", hair), ("bag", bag), ("dress", LEFT)) == expected).all()
+    assert (ranked == before).all()
 
 
 def test_a_space_says_itself_which_classes_are_accessories(monkeypatch):

@@ -110,6 +110,8 @@ def test_predictions_are_in_the_photos_frame_and_the_map_is_the_logits(build):
         assert len(sample.pred_sem_seg.sem_seg.unique()) > 3
         assert "seg_logits" not in sample
         assert torch.equal(again.seg_logits.seg_logits.argmax(0), sample.pred_sem_seg.sem_seg[0].long())
+        best = again.seg_logits.seg_logits.argsort(0, descending=True)[:3]
+        assert torch.equal(best, sample.pred_sem_seg.ranked.long())
     assert len(model(**model.data_preprocessor(batch()), mode="tensor")) > 2
 
 
