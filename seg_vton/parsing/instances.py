@@ -19,7 +19,7 @@ SCORE_THR = 0.3
 """Instances below this score are in no label map: a missing garment spoils a try-on more than a doubtful one."""
 
 MAPS = ("fused", "semantic", "instances")
-"""What a label map can be made of: the semantic map with instances of accessories, that map alone, or merged instances."""
+"""What a label map can be made of: the semantic map with accessories as instances, that map or merged instances."""
 
 
 class EnlargedMasks:
