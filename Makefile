@@ -34,7 +34,8 @@ WARPED_BY_GMM := --cfg-options model.warper.checkpoint=$(GMM)
 PERSONS := $(foreach n,1 2 3 4 5,$(DEMO_TRYON_DOLLS)/test/image/00000$(n)_0.jpg)
 GARMENTS := $(foreach n,1 2 3 4 5,$(DEMO_TRYON_DOLLS)/test/cloth/00001$(n)_1.jpg)
 # On a CPU two processes of one thread train faster than one process of two, and bfloat16 pays where the processor has it.
-PROCESSES = $(shell $(PY) -c "import torch; print(1 if torch.cuda.is_available() else 2)")
+# Asked for once, as it takes seconds.
+PROCESSES = $(eval PROCESSES := $(shell $(PY) -c "import torch; print(1 if torch.cuda.is_available() else 2)"))$(PROCESSES)
 AMP = $(shell grep -qwE 'avx512_bf16|amx_bf16' /proc/cpuinfo 2>/dev/null && echo --amp)
 # $(call step,NAME) before a command notes how long it took, for the report.
 WORK := $(DEMO)
