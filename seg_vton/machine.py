@@ -6,7 +6,12 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from seg_vton.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
 
 _CODE = ("seg_vton", "configs", "tools")
 
@@ -37,6 +42,19 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
+
+
+def usable_device(device: "str | torch.device | None") -> "torch.device":
+    """The device wanted, None for the GPU where there is one; `UserError` where it is not there."""
+    import torch
+    from mmengine.device import get_device
+
+    try:
+        usable = torch.device(device or get_device())
+        torch.empty(0, device=usable)
+    except (RuntimeError, AssertionError) as error:  # AssertionError: torch was built without CUDA
+        raise UserError(f"device {device} cannot be used: {str(error).splitlines()[0]}") from None
+    return usable
 
 
 def command_line() -> str:

@@ -8,6 +8,7 @@ fails. `install` replaces the loaders that mmengine's `CheckpointLoader` finds b
 import json
 import pickle
 import re
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -211,6 +212,8 @@ def load_from_http(filename: str, map_location: Any = None, model_dir: str | Non
         if get_rank() == rank and not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             print_log(f"downloading {filename} to {target}", "current")
+            patience = socket.getdefaulttimeout()
+            socket.setdefaulttimeout(60)  # between two packets: torch itself waits for a dead server forever
             try:  # the file gets its name only when it is whole and its name's hash is right
                 torch.hub.download_url_to_file(filename, str(target), found.group(1) if found else None)
             except (OSError, RuntimeError) as error:
@@ -218,6 +221,8 @@ def load_from_http(filename: str, map_location: Any = None, model_dir: str | Non
                     f"{filename} could not be downloaded ({error}): try again, or get it elsewhere and put it at "
                     f"{target}"
                 ) from error
+            finally:
+                socket.setdefaulttimeout(patience)
         barrier()
     return load_checkpoint_file(target, map_location)
 

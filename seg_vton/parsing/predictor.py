@@ -11,7 +11,6 @@ from mmcv.transforms import Compose
 from mmdet.registry import MODELS
 from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
-from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 
 from seg_vton.engine.checkpoint import load_checkpoint_file, load_weights, trained_classes
@@ -21,6 +20,7 @@ from seg_vton.engine.results import config_hash
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
 from seg_vton.labels import CLOTHING_CLASSES
+from seg_vton.machine import usable_device
 from seg_vton.parsing.instances import MAPS, SCORE_THR, Parsing, from_sample, space_of
 from seg_vton.pictures.photos import limited
 
@@ -162,16 +162,6 @@ class ClothingParser:
         if self.one_per_class:
             found = [parsing.best_per_class() for parsing in found]
         return [parsing.resized(image.shape[:2]) for parsing, image in zip(found, images, strict=True)]
-
-
-def usable_device(device: str | torch.device | None) -> torch.device:
-    """The device wanted, after checking that it is there."""
-    try:
-        usable = torch.device(device or get_device())
-        torch.empty(0, device=usable)
-    except (RuntimeError, AssertionError) as error:  # AssertionError: torch was built without CUDA
-        raise UserError(f"device {device} cannot be used: {str(error).splitlines()[0]}") from None
-    return usable
 
 
 def _check_classes(classes: Sequence[str], config: Config, checkpoint: str | Path) -> None:

@@ -14,6 +14,7 @@ from types import MappingProxyType
 import numpy as np
 
 from seg_vton.errors import UserError
+from seg_vton.machine import usable_device
 from seg_vton.pose.choice import choose_pose
 from seg_vton.pose.joints import MIN_SCORE, NUM_JOINTS, OF_COCO_17, OF_MEDIAPIPE_33, to_openpose18
 
@@ -213,11 +214,11 @@ def _build_torchvision(models: tuple[Path, ...], device: str | None) -> Estimato
         ) from error
     if not all(value.isfinite().all() for value in network.state_dict().values()):
         raise UserError(f"{source} holds NaN or infinity: get the file again")
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    network.eval().to(device)
+    place = usable_device(device)
+    network.eval().to(place)
 
     def run(image: np.ndarray) -> list[np.ndarray]:
-        levels = torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1)
+        levels = torch.from_numpy(np.ascontiguousarray(image)).to(place).permute(2, 0, 1)
         with torch.inference_mode():
             (found,) = network([levels / 255])
         scores = (found["keypoints_scores"] - _JOINT_LOGIT + torch.tensor(MIN_SCORE).logit()).sigmoid()

@@ -21,9 +21,10 @@ from seg_vton.engine.results import config_hash
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
 from seg_vton.labels import DEEPFASHION15, conversion_table, convert, working_space
+from seg_vton.machine import usable_device
 from seg_vton.ops.cpu_forms import use_cpu_forms
 from seg_vton.parsing.label_map import enlarged
-from seg_vton.parsing.predictor import ClothingParser, usable_device
+from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.pictures.images import resized
 from seg_vton.pictures.photos import limited
 from seg_vton.registry import build_model

@@ -1,6 +1,7 @@
 import os
 import pickle
 import pickletools
+import socket
 import urllib.error
 import zipfile
 from collections import OrderedDict
@@ -427,12 +428,14 @@ def test_the_hash_in_the_name_is_handed_to_the_download(hub, monkeypatch):
 
     def download(address, target, prefix):
         asked.append((address, prefix))
+        assert socket.getdefaulttimeout()  # a dead server ends the wait
         torch.save({"w": torch.zeros(1)}, target)
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", download)
     for _ in range(2):
         assert CheckpointLoader.load_checkpoint(ADDRESS)["w"].item() == 0
     assert asked == [(ADDRESS, "0123abcd")]
+    assert socket.getdefaulttimeout() is None
 
 
 def test_without_network_the_message_says_where_to_put_the_file(hub):

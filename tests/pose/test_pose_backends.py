@@ -291,6 +291,12 @@ def test_other_weights_are_named(tiny, tmp_path, content, said):
         load_estimator("torchvision", (tmp_path / "gone.pth",))
 
 
+def test_a_device_that_is_not_there_is_a_message(tiny, tmp_path):
+    torch.save(tiny.state_dict(), tmp_path / "net.pth")
+    with pytest.raises(UserError, match="device abacus cannot be used"):
+        load_estimator("torchvision", (tmp_path / "net.pth",), "abacus")
+
+
 @pytest.mark.parametrize("backend", ["rtmlib", "mediapipe"])
 def test_without_a_library_the_message_names_the_fix(backend):
     with pytest.raises(UserError, match=r'installed: run `pip install (-e "\.\[pose\]"|"mediapipe<.*)`.*--pose none'):
