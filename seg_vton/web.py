@@ -155,7 +155,7 @@ class Studio:
         words = "\n".join(["**Please note**", "", *(f"- {warning}" for warning in warnings)] if warnings else ())
         legend = "".join(
             f'<li><span style="background: rgb{space.palette[space.classes.index(name)]}"></span>'
-            f"{html.escape(name)} {share:.1%}</li>"
+            f"{html.escape(name)} {f'{share:.1%}' if share >= 0.001 else 'below 0.1%'}</li>"
             for name, share in found.items()
         )
         return [

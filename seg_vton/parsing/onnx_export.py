@@ -68,6 +68,7 @@ def export_onnx(
         raise UserError(f"{path} is to be an ONNX file: give it a name that ends in .onnx")
     described = path.with_suffix(".json")
     refuse_existing(described, overwrite)
+    parser(np.zeros((64, 64, 3), np.uint8))  # wrong settings of a model folder are a message here, not in the tracing
     graph = LabelMapGraph(parser).eval()
     with atomic_path(path, overwrite) as temporary:
         with torch.no_grad(), warnings.catch_warnings():

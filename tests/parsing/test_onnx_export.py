@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from forged_models import forge
 
 from seg_vton.data.paper_doll import draw_doll
 from seg_vton.engine.launch import load_config
@@ -97,3 +98,12 @@ def test_what_cannot_be_exported_says_why(tiny_panoptic, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="pip install onnx onnxruntime"):
         export()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_forged_model_folder_is_named(tiny_panoptic, tmp_path):
+    config, checkpoint = tiny_panoptic
+    facts = {"classes": list(CLOTHING_CLASSES), "score_thr": THRESHOLD}
+    write_folder(tmp_path / "models", {"segmenter": (load_config(config), checkpoint, facts)})
+    forge(tmp_path / "models", "segmenter", "config", "model", "test_cfg", "rpn", "nms", [])
+    with pytest.raises(UserError, match=r"models/model\.json: what it says of the model cannot be used"):
+        export_onnx(ClothingParser.load(tmp_path / "models", "cpu"), tmp_path / "a.onnx")
