@@ -43,8 +43,8 @@ GARMENT_SIDE = 4096
 class TryOnResult(Composition):
     """A person in a garment."""
 
-    # what the models say at their size, batches of one: `theta`, `grid`, `warped_cloth`, `warped_mask`, `rendered`,
-    # `mask`, `try_on` (see `GMM.generate` and `TOM.generate`)
+    # what TOM got and what the models say at their size, batches of one: `agnostic`; `theta`, `grid`, `warped_cloth`,
+    # `warped_mask`, `rendered`, `mask`, `try_on` (see `GMM.generate` and `TOM.generate`)
     outputs: dict[str, Tensor]
     warnings: tuple[str, ...]  # what the user should know, of person and garment
 
@@ -170,7 +170,7 @@ class TryOn:
         with blamed_on_folder(*self._unproven):
             gmm, tom = self.inputs(person, garment)
             warped = self._gmm.generate(gmm)
-            outputs = {**warped, **self._tom.generate({**tom, **warped})}
+            outputs = {"agnostic": tom["agnostic"], **warped, **self._tom.generate({**tom, **warped})}
         self._unproven = ()
         placed = () if self.whole_window else (place(person.parse, outputs["rendered"], person.space), garment.mask)
         made = compose(person.photo, person.box, garment.picture, self._gmm, outputs, *placed)

@@ -2,18 +2,15 @@
 
 import cv2
 import numpy as np
-import torch
 from PIL import Image
 
 from seg_vton.labels import get_space
 from seg_vton.pictures.crop import crop
 from seg_vton.pictures.drawing import grid
-from seg_vton.pose.joints import NUM_JOINTS
-from seg_vton.tryon.datasets.agnostic import RADIUS, body_shape, mark_joints
 from seg_vton.tryon.inference.garment import Garment
 from seg_vton.tryon.inference.person import Person
 from seg_vton.tryon.predictor import TryOnResult
-from seg_vton.tryon.visualization import draw_pose, joint_color
+from seg_vton.tryon.visualization import agnostic_parts, joint_color
 
 _CELL = (512, 384)
 # By joint of OpenPose's 18 the one that it hangs on; that of the neck is none.
@@ -31,17 +28,15 @@ def draw_panel(person: Person, garment: Garment, result: TryOnResult, title: str
     """
     space = get_space(person.space)
     palette = np.array(space.palette, np.uint8)
-    shape = np.repeat(np.uint8(127.5 * (body_shape(person.parse, space.name)[0] + 1))[..., None], 3, 2) // 2
-    pose = np.full((NUM_JOINTS, *person.parse.shape), -1, np.float32)
-    if person.results["joints"] is not None:
-        mark_joints(pose, person.results["joints"], RADIUS * len(person.parse) // 256)
+    *below, pose = agnostic_parts(result.outputs["agnostic"][0].cpu())
+    seen_by_tom = [*((caption, picture // 2) for caption, picture in below[-1:]), pose]
     rendered = result.outputs["rendered"][0]
     rows = (
         (
             ("person, joints", with_joints(person)),
             (f"garment: {garment.source}", garment.picture),
             ("parsing", palette[person.parse]),
-            ("body shape, pose", np.maximum(shape, draw_pose(torch.from_numpy(pose)))),
+            (", ".join(caption for caption, _ in seen_by_tom), np.max([picture for _, picture in seen_by_tom], axis=0)),
         ),
         (
             ("warped garment", result.warped_cloth),
@@ -51,8 +46,8 @@ def draw_panel(person: Person, garment: Garment, result: TryOnResult, title: str
         ),
     )
     cells = [[(caption, _resized(picture)) for caption, picture in row] for row in rows]
-    seen = [label for label in np.unique(person.parse) if label]
-    return grid(cells, title, [(space.classes[label], space.palette[label]) for label in seen])
+    labels = [label for label in np.unique(person.parse) if label]
+    return grid(cells, title, [(space.classes[label], space.palette[label]) for label in labels])
 
 
 def with_joints(person: Person) -> np.ndarray:
