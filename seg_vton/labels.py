@@ -136,17 +136,18 @@ def register_conversion(source: str, target: str, groups: Mapping[str, Sequence[
 
     `groups` are classes of the source by the class of the target that they become. Classes of the same name in both
     spaces need no entry. What stands under the target's background is dropped: the target has no class for it.
-    `ValueError` where a class of the source becomes nothing, or a class is unknown.
+    `ValueError` where a class of the source has no place, or a class is unknown.
     """
     classes, goal = get_space(source).classes, get_space(target).classes
     becomes = {name: name for name in classes if name in goal}
     becomes |= {name: to for to, names in groups.items() for name in names}
-    lost, strange = [name for name in classes if name not in becomes], sorted(set(becomes) - set(classes))
-    if lost or strange:
-        raise ValueError(
-            f"{source} to {target}: nothing is said of {lost}, and {source} has no {strange}. What {target} has no "
-            f"class for goes under {goal[0]!r}"
-        )
+    faults = []
+    for space, strange in ((source, set(becomes) - set(classes)), (target, set(groups) - set(goal))):
+        faults += [f"{space} has no {', '.join(sorted(strange))}"] if strange else []
+    if lost := [name for name in classes if name not in becomes]:
+        faults.append(f"nothing is said of {', '.join(lost)}; list what you drop under {goal[0]}: {goal[0]!r}: {lost}")
+    if faults:
+        raise ValueError(f"{source} to {target}: {'; '.join(faults)}")
     _TABLES[source, target] = np.array([goal.index(becomes[name]) for name in classes], dtype=np.uint8)
 
 
@@ -439,14 +440,14 @@ _LACKS = {
 
 def _refusal(source: str, target: str) -> str:
     """Why `source` cannot become `target`."""
+    if not {source, target} <= _LACKS.keys():  # one is the user's
+        return "no conversion is registered (seg_vton.labels.register_conversion)"
     if {source, target} == {"lip20", "cihp20"}:
         return "label 10 is jumpsuits in LIP and torso-skin in CIHP, and neither has the label of the other"
     sides = [any(name.startswith("left-") for name in SPACES[space].classes) for space in (source, target)]
     if sides == [False, True]:
         return f"{source} has no left or right arms, legs and shoes, which {target} tells apart"
-    if source in _LACKS:
-        return f"{source} {_LACKS[source]}; {target} needs what is missing, and it cannot be made up"
-    return "no conversion is registered (seg_vton.labels.register_conversion)"
+    return f"{source} {_LACKS[source]}; {target} needs what is missing, and it cannot be made up"
 
 
 def unions(name: str) -> Unions:

@@ -1,4 +1,5 @@
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -310,6 +311,13 @@ def test_a_space_of_ones_own(registered, tmp_path):
     np.testing.assert_array_equal(convert(all_ids("coarse4"), "coarse4", "tryon8"), [0, 1, 4, 5])
 
 
+def test_reasons_are_of_built_in_spaces_alone(registered):
+    labels.register_space("sided3", ["background", "left-shoe", "coat"], head=[], upper=["coat"])
+    for source in ("lip20", "deepfashion15"):
+        with pytest.raises(LabelConversionError, match=r"sided3: no conversion is .*\(.*register_conversion\)\."):
+            convert(all_ids(source), source, "sided3")
+
+
 def test_a_space_registers_again_only_as_it_is(registered):
     first = labels.register_space("coarse4", **COARSE)
     assert labels.register_space("coarse4", **COARSE) == first  # a module that two configs import
@@ -320,10 +328,16 @@ def test_a_space_registers_again_only_as_it_is(registered):
 def test_what_is_wrong_in_a_space_is_said(registered):
     with pytest.raises(ValueError, match="one color"):
         labels.register_space("coarse4", **COARSE, palette=[(0, 0, 0)])
-    with pytest.raises(ValueError, match=r"nothing is said of \['accessories'\], and tryon8 has no \['hat'\]"):
-        labels.register_space(
-            "coarse4", **COARSE, conversions={"tryon8": {**TO_COARSE, "background": [], "upper": ["upper", "hat"]}}
-        )
+    labels.register_space("coarse4", **COARSE)
+    lost = "nothing is said of accessories; list what you drop under background: 'background': ['accessories']"
+    for groups, message in (
+        ({"background": []}, lost),
+        ({"upper": ["upper", "hat"]}, "tryon8 has no hat"),
+        ({"torso": []}, "coarse4 has no torso"),
+        ({"background": [], "upper": ["hat"]}, f"tryon8 has no hat; {lost}"),
+    ):
+        with pytest.raises(ValueError, match=f"^tryon8 to coarse4: {re.escape(message)}$"):
+            labels.register_conversion("tryon8", "coarse4", {**TO_COARSE, **groups})
 
 
 def test_a_palette_that_was_sorted_anew_is_refused(tmp_path):
