@@ -63,7 +63,7 @@ class TryOnRow(NamedTuple):
     numbers: dict[str, float]  # by the names of our columns; PSNR in dB
 
 
-TRYON_ROWS = {  # by whether GMM has the auxiliary decoder, and TOM
+TRYON_ROWS = {  # by whether GMM has the paper's auxiliary decoder, and TOM
     (False, False): TryOnRow("CP-VTON", {"FID": 20.31, "SSIM": 0.698, "MS-SSIM": 0.744, "PSNR": 14.54}),
     (False, True): TryOnRow(
         "auxiliary learning in TOM", {"FID": 19.87, "SSIM": 0.701, "MS-SSIM": 0.750, "PSNR": 14.64}
@@ -75,7 +75,7 @@ TRYON_ROWS = {  # by whether GMM has the auxiliary decoder, and TOM
 
 
 def find_tryon_row(facts: Mapping[str, Any]) -> TryOnRow | None:
-    """The try-on paper's row of a TOM with these facts; None for others: a GMM, another person representation, ..."""
+    """The try-on paper's row of a TOM with these facts; None for a GMM, another person representation or decoder."""
     if facts.get("stage") != "tom" or facts.get("person_channels"):
         return None
     return TRYON_ROWS.get((facts["warper_aux"], facts["aux"]))

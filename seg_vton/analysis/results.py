@@ -126,13 +126,21 @@ def _order(run: Content) -> tuple[Any, ...]:
     """Sorts as the papers' tables do, a task after the other."""
     facts, where = run["row"], (run["dataset"], run["split"] != "val", run["split"])
     if run["task"] == "tryon":
-        decoders = (facts.get("warper_aux") or False, facts["aux"])
-        head = facts["aux_head"] or {}
-        weights = (head.get("loss_weight") or 1, *(head.get("class_weight") or {}).values())
-        return 2, facts["stage"] != "tom", *where, *decoders, run["config"], weights
+        decoders = bool(facts.get("warper_aux")), bool(facts["aux"])
+        loss, by_class = decoder_weights(facts)
+        return 2, facts["stage"] != "tom", *where, *decoders, run["config"], (loss or 1, *by_class.values())
     if run["task"] == "parsing":
         return 1, *where, run["config"]
     return 0, *paper_order(facts, *where)
+
+
+def decoder_weights(facts: Mapping[str, Any]) -> tuple[float | None, dict[str, float]]:
+    """A decoder's factor of the loss and its weights by class, without what is no number: a user's own may have any."""
+    head = facts["aux_head"] or {}
+    loss, weights = head.get("loss_weight"), head.get("class_weight")
+    by_class = weights if isinstance(weights, Mapping) else {}
+    numbers = {name: x for name, x in by_class.items() if isinstance(x, int | float)}
+    return loss if isinstance(loss, int | float) else None, numbers
 
 
 def paper_order(facts: Mapping[str, Any], *where: Any) -> tuple[Any, ...]:
@@ -182,6 +190,9 @@ def row_name(run: Content) -> str:
         return ", ".join([name, *facts.get("augmentation", ())])
     if found := paper.find_tryon_row(facts):
         return found.name
+    own = (isinstance(decoder, str) for decoder in (facts["aux"], facts.get("warper_aux")))
+    if facts["stage"] not in ("gmm", "tom") or any(own):
+        return run["config"]
     if facts.get("person_channels"):
         return f"person representation of {facts['person_channels']} channels" + (", decoder" if facts["aux"] else "")
     if facts["stage"] == "gmm":

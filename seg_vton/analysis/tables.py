@@ -11,7 +11,16 @@ import pandas as pd
 
 from seg_vton.analysis import paper
 from seg_vton.analysis.contrast import change_table
-from seg_vton.analysis.results import Content, class_numbers, form, is_comparable, paper_order, published, read_runs
+from seg_vton.analysis.results import (
+    Content,
+    class_numbers,
+    decoder_weights,
+    form,
+    is_comparable,
+    paper_order,
+    published,
+    read_runs,
+)
 from seg_vton.errors import UserError
 from seg_vton.files import read_json, write_text
 
@@ -98,10 +107,11 @@ def _last_columns(runs: pd.DataFrame) -> dict[str, str]:
         columns["paper"] += f" on {where}: other images, not comparable"
     data = f"{run['dataset']} {run['split'].partition('-label-map')[0]}, {run['images']} images"
     if run["task"] == "tryon":
-        head = facts["aux_head"] or {}
-        weights = "".join(f", {name} x{weight:g}" for name, weight in (head.get("class_weight") or {}).items())
-        loss = "" if head.get("loss_weight") is None else f"; loss x{head['loss_weight']:g}"
-        columns["auxiliary decoder"] = f"{head['label_space']}{weights}{loss}" if head else "-"
+        head, (loss, weights) = facts["aux_head"] or {}, decoder_weights(facts)
+        own, space = facts["aux"] if isinstance(facts["aux"], str) else None, head.get("label_space")
+        names = list(filter(None, (own, space))) or ["AuxSegHead"]
+        text = ", ".join([*names, *(f"{name} x{x:g}" for name, x in weights.items())])
+        columns["auxiliary decoder"] = text + ("" if loss is None else f"; loss x{loss:g}") if head else "-"
         data += f" of {run['image_size'][0]} x {run['image_size'][1]}, {run['pairs']}"
         if "maps" in facts:  # results of before it was noted lack it
             maps = "the segmenter's maps" if facts["maps"] == "predicted" else "the labels' maps"

@@ -38,16 +38,16 @@ class TryOnHalf(Half):
                 it.
 
         Returns:
-            A dict that JSON can hold. `stage` (gmm, tom or a type), `aux` (whether it has an auxiliary decoder) and
-            `aux_head` (its `label_space`, `class_weight` and `loss_weight`, or None); of a TOM `warper` (name of the
-            GMM's config, or 'exported warps'), `warper_aux` (whether that GMM has an auxiliary decoder; None for
-            exported warps), `mask_target` and `perceptual_weights` (file name of VGG19's weights, None with the loss
-            switched off); `person_channels` (of a person representation that has not CP-VTON's 22, else None),
-            `image_size` ([height, width] in pixels of the test), `optimizer`, `learning_rate`, `iterations`,
-            `batch_size` (of one process), `precision`, `maps` (whose parsing maps the training took: the data set's
-            `files`, or those `predicted` by a segmenter), `known_warps` (of a GMM, or of a TOM's warper: whether it
-            also learned from the control points' known offsets; None for exported warps) and `recipe` (12 digits of a
-            hash of model and training, without the warper's checkpoint and the seed).
+            A dict that JSON can hold. `stage` (gmm, tom or a type), `aux` (whether it has the paper's auxiliary
+            decoder; the type of another one) and `aux_head` (its `label_space`, `class_weight` and `loss_weight`, as
+            far as the config says them, or None); of a TOM `warper` (name of the GMM's config, or 'exported warps'),
+            `warper_aux` (`aux` of that GMM; None for exported warps), `mask_target` and `perceptual_weights` (file name
+            of VGG19's weights, None with the loss switched off); `person_channels` (of a person representation that has
+            not CP-VTON's 22, else None), `image_size` ([height, width] in pixels of the test), `optimizer`,
+            `learning_rate`, `iterations`, `batch_size` (of one process), `precision`, `maps` (whose parsing maps the
+            training took: the data set's `files`, or those `predicted` by a segmenter), `known_warps` (of a GMM, or of
+            a TOM's warper: whether it also learned from the control points' known offsets; None for exported warps) and
+            `recipe` (12 digits of a hash of model and training, without the warper's checkpoint and the seed).
 
         Raises:
             UserError: the warper's config is missing.
@@ -58,7 +58,7 @@ class TryOnHalf(Half):
         roles = [step.get("role") for step in data.dataset.get("pipeline", ())]
         facts = {
             "stage": {"GMM": "gmm", "TOM": "tom"}.get(model.type, model.type),
-            "aux": head is not None,
+            "aux": _decoder(model),
             "aux_head": head and {key: head.get(key) for key in ("label_space", "class_weight", "loss_weight")},
             "person_channels": None if channels == NUM_CHANNELS else channels,
             "image_size": list(config.test_dataloader.dataset.get("image_size", _DEFAULT_SIZE)),
@@ -79,8 +79,8 @@ class TryOnHalf(Half):
         if warper is None:
             return {**facts, "warper": "exported warps", "warper_aux": None, "known_warps": None}
         gmm = load_config(warper["config"]).model
-        has_head, known = gmm.get("aux_head") is not None, gmm.get("loss_theta") is not None
-        return {**facts, "warper": Path(warper["config"]).stem, "warper_aux": has_head, "known_warps": known}
+        known = gmm.get("loss_theta") is not None
+        return {**facts, "warper": Path(warper["config"]).stem, "warper_aux": _decoder(gmm), "known_warps": known}
 
     def select_split(self, config: Config, split: str) -> None:
         """Also takes 'test-unpaired', each person of the test set with another's garment, and 'train'.
@@ -119,6 +119,12 @@ class TryOnHalf(Half):
         checkpoint = warper_checkpoint(**warper)
         facts = {"checkpoint": checkpoint.name, "checkpoint_sha256": sha256(checkpoint)}
         return {"warper": {"config": Path(warper.config).stem, **facts}}
+
+
+def _decoder(model: dict[str, Any]) -> bool | str:
+    """Whether a stage has the paper's auxiliary decoder; the type of another one."""
+    kind = (model.get("aux_head") or {}).get("type", False)
+    return kind == "AuxSegHead" or kind
 
 
 def _warper(config: Config) -> dict[str, Any] | None:

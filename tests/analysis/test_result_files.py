@@ -103,6 +103,34 @@ def test_seeds_of_a_row_share_a_line(tmp_path):
     assert "`python tools/test.py CONFIG CHECKPOINT`" in text
 
 
+def test_a_decoder_of_ones_own_is_not_the_papers_row(tmp_path):
+    def run(config, stage="tom", aux=False, warper_aux=False, **head):
+        head = {"label_space": None, "class_weight": None, "loss_weight": None} | head if aux else None
+        row = tryon()["row"] | {"stage": stage, "aux": aux, "warper_aux": warper_aux, "aux_head": head}
+        return tryon(config, stage="tom" if stage == "tom" else "gmm", row=row)
+
+    own, odd = "LinearSegHead", {"class_weight": {"skin": 2, "face": "auto"}, "loss_weight": "auto"}
+    runs = [
+        run("papers", aux=True, warper_aux=True),
+        run("on-own", aux=True, warper_aux=own, label_space="tryon8"),
+        run("own", aux=own, warper_aux=True, class_weight=[1, 2], loss_weight=0.5),
+        run("own-gmm", "gmm", own, label_space="body4", **odd),
+        run("own-stage", "MyGMM"),
+    ]
+    text = table(write(tmp_path, *runs))
+    lines = {line["row"]: line for block in read(text) for line in block}
+    assert {name: line.get("auxiliary decoder") for name, line in lines.items()} == {
+        "auxiliary learning in GMM and TOM": "AuxSegHead",
+        "on-own": "tryon8",
+        "own": "LinearSegHead; loss x0.5",
+        "own-gmm": "LinearSegHead, body4, skin x2",
+        "own-stage": "-",
+    }
+    assert [name for name, line in lines.items() if line.get("paper", "-") != "-"] == [
+        "auxiliary learning in GMM and TOM"
+    ]
+
+
 def test_a_number_that_one_run_lacks_is_a_dash(tmp_path):
     lacking = segmentation(seed=1, metrics={"bbox": {"AP": 0.2}})
     [[first, _]] = read(table(write(tmp_path, segmentation(), lacking, segmentation("other", neck="CARAFE-FPN"))))

@@ -49,6 +49,17 @@ def test_the_head_is_described_by_the_choices_that_the_paper_leaves_open():
     assert row["perceptual_weights"] == "vgg19"
 
 
+def test_a_head_of_ones_own_is_not_the_papers(tmp_path):
+    gmm = tmp_path / "gmm_linear.py"
+    gmm.write_text("model = dict(type='GMM', aux_head=dict(type='LinearSegHead'))")
+    tested = config("tom_aux-seg_256x192_200k_viton", **{"model.warper.config": str(gmm)})
+    row = describe_row(tested)
+    assert (row["aux"], row["warper_aux"]) == (True, "LinearSegHead")
+    tested.model.aux_head = dict(type="LinearSegHead", loss_weight=0.5)
+    row = describe_row(tested)
+    assert (row["aux"], row["aux_head"]["label_space"]) == ("LinearSegHead", None)
+
+
 def test_exported_warps_are_not_the_warpers():
     tested = config("tom_cp-vton_256x192_200k_viton")
     tested.test_dataloader.dataset.folders = dict(warped_cloth="warp-cloth", warped_mask="warp-mask")
