@@ -3,8 +3,9 @@
 COCO files are checked here, try-on sets in `check_tryon`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from seg_vton.coco import category_ids, judge, judge_sizes, no_instances, read_coco, unused_categories
 from seg_vton.data.check_tryon import tryon_checks
@@ -20,7 +21,12 @@ from seg_vton.progress import track
 _IMAGE_FOLDERS = ("photos", "images", "image", "Img", "img", "")
 
 
-def check_data(path: str | Path, images: Path | None = None, label_space: str | None = None) -> Report:
+def check_data(
+    path: str | Path,
+    images: Path | None = None,
+    label_space: str | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> Report:
     """Checks a COCO file, or all data sets below a root; `UserError` where there is none.
 
     Args:
@@ -28,6 +34,7 @@ def check_data(path: str | Path, images: Path | None = None, label_space: str | 
             has it (`[In-shop/]Anno/segmentation/*.json`), or a try-on set in one of the published layouts.
         images: folder that the file names of a COCO file are relative to; found beside the annotations when None.
         label_space: of a try-on set's parsing maps; when None that of its marker or of the layout's publication.
+        data: a config's data set, where the path is the root of a try-on set in its layout.
     """
     path = Path(path)
     if not path.exists():
@@ -35,7 +42,7 @@ def check_data(path: str | Path, images: Path | None = None, label_space: str | 
     root = in_shop_root(path)
     folders = dict.fromkeys((path / "annotations", root / "Anno" / "segmentation", root / "annotations"))
     files = [path] if path.is_file() else [file for folder in folders for file in sorted(folder.glob("*.json"))]
-    sets = tryon_checks(path, label_space)
+    sets = tryon_checks(path, label_space, data)
     if not files and not sets:
         raise UserError(
             f"{path}: found no data set here. Known are a COCO file FILE.json, a converted set (annotations/*.json), "

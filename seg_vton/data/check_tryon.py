@@ -1,8 +1,9 @@
 """Checks try-on sets on disk: pairs, missing files, photos, masks, parsing maps and poses."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from seg_vton.data.folders import read_marker
 from seg_vton.data.paper_doll.write import DATA_SET
@@ -15,17 +16,21 @@ from seg_vton.tryon.datasets.layouts import FileFinder, Layout, Pair, get_layout
 _SPLITS = ("train", "val", "test")
 
 
-def tryon_checks(path: Path, label_space: str | None = None) -> list[Callable[[], Report]]:
+def tryon_checks(
+    path: Path, label_space: str | None = None, data: Mapping[str, Any] | None = None
+) -> list[Callable[[], Report]]:
     """Finds the try-on sets at a path: VITON's, VITON-HD's, DressCode's (or one of its categories), the paper doll's.
 
     `label_space` is that of the parsing maps; when None that which the set's marker names, as ours have one, or else
-    that of the layout's publication. Returns a check for each set found, one a category of DressCode.
+    that of the layout's publication. `data`, a config's `TryOnDataset`, says layout, label space and `paired` of the
+    set at the path itself. Returns a check for each set found, one a category of DressCode.
     """
-    checks = []
-    for root, layout in _find_sets(path):
+    checks, data = [], data or {}
+    for root, layout in [(path, get_layout(data.get("layout")))] if data else _find_sets(path):
         marked = read_marker(root).get("label_space")
-        space = label_space or (marked if isinstance(marked, str) else layout.published_space)
-        checks.append(_SetChecker(root, layout, space).check)
+        published = marked if isinstance(marked, str) else layout.published_space
+        space = label_space or data.get("label_space", published)
+        checks.append(_SetChecker(root, layout, space, bool(data.get("paired"))).check)
     return checks
 
 
@@ -46,8 +51,8 @@ def _find_sets(path: Path) -> Iterator[tuple[Path, Layout]]:
 class _SetChecker:
     """Walks through the pairs files of one set; every fault goes into the report, each file is looked at once."""
 
-    def __init__(self, root: Path, layout: Layout, label_space: str) -> None:
-        self.root, self.layout, self.judge = root, layout, FileJudge(layout, label_space)
+    def __init__(self, root: Path, layout: Layout, label_space: str, paired: bool) -> None:
+        self.root, self.layout, self.judge, self.paired = root, layout, FileJudge(layout, label_space), paired
         self.errors, self.warnings = self.judge.errors, self.judge.warnings
         self.report = Report(errors=self.errors, warnings=self.warnings)
         self._persons: dict[Path, Person] = {}
@@ -86,7 +91,7 @@ class _SetChecker:
             where = f"{file}: {pair.person} {pair.garment}"
             if count > 1:
                 self.warnings["pair twice"] += [where] * (count - 1)
-            if split == "train" and not self.layout.paired(pair):
+            if split == "train" and not (self.paired or self.layout.paired(pair)):
                 self.warnings["another's garment in a training pair"] += [where] * count
         photos = [self._photo(finder, pair) for pair in track(pairs, f"{file.name}: files", total=len(pairs))]
         people = [self._persons[photo] for photo in dict.fromkeys(photos) if photo]

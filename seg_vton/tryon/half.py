@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 
+from seg_vton.engine.configs import data_sets
 from seg_vton.engine.halves import Half, register_half
 from seg_vton.engine.launch import load_config
 from seg_vton.engine.optim import precision_of
@@ -95,6 +96,8 @@ class TryOnHalf(Half):
                     "data"
                 )
             config.test_dataloader.dataset = {**config.test_dataloader.dataset, **config.unpaired}
+            for data in data_sets(config.test_dataloader):
+                data["paired"] = False  # whatever the test set says
         elif split == "train":
             config.test_dataloader.dataset = config.train_dataloader.dataset
         else:

@@ -15,6 +15,7 @@ from seg_vton.data.report import print_report
 from seg_vton.errors import UserError
 from seg_vton.labels import load_palette_png, save_palette_png
 from seg_vton.tryon.datasets.faults import MASK
+from seg_vton.tryon.datasets.layouts import Layout, Place, get_layout, register_layout
 
 TOOL = Path(__file__).parents[2] / "tools" / "data" / "check.py"
 PAIRS = [("000001_0.jpg", "000001_1.jpg"), ("000002_0.jpg", "000002_1.jpg")]
@@ -254,3 +255,24 @@ def test_tool_exit_codes(viton, monkeypatch, capsys):
     remove(POSE)(viton)
     assert run() == 1
     assert "error: missing pose (1)" in capsys.readouterr().out
+
+
+def test_a_layout_of_ones_own_is_checked_as_the_config_says(tmp_path, write_set):
+    places = {**get_layout("viton").places, "image": Place(("people",), ("{person_file}",))}
+    register_layout(Layout("test_of_check", places))
+    pairs = [("p-7.jpg", "g-A.jpg"), ("p-8.jpg", "g-B.jpg")]
+    write_set(tmp_path, "test_of_check", "train", pairs, (36, 48), label_space="lip20")
+    data = {"layout": "test_of_check", "label_space": "lip20"}
+    report = check_data(tmp_path, data=data)
+    assert (report.tryon[0].layout, report.tryon[0].label_space, report.errors) == ("test_of_check", "lip20", {})
+    assert len(report.warnings["another's garment in a training pair"]) == 2
+    assert "another's garment in a training pair" not in check_data(tmp_path, data={**data, "paired": True}).warnings
+
+
+def test_tool_takes_the_layout_of_a_config(viton, tmp_path, monkeypatch, capsys):
+    config = tmp_path / "row.py"
+    config.write_text("train_dataloader = dict(dataset=dict(layout='dresscode', label_space='lip20'))\n")
+    monkeypatch.setattr(sys, "argv", [str(TOOL), str(viton), "--config", str(config)])
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(TOOL), run_name="__main__")
+    assert "found no folder for image" in capsys.readouterr().out

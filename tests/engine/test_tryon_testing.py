@@ -41,11 +41,12 @@ def refused(config, match, *arguments, **options):
 
 def test_the_split_chooses_pairs_and_the_results_name(configs):
     config = configs["tom"]
+    config.val_dataloader.dataset.paired = config.test_dataloader.dataset.paired = True
     paired = dict(config.test_dataloader.dataset)
     half_of(config).select_split(config, "test")
     assert config.test_dataloader.dataset == paired
     half_of(config).select_split(config, "test-unpaired")
-    assert config.test_dataloader.dataset == paired | {"pairs": "test_unpaired_pairs.txt"}
+    assert config.test_dataloader.dataset == paired | {"pairs": "test_unpaired_pairs.txt", "paired": False}
     assert config.test_evaluator.split == "test-unpaired"
     half_of(config).select_split(config, "train")
     assert config.test_dataloader.dataset == config.train_dataloader.dataset

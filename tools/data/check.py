@@ -14,14 +14,17 @@ def main() -> None:
     parser.add_argument("--images", type=Path, help="folder of the images; found beside the annotations by default")
     space = "of a try-on set's parsing maps (default: the one in its dataset.json, or else the published one)"
     parser.add_argument("--label-space", choices=SPACES, help=space)
+    parser.add_argument("--config", help="of a try-on model: ROOT is a set as its training reads it, in its layout")
     args = parser.parse_args()
     from seg_vton.data.check import check_data
     from seg_vton.data.report import Report, print_report
+    from seg_vton.engine.configs import data_sets, load_config
 
     report = Report()
     with exit_on_user_error():
+        data = next(data_sets(load_config(args.config).train_dataloader)) if args.config else None
         for path in args.paths:
-            report.merge(check_data(path, args.images, args.label_space))
+            report.merge(check_data(path, args.images, args.label_space, data))
     print_report(report)
     sys.exit(bool(report.errors))
 

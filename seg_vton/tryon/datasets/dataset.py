@@ -78,6 +78,8 @@ class TryOnDataset(SeededSamples):
             published code does it, label maps and masks by nearest, keypoints scaled.
         own_garments: give each person the garment they wear, whatever the pairs file says. Neither VITON nor VITON-HD
             has a paired list of its test set.
+        paired: whether each line of the pairs file is of a person and the garment they wear, so that the photo is the
+            truth; None for what the names say, see `Layout.garment_ending`.
         garment_classes: classes of the garment that is tried on, in place of the label space's upper union; for
             DressCode's `lower_body`, `("pants", "skirt")`.
         folders: other folders by role, of the split or paths: `dict(parse="image-parse-new")` for CP-VTON+'s maps,
@@ -106,6 +108,7 @@ class TryOnDataset(SeededSamples):
         pipeline: Sequence[Mapping[str, Any] | Callable],
         image_size: Sequence[int] = (256, 192),
         own_garments: bool = False,
+        paired: bool | None = None,
         garment_classes: Sequence[str] | None = None,
         folders: Mapping[str, str] | None = None,
     ) -> None:
@@ -121,7 +124,7 @@ class TryOnDataset(SeededSamples):
                 f"data sets of the layout {layout} have upper or lower garments: name the classes of this one, for "
                 "example garment_classes=('upper-clothes', 'dress') or ('pants', 'skirt')"
             )
-        self.pipeline = build_pipeline(pipeline)
+        self.paired, self.pipeline = paired, build_pipeline(pipeline)
         self.data_root, self.pairs_file = Path(data_root), Path(data_root) / pairs
         self.pairs = read_pairs(self.pairs_file)
         if own_garments:
@@ -137,11 +140,13 @@ class TryOnDataset(SeededSamples):
         spaces = {step.key: step.label_space or self.label_spaces[step.role] for step in self._steps(LoadParsing)}
         for step in self._steps(TargetTransform):
             step.check(spaces[step.parsing], garment_classes)
-        others = sum(not self.layout.paired(pair) for pair in self.pairs)
-        if split == "train" and others:
+        others = sum(not self.is_paired(pair) for pair in self.pairs)
+        effect = "training treats it as what they wear" if split == "train" else "no metric has a truth to compare with"
+        without_truth = others == len(self.pairs) and "target" not in self.files[0]
+        if paired is None and (without_truth or (others and split == "train")):
             print_log(
                 f"{self.pairs_file}: by their names, {others} of {len(self.pairs)} persons do not wear the garment of "
-                "their line; training treats it as what they wear",
+                f"their line; {effect}. If they all do, set paired=True in the data set",
                 logger="current",
                 level=logging.WARNING,
             )
@@ -150,6 +155,10 @@ class TryOnDataset(SeededSamples):
     def __len__(self) -> int:
         """Number of pairs."""
         return len(self.pairs)
+
+    def is_paired(self, pair: Pair) -> bool:
+        """Whether the person of a pair wears its garment: by `paired`, or else by their names."""
+        return self.layout.paired(pair) if self.paired is None else self.paired
 
     def sample_file(self, index: int) -> str:
         """The person's photo."""
@@ -166,7 +175,7 @@ class TryOnDataset(SeededSamples):
             "garment_classes": self.garment_classes,
             "person": _name(pair.person),
             "garment": _name(pair.garment),
-            "paired": self.layout.paired(pair),
+            "paired": self.is_paired(pair),
             "img_shape": self.image_size,
             "image_path": str(files["image"]),
             "cloth_path": str(files["cloth"]),
@@ -189,7 +198,7 @@ class TryOnDataset(SeededSamples):
         if unknown:
             raise UserError(f"folders has {', '.join(unknown)}; known: {', '.join([*known, predicted.ROLE])}")
         named, truth = set(folders), self.layout.truth_pairs
-        if truth and not all(map(self.layout.paired, self.pairs)):
+        if truth and not all(map(self.is_paired, self.pairs)):
             named |= set(TRUTH) if set(self.pairs) <= set(read_pairs(self.data_root / truth)) else set()
         roles = ["image", "cloth", *self._roles(), *(role for role in self._roles("optional_roles") if role in named)]
         strange = [role for role in roles if role not in known and role != predicted.ROLE]

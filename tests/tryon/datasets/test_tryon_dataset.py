@@ -358,7 +358,26 @@ def test_training_on_others_garments_is_warned_of(dolls, warnings):
     (dolls / "mixed.txt").write_text("000001_0.jpg 000001_1.jpg\n000002_0.jpg 000003_1.jpg\n")
     dolls_of(dolls, "mixed.txt")
     assert len(warnings) == 1
-    assert "1 of 2 persons do not wear the garment of their line" in warnings[0]
+    assert "1 of 2 persons do not wear the garment of their line; training treats" in warnings[0]
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("layout", ["viton", "viton_hd"])
+def test_names_that_do_not_pair_are_of_worn_garments_where_the_data_set_says_so(
+    tmp_path, write_set, warnings, split, layout
+):
+    write_set(tmp_path, layout, split, [("p-7.jpg", "g-A.jpg"), ("p-8.jpg", "g-B.jpg")], (36, 48))
+    where = {"pairs": f"{split}_pairs.txt", "layout": layout, "split": split, "image_size": (48, 36)}
+    for paired, said in ((None, 1), (True, 0), (False, 0)):
+        data = build(tmp_path, label_space=get_layout(layout).published_space, paired=paired, **where)
+        assert data[0]["data_samples"].paired is bool(paired)
+        assert sum("2 of 2 persons do not wear" in text and "paired=True" in text for text in warnings) == said
+        warnings.clear()
+
+
+def test_a_test_of_others_garments_with_a_truth_is_not_warned_of(tiny_dolls, warnings):
+    unpaired_of(tiny_dolls)
+    assert not warnings
 
 
 def test_missing_files_are_listed_before_training(dolls):
