@@ -97,7 +97,8 @@ class TryOnHalf(Half):
                 )
             config.test_dataloader.dataset = {**config.test_dataloader.dataset, **config.unpaired}
             for data in data_sets(config.test_dataloader):
-                data["paired"] = False  # whatever the test set says
+                if data.get("paired"):
+                    data["paired"] = False  # the test set's own pairs are
         elif split == "train":
             config.test_dataloader.dataset = config.train_dataloader.dataset
         else:
