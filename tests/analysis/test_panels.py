@@ -253,7 +253,7 @@ def test_the_tools_say_what_is_wrong_without_a_traceback(data, tmp_path, monkeyp
 
 def test_label_maps_are_painted_by_their_parts(photographs):
     labels = label_map(0)
-    parsing = Parsing(np.zeros((1, 4), np.float32), np.ones(1), np.array([1]), labels[None] == 1, semantic=labels)
+    parsing = Parsing(np.zeros((1, 4), np.float32), np.ones(1), np.array([1]), labels[None] == 1, ranked=labels[None])
     parts = instances_of(parsing, photographs, "semantic")
     assert [part.name for part in parts] == ["top", "pants", "hair"]
     for part in parts:
@@ -262,4 +262,4 @@ def test_label_maps_are_painted_by_their_parts(photographs):
     assert [part.name for part in instances_of(parsing, photographs, "instances")] == ["top"]
     assert [part.score for part in instances_of(parsing, photographs)] == [1.0]
     with pytest.raises(UserError, match="no semantic head, so it gives no fused map"):
-        instances_of(replace(parsing, semantic=None), photographs, "fused")
+        instances_of(replace(parsing, ranked=None), photographs, "fused")

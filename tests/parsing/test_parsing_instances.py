@@ -97,20 +97,23 @@ def test_enlarged_instances_are_the_same_in_another_frame():
 
 
 def test_a_semantic_map_comes_by_class_names_and_is_fused_unless_told():
-    """The detector has an order of its own; the hair found is no accessory, and the bag is painted over the map."""
+    """The detector has an order of its own; hair and bag are where they were found, what is next best elsewhere."""
     ids = torch.tensor([[[0, 1, 2, 3, 3, 0, 0, 0]] * 4])
-    parsing = from_sample(predictions([0.9, 0.8, 0.7], [0, 2, 2]), ("hair", "top", "bag"), semantic=ids)
+    found, classes = predictions([0.9, 0.8, 0.7], [0, 2, 2]), ("hair", "top", "bag")
+    parsing = from_sample(found, classes, labeled={"sem_seg": ids, "ranked": torch.cat([ids, torch.full_like(ids, 2)])})
     top, bag, hair = (DEEPFASHION15.id_of(name) for name in ("top", "bag", "hair"))
     own = [0, hair, top, bag, bag, 0, 0, 0]
     maps = {source: parsing.label_map(source=source)[0].tolist() for source in MAPS}
     assert maps == {
         "semantic": own,
         "instances": [hair, bag, bag, 0, 0, 0, 0, 0],
-        "fused": [0, bag, bag, bag, bag, 0, 0, 0],
+        "fused": [hair, bag, bag, top, top, 0, 0, 0],
     }
     assert parsing.best_map == "fused"
     assert parsing.label_map()[0].tolist() == maps["fused"]
-    assert parsing.best_per_class().label_map()[0].tolist() == [0, bag, top, bag, bag, 0, 0, 0]
+    assert parsing.best_per_class().label_map()[0].tolist() == [hair, bag, top, top, top, 0, 0, 0]
+    alone = from_sample(found, classes, labeled={"sem_seg": ids})  # as another model may give it
+    assert alone.label_map()[0].tolist() == [hair, bag, bag, 0, 0, 0, 0, 0]
     large = parsing.resized((8, 16))
     assert large.label_map(source="semantic")[:, ::2][0].tolist() == own
     assert large.label_map().shape == (8, 16)

@@ -149,7 +149,7 @@ def test_the_tools_say_and_judge_the_maps_of_a_semantic_head(here, tiny_panoptic
     out = ("--out", tmp_path / "out", "--device", "cpu", "--score-thr", "0.05")
     assert here("parse.py", config, weights, photos / "a.jpg", *out) == 0
     assert (
-        "label maps are the model's semantic map, with its instances of accessories painted over it"
+        "label maps are the model's semantic map, with its instances of accessories and hair in their place"
         in capsys.readouterr().out
     )
     assert json.loads((tmp_path / "out" / "records" / "a.json").read_text())["stamp"]["map"] == "fused"
