@@ -14,5 +14,9 @@ def leave_process_group() -> None:
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
+        # The last reference must be this one: it gives up Python's lock while it waits for the threads, of which one
+        # may still want the lock for a tensor. The model's reference would wait with the lock held, for ever.
+        group = torch.distributed.group.WORLD
         torch.distributed.destroy_process_group()
         gc.collect()
+        del group

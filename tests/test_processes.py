@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch.distributed
+from tool_process import Started
 from torch import nn
 
 from seg_vton.processes import leave_process_group
@@ -20,6 +21,35 @@ def test_nothing_of_the_group_lives_on(tmp_path):
     leave_process_group()
     assert not torch.distributed.is_initialized()
     assert not any("gloo" in (task / "comm").read_text() for task in TASKS.iterdir())
+
+
+THREAD_WANTS_THE_LOCK = """
+import gc, sys, tempfile, weakref
+import torch
+from seg_vton import processes
+
+sys.setswitchinterval(1000)  # a thread gets Python's lock only where it is given up
+with tempfile.TemporaryDirectory() as folder:
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=0, world_size=1)
+    wrapped = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 2))
+    wrapped.cycle = [wrapped]
+    reference, tensors, collect = weakref.ref(wrapped), [torch.zeros(10_000) for _ in range(500)], gc.collect
+    del wrapped
+
+    def collect_at_work():
+        reference().process_group.allreduce(tensors)  # whose end takes the lock for each tensor
+        collect()
+
+    gc.collect = collect_at_work
+    processes.leave_process_group()
+assert reference() is None
+"""
+
+
+def test_a_thread_that_wants_the_interpreters_lock_is_waited_for(tmp_path):
+    script = tmp_path / "leave.py"
+    script.write_text(THREAD_WANTS_THE_LOCK)
+    assert Started(str(script), [], tmp_path / "log", (), str(tmp_path)).wait(60) == 0
 
 
 def test_a_single_process_has_nothing_to_leave():

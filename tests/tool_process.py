@@ -1,5 +1,6 @@
 """A tool in a process of its own, with faults prepared in it."""
 
+import faulthandler
 import gc
 import importlib
 import multiprocessing
@@ -43,6 +44,7 @@ def _run(tool, arguments, log, errors, prepare, cwd):
     os.dup2(stream, 1)
     os.dup2(stream if errors is None else os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
+    faulthandler.enable(sys.stdout)
     for function, *values in prepare:
         function(*values)
     sys.argv = [tool, *arguments]
@@ -87,9 +89,13 @@ class Started:
         self.process.start()
 
     def wait(self, seconds=300):
-        """The exit code, negative for a signal; fails if it does not end."""
+        """The exit code, negative for a signal; fails if it does not end, and says where it stood."""
         self.process.join(seconds)
-        assert self.process.exitcode is not None, f"still running after {seconds} s: {self.text()}"
+        if self.process.exitcode is None:
+            os.kill(self.process.pid, signal.SIGABRT)
+            self.process.join(10)
+            self.kill()
+            raise AssertionError(f"still running after {seconds} s: {self.text()}")
         self.kill()  # a killed process leaves its loader's workers behind
         return self.process.exitcode
 
