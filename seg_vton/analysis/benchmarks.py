@@ -163,13 +163,18 @@ def carafe_work(features: Tensor, masks: Tensor, grad: Tensor) -> list[dict[str,
 PLAIN, PLAIN_OURS = "R50-FPN, mmdet's plain settings", "R50-FPN, our settings"
 CARAFE = "R50 CARAFE-FPN, our settings"
 CONFIGS = {
-    "plain": "configs/segmentation/mask-rcnn_r50_fpn_sgd-lr0.009_2e_deepfashion.py",
-    "ours": "configs/segmentation/mask-rcnn_r50_carafe-fpn_sgd-lr0.009_2e_deepfashion.py",
+    PLAIN: "configs/segmentation/mask-rcnn_r50_fpn_sgd-lr0.009_2e_deepfashion.py",
+    PLAIN_OURS: "configs/segmentation/mask-rcnn_r50_fpn_sgd-lr0.009_2e_deepfashion.py",
+    CARAFE: "configs/segmentation/mask-rcnn_r50_carafe-fpn_sgd-lr0.009_2e_deepfashion.py",
+    "R50 panoptic FPN, our settings": "configs/segmentation/mask-rcnn_r50_panoptic-fpn_sgd-lr0.009_12e_ccp.py",
+    "R50 panoptic FPN, CARAFE in its head, our settings": (
+        "configs/segmentation/mask-rcnn_r50_panoptic-fpn-carafe-branch_sgd-lr0.005_half-res_2e_ccp.py"
+    ),
 }
 
 
 def detector(rounds: int, quick: bool) -> Report:
-    """A training step and an inference of R50-FPN in mmdet's plain settings and in ours, and of CARAFE-FPN.
+    """A training step and an inference of R50-FPN in mmdet's plain settings and in ours, and of our other networks.
 
     The image has 128 instances: every step then samples 512 RoIs of which 128 are positive, and every inference keeps
     100 detections, whatever random weights find.
@@ -177,15 +182,17 @@ def detector(rounds: int, quick: bool) -> Report:
     size, instances = ((96, 128), 2) if quick else ((750, 1101), 128)
     register_all_modules(init_default_scope=True)
     forms = {
-        form: Detector(load_config(CONFIGS[name]), size, instances, plain=form == PLAIN)
-        for form, name in ((PLAIN, "plain"), (PLAIN_OURS, "plain"), (CARAFE, "ours"))
+        form: Detector(load_config(config), size, instances, plain=form == PLAIN) for form, config in CONFIGS.items()
     }
     jobs: dict[Key, Job] = {("train", form): each.step for form, each in forms.items()}
     jobs |= {("inference", form): each.predict for form, each in forms.items()}
     rows = measured(jobs, rounds, flop=True)
     seconds = {(row["task"], row["form"]): row["seconds"] for row in rows}
-    gain = {t: compared(seconds[t, CARAFE], seconds[t, PLAIN_OURS])["speedup"] for t in ("train", "inference")}
-    return {"rows": rows, "carafe_speedup": gain, "size": list(size), "configs": CONFIGS}
+    beside_fpn = {
+        form: {t: compared(seconds[t, PLAIN_OURS], seconds[t, form])["speedup"] for t in ("train", "inference")}
+        for form in list(CONFIGS)[2:]
+    }
+    return {"rows": rows, "time_beside_fpn": beside_fpn, "size": list(size), "configs": CONFIGS}
 
 
 @contextlib.contextmanager
@@ -212,7 +219,7 @@ class Detector:
     """
 
     def __init__(self, config: Config, size: tuple[int, int], instances: int, plain: bool) -> None:
-        self.data = demo_mm_inputs(1, (3, *size[::-1]), [instances], num_classes=15, with_mask=True)
+        self.data = demo_mm_inputs(1, (3, *size[::-1]), [instances], num_classes=15, with_mask=True, with_semantic=True)
         masks = self.data["data_samples"][0].gt_instances.masks
         masks.masks = masks.masks.astype(np.uint8)  # as files have them
         if plain:

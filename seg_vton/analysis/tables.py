@@ -348,9 +348,9 @@ def _benchmark_cells(row: Content, peak: float, copy_peak: float | None) -> dict
 
 def _benchmark_note(facts: Content, report: Content, peak: float) -> str:
     parts = []
-    if carafe := report.get("carafe_speedup"):
-        ratios = "; ".join(f"{task} {_ratio(each['median'])} ({_range(each)})" for task, each in carafe.items())
-        parts.append(f"In the same settings CARAFE-FPN is this many times faster than R50-FPN: {ratios}.")
+    for name, times in report.get("time_beside_fpn", {}).items():
+        ratios = " and ".join(f"{_ratio(each['median'])} ({_range(each)}) for {task}" for task, each in times.items())
+        parts.append(f"{name}: takes R50-FPN's time in the same settings times {ratios}.")
     if "matmul_peak_gflops" in report:
         parts.append(f"Peak: {peak:.0f} GFLOP/s in a float32 matrix product.")
     if "copy_peak_gbytes" in report:

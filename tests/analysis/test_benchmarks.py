@@ -43,7 +43,7 @@ def test_carafes_work_counts_a_multiply_add_as_two_and_every_tensor_once():
 
 
 def test_carafes_shapes_are_the_detectors(repo):
-    model = load_config(repo / benchmarks.CONFIGS["ours"]).model
+    model = load_config(repo / benchmarks.CONFIGS[benchmarks.CARAFE]).model
     pad, extractor = model.data_preprocessor.pad_size_divisor, model.roi_head.mask_roi_extractor
     height, width = (math.ceil(side / pad) * pad for side in (1101, 750))
     stride, size = extractor.featmap_strides[1], extractor.roi_layer.output_size
@@ -143,10 +143,10 @@ def test_forms_of_try_on_load_the_same(tmp_path):
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
 @pytest.mark.parametrize("name", benchmarks.BENCHMARKS)
 def test_each_benchmark_reports_every_round_and_its_ratio(name, tiny_config_file, monkeypatch):
-    monkeypatch.setattr(benchmarks, "CONFIGS", dict.fromkeys(("plain", "ours"), str(tiny_config_file)))
+    monkeypatch.setattr(benchmarks, "CONFIGS", dict.fromkeys(benchmarks.CONFIGS, str(tiny_config_file)))
     report = json.loads(json.dumps(benchmarks.run(name, 2, quick=True)))
     rows = {(row["task"], row["form"]): row for row in report["rows"]}
-    assert len(rows) == len(report["rows"]) == {"ops": 20, "detector": 6, "tryon": 16, "data": 5}[name]
+    assert len(rows) == len(report["rows"]) == {"ops": 20, "detector": 10, "tryon": 16, "data": 5}[name]
     for (task, _), row in rows.items():
         assert 0 < row["min"] <= row["median"] <= row["max"]
         ratios = [a / b for a, b in zip(rows[task, row["baseline"]]["seconds"], row["seconds"], strict=True)]
