@@ -46,7 +46,7 @@ on_all_cores = OMP_NUM_THREADS=1 $(step) -m torch.distributed.run --standalone -
 train_in = --work-dir $(1) --resume --launcher pytorch $(AMP) \
 	--cfg-options train_dataloader.batch_size=$(shell expr 4 / $(PROCESSES)) train_cfg.val_begin=100000 \
 	default_hooks.checkpoint.max_keep_ckpts=2
-short_epoch = train_dataloader.dataset.indices=480 param_scheduler.1.end=120
+short_epoch = train_dataloader.dataset.indices=288 param_scheduler.1.end=72
 # $(call iterations,N): the first half at one rate, then down to zero.
 iterations = train_cfg.max_iters=$(1) param_scheduler.0.begin=$(shell expr $(1) / 2) param_scheduler.0.end=$(shell expr $(1) + 1)
 
@@ -130,7 +130,7 @@ $(DEMO)/panels/panels.png: $(SEGMENTER_RESULT)
 		--models Mask-R-CNN=$(DEMO)/segmenter/predictions.json --random 8 --out $(DEMO)/panels --overwrite
 
 $(DEMO_TRYON_DOLLS)/test_pairs.txt: | $(VENV)/.installed
-	$(call step,draw dolls to dress) tools/data/paper_doll.py --out $(DEMO_TRYON_DOLLS) --train 400 --test 50 --layout viton
+	$(call step,draw dolls to dress) tools/data/paper_doll.py --out $(DEMO_TRYON_DOLLS) --train 240 --test 50 --layout viton
 
 $(DEMO)/parsing/done: $(SEGMENTER) $(DEMO_TRYON_DOLLS)/test_pairs.txt
 	for split in train test; do \
