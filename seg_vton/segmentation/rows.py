@@ -15,6 +15,9 @@ _NECK_NAMES = {
     ("FPN", "nearest", "carafe"): "CARAFE, mask head only",
 }
 
+# CARAFE as in its paper, in neck and mask head; a row's name says what it changes.
+_CARAFE = {"up_kernel": 5, "up_group": 1, "encoder_kernel": 3, "encoder_dilation": 1, "compressed_channels": 64}
+
 # What every row's training does with a photograph.
 _PLAIN_STEPS = (
     *("LoadImageFromFile", "LoadAnnotations", "Resize", "ResizeWhereNeeded", "RandomFlip", "SemanticFromMasks"),
@@ -77,6 +80,9 @@ def _detector_facts(model: dict[str, Any]) -> dict[str, Any]:
         if weight := (head.get("loss_seg") or {}).get("class_weight"):
             branch["class_weight"] = list(weight)
         name = f"panoptic {name}" + (", CARAFE in the branch" if branch["semantic_upsampling"] == "carafe" else "")
+    for part, settings in {"neck": upsampler, "mask head": mask_head.get("upsample_cfg", {})}.items():
+        changed = {key: settings.get(key, usual) for key, usual in _CARAFE.items()}.items() - _CARAFE.items()
+        name += "".join(f", {part}'s {key} {value}" for key, value in sorted(changed))
     return {
         "neck": name,
         **branch,

@@ -46,6 +46,14 @@ def test_the_facts_are_those_of_the_file_name(path):
     assert (row["backbone"], row["precision"], row["test_time_augmentation"]) == ("ResNet-50", "float32", False)
 
 
+def test_changed_settings_of_carafe_are_in_the_name():
+    config = named("r50_carafe-fpn")
+    config.merge_from_dict({"model.neck.upsample_cfg.up_kernel": 7})
+    assert describe_row(config)["neck"] == "CARAFE-FPN, neck's up_kernel 7"
+    config.merge_from_dict({"model.roi_head.mask_head.upsample_cfg.compressed_channels": 16})
+    assert describe_row(config)["neck"] == "CARAFE-FPN, neck's up_kernel 7, mask head's compressed_channels 16"
+
+
 def test_what_the_training_changed_counts():
     config, trained = named("sgd-lr0.02"), named("sgd-lr0.02")
     trained.merge_from_dict({"optim_wrapper.type": "BFloat16OptimWrapper", "optim_wrapper.optimizer.lr": 0.03})
