@@ -269,10 +269,17 @@ def test_a_layout_of_ones_own_is_checked_as_the_config_says(tmp_path, write_set)
     assert "another's garment in a training pair" not in check_data(tmp_path, data={**data, "paired": True}).warnings
 
 
-def test_tool_takes_the_layout_of_a_config(viton, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ("layout='dresscode', label_space='lip20'", "found no folder for image"),
+        ("type='CocoDataset'", "row.py reads no try-on set"),
+    ],
+)
+def test_tool_takes_the_layout_of_a_config(viton, data, expected, tmp_path, monkeypatch, capsys):
     config = tmp_path / "row.py"
-    config.write_text("train_dataloader = dict(dataset=dict(layout='dresscode', label_space='lip20'))\n")
+    config.write_text(f"train_dataloader = dict(dataset=dict({data}))\n")
     monkeypatch.setattr(sys, "argv", [str(TOOL), str(viton), "--config", str(config)])
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(TOOL), run_name="__main__")
-    assert "found no folder for image" in capsys.readouterr().out
+    assert expected in f"{capsys.readouterr().out}{ended.value.code}"

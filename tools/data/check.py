@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from seg_vton.errors import ToolParser, exit_on_user_error
+from seg_vton.errors import ToolParser, UserError, exit_on_user_error
 from seg_vton.labels import SPACES
 
 
@@ -23,6 +23,8 @@ def main() -> None:
     report = Report()
     with exit_on_user_error():
         data = next(data_sets(load_config(args.config).train_dataloader)) if args.config else None
+        if data and "layout" not in data:
+            raise UserError(f"{args.config} reads no try-on set: --config is for those, COCO files are checked without")
         for path in args.paths:
             report.merge(check_data(path, args.images, args.label_space, data))
     print_report(report)

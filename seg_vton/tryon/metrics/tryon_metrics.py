@@ -257,7 +257,8 @@ def truth_of(inputs: Mapping[str, Tensor], sample: Mapping[str, Any]) -> dict[st
 def _shared(results: Sequence[Mapping[str, Any]], key: str) -> Any:
     found = sorted({row[key] for row in results})
     if len(found) > 1:
-        raise UserError(f"the evaluated items mix {found[0]} with {found[1]}: evaluate them one by one")
+        told = "; paired=True of a data set says that all are worn by their persons" if key == "pairs" else ""
+        raise UserError(f"the evaluated items mix {found[0]} with {found[1]}: evaluate them one by one{told}")
     return found[0]
 
 

@@ -274,7 +274,7 @@ def test_pictures_that_are_not_finite_are_refused(key):
 
 
 def test_mixed_sets_are_refused():
-    with pytest.raises(UserError, match="mix paired with unpaired"):
+    with pytest.raises(UserError, match=r"mix paired with unpaired.*paired=True"):
         evaluate(TryOnMetrics(**BASE), batch(2), batch(2, paired=False))
 
 
