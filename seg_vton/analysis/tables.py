@@ -266,7 +266,7 @@ def result_tables(runs: pd.DataFrame, all_rows: bool = False, per_class: bool = 
 
 
 def fault_table(records: pd.DataFrame) -> str:
-    """What the fault suite promises, how it is tried, how often and how often in vain."""
+    """What the fault suite promises, how it is tried, how often and how often in vain; what rows share stands once."""
 
     def figures(each: Content) -> str:
         texts = {name: " ".join(map(str, x)) if isinstance(x, list) else x for name, x in each.items()}
@@ -275,7 +275,12 @@ def fault_table(records: pd.DataFrame) -> str:
     frame = records.rename(columns={"tried": "trials"})
     frame[["trials", "lost"]] = frame[["trials", "lost"]].map("{:,}".format)
     frame["figures"] = frame["figures"].map(figures)
-    return markdown(frame[["name", "promise", "how", "trials", "lost", "figures", "form", "date"]].replace("", "-"))
+    shared = {key: frame.pop(key).iloc[0] for key in ("promise", "form", "date") if frame[key].nunique() == 1}
+    columns = ("name", "promise", "how", "trials", "lost", "figures", "form", "date")
+    table = markdown(frame[[name for name in columns if name in frame]].replace("", "-"))
+    lead = [f"Promise: {shared.pop('promise')}"] if "promise" in shared else []
+    note = [f"All rows: {', '.join(f'{key} {value}' for key, value in shared.items())}."] if shared else []
+    return "\n\n".join([*lead, table, *note])
 
 
 def score_table(names: Iterable[str], reports: Iterable[Content]) -> str:

@@ -38,7 +38,7 @@ def test_a_process_that_is_left_alone_says_so_and_the_training_goes_on_later(
     record(
         "Alone",
         "left-alone",
-        "Where one of two processes is killed, the other ends within a minute and says why; both go on with --resume.",
+        "If one of two processes is killed, the other ends within a minute with a message; both go on with --resume.",
         "two gloo processes, one with SIGKILL at a seeded iteration, then both with --resume",
         number,
         lost,
@@ -128,12 +128,12 @@ def test_the_demo_makes_no_connection(demo, start, record, tmp_path):
             lost.append((step[0], running.text()[-2000:]))
             break  # the next ones need it
     lost += log.read_text().splitlines() if log.exists() else []
-    how = "in a name space without one, " if removed else ""
+    how = "in a namespace without a network, " if removed else ""
     record(
         "Alone",
         "no-network",
         "Training, testing, parsing, try-on and the demo's report need no network and make no connection.",
-        f"the steps of the demo with small sets and models, {how}every connection and look-up of a name noted",
+        f"the steps of the demo with small sets and models, {how}every connection and name lookup noted",
         len(demo),
         lost,
         network="taken away" if removed else "watched",
@@ -145,7 +145,7 @@ def test_the_short_tests_need_no_network(repo, full, record, tmp_path):
     if not full:
         pytest.skip("runs the whole suite: FAULTS=full does it")
     if not network.can_be_taken_away():
-        pytest.skip("needs user name spaces (unshare)")
+        pytest.skip("needs user namespaces (unshare)")
     report = tmp_path / "report.xml"
     command = [sys.executable, "-m", "pytest", "-m", "not slow", "--ignore", "tests/faults", f"--junitxml={report}"]
     ended = subprocess.run(command, cwd=repo, check=False, capture_output=True, text=True, preexec_fn=network.take_away)
@@ -154,7 +154,7 @@ def test_the_short_tests_need_no_network(repo, full, record, tmp_path):
         "Alone",
         "tests-without-network",
         "The tests need no network.",
-        "all tests outside of the fault suite in a name space without one",
+        "all tests but the fault suite, in a namespace without a network",
         count,
         [] if ended.returncode == 0 else [ended.stdout[-3000:]],
     )

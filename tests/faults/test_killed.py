@@ -72,9 +72,9 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
     record(
         "Killed",
         f"killed-{name.lower()}",
-        "A training that is killed and resumed ends with the weights and optimizer state of one that was not, bit for "
-        "bit on the CPU.",
-        f"{name} on paper dolls, SIGKILL at seeded moments in iterations, evaluation and the writing of checkpoints",
+        "A training that is killed and resumed ends with the weights and optimizer state of one that was not killed, "
+        "bit for bit on the CPU.",
+        f"{name} on paper dolls, SIGKILL at seeded moments during iterations, evaluation and saving",
         killed,
         lost,
     )
@@ -117,9 +117,9 @@ def test_a_training_that_is_asked_to_end_saves_first(configs, whole, start, reco
     record(
         "Killed",
         "asked-to-end",
-        "On SIGTERM and SIGINT a training saves after the iteration under way and ends with code 143 or 130; resumed, "
-        "it ends with the weights and optimizer state of one that was not interrupted, bit for bit on the CPU.",
-        "both signals to the segmenter and the GMM in iterations and evaluation, with and without their workers",
+        "On SIGTERM or SIGINT a training saves after the current iteration and ends with code 143 or 130. Resumed, it "
+        "ends with the weights and optimizer state of one that was not interrupted, bit for bit on the CPU.",
+        "both signals to the segmenter and the GMM during iterations and evaluation, with and without their workers",
         len(cases),
         lost,
     )
@@ -145,8 +145,8 @@ def test_processes_end_together_when_one_is_asked(configs, start, record, full, 
     record(
         "Killed",
         "asked-to-end-together",
-        "Of two processes one gets the signal: both end with code 143 or 130 after the same iteration, one checkpoint "
-        "is saved, and two processes that resume end with the weights of two that were not interrupted, bit for bit.",
+        "If one of two processes gets the signal, they save one checkpoint after the same iteration and end with code "
+        "143 or 130. Resumed, they end with the weights of two that were not interrupted, bit for bit.",
         "SIGTERM and SIGINT to one of two gloo processes",
         len(cases),
         lost,
@@ -183,7 +183,7 @@ def test_torchrun_passes_the_signal_on(configs, start, record, full, tmp_path):
     record(
         "Killed",
         "torchrun",
-        "torchrun hands SIGTERM to its processes: they save together and end, and the training can go on.",
+        "torchrun passes SIGTERM on to its processes. They save together and end, and the training can be resumed.",
         "SIGTERM to torchrun with two processes of tools/train.py",
         1,
         lost,
@@ -211,8 +211,8 @@ def test_the_last_good_checkpoint_is_found_when_the_newest_is_damaged(configs, w
     record(
         "Killed",
         "damaged-checkpoint",
-        "Where the newest checkpoint is damaged the log says so, the one before it is taken, and the training ends as "
-        "if nothing had happened.",
+        "If the newest checkpoint is damaged, the log says so, and the training resumes from the one before it and "
+        "ends in the same way.",
         "the newest checkpoint of a GMM cut off, emptied, zeroed or replaced",
         len(damages) if full else 1,
         lost,
@@ -262,9 +262,9 @@ def check_folder(tool, command, files, start, record, full, tmp_path):
     record(
         "Killed",
         f"killed-{tool.replace('_', '-')}",
-        "A run over photos that is killed is completed by the same command: no file is half-written, none done twice, "
-        "and the bytes are those of a run that was not killed.",
-        f"tools/{tool}.py, SIGKILL at seeded moments, half of them as a file is written",
+        "The same command completes a run over photos that was killed: no file is half-written or made twice, and the "
+        "bytes are those of a run that was not killed.",
+        f"tools/{tool}.py, SIGKILL at seeded moments, half of them while a file is written",
         killed,
         lost,
     )

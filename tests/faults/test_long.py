@@ -74,8 +74,8 @@ def check(name, rows, running, record, how):
     record(
         "Long",
         name,
-        f"Over {PHOTOS:,} photos memory is flat (within {GROWTH_MIB} MiB from photo 400 on) and the rate steady (the "
-        f"slowest 200 at {STEADY:.0%} of the fastest or more, in seconds of the processor).",
+        f"Over {PHOTOS:,} photos memory stays flat (within {GROWTH_MIB} MiB from photo 400 on) and the rate steady "
+        f"(the slowest 200 photos at {STEADY:.0%} of the fastest 200 or more, in CPU seconds).",
         how,
         PHOTOS,
         lost,

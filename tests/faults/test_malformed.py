@@ -28,8 +28,8 @@ from seg_vton.pictures.photos import read_photo
 from seg_vton.pose.keypoints import read_people
 
 PROMISE = (
-    "A broken file works or ends in one message that names it, without a traceback; nothing else of a batch is lost, "
-    "and memory stays under 4 GiB."
+    "A tool reads a broken file or prints one message that names it, without a traceback. The other files of a batch "
+    "are done, and memory stays under 4 GiB."
 )
 MEMORY = 4 << 30
 

@@ -132,8 +132,8 @@ def test_no_way_in_runs_what_a_checkpoint_holds(entries, tool, record, full, tmp
     record(
         "Poisoned",
         "poisoned",
-        "A checkpoint runs no code: it is refused by the name of what it asks for.",
-        f"os.system and eval through __reduce__ in {', '.join(PLACES)}, at {len(entries)} ways into the tools",
+        "A checkpoint runs no code: it is refused, and the message names what it asks for.",
+        f"os.system and eval through __reduce__ in {', '.join(PLACES)}, in {len(entries)} commands",
         tried,
         lost,
         entries=len(entries),

@@ -33,8 +33,8 @@ def test_the_same_seed_gives_the_same_losses_and_weights(tiny_tryon, segmenter_c
     record(
         "Same numbers",
         "same-seed",
-        "The same seed gives the same losses, weights and optimizer state on one machine, bit for bit, with 0 and with "
-        "2 workers, in both halves.",
+        "On one machine the same seed gives the same losses, weights and optimizer state, bit for bit, in both halves, "
+        "with 0 and with 2 workers.",
         f"trainings of both halves on paper dolls with {', '.join(map(str, workers))} workers",
         2 * len(workers),
         lost,
@@ -91,8 +91,8 @@ def test_ap_does_not_depend_on_the_batch_size(tiny_config_file, tiny_weights, ow
     record(
         "Same numbers",
         "batch-size",
-        f"The AP of a checkpoint does not depend on the batch size, to {AP_TOLERANCE}.",
-        f"one checkpoint tested in batches of {', '.join(map(str, sizes))}, by its own predictions as the truth",
+        f"The AP of a checkpoint changes with the batch size by at most {AP_TOLERANCE}.",
+        f"one checkpoint tested in batches of {', '.join(map(str, sizes))}, with its own predictions as the truth",
         len(sizes),
         [] if apart <= AP_TOLERANCE and min(found[1].values()) > 0.5 else [found],
         largest_difference=round(apart, 6),

@@ -47,8 +47,8 @@ def test_a_full_disk_is_said_and_what_was_there_stays(
     record(
         "Starved",
         "full-disk",
-        "Where there is no room, a message names the file, what was there before stays, and the exit code is 1.",
-        "a limit on the size of files as a checkpoint is written, no room on the disk as a label map and a report are",
+        "If the disk is full, a message names the file, earlier files stay intact, and the exit code is 1.",
+        "a limit on the size of files while a checkpoint is written; no room on the disk for a label map and a report",
         3,
         lost,
     )
@@ -106,8 +106,8 @@ def test_what_was_written_before_a_small_disk_was_full_is_whole(
     record(
         "Starved",
         "small-disk",
-        "What was written before the disk was full is whole, and the same command goes on from it where there is room.",
-        "a small tmpfs that fills while the second checkpoint of a GMM, and while tools/parse.py, is written",
+        "What was written before the disk was full is whole, and the same command goes on from it once there is room.",
+        "a small tmpfs that fills while a GMM saves its second checkpoint, and while tools/parse.py runs",
         2,
         lost,
     )
@@ -129,7 +129,7 @@ def test_a_loader_that_dies_names_its_sample(
     record(
         "Starved",
         "dead-worker",
-        "Where a worker of the data loader dies the training ends with a message that names the sample; it does not "
+        "If a worker of the data loader dies, the training ends with a message that names the sample and does not "
         "hang.",
         "SIGKILL to a worker that loads a given sample, in both halves",
         len(cases),
@@ -179,9 +179,9 @@ def test_a_loss_that_turns_nan_stops_the_training(segmenter_config, tiny_tryon, 
     record(
         "Starved",
         "nan",
-        "A loss that is NaN for a number of steps, which a config sets, ends the training with the ids and files of "
-        "the batch; weights that are not finite are not saved, the last good checkpoint stays the last.",
-        "the loss of both halves made NaN from the fourth iteration on, patience 1 to 3",
+        "If the loss is NaN for as many steps as the config allows, the training ends and names the ids and files of "
+        "the batch. Weights that are not finite are never saved.",
+        "the loss of both halves made NaN from the fourth iteration on, with 1 to 3 steps allowed",
         len(cases),
         lost,
     )
