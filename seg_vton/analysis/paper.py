@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 DATASET = "deepfashion"
 IMAGES = {"val": 3111, "test": 3809}
 IMAGE_SCALE = [750, 1101]
+BACKBONE = "ResNet-50"
 
 
 class PaperRow(NamedTuple):
@@ -42,9 +43,10 @@ def find_row(row: Mapping[str, Any], dataset: str, split: str) -> PaperRow | Non
     """The paper's row of the same recipe; on another data set than DeepFashion its validation numbers are taken.
 
     `row` has the facts of `describe_row`. None where the paper has no such row: another architecture, optimizer,
-    learning rate, number of epochs or image size, another start than ImageNet weights, or test-time augmentation.
+    learning rate, number of epochs or image size, another start than ImageNet weights, or augmentation but the flip.
     """
-    if row["detector_weights"] or row["test_time_augmentation"] or row["image_scale"] != IMAGE_SCALE:
+    augmented = row["test_time_augmentation"] or row.get("augmentation")
+    if row["detector_weights"] or augmented or row["image_scale"] != IMAGE_SCALE or row.get("backbone") != BACKBONE:
         return None
     split = split if dataset == DATASET else "val"
     wanted = (row.get("neck"), row["optimizer"], row["learning_rate"], row["epochs"], split)

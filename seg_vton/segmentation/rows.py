@@ -4,6 +4,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from seg_vton.engine.configs import data_sets
 from seg_vton.engine.optim import precision_of
 
 # (neck class, neck's upsampler, mask head's upsampler) -> how Sarda & Sun's Table 1 and its controls call it.
@@ -17,6 +18,12 @@ _NECK_NAMES = {
 
 # CARAFE as in its paper, in neck and mask head; a row's name says what it changes.
 _CARAFE = {"up_kernel": 5, "up_group": 1, "encoder_kernel": 3, "encoder_dilation": 1, "compressed_channels": 64}
+
+# The parts that the rows here are made of.
+_PARTS = {
+    *("MaskRCNN", "PanopticMaskRCNN", "RPNHead", "StandardRoIHead", "Shared2FCBBoxHead"),
+    *("FCNMaskHead", "BatchedTargetsMaskHead", "SemanticFPNHead"),
+}
 
 # What every row's training does with a photograph.
 _PLAIN_STEPS = (
@@ -43,7 +50,7 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
     origin = config if training.get("resume") else training
     resizes = [step for step in config.test_dataloader.dataset.pipeline if step["type"] == "Resize"]
     scales = [step["scale"] for step in resizes[:1] if "scale" in step]
-    steps = [step["type"] for step in training.train_dataloader.dataset.get("pipeline", ())]
+    steps = [step["type"] for data in data_sets(training.train_dataloader) for step in data.get("pipeline", ())]
     facts = {
         "optimizer": training.optim_wrapper.optimizer.type,
         "learning_rate": training.optim_wrapper.optimizer.lr,
@@ -58,7 +65,7 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
     model = training.model.get("module", training.model)
     masks = (config.model.get("module", config.model).get("test_cfg") or {}).get("instance_masks", "roi_head")
     rare = {
-        "augmentation": [step for step in steps if step not in _PLAIN_STEPS],
+        "augmentation": list(dict.fromkeys(step for step in steps if step not in _PLAIN_STEPS)),
         "instance_masks": masks if masks != "roi_head" else None,
     }
     facts |= {name: value for name, value in rare.items() if value}  # results of before they could be said lack them
@@ -66,32 +73,45 @@ def describe_row(config: Config, trained: Config | None = None) -> dict[str, Any
 
 
 def _detector_facts(model: dict[str, Any]) -> dict[str, Any]:
-    neck, mask_head = model["neck"], model["roi_head"].get("mask_head", {})
+    """Facts of a detector's parts; `neck` names the architecture, with the types of parts that no row here has."""
+    necks, heads = _listed(model.get("neck")), _listed(model["roi_head"].get("mask_head"))
+    neck_type = " + ".join(neck["type"] for neck in necks) or "no neck"
+    upsampler = next((neck["upsample_cfg"] for neck in necks if neck.get("upsample_cfg")), {})
     # The defaults are those of mmdet's FPN_CARAFE, FPN and FCNMaskHead.
-    upsampler = neck.get("upsample_cfg", {"type": "carafe"} if neck["type"] == "FPN_CARAFE" else {})
-    neck_upsampling = upsampler.get("type") or upsampler.get("mode", "nearest")
-    mask_upsampling = mask_head.get("upsample_cfg", {}).get("type", "deconv")
-    plain = f"{neck['type']} ({neck_upsampling}), mask head {mask_upsampling}"
-    backbone = model["backbone"]
-    name, branch = _NECK_NAMES.get((neck["type"], neck_upsampling, mask_upsampling), plain), {}
-    if "semantic_head" in model:
-        head = model["semantic_head"]
-        branch["semantic_upsampling"] = (head.get("upsample_cfg") or {}).get("type", "bilinear")
+    neck_upsampling = (
+        upsampler.get("type") or upsampler.get("mode") or {"FPN_CARAFE": "carafe", "FPN": "nearest"}.get(neck_type)
+    )
+    mask_upsampler = (heads[0] if heads else {}).get("upsample_cfg") or {}
+    mask_upsampling = mask_upsampler.get("type", "deconv") if heads else None
+    plain = f"{neck_type} ({neck_upsampling})" if neck_upsampling else neck_type
+    name = _NECK_NAMES.get((neck_type, neck_upsampling, mask_upsampling), f"{plain}, mask head {mask_upsampling}")
+    branch = {}
+    if head := model.get("semantic_head"):
+        branch["semantic_upsampling"] = (head.get("upsample_cfg") or {}).get("type")
         if weight := (head.get("loss_seg") or {}).get("class_weight"):
             branch["class_weight"] = list(weight)
         name = f"panoptic {name}" + (", CARAFE in the branch" if branch["semantic_upsampling"] == "carafe" else "")
-    for part, settings in {"neck": upsampler, "mask head": mask_head.get("upsample_cfg", {})}.items():
+    for part, settings in {"neck": upsampler, "mask head": mask_upsampler}.items():
         changed = {key: settings.get(key, usual) for key, usual in _CARAFE.items()}.items() - _CARAFE.items()
         name += "".join(f", {part}'s {key} {value}" for key, value in sorted(changed))
+    boxes = _listed(model["roi_head"].get("bbox_head"))
+    parts = [model, *_listed(model.get("rpn_head")), model["roi_head"], *boxes, *heads, *_listed(head)]
+    others = dict.fromkeys(part["type"] for part in parts if part["type"] not in _PARTS)
+    backbone = model["backbone"]
     return {
-        "neck": name,
+        "neck": ", ".join([name, *others]),
         **branch,
-        "neck_type": neck["type"],
+        "neck_type": neck_type,
         "neck_upsampling": neck_upsampling,
         "mask_head_upsampling": mask_upsampling,
         "backbone": f"{backbone['type']}-{backbone['depth']}" if "depth" in backbone else backbone["type"],
         "backbone_weights": _file_name((backbone.get("init_cfg") or {}).get("checkpoint")),
     }
+
+
+def _listed(part: Any) -> list[dict[str, Any]]:
+    """A part of a model as a list: mmdet takes several necks in a row, and a head for each stage of a cascade."""
+    return list(part) if isinstance(part, list | tuple) else [part] if part else []
 
 
 def _file_name(address: str | None) -> str | None:

@@ -5,6 +5,7 @@ import pytest
 from mmengine.config import Config
 
 import seg_vton  # noqa: F401  before mmdet
+from seg_vton.analysis.paper import find_row
 from seg_vton.engine.halves import half_of
 from seg_vton.segmentation.rows import describe_row
 
@@ -81,6 +82,45 @@ def test_an_unknown_architecture_is_spelled_out():
     config = named("carafe-neck-only")
     config.model.neck.upsample_cfg.type = "bilinear"
     assert describe_row(config)["neck"] == "FPN_CARAFE (bilinear), mask head deconv"
+
+
+OTHERS = {
+    "FPN, CascadeRoIHead": {"roi_head": {"type": "CascadeRoIHead"}},
+    "FPN, MyMaskHead": {"roi_head.mask_head.type": "MyMaskHead"},
+    "FPN + BFP (nearest), mask head deconv": {
+        "neck": [{"type": "FPN", "upsample_cfg": {"mode": "nearest"}}, {"type": "BFP"}]
+    },
+    "LateralNeck, mask head deconv": {"neck.type": "LateralNeck"},
+    "no neck, mask head deconv": {"neck": None},
+    "FPN (nearest), mask head None": {"roi_head.mask_head": None},
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_parts_of_ones_own_are_named_and_are_not_the_papers_row(name):
+    config = named("sgd-lr0.02")
+    assert find_row(describe_row(config), "deepfashion", "val")
+    for key, value in OTHERS[name].items():
+        config.merge_from_dict({f"model.{key}": value})
+    row = describe_row(config)
+    assert row["neck"] == name
+    assert find_row(row, "deepfashion", "val") is None
+
+
+def test_a_cascade_has_a_head_for_each_stage():
+    config = named("sgd-lr0.02")
+    for head in ("bbox_head", "mask_head"):
+        config.model.roi_head[head] = [config.model.roi_head[head]] * 3
+    config.model.roi_head.type = "HybridTaskCascadeRoIHead"
+    assert describe_row(config)["neck"] == "FPN, HybridTaskCascadeRoIHead"
+
+
+@pytest.mark.parametrize("key", ["model.backbone.depth", "train_dataloader.dataset.pipeline.3.type"])
+def test_another_backbone_and_more_augmentation_are_not_the_papers_row(key):
+    config = named("sgd-lr0.02")
+    config.merge_from_dict({key: 101 if key.endswith("depth") else "MyFlip"})
+    config.train_dataloader.dataset = {"type": "RepeatDataset", "times": 2, "dataset": config.train_dataloader.dataset}
+    assert find_row(describe_row(config), "deepfashion", "val") is None
 
 
 def test_a_model_without_roi_heads_has_the_training_only():
