@@ -46,8 +46,9 @@ class LabelMapIoU(BaseMetric):
 
     The truth is rendered from the annotations' instances by the same layer rule (`merge_instances`, holes left as they
     are). Where a data set's masks come from a label map (Clothing Co-Parsing, DeepFashion, the paper doll) they do not
-    overlap, and the truth is that label map. Crowd regions are not judged. After `compute_metrics` the attribute
-    `report` has everything as a plain dict, of the 15 classes also converted to tryon8.
+    overlap, and the truth is that label map. Crowd regions are not judged. Annotations of categories that are no class
+    of the model are left out, as in its training and in `InstanceAP`. After `compute_metrics` the attribute `report`
+    has everything as a plain dict, of the 15 classes also converted to tryon8.
 
     Args:
         ann_file: COCO JSON with the ground truth.
@@ -88,8 +89,7 @@ class LabelMapIoU(BaseMetric):
         self._annotations: defaultdict[int | str, list[dict[str, Any]]] = defaultdict(list)
         for annotation in content["annotations"]:
             self._annotations[annotation["image_id"]].append(annotation)
-        ids = category_ids(content, names, ann_file)
-        self._label_of = {category: self._space.id_of(name) for name, category in ids.items()}
+        self._class_of = {category: name for name, category in category_ids(content, names, ann_file).items()}
         self.ann_file, self.dataset, self.split = ann_file, dataset, split
         self.score_thr, self.one_per_class, self.fill_holes = score_thr, one_per_class, fill_holes
         self.source = source
@@ -116,12 +116,13 @@ class LabelMapIoU(BaseMetric):
 
     def render_truth(self, image_id: int | str) -> np.ndarray:
         """The truth of an image: uint8 `(H, W)`, ids of the categories' label space, 255 in crowd regions."""
-        image, annotations = self._images[image_id], self._annotations[image_id]
+        image, classes = self._images[image_id], self.dataset_meta["classes"]
+        annotations = [a for a in self._annotations[image_id] if self._class_of[a["category_id"]] in classes]
         masks = np.zeros((len(annotations), image["height"], image["width"]), bool)
-        for mask, annotation in zip(masks, annotations, strict=True):
-            mask[:] = coco_mask.decode(to_rle(annotation["segmentation"], image["width"], image["height"]))
-        crowd = np.array([bool(annotation.get("iscrowd")) for annotation in annotations], bool)
-        labels = np.array([self._label_of[annotation["category_id"]] for annotation in annotations], np.int64)
+        for mask, a in zip(masks, annotations, strict=True):
+            mask[:] = coco_mask.decode(to_rle(a["segmentation"], image["width"], image["height"]))
+        crowd = np.array([bool(a.get("iscrowd")) for a in annotations], bool)
+        labels = np.array([self._space.id_of(self._class_of[a["category_id"]]) for a in annotations], np.int64)
         return merge_truth(masks, labels, crowd, self._space.name)
 
     def compute_metrics(self, results: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:

@@ -104,8 +104,27 @@ def test_crowds_are_not_judged_and_overlapping_truth_follows_the_layers(tmp_path
     builder.add_rle(image_id, DEEPFASHION15.id_of("top"), coco_mask.encode(crowd), iscrowd=1)
     builder.write(tmp_path / "val.json")
     metric = LabelMapIoU(str(tmp_path / "val.json"), "a", "val")
+    metric.dataset_meta = {"classes": CLOTHING_CLASSES}
     outer, top = DEEPFASHION15.id_of("outer"), DEEPFASHION15.id_of("top")
     assert metric.render_truth(image_id).tolist() == [[outer, outer, top, 255]] * 2
+
+
+def test_what_the_model_was_not_trained_on_is_background_as_in_its_training(dolls):
+    path, drawn = dolls
+    classes = ("skin", "top", "dress")
+    samples = []
+    for index, doll in enumerate(drawn):
+        one = sample(doll, index + 1)
+        found = one["pred_instances"]
+        names = [CLOTHING_CLASSES[label] for label in found["labels"]]
+        kept = [i for i, name in enumerate(names) if name in classes]
+        one["pred_instances"] = {key: values[kept] for key, values in found.items()}
+        one["pred_instances"]["labels"] = torch.tensor([classes.index(names[i]) for i in kept])
+        samples.append(one)
+    metric, numbers = judge(path, samples, classes=classes, fill_holes=False)
+    assert numbers["label_map/mIoU"] == numbers["label_map/pixel_accuracy"] == 1
+    judged = {name for name, row in metric.report["per_class"].items() if row["pixels"]}
+    assert {"background", "skin"} < judged <= {"background", *classes}
 
 
 def test_other_images_and_sizes_are_refused(dolls):
