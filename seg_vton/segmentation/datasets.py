@@ -1,10 +1,13 @@
 """COCO-format data sets of clothing: categories by name, and faults of the data named before training starts."""
 
 from collections.abc import Sequence
+from itertools import chain
 from logging import WARNING
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from mmcv.transforms import RandomFlip
 from mmdet.datasets import CocoDataset
 from mmdet.datasets.api_wrappers import COCO
 from mmdet.registry import DATASETS
@@ -50,9 +53,9 @@ class ClothingDataset(SeededSamples, CocoDataset):
 
     It differs from mmdet's `DeepFashionDataset` (same classes, order and colors) in what it refuses: categories are
     matched by name, whatever their order and ids in the file. What `refuse_faults` does not let pass, a missing root,
-    annotation file or image, an image of another size than declared, an unknown or missing category, and a set to train
-    on without an instance raise `UserError` when the data set is built, before any training. Images without instances
-    are kept unless `filter_cfg=dict(filter_empty_gt=True)` leaves them out.
+    annotation file or image, an image of another size than declared, an unknown or missing category, flips of classes
+    that name sides, and a set to train on without an instance raise `UserError` when the data set is built, before any
+    training. Images without instances are kept unless `filter_cfg=dict(filter_empty_gt=True)` leaves them out.
     """
 
     METAINFO = {"classes": CLOTHING_CLASSES, "palette": list(DEEPFASHION15.palette[1:])}
@@ -85,6 +88,7 @@ class ClothingDataset(SeededSamples, CocoDataset):
             lines += ["Put them there, or set data_root and data_prefix=dict(img=...) in the config to where they are"]
             raise UserError("\n".join(lines))
         self._check_sizes(data_list)
+        self._check_flips()
         instances = [instance for info in data_list for instance in info["instances"]]
         if not self.test_mode and all(instance["ignore_flag"] for instance in instances):
             raise UserError(
@@ -103,3 +107,15 @@ class ClothingDataset(SeededSamples, CocoDataset):
             raise UserError(f"{messages[0]}. {len(messages)} of the {len(sizes)} images have this fault ({kind})")
         for kind, messages in found.warnings.items():
             print_log(f"{kind} ({len(messages)}): {messages[0]}", "current", WARNING)
+
+    def _check_flips(self) -> None:
+        """Raises `UserError` where photos are mirrored and classes name sides, which mmdet's flip does not exchange."""
+        names = [name.casefold() for name in self.metainfo["classes"]]
+        sided = [name for name in names if "left" in name and name.replace("left", "right") in names]
+        views = [view.transforms for step in self.pipeline.transforms for view in getattr(step, "subroutines", ())]
+        flips = [step for step in chain(self.pipeline.transforms, *views) if isinstance(step, RandomFlip)]
+        if sided and any(np.any(flip.prob) for flip in flips):
+            raise UserError(
+                f"{self.ann_file} tells sides apart ({', '.join(sided)}), and RandomFlip mirrors photos without "
+                "exchanging left and right: set its prob to 0.0 in the pipeline, and test without --tta"
+            )

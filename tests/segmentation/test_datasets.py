@@ -256,3 +256,20 @@ def test_sizes_are_compared_as_the_pipeline_decodes(root):
         build(root, coco())
     stored = [{"type": "LoadImageFromFile", "color_type": "color_ignore_orientation"}, *PIPELINE[1:]]
     assert tuple(build(root, coco(), pipeline=stored)[0]["inputs"].shape) == (3, 60, 40)
+
+
+@pytest.mark.parametrize("flipped", [True, False])
+@pytest.mark.parametrize("names", [("left-arm", "right-arm"), ("Left shoe", "Right shoe"), ("left-luggage", "top")])
+def test_classes_that_name_sides_are_not_mirrored(root, names, flipped):
+    """A flip leaves the left arm's name where the right arm's pixels are; augmented tests do so too."""
+    content = coco(["top", "dress"])
+    for category, name in zip(content["categories"], names, strict=True):
+        category["name"] = name
+    flip = {"type": "mmdet.RandomFlip", "prob": 1.0 if flipped else 0.0}
+    views = {"type": "TestTimeAug", "transforms": [[flip], [PIPELINE[-1]]]}
+    for pipeline in ([*PIPELINE[:2], flip, PIPELINE[2]], [*PIPELINE[:2], views]):
+        if flipped and "top" not in names:
+            with pytest.raises(UserError, match=rf"ann.json tells sides apart \({names[0].lower()}\).* prob to 0.0"):
+                build(root, content, metainfo={"classes": names}, pipeline=pipeline)
+        else:
+            assert len(build(root, content, metainfo={"classes": names}, pipeline=pipeline)) == 2
