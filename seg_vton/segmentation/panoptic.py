@@ -69,7 +69,8 @@ class SemanticFPNHead(BaseSemanticHead):
 
         `x` is the pyramid from stride 4 on, each level `(B, in_channels, h, w)` half as large as the one before.
         """
-        first, *others = (branch(features) for branch, features in zip(self.branches, x, strict=False))
+        levels = zip(self.branches, x[: len(self.branches)], strict=True)
+        first, *others = (branch(features) for branch, features in levels)
         return {"seg_preds": self.conv_logits(sum(others, start=first))}
 
     def loss(self, x: Sequence[Tensor], batch_data_samples: Sequence[DetDataSample]) -> dict[str, Tensor]:
@@ -83,6 +84,10 @@ class SemanticFPNHead(BaseSemanticHead):
                 "the training pipeline"
             )
         logits = self(x)["seg_preds"]
+        if any(sample.gt_sem_seg.shape != tuple(sample.batch_input_shape) for sample in batch_data_samples):
+            raise UserError(
+                "the label maps are not padded as the photos are: the model's data_preprocessor needs pad_seg=True"
+            )
         truth = torch.stack([sample.gt_sem_seg.sem_seg for sample in batch_data_samples])
         truth = F.interpolate(truth.float(), size=logits.shape[-2:], mode="nearest-exact")
         pixels = logits.float().permute(0, 2, 3, 1).flatten(0, 2)

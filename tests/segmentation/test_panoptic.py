@@ -87,7 +87,8 @@ def test_the_target_of_a_cell_is_its_middle_and_padding_has_none(build):
     head.forward = lambda x: {"seg_preds": logits}
     target = torch.full((1, 16, 16), 255, dtype=torch.uint8)
     target[:, 2:10:4, 2::4] = torch.arange(8, dtype=torch.uint8).reshape(1, 2, 4)
-    loss = head.loss(None, [DetDataSample(gt_sem_seg=PixelData(sem_seg=target))])["loss_seg"]
+    sample = DetDataSample(gt_sem_seg=PixelData(sem_seg=target), metainfo={"batch_input_shape": (16, 16)})
+    loss = head.loss(None, [sample])["loss_seg"]
     expected = -logits.log_softmax(1)[0].flatten(1)[torch.arange(8), torch.arange(8)].mean()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
@@ -95,6 +96,19 @@ def test_the_target_of_a_cell_is_its_middle_and_padding_has_none(build):
 def test_a_training_without_targets_says_what_is_missing(build):
     with pytest.raises(UserError, match="SemanticFromMasks"):
         build().semantic_head.loss(None, [DetDataSample()])
+
+
+def test_a_target_of_another_size_is_not_stretched_over_the_photo(build):
+    model = build().train()
+    model.data_preprocessor.pad_seg = False
+    with pytest.raises(UserError, match="pad_seg=True"):
+        model(**model.data_preprocessor(batch(), training=True), mode="loss")
+
+
+def test_a_pyramid_of_fewer_levels_than_the_head_has_branches_is_an_error(build):
+    head = build().semantic_head
+    with pytest.raises(ValueError, match="shorter"):
+        head([torch.zeros(1, 16, 32 // 2**level, 32 // 2**level) for level in range(3)])
 
 
 def test_predictions_are_in_the_photos_frame_and_the_map_is_the_logits(build):
