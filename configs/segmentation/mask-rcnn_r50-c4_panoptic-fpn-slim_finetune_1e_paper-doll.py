@@ -1,4 +1,4 @@
-# Changes: the packaged parser of street photos goes on with dolls: its weights, their size, one epoch with all layers free.
+# Changes: the packaged parser of street photos goes on with dolls: its weights, the dolls' size, one epoch; two stages stay frozen.
 # Why: the demo's segmenter, and the shape of a row that fine-tunes the parser on data of your own.
 # Costs: 250 iterations of 4 dolls, five and a half minutes on two slow cores; `make demo` takes 288 dolls of 1000.
 _base_ = "./mask-rcnn_r50-c4_panoptic-fpn-slim_adamw-lr0.0002_448px_12e_ccp.py"
