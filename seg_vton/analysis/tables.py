@@ -43,10 +43,10 @@ CHANGES = {
     "gmm": ["warped-mask IoU", "warped-garment L1"],
 }
 NOTES = {
-    "segmentation": "AP is COCO's, of 0 to 1; boundary AP is that of Cheng et al. (CVPR 2021), 2 % of the diagonal. "
-    "Seconds are of the machine and of what else ran there: they do not compare.",
-    "parsing": "IoU and accuracies are of 0 to 1 over the pixels of all images, means over the classes in the truth.",
-    "tryon": "mIoU is of the stage's own auxiliary decoder, warped-mask IoU of the GMM's warp.",
+    "segmentation": "AP is COCO's, from 0 to 1; boundary AP is that of Cheng et al. (CVPR 2021), 2 % of the diagonal. "
+    "Seconds depend on the machine and on what else ran there, so they cannot be compared.",
+    "parsing": "IoU and accuracies are from 0 to 1, over all images' pixels; means are over the classes in the truth.",
+    "tryon": "mIoU is that of the stage's own auxiliary decoder, warped-mask IoU that of the GMM's warp.",
 }
 
 
@@ -227,7 +227,7 @@ def conventions(runs: pd.DataFrame) -> str:
                     texts.setdefault((name, text), []).append(f"#{number}")
         lines = [f"- {name} ({', '.join(numbers)}): {text}" for (name, text), numbers in texts.items()]
         parts += [f"{title}:\n\n" + "\n".join(lines)] if lines else []
-    return "\n\n".join(parts)
+    return "\n\n".join(["<details><summary>How the numbers were computed</summary>", *parts, "</details>"])
 
 
 def sources(runs: pd.DataFrame) -> str:
@@ -255,7 +255,7 @@ def result_tables(runs: pd.DataFrame, all_rows: bool = False, per_class: bool = 
     for task, same in runs.groupby("task", sort=False):
         for _, rows in same.groupby("stage", sort=False, dropna=False):
             parts.append(markdown(row_table(rows, all_rows)))
-        parts.append(NOTES[task] + " Of several seeds: mean [min, max]." * (same["#"].nunique() < len(same)))
+        parts.append(NOTES[task] + " Several seeds: mean [min, max]." * (same["#"].nunique() < len(same)))
         parts += [conventions(same)] if task == "tryon" else []
         parts += [f"{name}:\n\n{markdown(table)}" for name, table in class_tables(same).items()] if per_class else []
         parts.append(sources(same))
