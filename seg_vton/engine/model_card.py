@@ -1,4 +1,4 @@
-"""The card of a model folder: what a user must know before he uses the models, with the block that hubs read."""
+"""The card of a model folder: what a user must know before using the models, with the block that hubs read."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -40,15 +40,15 @@ $limits
 _LIMITS = (
     "The models know people and clothes of the kind in their training data and do worse on others: check them on your "
     "own photos.",
-    "One person per photo, upright and mostly visible. Small accessories are lost first; layers of clothes are told "
-    "apart badly.",
+    "One person per photo, upright and mostly visible. Small accessories are often missed, and layers of clothes "
+    "confused.",
     "Label maps say what a pixel looks like, nothing about a person. Do not judge or identify people by them.",
     "The license of the training data may restrict the use of models trained on it: see the table above.",
 )
 _TRYON_LIMITS = (
     "A try-on is a guess at how a garment looks on a person, not how it fits. Hands, hair and open jackets are drawn "
     "worst.",
-    "Only dress people who agree to it, and say that such a picture is made by a model.",
+    "Only dress people who agree to it, and say that a model made the picture.",
 )
 
 
