@@ -1,7 +1,7 @@
 """Makes try-on pairs out of photos: the garment a person wears is cut out and laid out on white.
 
 python tools/data/pairs_from_photos.py --photos data/ccp/photos --masks data/ccp/annotations/instances_train.json \
-data/ccp/annotations/instances_val.json --poses data/ccp/pose --train 0001-0704 --test 0705-0804 --out data/ccp-tryon
+    data/ccp/annotations/instances_val.json --train 0001-0704 --test 0705-0804 --out data/ccp-tryon
 python tools/data/pairs_from_photos.py --photos album --masks parsed --out data/album-tryon
 
 Writes VITON's layout with parsing maps of deepfashion15: TryOnDataset(layout="viton", label_space="deepfashion15").

@@ -3,7 +3,7 @@
 # on one more, 0453, whose pose is a passer-by's and which is left out since).
 _base_ = "./tryon.py"
 # Made in one line by tools/data/pairs_from_photos.py --photos data/ccp/photos --masks data/ccp/annotations/instances_train.json
-# data/ccp/annotations/instances_val.json --poses data/ccp/pose --train 0001-0704 --test 0705-0804 --out data/ccp-tryon
+# data/ccp/annotations/instances_val.json --pose DIR --train 0001-0704 --test 0705-0804 --out data/ccp-tryon
 source = dict(data_root="data/ccp-tryon/", layout="viton", label_space="deepfashion15")
 held_out = dict(source, pairs="test_pairs.txt")
 train_dataloader = dict(dataset=dict(source, folders=dict(theta="warp")))
