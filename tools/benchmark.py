@@ -1,4 +1,4 @@
-"""Measures how fast the parts are, beside the usual ways to write each, and writes the figures to one JSON.
+"""Measures how fast the parts are, compared with the usual ways to write each, and writes the numbers to one JSON.
 
   ops         CARAFE against the usual ways to write it
   detector    a training step and an inference of R50-FPN Mask R-CNN in mmdet's settings and ours, and of CARAFE-FPN
@@ -6,7 +6,7 @@
   data        items a second through the data pipelines against plain and published forms
 
 `--suite cpu` runs all of them with GPUs hidden; it needs 7 GB and a machine with nothing else running. `--suite gpu`
-has ops, detector and tryon. docs/benchmarks.md says how to read the figures.
+runs ops, detector and tryon. docs/benchmarks.md says how to read the numbers.
 """
 
 import argparse
@@ -31,10 +31,10 @@ def parse_args() -> argparse.Namespace:
     """Which, how often, where to."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", nargs="+", choices=[*SUITES, *SUITES["cpu"]], required=True, help="what to measure")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="where to write, after each")
-    parser.add_argument("--rounds", type=int, default=5, help="counted rounds of each (default 5)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="written after each")
+    parser.add_argument("--rounds", type=int, default=5, help="measured rounds of each (default 5)")
     parser.add_argument("--quick", action="store_true", help="tiny inputs: shows that it runs, measures nothing")
-    parser.add_argument("--overwrite", action="store_true", help="replace what FILE.json has of these; the rest stays")
+    parser.add_argument("--overwrite", action="store_true", help="replace these in FILE.json; the rest stays")
     return parser.parse_args()
 
 

@@ -1,6 +1,6 @@
 """Prints versions, devices and operators of this environment, and the fix for whatever is wrong; exits with 1 then.
 
-It imports the standard library only and tries everything else in processes of their own, so it works where nothing
+It imports the standard library only and tries everything else in processes of their own, so it works even if nothing
 else does.
 """
 

@@ -24,18 +24,18 @@ def main() -> None:
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for model in ("segmenter", "gmm", "tom"):
         parser.add_argument(f"--{model}", nargs=2, metavar=("CONFIG", "CHECKPOINT"))
-    parser.add_argument("--out", metavar="DIR", help="the folder")
+    parser.add_argument("--out", metavar="DIR", help="the folder to write")
     parser.add_argument(
         "--half", action="store_true", help="weights as float16: half the size, results nearly the same"
     )
-    results = "what tools/test.py wrote for these checkpoints: numbers for the card"
+    results = "results of tools/test.py for these checkpoints: numbers for the card"
     parser.add_argument("--results", nargs="+", default=[], metavar="JSON", help=results)
-    licenses = "of the training data, such as Apache-2.0: one for all parts, or one each"
+    licenses = "license of the training data, such as Apache-2.0: one for all parts, or one each"
     parser.add_argument("--license", nargs="+", default=[], metavar="TEXT", help=licenses)
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
-    parser.add_argument("--onnx", metavar="FILE", help="the segmenter, from a photo to its label map")
+    parser.add_argument("--onnx", metavar="FILE", help="write the segmenter as ONNX, from a photo to its label map")
     parser.add_argument("--models", metavar="DIR", help="for --onnx: model folder of the segmenter")
-    checked = "for --onnx: on which the file is compared with PyTorch (default: drawn persons)"
+    checked = "for --onnx: photos on which the file is compared with PyTorch (default: drawn persons)"
     parser.add_argument("--photos", nargs="+", metavar="PHOTO", help=checked)
     args = parser.parse_args()
     if not (args.out or args.onnx) or (args.out and not args.segmenter):

@@ -5,10 +5,10 @@ python tools/parse.py --models MODELS photos/ --out DIR --write coco label-map i
 python tools/parse.py CONFIG CHECKPOINT photos/ --out DIR
 torchrun --nproc_per_node 2 tools/parse.py CONFIG CHECKPOINT photos/ --out DIR
 
-The segmenter is that of a model folder, or a config and its checkpoint, which stand before the photos. Writes
-DIR/label-map/NAME.png and so on, and DIR/records/NAME.json, which says what they are of. NAME is the photo's path in
-its folder. Running the same command again goes on where it was interrupted. Ends with code 1 when a photo could not be
-parsed; the others are.
+The segmenter is that of a model folder, or a config and its checkpoint, given before the photos; without either it is
+the packaged one. Writes DIR/label-map/NAME.png and so on, and DIR/records/NAME.json, which says how they were made.
+NAME is the photo's path in its folder. Run the same command again to continue an interrupted run. If a photo cannot be
+parsed, the others are, and the exit code is 1.
 """
 
 import argparse
@@ -28,7 +28,7 @@ _MAPS = {
 def parse_args() -> argparse.Namespace:
     """Which model, which photos, what to write."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    inputs = "photos, or folders of them; before them a segmenter's CONFIG and CHECKPOINT where no model folder serves"
+    inputs = "photos, or folders of them; before them, if you like, the CONFIG and CHECKPOINT of a segmenter"
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help=inputs)
     parser.add_argument("--models", metavar="MODELS", help=MODELS)
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
@@ -36,14 +36,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--write", nargs="+", choices=list(KINDS), default=kinds, help="default: coco label-map")
     parser.add_argument("--label-space", metavar="NAME", help="of the label maps (default: the segmenter's own)")
     parser.add_argument("--score-thr", type=float, help=THRESHOLD)
-    parser.add_argument("--all-instances", action="store_true", help="not only the best instance of each class")
+    parser.add_argument("--all-instances", action="store_true", help="keep all instances, not one per class")
     parser.add_argument("--keep-holes", action="store_true", help="do not fill small holes between merged instances")
-    parser.add_argument("--batch-size", type=int, default=1, help="photos in one pass")
-    parser.add_argument("--device", help="torch device (default: the GPU where there is one)")
+    parser.add_argument("--batch-size", type=int, default=1, help="photos in a batch")
+    parser.add_argument("--device", help="torch device (default: the GPU if there is one)")
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
     parser.add_argument("--cfg-options", nargs="+", action=ConfigOptions, metavar="KEY=VALUE", help="change the config")
     launcher = "pytorch" if "TORCHELASTIC_RUN_ID" in os.environ else "none"
-    splits = "pytorch: over torchrun's processes, the default there"
+    splits = "pytorch divides the photos among torchrun's processes, and is the default there"
     parser.add_argument("--launcher", choices=["none", "pytorch"], default=launcher, help=splits)
     args = parser.parse_intermixed_args()  # CONFIG CHECKPOINT --out DIR PHOTO works too
     args.segmenter = args.inputs[:2] if args.inputs[0].endswith((".py", ".json", ".yaml", ".yml")) else None

@@ -40,7 +40,7 @@ def main() -> None:
     """Reads the config and prints it."""
     parser = ToolParser(description=__doc__)
     parser.add_argument("config", help="config file")
-    parser.add_argument("--diff", metavar="OTHER_CONFIG", help="print only what differs in this config")
+    parser.add_argument("--diff", metavar="OTHER_CONFIG", help="print only how this config differs")
     parser.add_argument("--cfg-options", nargs="+", action=ConfigOptions, metavar="KEY=VALUE", help="change CONFIG")
     args = parser.parse_args()
     from seg_vton.engine.launch import load_config

@@ -26,8 +26,8 @@ def main() -> None:
     inception = "weights-inception-2015-12-05-6726825d.pth, for FID and KID"
     parser.add_argument("--inception", type=Path, metavar="FILE", help=inception)
     parser.add_argument("--alexnet", type=Path, metavar="FILE", help="alexnet-owt-7be5be79.pth, for LPIPS")
-    parser.add_argument("--allow-missing", action="store_true", help="score what both sides have, count the rest")
-    parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="where the result is written")
+    parser.add_argument("--allow-missing", action="store_true", help="score what has a partner, and count the rest")
+    parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="file of the result")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing result")
     args = parser.parse_args()
     from seg_vton.tryon.metrics import scoring

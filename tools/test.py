@@ -10,7 +10,7 @@ def main() -> None:
     parser = ToolParser(description=__doc__)
     parser.add_argument("config", help="config file")
     parser.add_argument("checkpoint", help="checkpoint file; the result is written beside it as JSON")
-    split = "the config's data to test on: val or test; for try-on also test-unpaired (others' garments) and train"
+    split = "val or test (the default); for try-on also test-unpaired (others' garments) and train"
     parser.add_argument("--split", default="test", help=split)
     parser.add_argument("--work-dir", help="folder for logs (default: work_dirs/CONFIG_NAME)")
     out = "write the predictions: FILE.json (COCO results) or FILE.pkl (mmdet's dump); for try-on a folder of pictures"
@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="show painted images on the screen")
     parser.add_argument("--show-dir", metavar="DIR", help="write painted images to WORK_DIR/TIMESTAMP/DIR")
     parser.add_argument("--wait-time", type=float, default=2, help="seconds between shown images")
-    parser.add_argument("--tta", action="store_true", help="test-time augmentation: pool with the horizontal flip")
+    parser.add_argument("--tta", action="store_true", help="test-time augmentation: merge the flipped image's result")
     parser.add_argument("--overwrite", action="store_true", help="replace existing files of results and predictions")
     parser.add_argument("--cfg-options", nargs="+", action=ConfigOptions, metavar="KEY=VALUE", help="change the config")
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")

@@ -12,7 +12,7 @@ def main() -> None:
     parser.add_argument("--work-dir", help="folder for logs and checkpoints (default: work_dirs/CONFIG_NAME)")
     parser.add_argument("--amp", action="store_true", help="mixed precision: float16 on a GPU, bfloat16 on the CPU")
     parser.add_argument("--auto-scale-lr", action="store_true", help="scale the learning rate with the batch size")
-    resume = "go on from a checkpoint; without a value, from the last complete one in the work dir"
+    resume = "continue from a checkpoint; without a value, from the last complete one in the work dir"
     parser.add_argument("--resume", nargs="?", const="auto", metavar="CHECKPOINT", help=resume)
     parser.add_argument("--cfg-options", nargs="+", action=ConfigOptions, metavar="KEY=VALUE", help="change the config")
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")

@@ -1,17 +1,17 @@
-"""Dresses people in garments: photos in, photos out.
+r"""Dresses people in garments: photos in, photos out.
 
 python tools/try_on.py --models DIR --person me.jpg --garment shirts/ --out DIR --pose DIR
 python tools/try_on.py --person me.jpg --garment shirts/ --segmenter CONFIG CHECKPOINT --gmm CONFIG CHECKPOINT \
     --tom CONFIG CHECKPOINT --out DIR --pose DIR
 
-The models are those of a model folder, of which --segmenter, --gmm and --tom replace some or all. Every person
-gets every garment, or --pairs names the pairs. A garment's mask is the one in --garment-mask; else its picture's alpha
-channel; else what a person in it wears, by the segmenter; else what is cut out of its background. In the place of a
-segmenter, other parsers' label maps of the persons serve: --parsing DIR --label-space atr18.
+The models are those of a model folder; --segmenter, --gmm and --tom replace some or all of them. Every person gets
+every garment, unless --pairs names the pairs. A garment's mask is the first of these that exists: the file in
+--garment-mask, the picture's alpha channel, what a person in it wears as the segmenter sees it, a cut-out from the
+background. Label maps of another parser can replace the segmenter: --parsing DIR --label-space atr18.
 
-Writes DIR/try-on/PERSON_GARMENT.png at the photo's resolution, other kinds beside it, and
-DIR/records/PERSON_GARMENT.json, which says what they are of. Running the same command again goes on where it was
-interrupted. Ends with code 1 when something could not be done; the rest is.
+Writes DIR/try-on/PERSON_GARMENT.png at the photo's resolution, other kinds of pictures beside it, and
+DIR/records/PERSON_GARMENT.json, which says how they were made. Run the same command again to continue an interrupted
+run. If something cannot be done, the rest is, and the exit code is 1.
 """
 
 import argparse
@@ -26,14 +26,14 @@ def parse_args() -> argparse.Namespace:
     """Which people, garments and models."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_photo_options(parser)
-    parser.add_argument("--label-space", choices=list(SPACES), help="of --parsing: atr18 for SCHP's ATR or segformer's")
+    parser.add_argument("--label-space", choices=list(SPACES), help="of the --parsing maps: atr18 for SCHP, segformer")
     for model in ("gmm", "tom"):
         pair = ("CONFIG", "CHECKPOINT")
-        parser.add_argument(f"--{model}", nargs=2, metavar=pair, help="in the place of the folder's")
+        parser.add_argument(f"--{model}", nargs=2, metavar=pair, help=f"instead of the folder's {model}")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
-    parser.add_argument("--pairs", metavar="FILE", help="lines of a person's and a garment's file name; default: all")
+    parser.add_argument("--pairs", metavar="FILE", help="a person's and a garment's file name a line (default: all)")
     parser.add_argument("--garment-mask", metavar="DIR", help="folder of masks, white on black, named as the garments")
-    window = "take the person's whole window as the models render it, not only what changes"
+    window = "take everything that the models render, not only what changes"
     parser.add_argument("--whole-window", action="store_true", help=window)
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
     args = parse_photo_options(parser)

@@ -1,8 +1,8 @@
-"""Shows a page in the browser that parses photos and, where the models dress, tries garments on.
+"""Shows a page in the browser that parses photos and, if the model folder has GMM and TOM, tries garments on.
 
 python tools/web.py --models DIR
 
-The page is at http://127.0.0.1:7860, or the next free port, and only this computer can open it.
+The page is at http://127.0.0.1:7860, or the next free port. Only this computer can open it.
 """
 
 import argparse
@@ -20,7 +20,7 @@ def main() -> None:
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", metavar="DIR", help=MODELS)
     add_pose_options(parser)
-    parser.add_argument("--device", help="torch device (default: the GPU where there is one)")
+    parser.add_argument("--device", help="torch device (default: the GPU if there is one)")
     host = "address to listen at; 0.0.0.0 lets the whole network in, without a password (default: %(default)s)"
     parser.add_argument("--host", default="127.0.0.1", help=host)
     parser.add_argument("--port", type=int, help="default: the first free one from 7860 on")

@@ -384,10 +384,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", metavar="PATH", help=results)
     parser.add_argument("--where", nargs="+", default=[], metavar="KEY=VALUE", help="only these lines: stage=gmm")
     parser.add_argument("--metrics", nargs="+", default=[], metavar="NAME", help="a small table of these: 'segm AP'")
-    changes = "what changes from one config's row to another's, with what seeds and test images say of it"
+    changes = "the difference between two configs' rows, over the seeds and over the test images"
     parser.add_argument("--changes", nargs="+", default=[], metavar="[NAME=]CONFIG:CONFIG", help=changes)
-    parser.add_argument("--all-rows", action="store_true", help="also the papers' rows that were not run")
-    parser.add_argument("--per-class", action="store_true", help="also AP or IoU of every class")
+    parser.add_argument("--all-rows", action="store_true", help="add the papers' rows that were not run")
+    parser.add_argument("--per-class", action="store_true", help="add AP or IoU of every class")
 
 
 def render(args: argparse.Namespace, root: Path = Path()) -> str:

@@ -225,7 +225,7 @@ def convert_by_tool(text: str, source: str, convert: Callable[..., list[Summary]
     parser.add_argument("--out", type=Path, required=True, help="writes OUT/annotations/instances_SPLIT.json")
     for name, what in options.items():
         parser.add_argument(f"--{name}", type=int, default=0, help=what)
-    parser.add_argument("--overwrite", action="store_true", help="replace annotation files that exist")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing annotation files")
     args = parser.parse_args()
     with exit_on_user_error():
         own = {name: getattr(args, name) for name in options}

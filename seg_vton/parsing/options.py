@@ -10,20 +10,20 @@ if TYPE_CHECKING:
     from seg_vton.parsing.predictor import ClothingParser
 
 MODELS = "model folder, which tools/export.py writes (default: the one that comes with the package)"
-THRESHOLD = f"of the segmenter's instances (default: the model folder's, or {SCORE_THR})"
+THRESHOLD = f"leave out instances below this score (default: the model folder's, or {SCORE_THR})"
 
 
 def add_photo_options(parser: ArgumentParser) -> None:
-    """Adds which persons, garments and poses, and what makes the label maps of persons."""
+    """Adds the options for persons, garments and poses, and for what makes the label maps of persons."""
     for role in ("person", "garment"):
         parser.add_argument(f"--{role}", nargs="+", required=True, metavar="PHOTO", help="photos, or folders of them")
     parser.add_argument("--models", metavar="DIR", help=MODELS)
     labels = parser.add_mutually_exclusive_group()
-    labels.add_argument("--segmenter", nargs=2, metavar=("CONFIG", "CHECKPOINT"), help="in the place of the folder's")
-    labels.add_argument("--parsing", metavar="DIR", help="folder of label maps NAME.png of the persons, any parser's")
+    labels.add_argument("--segmenter", nargs=2, metavar=("CONFIG", "CHECKPOINT"), help="instead of the folder's")
+    labels.add_argument("--parsing", metavar="DIR", help="folder of the persons' label maps NAME.png, of any parser")
     add_pose_options(parser)
     parser.add_argument("--score-thr", type=float, help=THRESHOLD)
-    parser.add_argument("--device", help="torch device (default: the GPU where there is one)")
+    parser.add_argument("--device", help="torch device (default: the GPU if there is one)")
 
 
 def parse_photo_options(parser: ArgumentParser) -> Namespace:

@@ -109,12 +109,12 @@ def keypoint_rcnn_url() -> str:
 def add_pose_options(parser: argparse.ArgumentParser, *aliases: str) -> None:
     """Adds `--pose`, also under other names, and `--pose-models`: the arguments of `seg_vton.pose.Poses`."""
     pose = (
-        "folder of keypoint files NAME_keypoints.json, or what finds the joints: rtmlib, mediapipe, or torchvision, "
-        "which needs its weights file and no other package; auto is the one that takes so many --pose-models, or else "
-        "the first that is installed; none leaves the pose maps empty (default: auto)"
+        "folder of keypoint files NAME_keypoints.json, or the estimator of the joints: rtmlib, mediapipe, or "
+        "torchvision, which needs no other package; auto is the one that takes so many --pose-models, or else the "
+        "first that is installed; none leaves the pose maps empty (default: auto)"
     )
     parser.add_argument("--pose", *aliases, default="auto", metavar="|".join(("DIR", *BACKENDS)), help=pose)
-    models = "rtmlib's DETECTOR and POSE (ONNX), or torchvision's Keypoint R-CNN weights (default: their own download)"
+    models = "rtmlib's DETECTOR and POSE (ONNX), or torchvision's Keypoint R-CNN weights (default: they are downloaded)"
     parser.add_argument("--pose-models", nargs="+", metavar="FILE", help=models)
 
 

@@ -1,12 +1,12 @@
 """Prints Markdown tables of results, or puts them into documents.
 
-  ablation_table.py work_dirs --per-class                    all about the rows, with where each number comes from
+  ablation_table.py work_dirs --per-class                    full tables, and where each number comes from
   ablation_table.py work_dirs --metrics "segm AP" SSIM       a small table of these numbers
   ablation_table.py work_dirs --changes "decoder=CONFIG:CONFIG"   what changes from one row to another
   ablation_table.py docs/results/benchmark_cpu.json          what tools/benchmark.py measured
-  ablation_table.py --fill README.md docs/results.md         every table of these files anew
+  ablation_table.py --fill README.md docs/results.md         make every table of these files again
 
-A table of a document stands between `<!-- table: ARGUMENTS -->` and `<!-- /table -->`; the arguments are those of this
+A table of a document is between `<!-- table: ARGUMENTS -->` and `<!-- /table -->`; the arguments are those of this
 tool, with paths relative to the document.
 """
 
@@ -21,7 +21,7 @@ def main() -> None:
     """Prints, writes or fills."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     tables.add_arguments(parser)
-    parser.add_argument("--fill", action="store_true", help="PATHs are Markdown files: make their tables anew")
+    parser.add_argument("--fill", action="store_true", help="PATHs are Markdown files: make their tables again")
     parser.add_argument("--out", metavar="FILE", help="write to a file instead of printing")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing FILE")
     args = parser.parse_args()

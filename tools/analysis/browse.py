@@ -12,9 +12,9 @@ def main() -> None:
     """Reads the options and draws."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", help="config file")
-    parser.add_argument("--split", choices=["train", "val", "test"], default="train", help="the config's data to show")
-    parser.add_argument("--number", type=int, default=12, metavar="N", help="of items, the first ones of the training")
-    parser.add_argument("--out", required=True, metavar="DIR", help="where the page and its pictures are written")
+    parser.add_argument("--split", choices=["train", "val", "test"], default="train", help="default: train")
+    parser.add_argument("--number", type=int, default=12, metavar="N", help="items to show (default: %(default)s)")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the page and its pictures")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing page and its pictures")
     options = "change the config; randomness.seed=N for another order and other flips"
     parser.add_argument("--cfg-options", nargs="+", action=ConfigOptions, metavar="KEY=VALUE", help=options)

@@ -13,14 +13,18 @@ def main() -> None:
     """Reads the options, compares and draws."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", help="config file")
-    predictions = "what tools/test.py --out wrote: COCO results (FILE.json), or of try-on the folder"
+    predictions = "what tools/test.py --out wrote: COCO results (FILE.json), for try-on the folder"
     parser.add_argument("predictions", type=Path, help=predictions)
+    parser.add_argument("--split", default="test", help="the --split of tools/test.py (default: test)")
     parser.add_argument(
-        "--split", default="test", help="the data that were tested (default: test), as of tools/test.py"
+        "--number",
+        type=int,
+        default=20,
+        metavar="N",
+        help="number of images to draw (default: %(default)s); the JSON has all",
     )
-    parser.add_argument("--number", type=int, default=20, metavar="N", help="of images to draw; the JSON has all")
     parser.add_argument("--score-thr", type=float, default=0.5, help="leave out instances below this score")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where page, pictures and JSON go")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the page, pictures and JSON")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing page and its pictures")
     parser.add_argument("--cfg-options", nargs="+", action=ConfigOptions, metavar="KEY=VALUE", help="change the config")
     args = parser.parse_args()

@@ -1,9 +1,9 @@
-"""Judges the label maps that a segmenter gives: mIoU, IoU of each class, pixel accuracy, boundary IoU.
+"""Measures the label maps of a segmenter: mIoU, IoU of each class, pixel accuracy, boundary IoU.
 
 python tools/analysis/label_map_iou.py CONFIG CHECKPOINT --split val
 
-Writes the result beside the checkpoint as JSON: `epoch_2.ccp-val-label-map.json`. Of a model with a semantic head that
-is the fused map, and its two parts are judged too: `epoch_2.ccp-val-label-map-semantic.json` and `...-instances.json`.
+Writes the result beside the checkpoint as JSON: `epoch_2.ccp-val-label-map.json`. For a model with a semantic head that
+is the fused map; its two parts get `epoch_2.ccp-val-label-map-semantic.json` and `...-instances.json`.
 """
 
 import argparse
@@ -13,14 +13,14 @@ from seg_vton.parsing.instances import SCORE_THR
 
 
 def main() -> None:
-    """Applies the options and judges."""
+    """Applies the options and measures."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", help="segmentation config")
     parser.add_argument("checkpoint", help="checkpoint file; the result is written beside it as JSON")
-    parser.add_argument("--split", choices=["val", "test"], default="val", help="the config's data to judge on")
-    below = "leave out instances below (default: %(default)s)"
+    parser.add_argument("--split", choices=["val", "test"], default="val", help="data to measure on (default: val)")
+    below = "leave out instances below this score (default: %(default)s)"
     parser.add_argument("--score-thr", type=float, default=SCORE_THR, help=below)
-    parser.add_argument("--all-instances", action="store_true", help="not only the best instance of each class")
+    parser.add_argument("--all-instances", action="store_true", help="keep all instances, not one per class")
     parser.add_argument("--keep-holes", action="store_true", help="do not fill small holes between merged instances")
     parser.add_argument("--work-dir", help="folder for logs (default: work_dirs/CONFIG_NAME)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing result")

@@ -1,7 +1,7 @@
 """Counts parameters and operations of detectors: `tools/analysis/model_cost.py CONFIG... --photo W H --out FILE.json`.
 
-A file called model-cost.json among the results is joined into the ablation table. Photographs of Clothing Co-Parsing
-are 550 x 825, those of DeepFashion 750 x 1101.
+If there is a file model-cost.json among the results, the ablation table has its numbers. Photographs of Clothing
+Co-Parsing are 550 x 825, those of DeepFashion 750 x 1101.
 """
 
 import argparse
@@ -16,9 +16,9 @@ def main() -> None:
     """Reads the arguments, counts, writes and prints."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("configs", nargs="+", metavar="CONFIG", help="config file of a segmentation row")
-    photo = "size of a photograph, which is then resized and padded as the config's test does"
+    photo = "size of a photograph in pixels, before the config's test pipeline resizes and pads it"
     parser.add_argument("--photo", nargs=2, type=int, required=True, metavar=("WIDTH", "HEIGHT"), help=photo)
-    parser.add_argument("--out", required=True, metavar="FILE.json", help="where to write")
+    parser.add_argument("--out", required=True, metavar="FILE.json", help="file to write")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     args = parser.parse_args()
     from seg_vton.analysis.model_cost import write_costs

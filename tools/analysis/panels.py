@@ -12,18 +12,16 @@ def main() -> None:
     """Reads data and models and draws."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", help="config whose data is shown")
-    models = (
-        "a column each; or NAME=PREDICTIONS.json of tools/test.py --out; or for label maps NAME=CONFIG,CHECKPOINT,MAP"
-    )
-    models += ", MAP being fused, semantic or instances"
+    models = "a column each; or NAME=PREDICTIONS.json of tools/test.py --out; or NAME=CONFIG,CHECKPOINT,MAP for label "
+    models += "maps, where MAP is fused, semantic or instances"
     parser.add_argument("--models", nargs="+", required=True, metavar="NAME=CONFIG,CHECKPOINT", help=models)
-    parser.add_argument("--split", choices=["val", "test"], default="val", help="the config's data to show")
+    parser.add_argument("--split", choices=["val", "test"], default="val", help="data to show (default: val)")
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--images", nargs="+", metavar="ID", help="ids or file names of images")
     which.add_argument("--random", type=int, metavar="N", help="that many images at random")
-    parser.add_argument("--seed", type=int, default=0, help="of --random")
+    parser.add_argument("--seed", type=int, default=0, help="seed of --random")
     parser.add_argument("--score-thr", type=float, default=0.5, help="leave out predictions below this score")
-    parser.add_argument("--height", type=int, default=720, help="of a panel in pixels")
+    parser.add_argument("--height", type=int, default=720, help="height of a panel in pixels")
     parser.add_argument("--out", required=True, metavar="DIR", help="writes DIR/panels.png and DIR/IMAGE_ID/COLUMN.png")
     parser.add_argument("--overwrite", action="store_true", help="replace existing panels")
     args = parser.parse_args()

@@ -1,7 +1,7 @@
 """Makes one HTML file from what the demo wrote: `python tools/analysis/report.py WORK_DIR --out report.html`.
 
-Curves, tables, panels, try-ons and timings of WORK_DIR/{segmenter,panels,parsing,gmm,tom,try-on} and timings.jsonl. The
-file needs nothing else. Of a demo that is not finished, it says what is missing.
+It shows curves, tables, panels, try-ons and timings of WORK_DIR/{segmenter,panels,parsing,gmm,tom,try-on} and
+timings.jsonl, and needs no other file to be read. If the demo is not finished, it says what is missing.
 """
 
 import argparse

@@ -1,4 +1,7 @@
-"""Checks data sets before training: annotations, classes, masks, poses and files. Ends with code 1 on errors."""
+"""Checks data sets before training: annotations, classes, masks, poses and files.
+
+If there are errors, the exit code is 1.
+"""
 
 import sys
 from pathlib import Path
@@ -12,7 +15,7 @@ def main() -> None:
     parser = ToolParser(description=__doc__)
     parser.add_argument("paths", nargs="+", type=Path, metavar="ROOT_OR_JSON", help="root of a data set, or COCO file")
     parser.add_argument("--images", type=Path, help="folder of the images; found beside the annotations by default")
-    space = "of a try-on set's parsing maps (default: the one in its dataset.json, or else the published one)"
+    space = "label space of a try-on set's parsing maps (default: that of its dataset.json, or the published one)"
     parser.add_argument("--label-space", choices=SPACES, help=space)
     parser.add_argument("--config", help="of a try-on model: ROOT is a set as its training reads it, in its layout")
     args = parser.parse_args()

@@ -4,9 +4,9 @@ python tools/data/cut_garments.py shirts/ jacket.jpg --out DIR
 python tools/data/cut_garments.py shirts/ --out DIR --size photo --models MODELS
 
 Writes DIR/cloth/NAME.jpg (the garment on white), DIR/cloth-mask/NAME.png (white on black), DIR/panel/NAME.jpg (the
-photo beside what was kept of it) and DIR/records. Garments may lie or hang before anything that does not look like
-them; those that somebody wears are what the segmenter sees. A picture's alpha channel is its mask. Running the same
-command again goes on where it was interrupted. Ends with code 1 when a photo could not be used; the others are.
+photo beside what was kept of it) and DIR/records. A garment may lie or hang before any background that does not look
+like it; one that somebody wears is found by the segmenter. If a picture has an alpha channel, that is the mask. Run the
+same command again to continue an interrupted run. If a photo cannot be used, the others are, and the exit code is 1.
 """
 
 import argparse
@@ -21,7 +21,7 @@ def main() -> None:
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("inputs", nargs="+", metavar="PHOTO_OR_FOLDER", help="photos, or folders of photos")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
-    size = "of the pictures that frame the garment; photo keeps each photo's frame (default: %(default)s)"
+    size = "size of the pictures, which frame the garment; photo keeps each photo's frame (default: %(default)s)"
     parser.add_argument(
         "--size",
         type=lambda text: None if text == "photo" else height_by_width(text),
@@ -32,9 +32,9 @@ def main() -> None:
     segmenters = parser.add_mutually_exclusive_group()
     segmenters.add_argument("--models", metavar="DIR", help=MODELS)
     pair = ("CONFIG", "CHECKPOINT")
-    segmenters.add_argument("--segmenter", nargs=2, metavar=pair, help="in the place of the folder's")
+    segmenters.add_argument("--segmenter", nargs=2, metavar=pair, help="instead of the folder's segmenter")
     parser.add_argument("--score-thr", type=float, help=THRESHOLD)
-    parser.add_argument("--device", help="torch device (default: the GPU where there is one)")
+    parser.add_argument("--device", help="torch device (default: the GPU if there is one)")
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
     args = parser.parse_args()
     from seg_vton.data.cut_garments import cut_garments

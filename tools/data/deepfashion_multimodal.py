@@ -8,5 +8,5 @@ if __name__ == "__main__":
         __doc__,
         "folder with segm/NAME_segm.png and images/NAME.jpg",
         convert_deepfashion_multimodal,
-        seed="of the split by item id (default 0)",
+        seed="seed of the split by item id (default 0)",
     )

@@ -1,14 +1,13 @@
-"""Makes try-on pairs out of photos: the garment a person wears is cut out and laid out on white.
+r"""Makes try-on pairs out of photos: the garment a person wears is cut out and laid out on white.
 
 python tools/data/pairs_from_photos.py --photos data/ccp/photos --masks data/ccp/annotations/instances_train.json \
     data/ccp/annotations/instances_val.json --train 0001-0704 --test 0705-0804 --out data/ccp-tryon
 python tools/data/pairs_from_photos.py --photos album --masks parsed --out data/album-tryon
 
-Writes VITON's layout with parsing maps of deepfashion15: TryOnDataset(layout="viton", label_space="deepfashion15").
-Maps that cannot become it, such as SCHP's (--parsing DIR --label-space atr18), stay as they are: dataset.json names
-their space.
-OUT/SPLIT/warp has the warp that GMM is to find. Photos that lack what training needs are left out and counted. Ends
-with code 1 when a photo, mask or pose could not be read; the others are written.
+Writes VITON's layout with parsing maps in deepfashion15: TryOnDataset(layout="viton", label_space="deepfashion15").
+Maps that cannot be converted to it, such as SCHP's (--parsing DIR --label-space atr18), stay as they are; dataset.json
+names their space. OUT/SPLIT/warp has the warps that the GMM learns. Photos that lack what training needs are left out
+and counted. If a photo, mask or pose cannot be read, the others are used, and the exit code is 1.
 """
 
 import argparse
@@ -29,7 +28,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--photos", type=Path, required=True, metavar="DIR", help="folder of the photos")
     masks = "COCO JSON files of the 15 classes, or folders of label maps NAME.png, or what tools/parse.py wrote"
     parser.add_argument("--masks", "--parsing", type=Path, nargs="+", required=True, metavar="PATH", help=masks)
-    space = "of label maps (default: %(default)s)"
+    space = "label space of label maps (default: %(default)s)"
     parser.add_argument("--label-space", choices=list(SPACES), default=DEEPFASHION15.name, help=space)
     predicted = "what tools/parse.py wrote for the same photos, to train on predicted parsing maps"
     parser.add_argument("--predicted", type=Path, metavar="DIR", help=predicted)
@@ -37,16 +36,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="appears when it is complete")
     parser.add_argument("--train", nargs="+", default=[], metavar="IDS", help="0001-0704, ids, or patterns such as a_*")
     parser.add_argument("--test", nargs="+", default=[], metavar="IDS", help="the same; a person is never in both")
-    parser.add_argument("--test-share", type=float, default=0.1, help="of the persons, without --train and --test")
-    parser.add_argument("--person-id", metavar="REGEX", help="finds the person's id in a photo's name (all of it)")
-    parser.add_argument("--size", type=int, nargs=2, default=(192, 256), metavar=("W", "H"), help="of all pictures")
-    parser.add_argument("--frame", choices=FRAMES, default="upper", help="head to hips as VITON has it, or all")
+    parser.add_argument("--test-share", type=float, default=0.1, help="share to test on, without --train and --test")
+    parser.add_argument("--person-id", metavar="REGEX", help="matches the id in a photo's name (default: all of it)")
+    parser.add_argument("--size", type=int, nargs=2, default=(192, 256), metavar=("W", "H"), help="size of pictures")
+    parser.add_argument("--frame", choices=FRAMES, default="upper", help="head to hips as in VITON, or everything")
     parser.add_argument("--background", choices=("white", "photo"), default="white", help="what is behind persons")
     garment = "all upper garments as one, or only persons who wear just one"
     parser.add_argument("--garment", choices=("union", "single"), default="union", help=garment)
     parser.add_argument("--keep-hidden", action="store_true", help="do not paint in what arms, hair and bags hide")
     parser.add_argument("--keep-labels", action="store_true", help="do not label a face where the masks have none")
-    parser.add_argument("--min-garment", type=int, default=2500, help="pixels at 256x192")
+    parser.add_argument("--min-garment", type=int, default=2500, help="smallest garment, in pixels at 256x192")
     parser.add_argument("--strength", type=float, default=1.0, help="of the random deformation (default: %(default)s)")
     parser.add_argument("--variants", type=int, default=1, help="garments laid out for each training photo")
     parser.add_argument("--mirror", type=float, default=0.5, help="share of the training pairs that are mirrored")

@@ -10,12 +10,12 @@ from seg_vton.errors import ToolParser, exit_on_user_error
 def main() -> None:
     """Reads the arguments and writes the set."""
     parser = ToolParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder to make; it appears when it is complete")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write; it appears when it is complete")
     parser.add_argument("--train", type=int, default=0, help="dolls to train on")
     parser.add_argument("--val", type=int, default=0, help="held-out dolls (COCO layout)")
     parser.add_argument("--test", type=int, default=0, help="dolls to test on")
-    parser.add_argument("--seed", type=int, default=0, help="of the set: the same seed gives the same bytes")
-    size = "pixels of every image (default: %(default)s)"
+    parser.add_argument("--seed", type=int, default=0, help="seed of the set: the same seed gives the same bytes")
+    size = "size of every image in pixels (default: %(default)s)"
     parser.add_argument("--size", type=int, nargs=2, default=DEFAULT_SIZE, metavar=("W", "H"), help=size)
     layouts = ("coco", "viton", "both")
     parser.add_argument("--layout", choices=layouts, default="both", help="what to write (default: %(default)s)")

@@ -1,13 +1,13 @@
-"""Makes a test set in VITON-HD's layout from photos of persons and garments, for this repo and others that read it.
+r"""Makes a test set in VITON-HD's layout from photos of persons and garments, for this repo and others that read it.
 
 python tools/data/prepare_viton_hd.py --person people/ --garment shirts/ --out data/mine --models DIR
 python tools/data/prepare_viton_hd.py --person people/ --garment shirts/ --pose poses/ --out data/mine \
     --parsing maps/ --label-space atr18
 
 Writes OUT/test/{image,image-parse-v3,image-parse-agnostic-v3.2,agnostic-v3.2,agnostic-mask,openpose_json,cloth,
-cloth-mask}, OUT/test_pairs.txt, OUT/dataset.json, which says the label space of the parsing maps, and
-OUT/contact-sheet.jpg of all of it. Nothing is overwritten; the same command goes on where it was interrupted. Ends with
-code 1 when something could not be made; the rest is.
+cloth-mask}, OUT/test_pairs.txt, OUT/dataset.json, which names the label space of the parsing maps, and
+OUT/contact-sheet.jpg, which shows all of it. Run the same command again to continue an interrupted run; nothing is
+overwritten. If something cannot be made, the rest is, and the exit code is 1.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def parse_args() -> argparse.Namespace:
     size = partial(height_by_width, least=64)
     parser.add_argument("--size", type=size, default=(1024, 768), metavar="HxW", help="height x width (1024x768)")
     parser.add_argument("--pose-format", choices=("body25", "coco18"), default="body25", help="order of the joints")
-    parser.add_argument("--overwrite", action="store_true", help="make everything anew")
+    parser.add_argument("--overwrite", action="store_true", help="make everything again")
     args = parse_photo_options(parser)
     if args.models and (args.segmenter or args.parsing):
         parser.error("--models, --segmenter and --parsing each make the label maps: give one")
