@@ -7,6 +7,7 @@ again after them: files that a killed run left are known as ours, and files that
 
 import itertools
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,8 @@ from seg_vton.progress import track
 
 RECORDS = "records"
 SCHEMA = 1
+
+_LONGEST = 200  # bytes of a name: disks take 255, and suffixes and temporary names need some
 
 Record = dict[str, Any]
 
@@ -302,6 +305,9 @@ def find_items(
         if place in seen:
             continue
         seen.add(place)
+        if re.search("[\ud800-\udfff]", str(photo)):  # how Python reads bytes that are not UTF-8
+            run.fail(f"{photo} has a name that is not UTF-8, as of an archive of another system: rename it")
+            continue
         plain = photo.relative_to(folder).with_suffix("").as_posix()
         both = plain, f"{plain}_{photo.suffix[1:].lower()}"
         wanted = [
@@ -314,7 +320,9 @@ def find_items(
 def _find(inputs: Sequence[str | Path], out: Path, run: Run) -> Iterator[tuple[Path, Path]]:
     """Yields photos with the folder that each was found in: the input folder, or its own for one that is an input."""
     for path in map(Path, inputs):
-        if path.is_dir():
+        if path.is_dir() and path.resolve() == out.resolve():
+            run.fail(f"{path} is the folder of the results too, which would be taken for photos: choose another --out")
+        elif path.is_dir():
             found = find_photos(path, leave_out=out)
             yield from ((photo, path) for photo in found)
             if not found:
@@ -328,8 +336,10 @@ def _find(inputs: Sequence[str | Path], out: Path, run: Run) -> Iterator[tuple[P
 def free_name(wanted: Sequence[str], taken: set[str]) -> str:
     """The first of some names that is not in `taken`, which gets it; else the first one with a number.
 
-    Names that differ in case alone count as the same, as they are on some disks.
+    Names that differ in case alone count as the same, as they are on some disks. A name of more than `_LONGEST` bytes
+    is cut, since disks have no longer ones.
     """
+    wanted = [re.sub("[^/]+$", lambda last: last[0].encode()[:_LONGEST].decode(errors="ignore"), n) for n in wanted]
     numbered = (f"{wanted[0]}-{number}" for number in itertools.count(2))
     name = next(name for name in itertools.chain(wanted, numbered) if name.casefold() not in taken)
     taken.add(name.casefold())

@@ -4,6 +4,7 @@ The files are untrusted: the size in the header is checked before decoding.
 """
 
 import io
+import os
 import sys
 import warnings
 from collections import Counter
@@ -141,23 +142,30 @@ def limited(photo: np.ndarray, side: int = PARSE_SIDE) -> np.ndarray:
 def find_photos(folder: Path, leave_out: Path | None = None) -> list[Path]:
     """The photos in a folder and its folders, in order; hidden files are left out, and others with a word on stderr.
 
-    Links to nowhere and in circles are among them: whoever reads them says so.
+    Links to folders are followed, each folder is looked into once. Links to nowhere and in circles are among the
+    photos: whoever reads them says so.
 
     Args:
         folder: where to look.
         leave_out: a folder inside it that is not looked into: the results of an earlier run, say.
     """
-    results = leave_out and leave_out.resolve()
+    seen = {leave_out and leave_out.resolve()}
     photos, others = [], []
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if hidden or not (path.is_file() or leads_nowhere(path)):
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        place = Path(parent).resolve()
+        if place in seen:
+            folders.clear()
             continue
-        if leads_nowhere(path) or results not in path.resolve().parents:
-            (photos if path.suffix.lower() in SUFFIXES else others).append(path)
+        seen.add(place)
+        # Links come last: a folder that is there itself has that name.
+        folders.sort(key=lambda name, parent=parent: (Path(parent, name).is_symlink(), name))
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in (Path(parent, name) for name in files if not name.startswith(".")):
+            if path.is_file() or leads_nowhere(path):
+                (photos if path.suffix.lower() in SUFFIXES else others).append(path)
     if others:
-        _say_left_out(folder, tuple(others))
-    return photos
+        _say_left_out(folder, tuple(sorted(others)))
+    return sorted(photos)
 
 
 @cache

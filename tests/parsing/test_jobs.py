@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -91,6 +92,28 @@ def test_results_inside_the_input_folder_are_no_photos(folder):
         work(out, job)
     again = plan_jobs(["in"], out, ("label-map",))
     assert (again.jobs, again.complete) == ([], 1)
+
+
+def test_results_beside_the_input_folder_do_not_hide_it_and_its_own_folder_is_refused(folder):
+    photo(folder / "in" / "a.jpg")
+    assert names(plan_jobs(["in"], folder, KINDS)) == {"in/a.jpg": "a"}
+    plan = plan_jobs(["in"], folder / "in", KINDS)
+    assert plan.failures == [
+        "in is the folder of the results too, which would be taken for photos: choose another --out"
+    ]
+
+
+def test_long_names_are_cut_and_those_that_are_no_text_refused(folder):
+    long = "\N{SNOWMAN}" * 79  # 237 bytes
+    for name in (f"{long}.jpg", f"{long}x.jpg", os.fsdecode(b"caf\xe9.jpg")):
+        photo(folder / "in" / name)
+    plan = plan_jobs(["in"], folder / "out", KINDS)
+    for job in plan.jobs:
+        work(folder / "out", job)
+    assert [job.name for job in plan.jobs] == [long[:66], f"in/{long[:66]}"]
+    assert plan.failures[0].startswith("in/caf\udce9.jpg has a name that is not UTF-8")
+    again = plan_jobs(["in"], folder / "out", KINDS)
+    assert (again.jobs, again.complete) == ([], 2)
 
 
 def test_complete_photos_are_skipped_and_names_stay_when_photos_join(folder):

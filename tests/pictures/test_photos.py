@@ -279,6 +279,16 @@ def test_links_are_photos_also_those_that_lead_nowhere(tmp_path):
         read_photo(found[2])
 
 
+def test_links_to_folders_are_followed_once(tmp_path):
+    for name in ("photos/a.jpg", "photos/z/b.jpg", "elsewhere/c.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for link, target in (("circle", "photos"), ("c", "photos/z"), ("more", "elsewhere")):
+        (tmp_path / "photos" / link).symlink_to(tmp_path / target)
+    found = find_photos(tmp_path / "photos", leave_out=tmp_path)
+    assert [path.relative_to(tmp_path / "photos").as_posix() for path in found] == ["a.jpg", "more/c.jpg", "z/b.jpg"]
+
+
 def test_large_photos_are_made_smaller_at_their_aspect():
     photo = np.zeros((400, 300, 3), np.uint8)
     photo[::2] = 200
