@@ -36,7 +36,7 @@ def convert_ccp(source: str | Path, out: str | Path, overwrite: bool = False) ->
             f"{folder} is not a folder: SOURCE must be the root of Clothing Co-Parsing "
             "(photos/, annotations/pixel-level/, label_list.mat)"
         )
-    paths = sorted(folder.glob("*.mat"))
+    paths = sorted(folder.glob("[!.]*.mat"))
     strange = [path.name for path in paths if not path.stem.isdecimal()]
     if not paths or strange:
         raise UserError(f"{folder}: expected NNNN.mat files, found {', '.join(strange[:10]) or 'none'}")

@@ -41,7 +41,7 @@ def check_data(
         raise UserError(f"{path} does not exist: pass the root of a data set or a COCO file")
     root = in_shop_root(path)
     folders = dict.fromkeys((path / "annotations", root / "Anno" / "segmentation", root / "annotations"))
-    files = [path] if path.is_file() else [file for folder in folders for file in sorted(folder.glob("*.json"))]
+    files = [path] if path.is_file() else [file for folder in folders for file in sorted(folder.glob("[!.]*.json"))]
     sets = tryon_checks(path, label_space, data)
     if not files and not sets:
         raise UserError(

@@ -61,7 +61,7 @@ class _SetChecker:
 
     def check(self) -> Report:
         """Checks every `SPLIT_*.txt` of pairs in the root."""
-        files = sorted(self.root.glob("*pairs*.txt"))
+        files = sorted(file for file in self.root.glob("*pairs*.txt") if not file.name.startswith("."))
         if not files:
             self.errors["no pairs file"].append(f"{self.root} has no train_pairs.txt or test_pairs.txt")
         for file in files:

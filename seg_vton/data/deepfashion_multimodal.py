@@ -46,7 +46,7 @@ def convert_deepfashion_multimodal(
     """
     out = Path(out)
     parsing, images = find_folder(source, ("segm", "parsing")), find_folder(source, ("images", "image"))
-    paths = sorted(parsing.glob(f"*{_SUFFIX}"))
+    paths = sorted(parsing.glob(f"[!.]*{_SUFFIX}"))
     if not paths:
         raise UserError(f"{parsing} has no *{_SUFFIX} files")
     maps = {path: (split_of(path.name, seed), images / f"{path.name.removesuffix(_SUFFIX)}.jpg") for path in paths}

@@ -49,5 +49,7 @@ def link_folder(target: Path, link: Path) -> None:
         return
     if link.is_symlink():
         raise UserError(f"{link} is a link to {link.readlink()}, which is not there: remove the link and run again")
+    if link.exists():
+        raise UserError(f"{link} is a file, where a link to {target} belongs: move it away and run again")
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(target.resolve(), target_is_directory=True)

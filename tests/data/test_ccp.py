@@ -49,6 +49,7 @@ def source(tmp_path):
     labels[0:2, 0:2], labels[0:2, 6:8], labels[10:, 3] = top, shirt, shoes
     write_photo(root, 805, labels)
     write_names(root, ["null", *CCP59.classes[1:]])
+    (root / "annotations" / "pixel-level" / "._0704.mat").write_bytes(b"Mac OS X")  # what macOS leaves beside files
     return root
 
 

@@ -26,6 +26,7 @@ HD_PAIRS = [("00006_00.jpg", "00006_00.jpg"), ("00008_00.jpg", "00008_00.jpg"), 
 def viton(tmp_path, write_set):
     root = tmp_path / "viton"
     write_set(root, "viton", "train", PAIRS, (32, 48))
+    (root / "._train_pairs.txt").write_bytes(b"Mac OS X")  # what macOS leaves beside files
     return root
 
 

@@ -28,6 +28,7 @@ def write(root, stem, labels, gray=False, folders=("segm", "images"), size=SIZE)
         Image.fromarray(labels.astype(np.uint8)).save(path)
     else:
         save_palette_png(path, labels, "dfmm24")
+    path.with_name(f"._{path.name}").write_bytes(b"Mac OS X")  # what macOS leaves beside files
     Image.new("RGB", size[::-1], (10, 20, 30)).save(root / folders[1] / f"{stem}.jpg")
     return path
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from seg_vton.data.folders import MARKER, new_folder, read_marker
+from seg_vton.data.folders import MARKER, link_folder, new_folder, read_marker
 from seg_vton.errors import UserError
 
 
@@ -48,3 +48,10 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot write to .*file"):
         make(tmp_path / "file" / "set", "doll", "first")
+
+
+def test_a_link_replaces_no_file(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"file is a file, where a link to .*photos belongs"):
+        link_folder(tmp_path / "photos", tmp_path / "file")

@@ -104,7 +104,7 @@ def _read_source(photos: Path, source: Path, label_space: str) -> Iterator[Label
         yield from _from_label_maps(photos, source / "label-map", label_space, _recorded(photos, source))
     elif (source / "coco").is_dir():
         recorded = _recorded(photos, source)
-        for path in sorted((source / "coco").rglob("*.json")):
+        for path in sorted((source / "coco").rglob("[!.]*.json")):
             # One photo a file, which is named by the file's place: `images` has its name alone.
             place = path.relative_to(source / "coco").with_suffix("")
             for item in _from_coco(photos, path, folder=place.parent):
@@ -119,7 +119,7 @@ def _from_label_maps(
     photos: Path, folder: Path, space: str, recorded: Mapping[str, dict[str, Any]]
 ) -> Iterator[LabeledPhoto]:
     by_name = _places_by_name(photos)
-    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS):
+    for path in sorted(path for path in folder.rglob("[!.]*") if path.suffix.lower() in ENDINGS):
         name = path.relative_to(folder).with_suffix("").as_posix()
         places = by_name[unicodedata.normalize("NFC", name)]
         if name in recorded:

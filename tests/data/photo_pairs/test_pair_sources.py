@@ -56,6 +56,7 @@ def test_coco_file(photos, tmp_path):
 def test_folder_of_label_maps_in_another_space(photos, tmp_path):
     in_ccp = np.where(labels() == 1, 48, 0).astype(np.uint8)  # sweater
     save_palette_png(tmp_path / "maps" / "album" / "b.png", in_ccp, "ccp59")
+    (tmp_path / "maps" / "album" / "._b.png").write_bytes(b"Mac OS X")  # what macOS leaves beside files
     (item,) = find_labeled(photos, [tmp_path / "maps"], "ccp59")
     assert (item.name, item.photo) == ("album/b", photos / "album" / "b.PNG")
     assert np.array_equal(item.label_map(SHAPE), np.where(labels() == 1, 1, 0))
