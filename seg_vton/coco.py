@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from seg_vton.errors import BROKEN_IMAGE, UserError
-from seg_vton.files import MAX_PIXELS, exif_orientation, plain_name, read_json
+from seg_vton.errors import DamagedFileError, UserError
+from seg_vton.files import MAX_PIXELS, exif_orientation, opened_image, plain_name, read_json
 
 _FAR = 100_000  # pixels: pycocotools follows a polygon's edges pixel by pixel, and crashes far out
 
@@ -170,6 +170,11 @@ def _judge_instance(annotation: Mapping[str, Any], where: str, size: tuple[int, 
     pixels, (x, y, width, height) = int(coco_mask.area(rle)), box
     if pixels == 0:
         found.errors["empty mask"].append(f"{where}: no pixel in the mask")
+    elif annotation.get("ignore") or (_is_number(area) and area <= 0):
+        found.errors["instance that is left out"].append(
+            f"{where}: area {area}, ignore {annotation.get('ignore', 0)!r}; mmdet leaves such instances out silently: "
+            f"write the area in pixels, {pixels}, and ignore 0"
+        )
     elif _is_number(area) and abs(pixels - area) > 0.05 * pixels + 2:
         found.warnings["area that does not fit the mask"].append(f"{where}: area {area}, mask {pixels}")
     if width < 1 or height < 1:
@@ -198,11 +203,11 @@ def decoded_size(path: str | Path, flag: str = "color", backend: str | None = No
 
     Whether a decoder turns what EXIF says is turned depends on its version and the file's format: it is asked once for
     each format. `flag` is the `color_type` of mmdet's loader (some ignore the orientation), `backend` mmcv's decoder.
-    `OSError` where the file is missing, or Pillow does not know it for an image.
+    `UserError` where the file is missing, broken, or Pillow does not know it for an image.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(path) as image:
+        with opened_image(path) as image:
             size, orientation = image.size, exif_orientation(image)
             kind = image.format, orientation, "exif" in image.info, flag, backend
     if orientation in (5, 6, 7, 8) and size[0] != size[1]:
@@ -221,13 +226,17 @@ _TURNED: dict[tuple[Any, ...], bool] = {}  # whether the decoder gives the sides
 def judge_sizes(sizes: Mapping[str | Path, tuple[int, int]], ann_file: str | Path, **decoder: Any) -> Findings:
     """Compares the sizes of images, as they are decoded, with those that their COCO file declares.
 
-    `sizes` has (width, height) in that file by the image's path; `decoder` is what `decoded_size` takes. Files that
-    Pillow does not know for images are passed over: whoever decodes them knows more.
+    `sizes` has (width, height) in that file by the image's path; `decoder` is what `decoded_size` takes. Broken images
+    are errors too; files that Pillow does not know for images are passed over: whoever decodes them knows more.
     """
     found = Findings()
     for path, declared in sizes.items():
-        with suppress(*BROKEN_IMAGE):
-            size, orientation = decoded_size(path, **decoder)
+        with suppress(UserError):
+            try:
+                size, orientation = decoded_size(path, **decoder)
+            except DamagedFileError as error:
+                found.errors["broken image"].append(str(error))
+                continue
             text = f"{path} is {size[0]}x{size[1]}, {ann_file} says {declared[0]}x{declared[1]} (width x height)"
             if size != tuple(declared):
                 if orientation > 4 and size == tuple(declared)[::-1]:

@@ -14,10 +14,12 @@ from typing import Any
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from seg_vton.errors import BROKEN_IMAGE, UserError
+from seg_vton.errors import BROKEN_IMAGE, DamagedFileError, UserError
 
 MAX_PIXELS = 89_478_485
 """The largest image that is believed or decoded: Pillow's own limit, 256 MiB of RGB."""
+
+_ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}  # how whole files of a format end
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:
@@ -147,11 +149,20 @@ def read_json(path: str | Path) -> Any:
 def opened_image(path: str | Path, formats: Sequence[str] | None = None) -> Iterator[Image.Image]:
     """Opens an image file; `UserError` where that, or what the body decodes of it, fails.
 
+    One that is broken is a `DamagedFileError`, and so is a JPEG or PNG that was cut off, whatever the body does.
     `formats` are Pillow's names of those that are taken; None takes all.
     """
     try:
         # Pillow 13 garbles a turned TIFF that it maps into memory, as it does with files that it opens itself.
         with Path(path).open("rb") as stream, Image.open(stream, formats=formats) as image:
+            if end := _ENDS.get(image.format):
+                place = stream.tell()
+                stream.seek(-len(end), os.SEEK_END)
+                whole = stream.read() == end
+                stream.seek(place)
+                if not whole:
+                    with Image.open(path) as again:
+                        again.load()  # which fails, unless there is something behind the picture
             yield image
     except UserError:
         raise
@@ -162,8 +173,8 @@ def opened_image(path: str | Path, formats: Sequence[str] | None = None) -> Iter
         raise UserError(f"{path} is not an image that Pillow reads here, whatever its name says{hint}") from None
     except Image.DecompressionBombError as error:
         raise UserError(f"{path} is too large to decode: {str(error).split(',')[0]}. Make it smaller") from None
-    except (*BROKEN_IMAGE, RuntimeError) as error:  # the last one of the decoder of AVIF
-        raise UserError(f"{path} is not a whole image ({error}): write or download it again") from None
+    except (*BROKEN_IMAGE, RuntimeError, IndexError) as error:  # the last two of the decoders of AVIF and QOI
+        raise DamagedFileError(f"{path} is not a whole image ({error}): write or download it again") from None
 
 
 def heic_hint(*paths: Path) -> str:

@@ -547,6 +547,8 @@ def load_palette_png(path: str | Path, space: str) -> np.ndarray:
                 f"{path}: a parsing map is a palette (P) or gray (L) PNG whose values are ids, this one is "
                 f"{image.mode}: colors do not name labels; save the map as indices"
             )
+        if image.format == "JPEG":
+            raise UserError(f"{path}: this parsing map is a JPEG, whatever its name says, which changes ids: write PNG")
         image.load()
         said = getattr(image, "text", {}).get(_PNG_KEY, space)
         if said != space:

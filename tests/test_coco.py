@@ -4,8 +4,9 @@ import unicodedata
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from seg_vton.coco import category_ids, check_evaluated, read_coco, refuse_faults, unused_categories
+from seg_vton.coco import category_ids, check_evaluated, judge_sizes, read_coco, refuse_faults, unused_categories
 from seg_vton.errors import UserError
 
 SOUND = {
@@ -60,3 +61,12 @@ def test_an_image_is_evaluated_by_its_own_annotations():
     ):
         with pytest.raises(UserError, match=said):
             check_evaluated(right | wrong, images, "b.json")
+
+
+def test_images_that_were_cut_off_are_found_by_their_ends(tmp_path):
+    Image.effect_noise((64, 48), 50).save(tmp_path / "a.jpg")
+    (tmp_path / "b.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:-100])
+    (tmp_path / "c.exr").write_bytes(b"Pillow does not know it")
+    found = judge_sizes({tmp_path / name: (64, 48) for name in ("a.jpg", "b.jpg", "c.exr")}, "x.json")
+    assert {kind: len(messages) for kind, messages in found.errors.items()} == {"broken image": 1}
+    assert "b.jpg is not a whole image" in found.errors["broken image"][0]

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from PIL import Image
 
-from seg_vton.errors import UserError
+from seg_vton.errors import DamagedFileError, UserError
 from seg_vton.files import (
     atomic_path,
     exif_orientation,
@@ -195,6 +195,21 @@ def test_what_is_no_image_or_fails_while_it_is_decoded_is_named(tmp_path):
     (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:50])
     with pytest.raises(UserError, match=r"a\.png is not a whole image"), opened_image(tmp_path / "a.png") as image:
         image.load()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_photo_that_was_cut_off_is_named_by_its_end(tmp_path, kind):
+    """Before anybody decodes it; what stands behind a whole picture, as phones write it, does not matter."""
+    path = tmp_path / "a"
+    Image.effect_noise((64, 64), 50).save(path, kind)
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"a film")
+    with opened_image(path) as image:
+        assert exif_orientation(image) == 1
+        assert image.getpixel((0, 0)) is not None
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DamagedFileError, match="a is not a whole image"), opened_image(path):
+        pass
 
 
 def test_names_are_compared_by_composed_accents_and_small_suffixes():

@@ -264,6 +264,13 @@ def test_other_kinds_of_png_are_refused(tmp_path, mode):
         labels.load_palette_png(tmp_path / "rgb.png", "lip20")
 
 
+def test_a_jpeg_by_another_name_is_refused(tmp_path):
+    """Its gray levels are near the ids, and so often ids of other labels."""
+    Image.new("L", (16, 16), 5).save(tmp_path / "a.png", "JPEG")
+    with pytest.raises(UserError, match=r"a\.png: this parsing map is a JPEG"):
+        labels.load_palette_png(tmp_path / "a.png", "lip20")
+
+
 def test_broken_and_missing_png(tmp_path):
     labels.save_palette_png(tmp_path / "a.png", np.random.default_rng(0).integers(0, 20, (64, 64)), "lip20")
     whole = (tmp_path / "a.png").read_bytes()

@@ -66,7 +66,8 @@ def read_picture(
 def read_mask(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
     """Reads a mask, white on black, or the opaque part of a cut-out: an alpha channel that is of use is the mask.
 
-    bool `(H, W)`, true from 128 of 255; `size` is (height, width) wanted, by nearest. An EXIF orientation is obeyed.
+    bool `(H, W)`, true from 128 of 255, or where a mask of 0 and 1 is 1; `size` is (height, width) wanted, by nearest.
+    An EXIF orientation is obeyed.
     """
     with opened_image(path) as image:
         ImageOps.exif_transpose(image, in_place=True)
@@ -74,7 +75,8 @@ def read_mask(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
         if "A" in image.getbands() or "transparency" in image.info:
             alpha = np.asarray(image.convert("RGBA").getchannel("A"))
             levels = alpha if alpha.min() < alpha.max() else levels
-    return resized(levels, size or levels.shape, Image.Resampling.NEAREST) >= MASK_THRESHOLD
+    least = 1 if levels.max() == 1 else MASK_THRESHOLD
+    return resized(levels, size or levels.shape, Image.Resampling.NEAREST) >= least
 
 
 def mask_fault(mask: np.ndarray) -> str | None:

@@ -36,6 +36,7 @@ def root(tmp_path):
     builder.add_label_map("a.jpg", labels)
     builder.add_label_map("b/c.jpg", labels * 0)
     builder.write(tmp_path / "annotations" / "instances_train.json")
+    (tmp_path / "annotations" / "._instances_train.json").write_bytes(b"Mac OS X")  # what macOS leaves beside files
     write_photo(tmp_path / "photos" / "a.jpg")
     write_photo(tmp_path / "photos" / "b" / "c.jpg")
     return tmp_path
@@ -268,6 +269,8 @@ def of_first(key, value):
         (of_first("segmentation", {"size": [HEIGHT, WIDTH], "counts": [5, 5]}), "broken mask", "do not fill"),
         (of_first("segmentation", [[0, 1, 2]]), "broken mask", "not a list of x, y"),
         (of_first("area", None), "no area", "area None"),
+        (of_first("area", 0), "instance that is left out", "area 0, ignore 0; mmdet leaves .* the area in pixels, 425"),
+        (of_first("ignore", 1), "instance that is left out", "area 425, ignore 1"),
         (lambda c: c["images"].append(c["images"][0]), "id twice in images", "1"),
         (lambda c: c["images"][1].pop("width"), "broken annotation file", "no width"),
         (lambda c: c.pop("categories"), "broken annotation file", "no list of categories"),
