@@ -30,7 +30,7 @@ SAFETENSORS = ".safetensors"
 """Suffix of files of tensors and text that have no way to hold code: https://github.com/huggingface/safetensors."""
 
 _META = "seg_vton.meta"
-_KEPT = ("cfg", "dataset_meta", "seed", "epoch", "iter", "origin")
+_KEPT = ("cfg", "dataset_meta", "CLASSES", "seed", "epoch", "iter", "origin")
 
 
 def load_checkpoint_file(path: str | Path, map_location: Any = None) -> dict[str, Any]:
@@ -93,8 +93,9 @@ def checkpoint_meta(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def trained_classes(content: Mapping[str, Any]) -> tuple[str, ...] | None:
     """The class names that a checkpoint says it knows; None where it names none."""
-    data = checkpoint_meta(content).get("dataset_meta")
-    classes = data.get("classes") if isinstance(data, dict) else None
+    meta = checkpoint_meta(content)
+    data = meta.get("dataset_meta")
+    classes = data.get("classes") if isinstance(data, dict) else meta.get("CLASSES")  # the latter of mmdet 2.x
     named = isinstance(classes, list | tuple) and all(isinstance(name, str) for name in classes)
     return tuple(classes) if named and classes else None
 

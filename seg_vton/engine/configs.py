@@ -44,6 +44,9 @@ _ALSO = {
     **{f"{name}_dataloader": ("num_batch_per_epoch",) for name in ("train", "val", "test")},
 }
 
+_LEAST = {"batch_size": 1, "num_workers": 0, "max_epochs": 1, "max_iters": 1, "val_interval": 1, "lr": 0, "seed": 0}
+"""The least values of some keys, wherever they stand."""
+
 # Keys of mmdet 2.x, and what they are called since.
 _OLD_KEYS = {
     "data.samples_per_gpu": "train_dataloader.batch_size",
@@ -176,6 +179,9 @@ def _check_option(config: Config, key: str, value: Any, options: Mapping[str, An
     that the config has: a number, text, True or False, a list, a dict; or None.
     """
     parts, node, open_below = key.split("."), dict(config.items()), False
+    least = _LEAST.get(parts[-1])
+    if least is not None and isinstance(value, int | float) and (value < least or (value % 1 and parts[-1] != "lr")):
+        raise UserError(f"--cfg-options {key}: expected {least} or more, and whole numbers but for lr, found {value}")
     for depth, part in enumerate(parts):
         above = ".".join(parts[:depth])
         if isinstance(node, list):
@@ -206,6 +212,10 @@ def _check_option(config: Config, key: str, value: Any, options: Mapping[str, An
         for name, inner in value.items():
             _check_option(config, f"{key}.{name}", inner, options | {f"{key}.{n}": v for n, v in value.items()})
         return
+    if parts[-1] == "type" and isinstance(value, str) and built_by(node) and not built_by(value):
+        names = {name for root in _roots() for one in (root, *root.children.values()) for name in one.module_dict}
+        nearest = get_close_matches(value, names, 1, 0.0)[0]
+        raise UserError(f"--cfg-options {key}: nothing is registered as {value}; the nearest name is {nearest}")
     wanted, found = _kind(node), _kind(value)
     if wanted and found and wanted != found:
         hint = f": write {key}=[{value}]" if wanted == "list" else ""
@@ -219,10 +229,13 @@ def built_by(name: Any) -> list[Callable[..., Any]]:
     """What mmengine's registries have under a name, in any scope; a config does not say which one will be asked."""
     if not isinstance(name, str):
         return [name]
-    roots = [registry for registry in vars(mmengine.registry).values() if isinstance(registry, Registry)]
     scopes = ("mmdet", "seg_vton", "mmengine")
     names = [name] if "." in name else [f"{scope}.{name}" for scope in scopes]
-    return [found for registry in roots for scoped in names if (found := registry.get(scoped)) is not None]
+    return [found for registry in _roots() for scoped in names if (found := registry.get(scoped)) is not None]
+
+
+def _roots() -> list[Registry]:
+    return [registry for registry in vars(mmengine.registry).values() if isinstance(registry, Registry)]
 
 
 def arguments(function: Callable[..., Any]) -> tuple[list[str], bool]:
@@ -278,7 +291,7 @@ def set_classes(config: Config, options: Mapping[str, Any]) -> None:
     their number, with a line in the log; a loss's class weights for another number are left out. The options are merged
     already. `UserError` where two lists differ, or a name is no text or comes twice.
     """
-    heads = list(_heads(config.get("model"), "model"))
+    heads = list(heads_of(config.get("model")))
     sets = [d for name in ("train", "val", "test") for d in data_sets(config.get(f"{name}_dataloader") or {})]
     if not heads or not sets:
         return
@@ -330,13 +343,13 @@ def data_sets(node: Mapping[str, Any]) -> Iterator[Any]:
             yield from [dataset] if not {"dataset", "datasets"} & set(dataset) else data_sets(dataset)
 
 
-def _heads(node: Any, place: str) -> Iterator[tuple[str, Any]]:
-    """The dicts of a model with a number of classes; an RPN knows objects only."""
+def heads_of(node: Any, place: str = "model") -> Iterator[tuple[str, Any]]:
+    """The dicts of a model with a number of classes, by their places; an RPN knows objects only."""
     if isinstance(node, Mapping):
         if "num_classes" in node and not place.endswith("rpn_head"):
             yield place, node
         for key, value in node.items():
-            yield from _heads(value, f"{place}.{key}")
+            yield from heads_of(value, f"{place}.{key}")
     elif isinstance(node, list):
         for index, value in enumerate(node):
-            yield from _heads(value, f"{place}.{index}")
+            yield from heads_of(value, f"{place}.{index}")

@@ -16,7 +16,8 @@ from mmengine.runner import Runner, set_random_seed
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from seg_vton.engine.checkpoint import check_fits
+from seg_vton.engine.checkpoint import check_fits, trained_classes
+from seg_vton.engine.configs import heads_of
 from seg_vton.engine.results import ORIGIN, origin
 from seg_vton.engine.samples import SeededSamples
 from seg_vton.errors import UserError
@@ -194,7 +195,8 @@ class CheckpointFitHook(Hook):
     """Refuses a checkpoint that is not the model's before a test or a resumed training uses it.
 
     mmengine loads whatever fits and warns about the rest, which is right for transfer (`load_from`) alone. `path` is
-    for the message; to `resume`, a checkpoint must also hold what a training needs to go on.
+    for the message; to `resume`, a checkpoint must also hold what a training needs to go on. A detector's classes must
+    be the data set's, in its order.
     """
 
     def __init__(self, path: str, resume: bool = False) -> None:
@@ -203,6 +205,15 @@ class CheckpointFitHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Raises `UserError` before it gets into the model; see `check_fits`."""
         check_fits(runner.model, checkpoint, self.path)
+        trained = trained_classes(checkpoint)
+        if trained and any(heads_of(runner.cfg.get("model"))):
+            loop = runner.train_loop if self.resume else runner.test_loop
+            classes = getattr(loop.dataloader.dataset, "metainfo", {}).get("classes") or ()
+            if trained != tuple(classes):
+                raise UserError(
+                    f"checkpoint {self.path} knows the classes {', '.join(trained)} in this order, and the data set "
+                    f"has {', '.join(classes)}: set metainfo=dict(classes=...) of the data set to the checkpoint's"
+                )
         missing = [key for key in ("meta", "optimizer") if key not in checkpoint]
         if self.resume and missing:
             raise UserError(

@@ -79,8 +79,14 @@ def build_runner(config: Config) -> Runner:
 
     mmengine's start-up of several processes binds each to a GPU. Without one, processes talk through gloo and the model
     is wrapped without device ids. A checkpoint to resume from must be the model's own and hold the training's state.
-    `UserError` where a package is missing that a backend of the visualizer needs.
+    `UserError` where a package is missing that a backend of the visualizer needs, or the work dir cannot be made.
     """
+    try:
+        Path(config.work_dir).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"work dir {config.work_dir} cannot be made: {error.strerror}. Choose another --work-dir"
+        ) from None
     on_cpu = config.launcher == "pytorch" and not torch.cuda.is_available()
     if on_cpu and not torch.distributed.is_initialized():
         torch.distributed.init_process_group("gloo")

@@ -291,3 +291,20 @@ def test_the_text_is_asked_for_again_where_yapfs_cache_was_being_written(tiny_co
     monkeypatch.setattr(Config, "pretty_text", property(text))
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     assert config.pretty_text == "set"
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ({"train_dataloader.batch_size": 0}, "expected 1 or more"),
+        ({"val_dataloader.num_workers": -1}, "expected 0 or more"),
+        ({"train_cfg.max_epochs": 1.5}, "whole numbers"),
+        ({"optim_wrapper.optimizer.lr": -1}, "expected 0 or more"),
+        ({"randomness.seed": -1}, "expected 0 or more"),
+        ({"model.backbone.type": "ResNett"}, "nothing is registered as ResNett; the nearest name is ResNet$"),
+        ({"optim_wrapper.optimizer.type": "Adamm"}, "nothing is registered as Adamm; the nearest name is Adam$"),
+    ],
+)
+def test_values_that_nothing_can_be_made_of_are_refused(tiny_config_file, option, expected):
+    with pytest.raises(UserError, match=f"--cfg-options {next(iter(option))}: .*{expected}"):
+        load_config(tiny_config_file, option)

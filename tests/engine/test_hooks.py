@@ -152,8 +152,10 @@ def test_hooks_are_built_by_name():
     assert isinstance(HOOKS.build({"type": "EpochSeedHook"}), EpochSeedHook)
 
 
-def load(content, resume):
-    runner = SimpleNamespace(model=nn.Linear(2, 1))
+def load(content, resume, classes=(), model=None):
+    dataset = SimpleNamespace(metainfo={"classes": classes})
+    loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=dataset))
+    runner = SimpleNamespace(model=nn.Linear(2, 1), cfg={"model": model}, test_loop=loop)
     CheckpointFitHook("epoch_1.pth", resume).after_load_checkpoint(runner, content)
 
 
@@ -167,6 +169,17 @@ def test_a_resumed_training_needs_the_models_weights_and_its_state():
         load({"state_dict": whole["state_dict"], "meta": {}}, resume=True)
     with pytest.raises(UserError, match=r"epoch_1\.pth does not fit .*weight 1x3 instead of 1x2"):
         load({"state_dict": nn.Linear(3, 1).state_dict()}, resume=False)
+
+
+def test_a_detectors_classes_are_the_data_sets_in_its_order():
+    for meta in ({"dataset_meta": {"classes": ["top", "skirt"]}}, {"CLASSES": ("top", "skirt")}):  # of mmdet 3.x, 2.x
+        content = {"state_dict": nn.Linear(2, 1).state_dict(), "meta": meta}
+        for classes, model in ((("skirt", "top"), {}), (("top", "skirt"), {"head": {"num_classes": 2}})):
+            load(content, resume=False, classes=classes, model=model)
+        with pytest.raises(
+            UserError, match=r"epoch_1\.pth knows the classes top, skirt .* has skirt, top: set metainfo"
+        ):
+            load(content, resume=False, classes=("skirt", "top"), model={"head": {"num_classes": 2}})
 
 
 def test_a_loss_that_is_not_finite_for_some_steps_in_a_row_ends_the_training():

@@ -127,6 +127,12 @@ def test_the_runner_trains_and_resumes(tmp_path):
     assert not (tmp_path / "second" / "epoch_2.pth").exists()
 
 
+def test_a_work_dir_that_is_a_file_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"work dir .*file cannot be made: File exists"):
+        launch.build_runner(line_config(tmp_path / "file"))
+
+
 def test_a_backend_of_the_visualizer_whose_package_is_missing_is_one_message(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     backends = [{"type": "LocalVisBackend"}, {"type": "TensorboardVisBackend"}]
