@@ -64,7 +64,7 @@ def _write_onnx(args: argparse.Namespace) -> None:
     if args.segmenter and not args.out:
         segmenter, data = ClothingParser(*args.segmenter, "cpu"), {"license": " ".join(args.license) or None}
     else:
-        folder = args.out or args.models or packaged_folder()
+        folder = args.out or (packaged_folder() if args.models is None else args.models)
         segmenter, data = ClothingParser.load(folder, "cpu"), read_part(folder, "segmenter").fact("data")
     photos = [read_photo(path) for path in args.photos or ()]
     photos = photos or [draw_doll(0, index, size).image for index, size in enumerate(DOLLS)]

@@ -36,7 +36,8 @@ def main() -> None:
             ) from None
         from seg_vton.engine.model_folder import packaged_folder
 
-        models, garments = args.models or packaged_folder(), sorted(GARMENTS.glob("*.jpg"))
+        models = packaged_folder() if args.models is None else args.models
+        garments = sorted(GARMENTS.glob("*.jpg"))
         serve(models, args.pose, args.pose_models, args.device, garments, args.host, args.port)
 
 

@@ -48,4 +48,5 @@ def load_segmenter(
         config, checkpoint = args.segmenter
         threshold = SCORE_THR if args.score_thr is None else args.score_thr
         return ClothingParser(load_config(config, options), checkpoint, args.device, threshold, one_per_class)
-    return ClothingParser.load(args.models or packaged_folder(), args.device, args.score_thr, one_per_class)
+    folder = packaged_folder() if args.models is None else args.models
+    return ClothingParser.load(folder, args.device, args.score_thr, one_per_class)

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from os.path import realpath
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -79,7 +80,7 @@ def dress_all(
     if maps is not None:
         people = with_files(people, "parsing", lambda item: maps.file(item.photo, item.place), run)
     things = results.find(garments, "garment", run)
-    things = with_files(things, "extra", lambda item: masks and find_beside(masks, item.place, MASK_ENDINGS), run)
+    things = with_files(things, "extra", lambda item: masks and _find_mask(masks, item), run)
     chosen = choose_pairs(people, things, pairs, run)
     results.plan(chosen, run, overwrite)
     used = dict.fromkeys(garment for _, garment in chosen)
@@ -131,6 +132,12 @@ def dress_all(
         return writers, facts
 
     return results.work(run, "trying on", make)
+
+
+def _find_mask(folder: Path, item: Item) -> Path | None:
+    """A garment's mask in a folder, where the garment itself may be too."""
+    found = find_beside(folder, item.place, MASK_ENDINGS)
+    return None if found and realpath(found) == realpath(item.photo) else found
 
 
 def with_files(items: list[Item], which: str, find: Callable[[Item], Path | None], run: Run) -> list[Item]:

@@ -347,7 +347,8 @@ def test_masks_are_found_by_name(run, doll_photos, tmp_path):
     masks = tmp_path / "masks"
     masks.mkdir()
     shutil.copy(doll_photos / "masks" / "1.png", masks / "1.png")
-    garments = [doll_photos / "garments" / f"{i}.png" for i in (1, 2)]
+    garments = doll_photos / "garments" / "1.png", masks / "2.png"  # a garment is not its own mask
+    shutil.copy(doll_photos / "garments" / "2.png", garments[1])
     run([doll_photos / "persons" / "2.png"], garments, tmp_path / "out", garment_masks=masks)
     found = {name: record(tmp_path / "out", name) for name in ("2_1", "2_2")}
     assert not any("mask" in warning for warning in found["2_1"]["warnings"])
