@@ -64,6 +64,14 @@ def height_by_width(text: str, least: int = 32, most: int = 4096) -> tuple[int, 
     return int(sides[0]), int(sides[1])
 
 
+def share(text: str) -> float:
+    """An option from 0 to 1, as argparse's `type`; it does not take percent."""
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
+    return number
+
+
 @contextmanager
 def exit_on_user_error() -> Iterator[None]:
     """Ends the process with a message on stderr and no traceback where the user, and nobody else, can do something.

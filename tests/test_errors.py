@@ -1,3 +1,4 @@
+import argparse
 import errno
 import os
 import signal
@@ -6,7 +7,7 @@ import sys
 import pytest
 from mmengine.logging import MMLogger
 
-from seg_vton.errors import ToolParser, UserError, exit_on_user_error
+from seg_vton.errors import ToolParser, UserError, exit_on_user_error, share
 
 
 def test_a_user_error_ends_the_process_with_its_message(capsys):
@@ -61,3 +62,10 @@ def test_the_traceback_stands_in_the_runs_log_and_with_debug_on_the_console(tmp_
         assert ("in read_photo" in capsys.readouterr().err) == shown
     assert (tmp_path / "run.log").read_text().count("in read_photo") == 2
     assert ToolParser().parse_args(["--debug"]).debug
+
+
+def test_a_share_is_from_0_to_1():
+    assert share("0.3") == 0.3
+    for text in ("30", "-0.1", "nan"):
+        with pytest.raises(argparse.ArgumentTypeError, match=f"{text} is not from 0 to 1"):
+            share(text)

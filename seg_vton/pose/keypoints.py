@@ -38,7 +38,8 @@ def read_people(path: str | Path, size: Size, photo: Size | None = None, frame: 
         size: (width, height) of the picture in whose pixels joints are wanted.
         photo: (width, height) of the photo; None for `size`.
         frame: (width, height) that the numbers are relative to where the file does not say; None for the photo's, but
-            of DressCode's format `DRESSCODE_FRAME` if the photo has its aspect and the joints lie in it.
+            of DressCode's format `DRESSCODE_FRAME` if the photo has its aspect and the joints lie in it, and not all in
+            a smaller photo.
 
     Returns:
         float64 `(18, 3)` for each person: x and y in pixels and the confidence (1 where the file has none), in COCO's
@@ -61,8 +62,9 @@ def read_people(path: str | Path, size: Size, photo: Size | None = None, frame: 
     elif frame is None:
         dresscode = isinstance(content, dict) and "keypoints" in content
         of_dresscode = dresscode and abs(photo[0] * DRESSCODE_FRAME[1] - photo[1] * DRESSCODE_FRAME[0]) <= 512
-        inside = of_dresscode and all((joints[:, :2] <= DRESSCODE_FRAME).all() for joints in people)
-        frame = DRESSCODE_FRAME if inside else photo
+        farthest = np.max([joints[:, :2].max(0) for joints in people], 0)
+        other = photo[0] > DRESSCODE_FRAME[0] or (farthest > np.multiply(photo, 1.1)).any()
+        frame = DRESSCODE_FRAME if of_dresscode and other and (farthest <= DRESSCODE_FRAME).all() else photo
     if _normalize(people):
         frame = (1, 1)
     scale = (size[0] / frame[0], size[1] / frame[1], 1)

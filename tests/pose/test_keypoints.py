@@ -76,6 +76,9 @@ def test_dresscode(tmp_path):
     # Photos of its aspect have joints in the frame that it is published with; others joints in their own pixels.
     assert np.array_equal(read_people(path, (768, 1024))[0][:, :2], EXPECTED * 2)
     assert np.array_equal(read_people(path, (800, 800))[0][:, :2], EXPECTED)
+    small = read_people(path, (192, 256))[0][:, :2], read_people(path, (12, 16))[0][:, :2]  # in it, and far beyond it
+    assert np.array_equal(small[0], EXPECTED)
+    assert np.allclose(small[1], EXPECTED / 32)
 
 
 @pytest.mark.parametrize("key", [{"canvas_width": 60, "canvas_height": 320}, {}])

@@ -6,7 +6,7 @@ python tools/analysis/errors.py CONFIG PREDICTIONS --out DIR
 import argparse
 from pathlib import Path
 
-from seg_vton.errors import ConfigOptions, ToolParser, exit_on_user_error
+from seg_vton.errors import ConfigOptions, ToolParser, exit_on_user_error, share
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
         metavar="N",
         help="number of images to draw (default: %(default)s); the JSON has all",
     )
-    parser.add_argument("--score-thr", type=float, default=0.5, help="leave out instances below this score")
+    parser.add_argument("--score-thr", type=share, default=0.5, help="leave out instances below this score")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the page, pictures and JSON")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing page and its pictures")
     parser.add_argument("--cfg-options", nargs="+", action=ConfigOptions, metavar="KEY=VALUE", help="change the config")

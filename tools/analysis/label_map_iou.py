@@ -8,7 +8,7 @@ is the fused map; its two parts get `epoch_2.ccp-val-label-map-semantic.json` an
 
 import argparse
 
-from seg_vton.errors import ConfigOptions, ToolParser, exit_on_user_error
+from seg_vton.errors import ConfigOptions, ToolParser, exit_on_user_error, share
 from seg_vton.parsing.instances import SCORE_THR
 
 
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("checkpoint", help="checkpoint file; the result is written beside it as JSON")
     parser.add_argument("--split", choices=["val", "test"], default="val", help="data to measure on (default: val)")
     below = "leave out instances below this score (default: %(default)s)"
-    parser.add_argument("--score-thr", type=float, default=SCORE_THR, help=below)
+    parser.add_argument("--score-thr", type=share, default=SCORE_THR, help=below)
     parser.add_argument("--all-instances", action="store_true", help="keep all instances, not one per class")
     parser.add_argument("--keep-holes", action="store_true", help="do not fill small holes between merged instances")
     parser.add_argument("--work-dir", help="folder for logs (default: work_dirs/CONFIG_NAME)")

@@ -5,7 +5,7 @@ python tools/analysis/panels.py CONFIG --models FPN=CONFIG,CHECKPOINT CARAFE=PRE
 
 import argparse
 
-from seg_vton.errors import ToolParser, exit_on_user_error
+from seg_vton.errors import ToolParser, exit_on_user_error, share
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     which.add_argument("--images", nargs="+", metavar="ID", help="ids or file names of images")
     which.add_argument("--random", type=int, metavar="N", help="that many images at random")
     parser.add_argument("--seed", type=int, default=0, help="seed of --random")
-    parser.add_argument("--score-thr", type=float, default=0.5, help="leave out predictions below this score")
+    parser.add_argument("--score-thr", type=share, default=0.5, help="leave out predictions below this score")
     parser.add_argument("--height", type=int, default=720, help="height of a panel in pixels")
     parser.add_argument("--out", required=True, metavar="DIR", help="writes DIR/panels.png and DIR/IMAGE_ID/COLUMN.png")
     parser.add_argument("--overwrite", action="store_true", help="replace existing panels")
