@@ -1,5 +1,6 @@
 """CP-VTON's Geometric Matching Module (Wang et al., ECCV 2018, section 3.2): warps an in-shop garment to a person."""
 
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -147,10 +148,13 @@ class GMM(TryOnModel):
 
         `padding_mode` says what lies outside: 'border' for garments, 'zeros' for masks.
         """
-        if self.training and grid.device.type == "cpu" and not grid.isfinite().all():
-            # torch's backward pass crashes the process on such a grid (2.11); the loss has to say NaN.
-            return (grid.sum() * torch.nan).expand(*images.shape[:2], *grid.shape[1:3])
-        return F.grid_sample(images, grid, padding_mode=padding_mode, align_corners=self.align_corners)
+        sample = partial(F.grid_sample, images, padding_mode=padding_mode, align_corners=self.align_corners)
+        if not self.training:
+            return sample(grid)
+        # The loss has to say NaN, which torch takes for -1 and, on a CPU, crashes on in the backward pass (2.11). No
+        # branch: it would have a GPU waited for.
+        finite = grid.isfinite().all()
+        return sample(grid.where(finite, 0)).where(finite, torch.nan)
 
     def generate(self, inputs: Inputs) -> dict[str, Tensor]:
         """The warped garment, from `agnostic` and `cloth`, and `cloth_mask` if it is to be warped too.

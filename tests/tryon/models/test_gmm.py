@@ -92,6 +92,16 @@ def test_every_parameter_learns_and_the_loss_is_l1_of_the_warped_garment(inputs)
     torch.testing.assert_close(losses["loss_warp"], expected, atol=1e-5, rtol=0)
 
 
+def test_weights_that_diverged_give_a_loss_that_says_so(inputs):
+    """torch's sampler takes NaN for -1 on a GPU, and ends the process in its backward pass on a CPU (2.11)."""
+    model = GMM(**TINY)
+    model.regression.linear.bias.data[7] = torch.nan
+    loss = model(inputs, mode="loss")["loss_warp"]
+    loss.backward()
+    assert loss.isnan()
+    assert model.regression.linear.bias.grad[7].isnan()  # and so the next weights, which are not saved
+
+
 def test_the_auxiliary_loss_alone_reaches_both_extractors_and_not_the_regressor(inputs):
     model = GMM(**TINY, aux_head=AUX)
     model(inputs, mode="loss")["loss_seg"].backward()
