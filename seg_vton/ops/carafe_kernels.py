@@ -322,7 +322,7 @@ def shifts_backward(
         _shifted(grad_source, y, x, g).add_((grad * weight).sum((4, 6), keepdim=True))
         grad_weights[:, :, y, x].copy_((grad * _shifted(source, y, x, g)).sum(2))
     grad_features = _shifted(grad_source, g.radius, g.radius, g).reshape(features.shape)
-    return grad_features.to(features.dtype, memory_format=memory_format_of(features)), grad_masks
+    return grad_features.to(features.dtype).contiguous(memory_format=memory_format_of(features)), grad_masks
 
 
 def _shiftable(features: Tensor, g: Geometry, like: Tensor) -> Tensor:

@@ -81,14 +81,16 @@ def test_the_gpu_form_equals_the_definition(case):
     np.testing.assert_allclose(output, slow_carafe(features.numpy(), masks.numpy(), *settings), atol=1e-12)
 
 
+@pytest.mark.parametrize("memory_format", FORMATS)
 @pytest.mark.parametrize("case", CASES)
-def test_the_gpu_forms_gradients_equal_autograds(case):
-    features, masks, settings = make_inputs(case)
+def test_the_gpu_forms_gradients_equal_autograds(case, memory_format):
+    features, masks, settings = make_inputs(case, memory_format=memory_format)
     output = composite_forward(features, masks, *settings)
     grad = torch.randn_like(output)
     expected = torch.autograd.grad(output, (features, masks), grad)
     found = shifts_backward(grad, features.detach(), masks.detach(), *settings, features.new_empty(0))
     torch.testing.assert_close(found, expected)
+    assert all(each.is_contiguous(memory_format=memory_format) for each in found)
 
 
 @pytest.mark.parametrize("memory_format", FORMATS)
@@ -254,7 +256,7 @@ def test_export_through_torch_export():
     assert all("seg_vton" not in str(node.target) for node in program.graph.nodes)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU, and DEVICE=cuda")
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("case", [CASES[1], (0, *CASES[1][1:])])
 def test_a_gpu_computes_what_the_cpu_does(case, dtype):
