@@ -70,7 +70,7 @@ class PublishedGMM(nn.Module):
 
     def __init__(self, model: GMM) -> None:
         super().__init__()
-        self.model, self.tps = model, PublishedTPS(model.image_size)
+        self.model, self.tps = model, PublishedTPS(model.image_size).to(model.tps.points.device)
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         """The loss; garment, mask and a drawn grid are warped at every step, as published."""

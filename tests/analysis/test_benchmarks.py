@@ -83,6 +83,11 @@ def test_the_splines_are_one():
     torch.testing.assert_close(TPSGrid((32, 24))(theta), published.PublishedTPS((32, 24))(theta), atol=2e-5, rtol=0)
 
 
+def test_the_published_form_lies_where_the_model_does():
+    form = published.PublishedGMM(GMM(image_size=(64, 64), base_channels=4).to("meta"))
+    assert {tensor.device.type for tensor in (*form.parameters(), *form.buffers())} == {"meta"}
+
+
 @pytest.mark.parametrize("stage", ["GMM", "TOM"])
 def test_a_step_has_the_published_loss_and_gradients(stage, tmp_path):
     if stage == "GMM":
