@@ -33,10 +33,10 @@ def random_numbers_of(*numbers: int) -> Iterator[None]:
 
 
 def random_state() -> dict[str, Any]:
-    """The state of all random generators of this process, as plain data and tensors."""
+    """The state of all random generators of this process, its own GPU's too, as plain data and tensors."""
     kind, numbers, *rest = np.random.get_state()  # noqa: NPY002  what transforms draw from
     state = {"python": random.getstate(), "numpy": (kind, numbers.tolist(), *rest), "torch": torch.get_rng_state()}
-    return state | ({"cuda": torch.cuda.get_rng_state_all()} if torch.cuda.is_available() else {})
+    return state | ({"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {})
 
 
 def set_random_state(state: dict[str, Any]) -> None:
@@ -46,4 +46,4 @@ def set_random_state(state: dict[str, Any]) -> None:
     np.random.set_state(tuple(state["numpy"]))  # noqa: NPY002
     torch.set_rng_state(state["torch"].cpu())
     if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all([part.cpu() for part in state["cuda"]])
+        torch.cuda.set_rng_state(state["cuda"].cpu())

@@ -19,6 +19,18 @@ def test_the_random_state_comes_back_through_a_checkpoint(tmp_path):
     assert (draw(), draw()) == expected
 
 
+def test_of_several_gpus_the_processs_own_is_asked(monkeypatch):
+    """A training may go on where fewer are seen; asking for all would also take memory on each."""
+    states, gpu = torch.cuda, [torch.tensor([1, 2], dtype=torch.uint8)]
+    monkeypatch.setattr(states, "is_available", lambda: True)
+    monkeypatch.setattr(states, "get_rng_state", lambda: gpu[-1])
+    monkeypatch.setattr(states, "set_rng_state", gpu.append)
+    state = random_state()
+    gpu.append(None)
+    set_random_state(state)
+    assert gpu[-1].tolist() == [1, 2]
+
+
 def test_neighboring_seeds_have_nothing_in_common():
     seeds = {mixed_seed(*numbers) for numbers in np.ndindex(5, 5, 5)}
     assert len(seeds) == 125
