@@ -92,7 +92,8 @@ def build_runner(config: Config) -> Runner:
         torch.distributed.init_process_group("gloo")
     if config.launcher != "none":
         _choose_wrapper(config, on_cpu)
-    os.environ.setdefault("LOCAL_RANK", "0")  # mmengine reads it where it wraps the model, and MPI does not set it
+    # mmengine reads it where it wraps the model, and MPI calls it otherwise.
+    os.environ.setdefault("LOCAL_RANK", os.environ.get("OMPI_COMM_WORLD_LOCAL_RANK", "0"))
     try:
         runner = RUNNERS.build(config) if "runner_type" in config else Runner.from_cfg(config)
     except ImportError as error:

@@ -1,3 +1,4 @@
+import os
 import sys
 
 import pytest
@@ -131,6 +132,17 @@ def test_a_work_dir_that_is_a_file_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"work dir .*file cannot be made: File exists"):
         launch.build_runner(line_config(tmp_path / "file"))
+
+
+@pytest.mark.parametrize(("named", "expected"), [({"OMPI_COMM_WORLD_LOCAL_RANK": "3"}, "3"), ({}, "0")])
+def test_mpi_says_which_gpu_the_models_wrapper_takes(tmp_path, monkeypatch, named, expected):
+    for name in ("LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK"):
+        monkeypatch.setenv(name, "")  # to be put back
+        monkeypatch.delenv(name)
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    launch.build_runner(line_config(tmp_path / "run"))
+    assert os.environ["LOCAL_RANK"] == expected
 
 
 def test_a_backend_of_the_visualizer_whose_package_is_missing_is_one_message(tmp_path, monkeypatch):
