@@ -5,6 +5,10 @@ import zlib
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: the threads of several workers wait for one another
+# Numbers are compared bit for bit, which takes the CPU; and tools are forked from a process that has asked torch for
+# GPUs, which such a fork may not use. For the tests that need a GPU: DEVICE=cuda python -m pytest tests -k a_gpu
+if os.environ.get("DEVICE") != "cuda":
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 import numpy as np
 import pytest
