@@ -288,8 +288,8 @@ def set_classes(config: Config, options: Mapping[str, Any]) -> None:
 
     The list is one of the command line; or else that of the data sets' `metainfo`, of a variable `metainfo` or
     `classes` of the config, or the data set class's own. All data sets get it, and each head with a `num_classes` gets
-    their number, with a line in the log; a loss's class weights for another number are left out. The options are merged
-    already. `UserError` where two lists differ, or a name is no text or comes twice.
+    their number, with a line in the log; a loss's class weights for another number are left out, and the log says where
+    others stay. The options are merged already. `UserError` where two lists differ, a name is no text or comes twice.
     """
     heads = list(heads_of(config.get("model")))
     sets = [d for name in ("train", "val", "test") for d in data_sets(config.get(f"{name}_dataloader") or {})]
@@ -328,9 +328,13 @@ def set_classes(config: Config, options: Mapping[str, Any]) -> None:
     for place, head in heads:
         for key, loss in head.items():
             weights = loss.get("class_weight") if isinstance(loss, Mapping) else None
-            if place in wrong and isinstance(weights, list | tuple) and len(weights) != len(classes) + 1:
+            if not isinstance(weights, list | tuple):
+                continue
+            if place in wrong and len(weights) != len(classes) + 1:
                 loss["class_weight"] = None  # they were meant for other classes
                 print_log(f"{place}.{key}.class_weight is for {len(weights) - 1} classes: left out", logger="current")
+            elif lists:  # the row may have them from one of other classes
+                print_log(f"{place}.{key}.class_weight is taken for the classes {_short(classes)}", logger="current")
     if wrong:
         print_log(f"{len(classes)} classes: num_classes of {', '.join(wrong)} set to it", logger="current")
 

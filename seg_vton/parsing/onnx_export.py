@@ -152,6 +152,7 @@ class LabelMapGraph(nn.Module):
         semantic = hasattr(self.model, "semantic_head")
         sources = getattr(self.model, "instance_masks", ["roi_head"])
         plain = type(self.model.roi_head) is StandardRoIHead and set(sources) == {"roi_head"}
+        plain = plain and not self.model.roi_head.bbox_head.custom_activation  # then scores are no softmax
         if not (plain or semantic):
             raise UserError(
                 f"{parser.stamp['config']} has neither a semantic head nor a plain mask head (StandardRoIHead): "

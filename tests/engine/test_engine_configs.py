@@ -231,13 +231,17 @@ def test_classes_in_the_configs_own_ways(tiny_config_file, write):
         load_config(tiny_config_file, {"classes": ["a", "a"]})
 
 
-def test_class_weights_for_another_number_of_classes_are_left_out():
+def test_class_weights_for_another_number_of_classes_are_left_out(monkeypatch):
+    said = []
+    monkeypatch.setattr("seg_vton.engine.configs.print_log", lambda text, **_: said.append(text))
     row = (
         Path(__file__).parents[2] / "configs/segmentation/mask-rcnn_r50-c4_panoptic-fpn-slim_finetune_1e_paper-doll.py"
     )
     for classes, left_out in ((["top", "hat"], True), ([f"class {number}" for number in range(15)], False)):
         loss = load_config(row, {"train_dataloader.dataset.metainfo.classes": classes}).model.semantic_head.loss_seg
         assert (loss.class_weight is None) == left_out
+        assert any(("class_weight is for 15" if left_out else "class_weight is taken for") in text for text in said)
+        said.clear()
 
 
 def test_a_data_sets_own_classes_and_wrapped_data_sets_count(tiny_config_file, write):
