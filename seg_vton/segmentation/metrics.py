@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -105,53 +106,46 @@ class InstanceAP(BaseMetric):
         BaseMetric.dataset_meta.fset(self, dataset_meta)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Keeps a batch's predictions, masks as RLE.
+        """Keeps a batch's predictions as COCO's results, masks as RLE.
 
         `data_samples` are mmdet's samples as dicts, with what `check_evaluated` takes and judges, and `pred_instances`
         of `bboxes` (N, 4) as x1, y1, x2, y2 in pixels of the original image, `scores` (N,), `labels` (N,) and `masks`
         (N, H, W) boolean.
         """
+        class_ids = [self._ids[name] for name in self.dataset_meta["classes"]]
         for sample in data_samples:
             check_evaluated(sample, self._images, self.ann_file)
             predicted = sample["pred_instances"]
-            self.results.append(
+            columns = (predicted[key].tolist() for key in ("bboxes", "scores", "labels"))
+            masks = encode_mask_results(predicted["masks"].cpu().numpy())
+            rows = [
                 {
-                    "img_id": sample["img_id"],
-                    "masks": encode_mask_results(predicted["masks"].cpu().numpy()),
-                    **{key: predicted[key].cpu().numpy() for key in ("bboxes", "scores", "labels")},
+                    "image_id": sample["img_id"],
+                    "category_id": class_ids[label],
+                    "bbox": [x1, y1, x2 - x1, y2 - y1],
+                    "score": score,
+                    "segmentation": {"size": list(mask["size"]), "counts": mask["counts"].decode()},
                 }
-            )
+                for (x1, y1, x2, y2), score, label, mask in zip(*columns, masks, strict=True)
+            ]
+            self.results.append((sample["img_id"], rows))
 
-    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
-        """Evaluates what `process` kept, one dict an image.
+    def compute_metrics(self, results: list[tuple[int | str, list[dict[str, Any]]]]) -> dict[str, float]:
+        """Evaluates what `process` kept: of each image its id and its predictions.
 
         Returns:
             `bbox_mAP`, `segm_mAP_50`, ... as mmdet names them, and `boundary_mAP`, ...; numbers without ground truth
             are left out.
         """
-        class_ids = [self._ids[name] for name in self.dataset_meta["classes"]]
-        self.predictions = [
-            {
-                "image_id": result["img_id"],
-                "category_id": class_ids[label],
-                "bbox": [x1, y1, x2 - x1, y2 - y1],
-                "score": score,
-                "segmentation": {"size": list(mask["size"]), "counts": mask["counts"].decode()},
-            }
-            for result in results
-            for (x1, y1, x2, y2), score, label, mask in zip(
-                *(result[key].tolist() for key in ("bboxes", "scores", "labels")), result["masks"], strict=True
-            )
-        ]
+        image_ids, found = zip(*results, strict=True)
+        self.predictions = list(chain.from_iterable(found))
         if self.predictions_file:
             write_json(self.predictions_file, self.predictions, overwrite=True)
-        image_ids = [result["img_id"] for result in results]
+        class_ids = [self._ids[name] for name in self.dataset_meta["classes"]]
         precisions = self._precisions(image_ids, class_ids)
-        judged = set(image_ids)
-        truths = Counter(
-            a["category_id"] for a in self._truth["annotations"] if a["image_id"] in judged and not a.get("iscrowd")
-        )
-        predicted = Counter(row["category_id"] for row in self.predictions)
+        images = set(image_ids)
+        judged = [a for a in self._truth["annotations"] if a["image_id"] in images and not a.get("iscrowd")]
+        truths, predicted = (Counter(row["category_id"] for row in rows) for rows in (judged, self.predictions))
         per_class = {}
         for index, (name, class_id) in enumerate(zip(self.dataset_meta["classes"], class_ids, strict=True)):
             per_class[name] = {"instances": truths[class_id], "predictions": predicted[class_id]}

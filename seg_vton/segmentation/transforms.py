@@ -36,8 +36,8 @@ class SemanticFromMasks(BaseTransform):
     """Makes the target of a semantic head, `gt_seg_map`, of the instance masks at their present size.
 
     `gt_seg_map` is uint8 `(H, W)`: 0 the background, i + 1 the data set's class i, 255 in crowd regions. Where masks
-    overlap the layers of the classes' label space decide, see `seg_vton.parsing.label_map`. It stands last before
-    `PackDetInputs`; mmdet's steps after it would carry the map too.
+    overlap the layers of the classes' label space decide, see `seg_vton.parsing.label_map`. It stands after the steps
+    that move pixels and before those that drop instances, as `FilterAnnotations` does: these would be background.
 
     Raises:
         UserError: items have no class names, which mmdet's data sets give with `return_classes=True`.
