@@ -71,18 +71,7 @@ def export_onnx(
     parser(np.zeros((64, 64, 3), np.uint8))  # wrong settings of a model folder are a message here, not in the tracing
     graph = LabelMapGraph(parser).eval()
     with atomic_path(path, overwrite) as temporary:
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what depends on sizes while tracing: mmdet's assertions
-            torch.onnx.export(
-                graph,
-                (graph.example(),),
-                str(temporary),
-                input_names=["photo"],
-                output_names=["label_map"],
-                dynamic_axes={name: {0: "height", 1: "width"} for name in ("photo", "label_map")},
-                opset_version=OPSET,
-                dynamo=False,  # the other exporter needs onnxscript
-            )
+        _trace(graph, temporary)
         onnx.checker.check_model(str(temporary))
         record = {
             "file": path.name,
@@ -104,6 +93,22 @@ def export_onnx(
         }
     write_json(described, record, overwrite, indent=1)
     return record
+
+
+def _trace(graph: "LabelMapGraph", path: Path) -> None:
+    """Writes a graph as an ONNX file."""
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what depends on sizes while tracing: mmdet's assertions
+        torch.onnx.export(
+            graph,
+            (graph.example(),),
+            str(path),
+            input_names=["photo"],
+            output_names=["label_map"],
+            dynamic_axes={name: {0: "height", 1: "width"} for name in ("photo", "label_map")},
+            opset_version=OPSET,
+            dynamo=False,  # the other exporter needs onnxscript
+        )
 
 
 def _compare(parser: ClothingParser, path: Path, photos: Sequence[np.ndarray]) -> dict[str, Any] | None:
