@@ -169,7 +169,10 @@ def opened_image(path: str | Path, formats: Sequence[str] | None = None) -> Iter
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except UnidentifiedImageError:
-        hint = heic_hint(Path(path))
+        with Path(path).open("rb") as stream:
+            kind = stream.read(12)
+        heic = kind[4:] in (b"ftypheic", b"ftypheix", b"ftypmif1")  # phones send such files as .jpg, too
+        hint = heic_hint(Path("a.heic") if heic else Path(path))
         raise UserError(f"{path} is not an image that Pillow reads here, whatever its name says{hint}") from None
     except Image.DecompressionBombError as error:
         raise UserError(f"{path} is too large to decode: {str(error).split(',')[0]}. Make it smaller") from None

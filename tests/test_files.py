@@ -191,6 +191,9 @@ def test_what_is_no_image_or_fails_while_it_is_decoded_is_named(tmp_path):
         pass
     with pytest.raises(UserError, match=r"gone\.png does not exist"), opened_image(tmp_path / "gone.png"):
         pass
+    (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0")  # as phones send them
+    with pytest.raises(UserError, match=r"whatever its name says\. HEIC needs"), opened_image(tmp_path / "a.jpg"):
+        pass
     Image.new("L", (64, 64)).save(tmp_path / "a.png")
     (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:50])
     with pytest.raises(UserError, match=r"a\.png is not a whole image"), opened_image(tmp_path / "a.png") as image:
