@@ -121,8 +121,9 @@ def read_rles(
         score_thr: the least score.
     """
     rows = read_json(path)
-    keys = ("image_id", "category_id", "score", "segmentation")
-    if not isinstance(rows, list) or not all(isinstance(row, dict) and all(k in row for k in keys) for row in rows):
+    kinds = {**dict.fromkeys(("image_id", "category_id"), int | str), "score": int | float, "segmentation": dict | list}
+    rows = rows if isinstance(rows, list) else [None]
+    if not all(isinstance(row, dict) and all(isinstance(row.get(k), kinds[k]) for k in kinds) for row in rows):
         raise UserError(f"{path} is not a list of COCO results with masks: `tools/test.py --out FILE.json` writes one")
     found: dict[Any, list[tuple[int, float, dict[str, Any]]]] = {image_id: [] for image_id in ids}
     for row in rows:

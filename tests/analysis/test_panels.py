@@ -171,6 +171,7 @@ def test_predictions_are_read_by_image_and_score(photographs, data, tmp_path):
     [
         (lambda rows: {"rows": rows}, "not a list of COCO results with masks"),
         (lambda rows: [{k: v for k, v in rows[0].items() if k != "segmentation"}], "not a list of COCO results"),
+        (lambda rows: [rows[0] | {"score": None}], "not a list of COCO results"),
         (lambda rows: [rows[0] | {"image_id": 77}], "image 77 .* is not in .*val.json"),
         (lambda rows: [rows[0] | {"category_id": 99}], "category 99 is not in"),
         (
