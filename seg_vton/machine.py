@@ -49,11 +49,12 @@ def usable_device(device: "str | torch.device | None") -> "torch.device":
     import torch
     from mmengine.device import get_device
 
+    wanted = device or get_device()
     try:
-        usable = torch.device(device or get_device())
-        torch.empty(0, device=usable)
+        usable = torch.device(wanted)
+        torch.ones(1, device=usable)  # computed there: torch may be too new for a GPU that it sees
     except (RuntimeError, AssertionError) as error:  # AssertionError: torch was built without CUDA
-        raise UserError(f"device {device} cannot be used: {str(error).splitlines()[0]}") from None
+        raise UserError(f"device {wanted} cannot be used: {str(error).splitlines()[0]}") from None
     return usable
 
 

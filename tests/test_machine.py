@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from seg_vton import machine
+from seg_vton.errors import UserError
 
 
 def test_description_has_the_class_of_the_machine_and_not_its_name():
@@ -31,6 +32,16 @@ def test_cores_are_those_this_process_may_use():
         assert machine.describe()["cores"] == 1
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+def test_a_gpu_that_is_seen_and_cannot_compute_is_no_usable_device(monkeypatch):
+    def ones(*_, **__):
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device\nCompile with")
+
+    monkeypatch.setattr(torch, "ones", ones)
+    monkeypatch.setattr("mmengine.device.get_device", lambda: "cuda")
+    with pytest.raises(UserError, match=r"^device cuda cannot be used: CUDA error: no kernel .* on the device$"):
+        machine.usable_device(None)
 
 
 @pytest.mark.parametrize(
