@@ -52,7 +52,7 @@ def atomic_path(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
         if error.filename is not None and str(error.filename) not in map(str, (temporary, path, *path.parents)):
             raise  # it is about another file
         raise UserError(
-            f"{path} cannot be written: {error.strerror or error}. Choose another place, make room or grant the right"
+            f"{path} cannot be written: {error.strerror or error}. Choose another place, make room or get permission"
         ) from error
 
 

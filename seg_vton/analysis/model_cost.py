@@ -32,7 +32,7 @@ def input_size(config: Config, photo: tuple[int, int]) -> tuple[int, int]:
     """
     scale = describe_row(config)["image_scale"]
     if scale is None:
-        raise UserError(f"{config.filename}: its test pipeline resizes to no scale, so one image has no size to count")
+        raise UserError(f"{config.filename}: its test pipeline has no Resize with a scale, so no size is known")
     divisor = config.model.data_preprocessor.get("pad_size_divisor", 1)
     width, height = (-(-side // divisor) * divisor for side in rescale_size(photo, tuple(scale)))
     return width, height
@@ -56,7 +56,7 @@ def model_cost(config: Config, photo: tuple[int, int]) -> dict[str, Any]:
         (of `describe_row`, the `COST_FACTS`).
     """
     if "rpn_head" not in config.model or "roi_head" not in config.model:
-        raise UserError(f"{config.filename} is no two-stage detector's: its cost is not defined here")
+        raise UserError(f"{config.filename} is no config of a two-stage detector, and the cost of others is unknown")
     register_all_modules(init_default_scope=True)
     facts = describe_row(config)
     config.model.backbone.init_cfg = None

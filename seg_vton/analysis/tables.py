@@ -425,7 +425,7 @@ def _select(frame: pd.DataFrame, where: Iterable[str]) -> pd.DataFrame:
             raise UserError(f"--where {condition}: there is no {key} to choose by")
         frame = frame[frame[key].astype(str) == value]
     if frame.empty:
-        raise UserError(f"--where {' '.join(where)}: nothing is like that")
+        raise UserError(f"--where {' '.join(where)}: no row matches")
     return frame
 
 

@@ -18,7 +18,7 @@ def item_of(file_name: str) -> str:
     """The eight digits of the item in a file name such as `WOMEN-Dresses-id_00000002-02_1_front_segm.png`."""
     found = _ITEM_ID.search(file_name)
     if not found:
-        raise UserError(f"{file_name}: the name has no item id (id_NNNNNNNN), which the split is made by")
+        raise UserError(f"{file_name}: the name has no item id (id_NNNNNNNN), by which the split is made")
     return found.group(1)
 
 

@@ -79,7 +79,7 @@ def blamed_on_folder(*configs: str | Path | None) -> Iterator[None]:
             raise UserError(f"{file}: {error}") from error
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise UserError(
-            f"{file}: what it says of the model cannot be used ({reason}): get the folder again, or export it again"
+            f"{file}: its description of the model cannot be used ({reason}): get the folder again, or export it again"
         ) from error
 
 

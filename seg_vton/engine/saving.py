@@ -182,7 +182,7 @@ class PreemptibleCheckpointHook(CheckpointHook):
         """Saves after `done` iterations and ends the process."""
         loop, name = runner.train_loop, signal.Signals(number).name
         if isinstance(loop, EpochBasedTrainLoop) and not isinstance(loop, ResumableEpochBasedTrainLoop):
-            print_log(f"{name}: {type(loop).__name__} cannot go on within an epoch, nothing is saved", "current")
+            print_log(f"{name}: {type(loop).__name__} cannot resume within an epoch, so nothing is saved", "current")
         else:
             meta: dict[str, Any] = {"epoch": runner.epoch, "iter": done}
             if isinstance(loop, EpochBasedTrainLoop) and done > runner.epoch * len(loop.dataloader):

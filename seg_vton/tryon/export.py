@@ -25,9 +25,7 @@ def export(
     The models are built first, so that what is exported works. For the other arguments and errors see `write_folder`.
     """
     if (gmm is None) != (tom is None):
-        raise UserError(
-            "--gmm and --tom go together: a warp without a renderer, or the other way round, tries nothing on"
-        )
+        raise UserError("--gmm and --tom go together: neither is of use without the other")
     sources = {"segmenter": segmenter} if gmm is None else {"segmenter": segmenter, "gmm": gmm, "tom": tom}
     pairs = {name: (load_config(config), checkpoint) for name, (config, checkpoint) in sources.items()}
     parser = ClothingParser(*pairs["segmenter"], "cpu")

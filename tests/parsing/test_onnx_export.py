@@ -105,5 +105,5 @@ def test_a_forged_model_folder_is_named(tiny_panoptic, tmp_path):
     facts = {"classes": list(CLOTHING_CLASSES), "score_thr": THRESHOLD}
     write_folder(tmp_path / "models", {"segmenter": (load_config(config), checkpoint, facts)})
     forge(tmp_path / "models", "segmenter", "config", "model", "test_cfg", "rpn", "nms", [])
-    with pytest.raises(UserError, match=r"models/model\.json: what it says of the model cannot be used"):
+    with pytest.raises(UserError, match=r"models/model\.json: its description of the model cannot be used"):
         export_onnx(ClothingParser.load(tmp_path / "models", "cpu"), tmp_path / "a.onnx")

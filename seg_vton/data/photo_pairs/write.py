@@ -155,7 +155,7 @@ def _assign(plan: Plan, outcome: Outcome) -> list[_Item]:
         other = names.get(_variant(stem, variant))
         if other is not None:
             raise UserError(
-                f"the photo {other} is called as garment {variant + 1} of the photo {names[stem]} would be: rename it, "
+                f"the photo {other} has the name of garment {variant + 1} of the photo {names[stem]}: rename it, "
                 f"or make --variants {variant} or fewer"
             )
     for split, texts in zip(SPLITS, (plan.rule.train, plan.rule.test), strict=True):

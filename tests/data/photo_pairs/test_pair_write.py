@@ -130,7 +130,7 @@ def test_a_photo_that_is_called_as_a_variant_is_refused_before_any_work(album, t
     for kind, ending in (("photos", ".jpg"), ("maps", ".png"), ("poses", "_keypoints.json")):
         (album / kind / f"000002_0{ending}").rename(album / kind / f"000001_0-v2{ending}")
     rule = SplitRule(train=["000001_0", "000001_0-v2"], test=["000003_0"])
-    with pytest.raises(UserError, match="the photo 000001_0-v2 is called as garment 2 of the photo 000001_0 would be"):
+    with pytest.raises(UserError, match="the photo 000001_0-v2 has the name of garment 2 of the photo 000001_0"):
         write_photo_pairs(tmp_path / "set", plan_of(album, rule=rule, variants=2))
     apart = SplitRule(train=["000001_0"], test=["000001_0-v2"])
     assert write_photo_pairs(tmp_path / "set", plan_of(album, rule=apart, variants=2)).pairs["train_pairs.txt"] == 2
