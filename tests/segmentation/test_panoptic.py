@@ -1,5 +1,7 @@
 """Mask R-CNN with a semantic head: tiny networks of random weights, and the masks and maps against slow references."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -20,15 +22,16 @@ SIZES = ((96, 64), (80, 90))  # height, width
 @pytest.fixture(scope="module")
 def build(tiny_panoptic):
     """Makes the tiny model with its checkpoint's weights; further arguments go into `test_cfg.rcnn`."""
+    read, weights = load_config(tiny_panoptic[0]).model, torch.load(tiny_panoptic[1], weights_only=True)["state_dict"]
 
     def made(head=None, instance_masks="roi_head", **rcnn):
         init_default_scope("mmdet")
-        config = load_config(tiny_panoptic[0]).model
+        config = deepcopy(read)
         config.test_cfg.instance_masks = instance_masks
         config.test_cfg.rcnn.update(rcnn)
         config.semantic_head.update(head or {})
         model = MODELS.build(config)
-        model.load_state_dict(torch.load(tiny_panoptic[1], weights_only=True)["state_dict"], strict=not head)
+        model.load_state_dict(weights, strict=not head)
         return model.eval()
 
     return made
