@@ -9,6 +9,7 @@ Each space names three unions of labels, which CP-VTON's person representation i
 `head` is kept from the photo, `upper` is the garment that try-on replaces, `body` is the silhouette.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -517,6 +518,13 @@ def convert(label_map: np.ndarray, source: str, target: str) -> np.ndarray:
     table = conversion_table(source, target)
     check_label_map(label_map, source)
     return table[label_map]
+
+
+def in_mirror(classes: Sequence[str]) -> np.ndarray:
+    """By the index of a class name that of what a mirror shows it as: of left-arm right-arm, of others the same."""
+    names, sides = [name.casefold() for name in classes], {"left": "right", "right": "left"}
+    others = [re.sub("left|right", lambda side: sides[side[0]], name) for name in names]
+    return np.array([names.index(o) if o != names[i] and o in names else i for i, o in enumerate(others)])
 
 
 def save_palette_png(path: str | Path, label_map: np.ndarray, space: str, overwrite: bool = False) -> None:

@@ -363,3 +363,15 @@ def test_a_palette_that_was_sorted_anew_is_refused(tmp_path):
     gray.save(tmp_path / "gray_palette.png")
     for name in ("right", "foreign", "gray", "gray_palette"):
         assert np.array_equal(labels.load_palette_png(tmp_path / f"{name}.png", "deepfashion15"), ids)
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_a_mirror_exchanges_sides_and_nothing_else(space):
+    classes = get_space(space).classes
+    seen = [classes[index] for index in labels.in_mirror(classes)]
+    sides = {"left": "right", "right": "left"}
+    assert seen == ["-".join(sides.get(part, part) for part in name.split("-")) for name in classes]
+
+
+def test_words_that_hold_a_side_stay():
+    assert labels.in_mirror(["Left shoe", "bright top", "Right shoe", "left-luggage"]).tolist() == [2, 1, 0, 3]

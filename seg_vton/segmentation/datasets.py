@@ -17,7 +17,7 @@ from seg_vton.coco import category_ids, judge_sizes, no_instances, read_coco, re
 from seg_vton.engine.samples import SeededSamples
 from seg_vton.errors import UserError
 from seg_vton.files import find_file
-from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15
+from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, in_mirror
 
 
 class NamedCategoryCOCO(COCO):
@@ -110,8 +110,8 @@ class ClothingDataset(SeededSamples, CocoDataset):
 
     def _check_flips(self) -> None:
         """Raises `UserError` where photos are mirrored and classes name sides, which mmdet's flip does not exchange."""
-        names = [name.casefold() for name in self.metainfo["classes"]]
-        sided = [name for name in names if "left" in name and name.replace("left", "right") in names]
+        classes = self.metainfo["classes"]
+        sided = [classes[index] for index, other in enumerate(in_mirror(classes)) if index != other]
         views = [view.transforms for step in self.pipeline.transforms for view in getattr(step, "subroutines", ())]
         flips = [step for step in chain(self.pipeline.transforms, *views) if isinstance(step, RandomFlip)]
         if sided and any(np.any(flip.prob) for flip in flips):

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from seg_vton.data.photo_pairs.warp import draw_theta, lay_out
-from seg_vton.labels import DEEPFASHION15, get_space, unions
+from seg_vton.labels import DEEPFASHION15, get_space, in_mirror, unions
 from seg_vton.parsing.label_map import regions
 from seg_vton.pictures.crop import Box, Frame, crop, mirror_joints, move_joints, person_box
 from seg_vton.pictures.inpainting import fill_hidden, hidden_parts
@@ -76,6 +76,7 @@ class Person:
         """The person as a mirror shows them."""
         names = ("image", "label_map", "fine", "garment", *(("predicted",) if self.predicted is not None else ()))
         flat = {name: np.ascontiguousarray(getattr(self, name)[:, ::-1]) for name in names}
+        flat["label_map"] = in_mirror(get_space(self.space).classes).astype(np.uint8)[flat["label_map"]]
         return replace(self, **flat, joints=mirror_joints(self.joints, self.image.shape[1]))
 
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from seg_vton.data.photo_pairs.person import upper_garment
+from seg_vton.data.photo_pairs.person import Person, upper_garment
 from seg_vton.data.photo_pairs.warp import lay_out
-from seg_vton.labels import DEEPFASHION15
+from seg_vton.labels import DEEPFASHION15, LIP20
+from seg_vton.pictures.crop import Box
 from seg_vton.pictures.inpainting import fill_hidden, hidden_parts
 
 TOP, OUTER, DRESS, SKIN, HAIR, PANTS = (
@@ -107,3 +108,17 @@ def test_no_background_mixes_with_the_edge_of_a_fine_cut_out():
     assert np.abs(cloth[laid].astype(int) - (200, 0, 0))[:, 1:].max() <= 130  # white at an edge, of at most a half
     assert (cloth[..., 1].astype(int) - cloth[..., 2]).max() <= 1  # green nowhere
     assert laid.sum() == pytest.approx(mask.sum() / 4, rel=0.02)
+
+
+def test_a_mirrored_persons_left_arm_is_a_right_arm():
+    """The joints are exchanged too; in a space without sides the labels stay."""
+    labels, picture, joints = np.zeros((4, 6), np.uint8), np.zeros((4, 6, 3), np.uint8), np.zeros((18, 3), np.float32)
+    labels[:, 0], labels[0, 5], labels[:, 2] = LIP20.id_of("right-arm"), LIP20.id_of("left-arm"), LIP20.id_of("dress")
+    joints[4] = 1, 2, 1  # the right wrist
+    for space in ("lip20", "ccp59"):
+        box = Box(0, 0, 6, 4)
+        person = Person(picture, labels, joints, picture, labels > 0, box, padded=0.0, space=space).mirrored()
+        assert person.joints[7].tolist() == [4, 2, 1]
+        arms = ("left-arm", "right-arm") if space == "lip20" else ("right-arm", "left-arm")
+        assert person.label_map[3].tolist() == [0, 0, 0, LIP20.id_of("dress"), 0, LIP20.id_of(arms[0])]
+        assert person.label_map[0, 0] == LIP20.id_of(arms[1])
