@@ -29,6 +29,7 @@ def main() -> None:
 
     with exit_on_user_error():
         config = launch.load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+        halves.refuse_unread(args.cfg_options, args.split)
         half = halves.half_of(config)
         half.select_split(config, args.split)
         if args.show or args.show_dir:

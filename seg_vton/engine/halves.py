@@ -1,5 +1,6 @@
 """What a test asks the half of the repository that a config belongs to; each half registers an answer."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config
@@ -45,6 +46,15 @@ class Half:
     def more_facts(self, config: Config) -> dict[str, Any]:
         """What else the result of a test says, once the model is built."""
         return {}
+
+
+def refuse_unread(options: Mapping[str, Any] | None, split: str) -> None:
+    """Raises `UserError` where `--cfg-options` change the data of val alone, and the split is test, or the reverse."""
+    other = {"val": "test", "test": "val"}.get(split)
+    for key in options or {}:
+        read = key.replace(f"{other}_", f"{split}_", 1)
+        if key.startswith((f"{other}_dataloader.dataset.", f"{other}_evaluator.")) and read not in options:
+            raise UserError(f"--cfg-options {key}: --split {split} does not read it; it reads {read}")
 
 
 _HALVES: list[Half] = []

@@ -5,7 +5,7 @@ import torch
 from mmengine.config import Config
 
 from seg_vton.engine import launch, testing
-from seg_vton.engine.halves import Half, half_of
+from seg_vton.engine.halves import Half, half_of, refuse_unread
 from seg_vton.errors import UserError
 
 
@@ -35,6 +35,14 @@ def test_the_split_chooses_data_and_evaluator():
     for split in ("test-unpaired", "train"):
         with pytest.raises(UserError, match=f"has no {split} split"):
             half_of(config).select_split(config, split)
+
+
+def test_options_of_the_other_split_are_not_left_unread():
+    options = {"test_dataloader.dataset.data_root": "mine", "test_dataloader.num_workers": 0}
+    refuse_unread(options, "test")
+    refuse_unread({**options, "val_dataloader.dataset.data_root": "mine"}, "val")
+    with pytest.raises(UserError, match=r"test_dataloader\.dataset\.data_root: --split val does not .* val_dataloader"):
+        refuse_unread(options, "val")
 
 
 def test_tta_flips_after_all_of_the_pipeline_but_packing(config):
