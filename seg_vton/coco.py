@@ -207,7 +207,7 @@ def decoded_size(path: str | Path, flag: str = "color", backend: str | None = No
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with opened_image(path) as image:
+        with opened_image(path, whole=True) as image:
             size, orientation = image.size, exif_orientation(image)
             kind = image.format, orientation, "exif" in image.info, flag, backend
     if orientation in (5, 6, 7, 8) and size[0] != size[1]:

@@ -146,21 +146,21 @@ def read_json(path: str | Path) -> Any:
 
 
 @contextmanager
-def opened_image(path: str | Path, formats: Sequence[str] | None = None) -> Iterator[Image.Image]:
+def opened_image(path: str | Path, formats: Sequence[str] | None = None, whole: bool = False) -> Iterator[Image.Image]:
     """Opens an image file; `UserError` where that, or what the body decodes of it, fails.
 
-    One that is broken is a `DamagedFileError`, and so is a JPEG or PNG that was cut off, whatever the body does.
-    `formats` are Pillow's names of those that are taken; None takes all.
+    A broken file is a `DamagedFileError`. `formats` are Pillow's names of those that are taken; None takes all. `whole`
+    is for a body that reads the header alone: it finds a JPEG or PNG that was cut off by its end.
     """
     try:
         # Pillow 13 garbles a turned TIFF that it maps into memory, as it does with files that it opens itself.
         with Path(path).open("rb") as stream, Image.open(stream, formats=formats) as image:
-            if end := _ENDS.get(image.format):
+            if whole and (end := _ENDS.get(image.format)):
                 place = stream.tell()
                 stream.seek(-len(end), os.SEEK_END)
-                whole = stream.read() == end
+                found = stream.read()
                 stream.seek(place)
-                if not whole:
+                if found != end:
                     with Image.open(path) as again:
                         again.load()  # which fails, unless there is something behind the picture
             yield image

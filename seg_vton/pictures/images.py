@@ -26,7 +26,7 @@ def image_size(path: str | Path, whole: bool = False) -> tuple[int, int]:
     `whole` decodes the pixels too, to see that all are there; JPEG at an eighth of its size, which reads all of the
     file's data.
     """
-    with opened_image(path) as image:
+    with opened_image(path, whole=True) as image:
         size = image.size
         turned = image.format != "TIFF" and exif_orientation(image) > 4  # Pillow gives a TIFF's size upright
         if whole:
