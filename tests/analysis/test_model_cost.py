@@ -54,7 +54,8 @@ def test_the_count_is_the_sum_of_the_layers(config):
     cost = model_cost(config, (96, 128))
     assert (cost["parameters"], cost["image"]) == (parameters, [96, 128])
     assert cost["gigaflop"] == pytest.approx(flop / 1e9, rel=1e-12)
-    assert cost["row"] == {"neck": "CARAFE-FPN", "backbone": "ResNet-18", "image_scale": [96, 128]}
+    neck = "CARAFE-FPN, neck's compressed_channels 8, mask head's compressed_channels 8"
+    assert cost["row"] == {"neck": neck, "backbone": "ResNet-18", "image_scale": [96, 128]}
 
 
 def test_a_deconvolution_is_counted(config):
