@@ -110,8 +110,8 @@ def add_pose_options(parser: argparse.ArgumentParser, *aliases: str) -> None:
     """Adds `--pose`, also under other names, and `--pose-models`: the arguments of `seg_vton.pose.Poses`."""
     pose = (
         "folder of keypoint files NAME_keypoints.json, or the estimator of the joints: rtmlib, mediapipe, or "
-        "torchvision, which needs no other package; auto is the one that takes so many --pose-models, or else the "
-        "first that is installed; none leaves the pose maps empty (default: auto)"
+        "torchvision, which needs no other package; auto is the one that takes as many --pose-models as given, or "
+        "else the first that is installed; none leaves the pose maps empty (default: auto)"
     )
     parser.add_argument("--pose", *aliases, default="auto", metavar="|".join(("DIR", *BACKENDS)), help=pose)
     models = "rtmlib's DETECTOR and POSE (ONNX), or torchvision's Keypoint R-CNN weights (default: they are downloaded)"
