@@ -76,14 +76,6 @@ def spread(wanted: Sequence[float], pitch: float, low: float, high: float) -> li
     return placed
 
 
-def _split_sides(anchors: Sequence[tuple[int, int]], capacity: int) -> tuple[list[int], list[int]]:
-    """Indices of the tags for the left and the right edge, from top to bottom, as evenly as can be."""
-    by_x = sorted(range(len(anchors)), key=lambda index: anchors[index][0])[: 2 * capacity]
-    half = (len(by_x) + 1) // 2
-    left, right = (sorted(side, key=lambda index: anchors[index][1]) for side in (by_x[:half], by_x[half:]))
-    return left, right
-
-
 def _paint_masks(photo: np.ndarray, instances: Iterable[Instance]) -> np.ndarray:
     """Fills the masks with their colors, in order, and draws thin outlines; `photo` is RGB `(H, W, 3)`."""
     painted = photo.copy()
@@ -126,48 +118,33 @@ def _write_tags(panel: np.ndarray, tags: Sequence[tuple[str, Color, tuple[int, i
     """Writes (text, color, (x, y)) at the panel's left and right edges, with a line to each (x, y)."""
     height, width = panel.shape[:2]
     font = _font(max(9, height // 42))
-    pitch = round(1.7 * font.size)
+    size, swatch = font.size, round(0.4 * font.size)
+    pitch = round(1.7 * size)
     capacity = max(1, (height - 8) // pitch)
-    left_out = max(0, len(tags) - 2 * capacity)
-    tags = list(tags[: 2 * capacity])
-    places = []
-    for side, indices in enumerate(_split_sides([at for _, _, at in tags], capacity)):
-        middles = spread([tags[i][2][1] for i in indices], pitch, 4 + pitch / 2, height - 4 - pitch / 2)
-        places += [(tags[i], side, round(middle)) for i, middle in zip(indices, middles, strict=True)]
-    for (text, color, at), side, middle in places:
-        tag_width = _tag_width(text, font)
-        start = (width - 4 - tag_width if side else 4 + tag_width, middle)
-        for ink, thickness in (((255, 255, 255), 3), (color, 1)):
-            cv2.line(panel, start, at, ink, thickness, cv2.LINE_AA)
-        cv2.circle(panel, at, 3, (255, 255, 255), -1, cv2.LINE_AA)
-        cv2.circle(panel, at, 2, color, -1, cv2.LINE_AA)
+    by_x = sorted(tags[: 2 * capacity], key=lambda tag: tag[2][0])
+    half = (len(by_x) + 1) // 2
+    plates = []
+    for right, side in enumerate((by_x[:half], by_x[half:])):
+        side = sorted(side, key=lambda tag: tag[2][1])
+        middles = spread([y for *_, (_, y) in side], pitch, 4 + pitch / 2, height - 4 - pitch / 2)
+        for (text, color, at), middle in zip(side, map(round, middles), strict=True):
+            length = round(font.getlength(text) + 2.1 * size)
+            x = width - 4 - length if right else 4
+            for ink, thickness in (((255, 255, 255), 3), (color, 1)):
+                cv2.line(panel, (x if right else x + length, middle), at, ink, thickness, cv2.LINE_AA)
+            cv2.circle(panel, at, 3, (255, 255, 255), -1, cv2.LINE_AA)
+            cv2.circle(panel, at, 2, color, -1, cv2.LINE_AA)
+            plates.append((text, color, x, length, middle))
     image = Image.fromarray(panel)
     draw = ImageDraw.Draw(image)
-    for (text, color, _), side, middle in places:
-        x = width - 4 - _tag_width(text, font) if side else 4
-        _write_tag(draw, x, middle, text, color, font)
-    if left_out:
-        draw.text(
-            (width // 2, height - 4), f"{left_out} more", "white", font, "mb", stroke_width=2, stroke_fill="black"
-        )
+    for text, color, x, length, middle in plates:
+        top, bottom = middle - round(0.75 * size), middle + round(0.75 * size)
+        draw.rounded_rectangle((x, top, x + length, bottom), size // 4, "white", color)
+        draw.rectangle((x + swatch, middle - swatch, x + 3 * swatch, middle + swatch), color)
+        draw.text((x + 4 * swatch, middle), text, _INK, font, "lm")
+    if more := len(tags) - len(plates):
+        draw.text((width // 2, height - 4), f"{more} more", "white", font, "mb", stroke_width=2, stroke_fill="black")
     return np.array(image)
-
-
-def _tag_width(text: str, font: ImageFont.FreeTypeFont) -> int:
-    return round(font.getlength(text) + 2.1 * font.size)
-
-
-def _write_tag(
-    draw: ImageDraw.ImageDraw, x: int, middle: int, text: str, color: Color, font: ImageFont.FreeTypeFont
-) -> None:
-    """One tag: a white plate, a swatch of the class's color, the text."""
-    size = font.size
-    half = round(0.75 * size)
-    draw.rounded_rectangle((x, middle - half, x + _tag_width(text, font), middle + half), size // 4, "white", color)
-    swatch = round(0.4 * size)
-    left = x + round(0.4 * size)
-    draw.rectangle((left, middle - swatch, left + 2 * swatch, middle + swatch), color)
-    draw.text((left + 2 * swatch + round(0.4 * size), middle), text, _INK, font, "lm")
 
 
 def sheet(titles: Sequence[str], rows: Sequence[tuple[str, Sequence[np.ndarray]]], footer: str) -> np.ndarray:
