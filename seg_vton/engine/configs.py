@@ -45,7 +45,7 @@ _ALSO = {
 }
 
 _LEAST = {"batch_size": 1, "num_workers": 0, "max_epochs": 1, "max_iters": 1, "val_interval": 1, "lr": 0, "seed": 0}
-"""The least values of some keys, wherever they stand."""
+"""The least values of some keys, wherever they stand; whole numbers, but for the learning rate."""
 
 # Keys of mmdet 2.x, and what they are called since.
 _OLD_KEYS = {
@@ -179,9 +179,6 @@ def _check_option(config: Config, key: str, value: Any, options: Mapping[str, An
     that the config has: a number, text, True or False, a list, a dict; or None.
     """
     parts, node, open_below = key.split("."), dict(config.items()), False
-    least = _LEAST.get(parts[-1])
-    if least is not None and isinstance(value, int | float) and (value < least or (value % 1 and parts[-1] != "lr")):
-        raise UserError(f"--cfg-options {key}: expected {least} or more, and whole numbers but for lr, found {value}")
     for depth, part in enumerate(parts):
         above = ".".join(parts[:depth])
         if isinstance(node, list):
@@ -203,6 +200,7 @@ def _check_option(config: Config, key: str, value: Any, options: Mapping[str, An
             taken = [arguments(taker) for taker in takers]
             known = [*node, *_ALSO.get(above, ()), *(name for names, _ in taken for name in names)]
             if part in known or part == "_delete_":
+                _check_value(config, key, value, None)
                 return
             takes_any = (kind and not takers) or any(more for _, more in taken) or above == "default_hooks"
             if not (takes_any or (open_below and "type" not in node)) or get_close_matches(part, known, 1, 0.8):
@@ -212,17 +210,26 @@ def _check_option(config: Config, key: str, value: Any, options: Mapping[str, An
         for name, inner in value.items():
             _check_option(config, f"{key}.{name}", inner, options | {f"{key}.{n}": v for n, v in value.items()})
         return
-    if parts[-1] == "type" and isinstance(value, str) and built_by(node) and not built_by(value):
-        names = {name for root in _roots() for one in (root, *root.children.values()) for name in one.module_dict}
-        nearest = get_close_matches(value, names, 1, 0.0)[0]
-        raise UserError(f"--cfg-options {key}: nothing is registered as {value}; the nearest name is {nearest}")
-    wanted, found = _kind(node), _kind(value)
+    _check_value(config, key, value, node)
+
+
+def _check_value(config: Config, key: str, value: Any, there: Any) -> None:
+    """Raises `UserError` where an option's value cannot take the place of what the config has there."""
+    part, wanted, found = key.rpartition(".")[2], _kind(there), _kind(value)
     if wanted and found and wanted != found:
         hint = f": write {key}=[{value}]" if wanted == "list" else ""
         raise UserError(
-            f"--cfg-options {key}: {config.filename} has a {wanted} there ({_short(node)}), and {_short(value)} is a "
+            f"--cfg-options {key}: {config.filename} has a {wanted} there ({_short(there)}), and {_short(value)} is a "
             f"{found}{hint}"
         )
+    if part == "type" and wanted == "text" and built_by(there) and not built_by(value):
+        names = {name for root in _roots() for one in (root, *root.children.values()) for name in one.module_dict}
+        nearest = get_close_matches(value, names, 1, 0.0)[0]
+        raise UserError(f"--cfg-options {key}: nothing is registered as {value}; the nearest name is {nearest}")
+    least = _LEAST.get(part) if found == "number" else None
+    if least is not None and (value < least or (isinstance(value, float) and part != "lr")):
+        whole = "" if part == "lr" else "a whole number from "
+        raise UserError(f"--cfg-options {key}: expected {whole}{least} on, found {value}")
 
 
 def built_by(name: Any) -> list[Callable[..., Any]]:

@@ -300,11 +300,12 @@ def test_the_text_is_asked_for_again_where_yapfs_cache_was_being_written(tiny_co
 @pytest.mark.parametrize(
     ("option", "expected"),
     [
-        ({"train_dataloader.batch_size": 0}, "expected 1 or more"),
-        ({"val_dataloader.num_workers": -1}, "expected 0 or more"),
-        ({"train_cfg.max_epochs": 1.5}, "whole numbers"),
-        ({"optim_wrapper.optimizer.lr": -1}, "expected 0 or more"),
-        ({"randomness.seed": -1}, "expected 0 or more"),
+        ({"train_dataloader.batch_size": 0}, "expected .*1 on, found"),
+        ({"val_dataloader.num_workers": -1}, "expected .*0 on, found"),
+        ({"train_cfg.max_epochs": 1.5}, "expected a whole number from 1 on, found"),
+        ({"train_dataloader.batch_size": 4.0}, "expected a whole number from 1 on, found"),
+        ({"optim_wrapper.optimizer.lr": -1}, "expected .*0 on, found"),
+        ({"randomness.seed": -1}, "expected .*0 on, found"),
         ({"model.backbone.type": "ResNett"}, "nothing is registered as ResNett; the nearest name is ResNet$"),
         ({"optim_wrapper.optimizer.type": "Adamm"}, "nothing is registered as Adamm; the nearest name is Adam$"),
     ],
