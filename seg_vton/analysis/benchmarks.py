@@ -167,9 +167,6 @@ CONFIGS = {
     PLAIN_OURS: "configs/segmentation/mask-rcnn_r50_fpn_sgd-lr0.009_2e_deepfashion.py",
     CARAFE: "configs/segmentation/mask-rcnn_r50_carafe-fpn_sgd-lr0.009_2e_deepfashion.py",
     "R50 panoptic FPN, our settings": "configs/segmentation/mask-rcnn_r50_panoptic-fpn_sgd-lr0.009_12e_ccp.py",
-    "R50 panoptic FPN, CARAFE in its head, our settings": (
-        "configs/segmentation/mask-rcnn_r50_panoptic-fpn-carafe-branch_sgd-lr0.005_half-res_2e_ccp.py"
-    ),
 }
 
 

@@ -151,7 +151,7 @@ def test_each_benchmark_reports_every_round_and_its_ratio(name, tiny_config_file
     monkeypatch.setattr(benchmarks, "CONFIGS", dict.fromkeys(benchmarks.CONFIGS, str(tiny_config_file)))
     report = json.loads(json.dumps(benchmarks.run(name, 2, quick=True)))
     rows = {(row["task"], row["form"]): row for row in report["rows"]}
-    assert len(rows) == len(report["rows"]) == {"ops": 20, "detector": 10, "tryon": 16, "data": 5}[name]
+    assert len(rows) == len(report["rows"]) == {"ops": 20, "detector": 8, "tryon": 16, "data": 5}[name]
     for (task, _), row in rows.items():
         assert 0 < row["min"] <= row["median"] <= row["max"]
         ratios = [a / b for a, b in zip(rows[task, row["baseline"]]["seconds"], row["seconds"], strict=True)]
