@@ -98,7 +98,8 @@ def match(ious: np.ndarray, truth: np.ndarray, found: np.ndarray) -> list[tuple[
         found: labels `(P,)`.
     """
     same = truth[:, None] == found
-    worth = np.where(ious >= MIN_IOU, ious + 2 * same, 0)  # with 2 no two other pairs outweigh one of the same class
+    # With so much for the same class no number of other pairs outweighs one.
+    worth = np.where(ious >= MIN_IOU, ious + min(ious.shape) * same, 0)
     rows, columns = linear_sum_assignment(worth, maximize=True)
     return [(t, p) for t, p in zip(rows.tolist(), columns.tolist(), strict=True) if worth[t, p]]
 

@@ -76,6 +76,8 @@ def test_pairs_have_one_class_where_they_can_and_each_instance_is_in_one():
     assert match(ious[:1], np.array([7]), found) == [(0, 0)]  # of other classes the larger IoU
     assert match(ious[1:, 2:], np.array([0]), found[2:]) == []
     assert match(np.zeros((0, 3)), truth[:0], found) == []
+    chain = np.eye(4) + np.eye(4, k=1) / 2  # three pairs of one class, or two with larger IoUs and two of other classes
+    assert match(chain, np.array([0, 0, 0, 1]), np.array([2, 0, 0, 0])) == [(0, 1), (1, 2), (2, 3)]
 
 
 def test_the_errors_of_drawn_instances_are_those_counted_by_hand(drawn, tmp_path):
