@@ -45,9 +45,11 @@ def measure(args: argparse.Namespace) -> None:
     from seg_vton.analysis.benchmarks import run
     from seg_vton.analysis.tables import benchmark_tables
 
-    names = [name for suite in args.suite for name in SUITES.get(suite, (suite,))]
+    names = list(dict.fromkeys(name for suite in args.suite for name in SUITES.get(suite, (suite,))))
     if args.rounds < 1:
         raise UserError(f"--rounds is {args.rounds}: it must be 1 or more")
+    if {"cpu", "gpu"} <= set(args.suite):
+        raise UserError("--suite cpu hides the GPU: measure cpu and gpu in two runs, with an --out each")
     if "gpu" in args.suite and not torch.cuda.is_available():
         raise UserError(f"--suite gpu needs a CUDA GPU, and torch {torch.__version__} finds none")
     if "cpu" in args.suite:

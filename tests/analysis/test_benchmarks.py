@@ -174,6 +174,9 @@ def test_the_tool_keeps_other_benchmarks_and_renders(repo, tmp_path, monkeypatch
     monkeypatch.setattr(sys, "argv", [*arguments, "--rounds", "0"])
     with pytest.raises(SystemExit, match="--rounds is 0"):
         runpy.run_path(str(path), run_name="__main__")
+    monkeypatch.setattr(sys, "argv", [*arguments, "--overwrite", "--suite", "cpu", "gpu"])
+    with pytest.raises(SystemExit, match="in two runs"):
+        runpy.run_path(str(path), run_name="__main__")
     monkeypatch.setattr(sys, "argv", [*arguments, "--overwrite"])
     runpy.run_path(str(path), run_name="__main__")
     assert "| unfold, multiply, sum" in capsys.readouterr().out
