@@ -1,5 +1,6 @@
 """What changes from one row to another, and whether the trainings' seeds and the test images tell the rows apart."""
 
+import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -10,7 +11,7 @@ from seg_vton.errors import UserError
 
 
 def differences(first: pd.DataFrame, second: pd.DataFrame, name: str) -> list[float]:
-    """Of all pairs of a first and a second run, rising; of the pairs of one seed alone where they share their GMM.
+    """Of all pairs of a first and a second run, rising; of the pairs of one seed alone where all share their GMMs.
 
     Empty where a run lacks the number.
     """
@@ -36,9 +37,9 @@ def interval(first: pd.DataFrame, second: pd.DataFrame, name: str) -> tuple[floa
 
 
 def _by_image(rows: pd.DataFrame, name: str) -> pd.Series | None:
-    """Each test image's number, mean over the runs; None where a run does not have it of every one."""
+    """Each test image's number, mean over the runs; None where a run lacks one, or has a name twice."""
     found = [run.get("per_image", {}) for run in rows["content"]]
-    if any(name not in each for each in found):
+    if any(name not in each or len(set(each["names"])) < len(each["names"]) for each in found):
         return None
     frame = pd.DataFrame({i: pd.Series(each[name], each["names"], dtype=float) for i, each in enumerate(found)})
     return None if frame.isna().any(axis=None) else frame.mean(axis=1)
@@ -69,7 +70,7 @@ def change_table(runs: pd.DataFrame, changes: Sequence[str], names: Sequence[str
     Args:
         runs: of `read_runs`.
         changes: `NAME=CONFIG:CONFIG` or `CONFIG:CONFIG`, the config before and the one after. One that was not run, or
-            has several rows here, is a `UserError`.
+            has several rows here, is a `UserError`, as are two that were tested on different images.
         names: of the numbers; those that no change has are left out.
     """
 
@@ -81,6 +82,9 @@ def change_table(runs: pd.DataFrame, changes: Sequence[str], names: Sequence[str
         title, _, configs = change.rpartition("=")
         before, _, after = configs.partition(":")
         first, second = _row(runs, before), _row(runs, after)
+        tests = [_test(rows["content"].iloc[0]) for rows in (first, second)]
+        if tests[0] != tests[1]:
+            raise UserError(f"{before} to {after}: tested on {tests[0]}, but on {tests[1]}: these cannot be compared")
         title = title or f"{before} to {after}"
         found = {name: each for name in names if (each := differences(first, second, name))}
         shown |= found.keys()
@@ -99,7 +103,7 @@ def change_table(runs: pd.DataFrame, changes: Sequence[str], names: Sequence[str
         cells = {name: signed(name, value) for name, value in given.items() if name in names}
         lines += [{"change": f"{title}: the paper's own", **cells}] if cells else []
     columns = ["change", "seeds", *(name for name in names if name in shown), "seeds agree in"]
-    return pd.DataFrame(lines, columns=columns).fillna("-")
+    return pd.DataFrame(lines, columns=columns, dtype=object).fillna("-")
 
 
 def _row(runs: pd.DataFrame, config: str) -> pd.DataFrame:
@@ -111,3 +115,11 @@ def _row(runs: pd.DataFrame, config: str) -> pd.DataFrame:
             f"{config} has several rows here: other data, training lengths or options; choose one by --where or files"
         )
     return rows
+
+
+def _test(run: Content) -> str:
+    """What a run was tested on. What its label map is made of, or whether it saw photos flipped, is no part of it."""
+    split = re.sub("-label-map.*|-tta$", "", run["split"])
+    size = " x ".join(map(str, run.get("image_size", ())))
+    facts = (run.get("stage") or run["task"], run["dataset"], split, f"{run['images']} images", size, run.get("pairs"))
+    return ", ".join(filter(None, facts))

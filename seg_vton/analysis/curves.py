@@ -25,7 +25,7 @@ def read_curves(work_dir: str | Path) -> pd.DataFrame:
         raise UserError(f"{work_dir} has no */vis_data/scalars.json: is it the work dir of a training run?")
     by_iteration: dict[int, dict[str, float]] = {}
     for log in logs:
-        records, lines = [], log.read_text(encoding="utf-8").splitlines()
+        records, lines = [], log.read_text(encoding="utf-8", errors="replace").splitlines()
         for number, line in enumerate(lines, 1):
             try:
                 records.append(json.loads(line))

@@ -150,7 +150,7 @@ def _add_numbers(section: Section, folder: Path, task: str, metrics: list[str]) 
     for _, rows in runs.groupby(["split"]):
         split, images = rows[["split", "images"]].iloc[0]
         section.table(f"{split}, {images} images", row_table(rows, metrics=shown))
-    for name, frame in class_tables(runs).items():
+    for name, frame in class_tables(runs):
         section.table(name, frame)
     if notes := {key: why for run in runs["content"] for key, why in run.get("not_reported", {}).items()}:
         section.table("Not reported", pd.DataFrame(list(notes.items()), columns=["metric", "why"]))
@@ -274,8 +274,9 @@ def _add_sources(section: Section, work_dir: Path) -> None:
     columns = ["config", "config_sha256", "checkpoint", "checkpoint_sha256", "date"]
     frame = pd.DataFrame([
         {name: str(run[name])[: 12 if name.endswith("sha256") else None] for name in columns}
-        | {name: str(run["training"].get(name, "-")) for name in ("seed", "iterations")}
-        | {"s / iteration": f"{run['training'].get('seconds_per_iteration') or 0:.3f}"}
+        | {name: run["training"].get(name) for name in ("seed", "iterations")}
+        | {"s / iteration": run["training"].get("seconds_per_iteration")}
         for run in read_runs([work_dir])["content"]
-    ])  # fmt: skip
+    ], dtype=object)  # fmt: skip
+    frame = frame.where(frame.notna(), "-").map(lambda fact: f"{fact:.3f}" if isinstance(fact, float) else str(fact))
     section.table("Tested checkpoints", frame)

@@ -19,14 +19,22 @@ COST_FACTS = ("neck", "backbone", "image_scale")
 """What a result's row must share with a cost beside the config's name, which `--cfg-options` may have made untrue."""
 
 TASKS = ("segmentation", "parsing", "tryon")
-_REQUIRED = (
-    *("config", "config_sha256", "checkpoint", "checkpoint_sha256", "command", "date", "machine", "training"),
-    *("dataset", "split", "images", "metrics", "per_class", "row"),
-)
-_REQUIRED_OF = {
-    "parsing": ("convention", "converted"),
-    "tryon": ("stage", "pairs", "image_size", "convention", "not_reported"),
+_TEXTS = ("config", "config_sha256", "checkpoint", "checkpoint_sha256", "command", "date", "dataset", "split")
+_REQUIRED = {
+    **dict.fromkeys(_TEXTS, str),
+    **dict.fromkeys(("machine", "training", "metrics", "per_class", "row"), dict),
+    "images": int,
 }
+_REQUIRED_OF = {
+    "parsing": dict.fromkeys(("convention", "converted"), dict),
+    "tryon": {"stage": str, "pairs": str, "image_size": list, "convention": dict, "not_reported": dict},
+}
+_FACTS = (
+    *("optimizer", "learning_rate", "epochs", "iterations", "precision", "image_scale", "detector_weights"),
+    "test_time_augmentation",
+)
+_FACTS_OF = {"tryon": ("stage", "aux", "aux_head", "iterations")}
+_SAME_TEST = ("config", "dataset", "split", "pairs", "images", "image_size", "row", "convention")
 _FORMS = {
     "KID": "{:.5f}",
     **dict.fromkeys(("FID", "PSNR", "s a step", "test images/s"), "{:.2f}"),
@@ -43,7 +51,8 @@ def read_runs(paths: Iterable[str | Path]) -> pd.DataFrame:
         A line a run: `task`, `#` (the number of its row in the task's table; runs that differ in the seed alone share
         it), `row` (the row's name), `config`, `dataset`, `split`, `pairs`, `stage`, `images`, `seed`, every number
         under its name (`segm AP50`, `SSIM`, `skin IoU`, `M parameters`), None where the run has none, and `content`,
-        the file's. Rows come in the papers' order. Of a checkpoint that was tested twice the latest test counts.
+        the file's. Rows come in the papers' order. Of a checkpoint that was tested twice in the same way the latest
+        test counts.
 
     Raises:
         UserError: a path is missing, a file is broken or of another schema or task, or there is no result at all.
@@ -55,14 +64,15 @@ def read_runs(paths: Iterable[str | Path]) -> pd.DataFrame:
         if file not in paths and not (isinstance(content, dict) and "schema" in content):
             continue  # predictions, or another tool's file, that is called like a result
         content = _checked(content, file)
-        key = (content["checkpoint_sha256"], content["dataset"], content["split"], repr(content["row"]))
+        models = content["checkpoint_sha256"], (content.get("warper") or {}).get("checkpoint_sha256")
+        key = repr([*models, *(content.get(name) for name in _SAME_TEST)])
         if key not in found or found[key]["date"] <= content["date"]:
             found[key] = content
     if not found:
         searched = ", ".join(map(str, paths))
         raise UserError(f"no result file in {searched}: tools/test.py writes them, as CHECKPOINT.DATASET-SPLIT.json")
     contents = sorted(found.values(), key=lambda run: (_order(run), _row_key(run), run["training"].get("seed") or 0))
-    runs = pd.DataFrame([_line(run, costs) for run in contents]).astype(object)
+    runs = pd.DataFrame([_line(run, costs) for run in contents], dtype=object)  # so that seeds stay whole numbers
     keys = pd.Series([_row_key(run) for run in contents])
     runs.insert(0, "#", keys.groupby(runs["task"]).transform(lambda column: pd.factorize(column)[0] + 1))
     return runs.where(runs.notna(), None)
@@ -93,11 +103,19 @@ def _checked(content: Any, path: Path) -> Content:
     content = {"task": "segmentation", **content}
     if content["task"] not in TASKS:
         raise UserError(f"{path} is a result of the task {content['task']!r}; there are tables of {', '.join(TASKS)}")
-    if missing := [key for key in (*_REQUIRED, *_REQUIRED_OF.get(content["task"], ())) if key not in content]:
-        raise UserError(f"{path} lacks {', '.join(missing)}: test the checkpoint again with tools/test.py")
-    row = content["row"]
-    if "optimiser" in row:  # how results of before November 2026 spell it
-        content["row"] = {("optimizer" if key == "optimiser" else key): value for key, value in row.items()}
+    kinds = _REQUIRED | _REQUIRED_OF.get(content["task"], {})
+    missing = [key for key, kind in kinds.items() if not isinstance(content.get(key), kind)]
+    if not missing:
+        missing = [f"per_class.{name}" for name, entry in content["per_class"].items() if not isinstance(entry, dict)]
+        # "optimiser" is how results of before November 2026 spell it.
+        row = {("optimizer" if key == "optimiser" else key): value for key, value in content["row"].items()}
+        missing += [f"row.{fact}" for fact in _FACTS_OF.get(content["task"], _FACTS) if fact not in row]
+        content["row"] = row
+    if missing:
+        raise UserError(
+            f"{path} lacks {', '.join(missing)} or has something else there: test the checkpoint again with "
+            "tools/test.py"
+        )
     return content
 
 
@@ -115,11 +133,10 @@ def _read_costs(paths: Iterable[Path]) -> dict[str, Content]:
 
 def _row_key(run: Content) -> str:
     """What runs of one row share: all but the seed, and the warper's seed of a TOM."""
-    names = ("config", "dataset", "split", "pairs", "images", "image_size", "row", "convention")
     training = run["training"]
     # A try-on test's config has the warper's checkpoint in it, which differs from seed to seed; `row` has its recipe.
     trained = [training.get("iterations")] if run["task"] == "tryon" else [run["config_sha256"], training.get("epoch")]
-    return repr([*(run.get(name) for name in names), *trained])
+    return repr([*(run.get(name) for name in _SAME_TEST), *trained])
 
 
 def _order(run: Content) -> tuple[Any, ...]:
@@ -154,7 +171,8 @@ def _line(run: Content, costs: dict[str, Content]) -> dict[str, Any]:
     names = ("task", "config", "dataset", "split", "pairs", "stage", "images")
     line = {"row": row_name(run), **{name: run.get(name) for name in names}, "seed": run["training"].get("seed")}
     for name, value in run["metrics"].items():
-        line |= {f"{name} {part}": x for part, x in value.items()} if isinstance(value, dict) else {name: value}
+        numbers = {f"{name} {part}": x for part, x in value.items()} if isinstance(value, dict) else {name: value}
+        line |= {part: x for part, x in numbers.items() if isinstance(x, int | float)}  # one's own metric may be a text
     for space, converted in run.get("converted", {}).items():
         line[f"mIoU in {space}"] = converted["metrics"]["mIoU"]
     for name, entry in run["per_class"].items():
@@ -197,7 +215,9 @@ def row_name(run: Content) -> str:
         return f"person representation of {facts['person_channels']} channels" + (", decoder" if facts["aux"] else "")
     if facts["stage"] == "gmm":
         return "auxiliary learning in GMM" if facts["aux"] else paper.TRYON_ROWS[False, False].name
-    return "auxiliary learning in GMM" if facts["warper_aux"] else f"TOM on {facts['warper']}"
+    if facts["warper_aux"]:
+        return "auxiliary learning in GMM"
+    return f"TOM on {facts['warper']}" + (", decoder" if facts["aux"] else "")
 
 
 def form(name: str) -> Callable[[float], str]:

@@ -36,6 +36,7 @@ METRICS = {
     "tom": ["FID", "KID", "LPIPS", "SSIM", "MS-SSIM", "PSNR", "mIoU", "warped-mask IoU"],
     "gmm": ["mIoU", "warped-mask IoU", "warped-garment L1"],
 }
+_KNOWN = {name for names in METRICS.values() for name in names}  # any other is a metric of a researcher's own
 CHANGES = {
     "segmentation": [f"{kind} {name}" for kind in KINDS for name in ("AP", "AP50")],
     "parsing": METRICS["parsing"],
@@ -87,7 +88,10 @@ def _first_columns(run: Content) -> dict[str, str]:
         return {"label maps from": text.get(made_of, "semantic map")}
     if run["task"] == "tryon":
         return {"GMM": facts.get("warper", run["config"]), "TOM": run["config"] if run["stage"] == "tom" else "-"}
-    length = f"{facts['iterations']} iterations" if facts["epochs"] is None else _of(run, "epoch", facts["epochs"])
+    if facts["epochs"] is None:
+        length = _of(run, "iterations", facts["iterations"]) + " iterations"
+    else:
+        length = _of(run, "epoch", facts["epochs"])
     return {"optimizer": facts["optimizer"], "lr": f"{facts['learning_rate']:g}", "epochs": length}
 
 
@@ -113,7 +117,8 @@ def _last_columns(runs: pd.DataFrame) -> dict[str, str]:
         text = ", ".join([*names, *(f"{name} x{x:g}" for name, x in weights.items())])
         columns["auxiliary decoder"] = text + ("" if loss is None else f"; loss x{loss:g}") if head else "-"
         data += f" of {run['image_size'][0]} x {run['image_size'][1]}, {run['pairs']}"
-        if "maps" in facts:  # results of before it was noted lack it
+        columns["trained with"] = "-"  # results of before it was noted lack it
+        if "maps" in facts:
             maps = "the segmenter's maps" if facts["maps"] == "predicted" else "the labels' maps"
             columns["trained with"] = f"{maps}, {'known warps, ' if facts['known_warps'] else ''}{facts['precision']}"
         columns["iterations"] = _of(run, "iterations", facts["iterations"])
@@ -147,10 +152,9 @@ def row_table(runs: pd.DataFrame, all_rows: bool = False, metrics: Sequence[str]
     tells the rows apart.
     """
     task, stage = runs[["task", "stage"]].iloc[0]
-    known = {name for names in METRICS.values() for name in names}
     others = (name for run in runs["content"] for name, value in run["metrics"].items() if not isinstance(value, dict))
     spaces = (name for name in runs if name.startswith("mIoU in "))
-    names = metrics or [*METRICS[stage or task], *dict.fromkeys(x for x in others if x not in known), *spaces]
+    names = metrics or [*METRICS[stage or task], *dict.fromkeys(x for x in others if x not in _KNOWN), *spaces]
     lines = []  # with what they are sorted by
     for number, group in runs.groupby("#"):
         run = group["content"].iloc[0]
@@ -165,7 +169,7 @@ def row_table(runs: pd.DataFrame, all_rows: bool = False, metrics: Sequence[str]
         told = frame.where(frame != "-")  # rows without a decoder are told apart by their name already
         beside = {"#", "row", "GMM", "TOM", *metrics, "paper", "seeds", "tested on", "date"}
         kept = ["row", *(x for x in told if x not in beside and told[x].nunique() > 1), *metrics, "seeds"]
-        frame = frame[kept].rename(columns={"row": f"row, on {lines[0][1]['data']}"})
+        frame = frame[kept] if "data" in kept else frame[kept].rename(columns={"row": f"row, on {frame['data'][0]}"})
     return without_empty(frame)
 
 
@@ -192,15 +196,15 @@ def _rows_not_run(runs: pd.DataFrame, task: str, stage: str | None) -> list[tupl
 # ---- what stands below the rows
 
 
-def class_tables(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """A table by class for each truth (same data, classes and counts), by its name. Rows without classes have none."""
+def class_tables(runs: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Titles and tables by class, one for each truth: the same data, classes and counts. Some rows have no classes."""
     truths: dict[tuple[Any, ...], list[pd.DataFrame]] = {}
     for _, group in runs.groupby("#"):
         run = group["content"].iloc[0]
         counts = tuple((name, each.get("instances", each.get("pixels"))) for name, each in run["per_class"].items())
         split = re.sub("(-label-map)-.*", r"\1", run["split"])  # what a map is made of: the truth is the same
         truths.setdefault((run["dataset"], split, counts), []).append(group)
-    tables = {}
+    tables = []
     for (dataset, split, counts), groups in truths.items():
         unit = "instances" if runs["task"].iloc[0] == "segmentation" else "pixels"
         frame = pd.DataFrame({"class": [name for name, _ in counts], unit: [str(count) for _, count in counts]})
@@ -211,7 +215,7 @@ def class_tables(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
                 cells = [cell(group, f"{name} {number}") for name, _ in counts]
                 frame[f"#{group['#'].iloc[0]} {number}"] = cells
         if counts:
-            tables[f"By class, {dataset} {split}"] = without_empty(frame)
+            tables.append((f"By class, {dataset} {split}", without_empty(frame)))
     return tables
 
 
@@ -223,7 +227,7 @@ def conventions(runs: pd.DataFrame) -> str:
         for number, group in runs.groupby("#"):
             run = group["content"].iloc[0]
             for name, text in run[key].items():
-                if name in ("images", *METRICS[run["stage"]]):
+                if name in METRICS[run["stage"]] or name not in _KNOWN:
                     texts.setdefault((name, text), []).append(f"#{number}")
         lines = [f"- {name} ({', '.join(numbers)}): {text}" for (name, text), numbers in texts.items()]
         parts += [f"{title}:\n\n" + "\n".join(lines)] if lines else []
@@ -257,7 +261,7 @@ def result_tables(runs: pd.DataFrame, all_rows: bool = False, per_class: bool = 
             parts.append(markdown(row_table(rows, all_rows)))
         parts.append(NOTES[task] + " Several seeds: mean [min, max]." * (same["#"].nunique() < len(same)))
         parts += [conventions(same)] if task == "tryon" else []
-        parts += [f"{name}:\n\n{markdown(table)}" for name, table in class_tables(same).items()] if per_class else []
+        parts += [f"{name}:\n\n{markdown(table)}" for name, table in class_tables(same)] if per_class else []
         parts.append(sources(same))
     return "\n\n".join(parts)
 
@@ -283,7 +287,7 @@ def fault_table(records: pd.DataFrame) -> str:
     return "\n\n".join([*lead, table, *note])
 
 
-def score_table(names: Iterable[str], reports: Iterable[Content]) -> str:
+def score_table(names: Iterable[str], reports: Iterable[Content], where: Iterable[str] = ()) -> str:
     """Numbers that `tools/score.py` wrote: a row for each method, beside the name of its file."""
     lines = []
     for name, report in zip(names, reports, strict=True):
@@ -294,7 +298,7 @@ def score_table(names: Iterable[str], reports: Iterable[Content]) -> str:
                 shown[number] += f" [{', '.join(map(form(number), ends))}]"
             facts = {"size": size, "pairs": report["pairs"], "images": method["images"]}
             lines.append({"protocol": name, "pictures": Path(method["results"]).name, **facts, **shown})
-    return markdown(pd.DataFrame(lines).fillna("-"))
+    return markdown(_select(pd.DataFrame(lines).fillna("-"), where))
 
 
 # ---- what tools/benchmark.py measured
@@ -333,7 +337,7 @@ def _benchmark_cells(row: Content, peak: float, copy_peak: float | None) -> dict
         case = f"{row['place']} {'x'.join(map(str, row['shape']))}, {both}"
     ratios, median = row["speedup"], row["median"]
     cells = {"case": case, "form": row["form"]}
-    cells["median"] = f"{median:.2f} s" if median >= 1 else f"{1e3 * median:.3g} ms"
+    cells["median"] = f"{median:.2f} s" if median >= 0.9995 else f"{1e3 * median:.3g} ms"
     cells["times faster"] = _ratio(ratios["median"])
     cells["min to max"] = "-" if ratios["min"] == ratios["max"] == 1 else _range(ratios)
     if "items" in row:
@@ -396,24 +400,25 @@ def render(args: argparse.Namespace, root: Path = Path()) -> str:
     `UserError` where a file is missing, broken or of another kind, or nothing is left to show.
     """
     paths = [root / path for path in args.paths]
-    if len(paths) == 1 and paths[0].suffix == ".json" and "benchmarks" in read_json(paths[0]):
+    content = read_json(paths[0]) if len(paths) == 1 and paths[0].suffix == ".json" else None
+    if isinstance(content, dict) and "benchmarks" in content:
         return benchmark_tables(paths[0], [value.removeprefix("benchmark=") for value in args.where])
     files = [file for path in paths if path.is_dir() for file in sorted(path.glob("*.json"))]
     records = list(map(read_json, files))
     if records and all(isinstance(record, dict) and "promise" in record for record in records):
         return fault_table(_select(pd.DataFrame(records), args.where))
     if records and all(isinstance(record, dict) and record.get("task") == "score" for record in records):
-        return score_table([file.stem for file in files], records)
+        return score_table([file.stem for file in files], records, args.where)
     runs = _select(read_runs(paths), args.where)
     groups = [rows for _, rows in runs.groupby(["task", "stage"], sort=False, dropna=False)]
+    if unknown := set(args.metrics) - set(runs):
+        raise UserError(f"no run has {', '.join(sorted(unknown))}")
     if args.changes:
         names = args.metrics or list(
             dict.fromkeys(n for r in groups for n in CHANGES[r["stage"].iloc[0] or r["task"].iloc[0]])
         )
         return markdown(change_table(runs, args.changes, names))
     if args.metrics:
-        if unknown := set(args.metrics) - set(runs):
-            raise UserError(f"no run has {', '.join(sorted(unknown))}")
         return "\n\n".join(markdown(row_table(rows, args.all_rows, args.metrics)) for rows in groups)
     return result_tables(runs, args.all_rows, args.per_class)
 
@@ -441,7 +446,10 @@ def fill(path: str | Path) -> None:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path} does not exist")
-    text = path.read_bytes().decode()
+    try:
+        text = path.read_bytes().decode()
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not text in UTF-8: save it as such") from None
     if not _MARKED.search(text) or text.count("<!-- table:") != text.count("<!-- /table -->"):
         raise UserError(f"{path} needs the lines <!-- table: ARGUMENTS --> and <!-- /table --> in pairs")
     write_text(path, filled(text, path.parent), overwrite=True)
@@ -453,6 +461,10 @@ def filled(text: str, root: Path) -> str:
     add_arguments(parser)
 
     def table(found: re.Match[str]) -> str:
-        return f"{found[1]}\n{render(parser.parse_args(shlex.split(found[2])), root)}\n\n{found[3]}"
+        try:
+            arguments = parser.parse_args(shlex.split(found[2]))
+        except (ValueError, SystemExit) as error:  # of open quotes; of arguments, which argparse has told by then
+            raise UserError(f"in {root}: {found[1].strip()}: these arguments cannot be read ({error})") from None
+        return f"{found[1]}\n{render(arguments, root)}\n\n{found[3]}"
 
     return _MARKED.sub(table, text)

@@ -160,6 +160,14 @@ def test_the_latest_test_of_a_checkpoint_counts(tmp_path):
     assert list(runs["bbox AP"]) == [0.3]
 
 
+def test_another_test_of_a_checkpoint_is_another_row(tmp_path):
+    low, high = label_map("fused", 0.4), label_map("fused", 0.5)
+    low["convention"] = low["convention"] | {"score_thr": 0.5}
+    warps = [tryon(warper="a", ssim=0.6), tryon(warper="b", ssim=0.8)]
+    runs = results.read_runs([write(tmp_path, low, high, *warps)])
+    assert sorted(runs["mIoU"].dropna()) == [0.4, 0.5] and sorted(runs["SSIM"].dropna()) == [0.6, 0.8]
+
+
 def test_results_of_before_american_spelling(tmp_path):
     old = segmentation()
     old["row"]["optimiser"] = old["row"].pop("optimizer")
@@ -173,16 +181,18 @@ def test_results_of_before_american_spelling(tmp_path):
         (segmentation(schema=0), "schema 1"),
         (segmentation(task="depth"), "'depth'"),
         ({key: value for key, value in segmentation().items() if key != "metrics"}, "lacks metrics"),
-        (tryon(convention=None) | {"pairs": None}, None),
+        (segmentation(training=None), "lacks training or has something else there"),
+        (segmentation(row={}), "lacks row.optimizer, "),
+        (tryon(row={"stage": "tom"}), "lacks row.aux, "),
+        (segmentation(per_class={"top": 0.5}), "lacks per_class.top"),
     ],
 )
 def test_what_is_no_result_is_named(tmp_path, content, message):
-    folder = write(tmp_path, content)
-    if message:
-        with pytest.raises(UserError, match=message):
-            results.read_runs([folder])
-    else:
-        assert len(results.read_runs([folder])) == 1
+    with pytest.raises(UserError, match=message):
+        results.read_runs([write(tmp_path, content)])
+    (tmp_path / "number.json").write_text("3")
+    with pytest.raises(UserError, match="schema 1"):
+        table(tmp_path / "number.json")
 
 
 def test_nothing_and_nowhere(tmp_path):
@@ -222,6 +232,41 @@ def test_a_metric_of_ones_own_has_a_column(tmp_path):
     assert read(table(write(tmp_path, mine)))[0][0]["my metric"] == ".250"
 
 
+def test_a_metric_of_ones_own_says_how_it_was_computed_and_may_be_a_text(tmp_path):
+    mine = tryon(metrics={"SSIM": 0.6, "my metric": 0.25, "note": "fine"}, convention={"my metric": "by eye"})
+    text = table(write(tmp_path, mine))
+    assert "- my metric (#1): by eye" in text and "note" not in read(text)[0][0]
+
+
+def test_what_old_results_lack_stands_in_the_others(tmp_path):
+    old = tryon()
+    del old["row"]["maps"]
+    rows = read(table(write(tmp_path, old, tryon("tom_aux-seg", aux=True))))[0]
+    assert [row["trained with"] for row in rows] == ["-", "the labels' maps, float32"]
+
+
+def test_an_iteration_of_an_unfinished_training_is_told(tmp_path):
+    run = segmentation(training={"seed": 0, "iterations": 500})
+    run["row"] |= {"epochs": None, "iterations": 1000}
+    assert read(table(write(tmp_path, run)))[0][0]["epochs"] == "500 of 1000 iterations"
+
+
+def test_every_truth_has_its_table_by_class(tmp_path):
+    spaces = [{"skin": {"pixels": 3, "IoU": 0.5}}, {"arm": {"pixels": 2, "IoU": 0.4}}]
+    runs = [tryon(f"tom_{i}", aux=True, per_class=classes) for i, classes in enumerate(spaces)]
+    _, *classes = read(table(write(tmp_path, *runs), "--per-class"))
+    assert classes == [
+        [{"class": "skin", "pixels": "3", "#1 IoU": ".500"}],
+        [{"class": "arm", "pixels": "2", "#2 IoU": ".400"}],
+    ]
+
+
+def test_names_of_rows_on_exported_warps_tell_the_decoder():
+    run = tryon(aux=True)
+    run["row"] |= {"warper": "exported warps", "warper_aux": None}
+    assert results.row_name(run) == "TOM on exported warps, decoder"
+
+
 def test_the_maps_of_a_network_stand_together(tmp_path):
     maps = [label_map("fused", 0.5), label_map("semantic", 0.4), label_map("instances", 0.3)]
     rows, classes = read(table(write(tmp_path, *maps), "--per-class"))
@@ -249,6 +294,21 @@ def test_small_tables_and_choices(tmp_path):
             table(folder, *wrong)
 
 
+def test_a_small_table_of_several_data_sets_names_none_in_its_header(tmp_path):
+    [rows] = read(table(write(tmp_path, tryon(), tryon("tom_z", dataset="ccp")), "--metrics", "SSIM"))
+    assert [(row["row"], row["data"].split()[0]) for row in rows] == [("CP-VTON", "ccp"), ("CP-VTON", "viton")]
+
+
+def test_runs_are_chosen_by_seed_where_one_has_none(tmp_path):
+    folder = write(tmp_path, segmentation(), segmentation("bare", training={}))
+    assert [row["seeds"] for row in read(table(folder, "--where", "seed=0"))[0]] == ["0"]
+
+
+def test_scores_are_chosen_too():
+    [rows] = read(table(ROOT / "docs/results/scoring", "--where", "protocol=1-rgb-bilinear"))
+    assert {row["protocol"] for row in rows} == {"1-rgb-bilinear"}
+
+
 def test_changes_pair_runs_that_share_their_gmm(tmp_path):
     before = [tryon(seed=seed, ssim=ssim) for seed, ssim in ((0, 0.60), (1, 0.65))]
     after = [tryon("tom_aux-seg", seed, ssim, aux=True, images=(0.6, 0.9)) for seed, ssim in ((0, 0.61), (1, 0.69))]
@@ -262,11 +322,26 @@ def test_changes_pair_runs_that_share_their_gmm(tmp_path):
     assert (change["SSIM"], change["seeds agree in"]) == ("+.015 [-.010, +.040]", "none")
 
 
-def test_changes_of_what_was_not_run_or_is_ambiguous(tmp_path):
-    folder = write(tmp_path, segmentation(), segmentation("carafe"), segmentation("carafe", 1, split="test"))
-    for change, message in (("fpn:nowhere", "no result of nowhere"), ("fpn:carafe", "several rows")):
+def test_changes_of_what_was_not_run_is_ambiguous_or_of_other_images(tmp_path):
+    runs = [segmentation("carafe"), segmentation("carafe", 1, split="test"), segmentation("other", dataset="ccp")]
+    folder = write(tmp_path, segmentation(), *runs)
+    for change, message in (
+        ("fpn:nowhere", "no result of nowhere"),
+        ("fpn:carafe", "several rows"),
+        ("fpn:other", "tested on segmentation, deepfashion, val, 3111 images, but on segmentation, ccp, val"),
+    ):
         with pytest.raises(UserError, match=message):
             table(folder, "--changes", change)
+    with pytest.raises(UserError, match="no run has segm AP5"):
+        table(folder, "--changes", "fpn:fpn", "--metrics", "segm AP5")
+
+
+def test_a_pair_that_was_tested_twice_has_no_interval(tmp_path):
+    runs = [tryon(name, aux=aux) for name, aux in (("tom_cp-vton", False), ("tom_aux-seg", True))]
+    for run in runs:
+        run["per_image"]["names"] = ["x", "x"]
+    [[change, paper]] = read(table(write(tmp_path, *runs), "--changes", "it=tom_cp-vton:tom_aux-seg"))
+    assert (change["change"], paper["change"]) == ("it", "it: the paper's own")
 
 
 def test_the_interval_over_images_is_the_bootstraps():
@@ -291,9 +366,15 @@ def test_fill_replaces_tables_and_nothing_else(tmp_path):
     assert "old" not in text and read(text)[0][0]["segm AP"] == ".200"
     tables.fill(page)
     assert page.read_text() == text
-    for wrong in ("nothing", "<!-- table: runs -->\n"):
-        page.write_text(wrong)
-        with pytest.raises(UserError, match="in pairs"):
+    for wrong, message in (
+        (b"nothing", "in pairs"),
+        (b"<!-- table: runs -->\n", "in pairs"),
+        (b"<!-- table: runs --metrics 'segm AP -->\n<!-- /table -->", "No closing quotation"),
+        (b"<!-- table: --metrics -->\n<!-- /table -->", "cannot be read"),
+        (b"\xff", "not text in UTF-8"),
+    ):
+        page.write_bytes(wrong)
+        with pytest.raises(UserError, match=message):
             tables.fill(page)
 
 
