@@ -274,9 +274,8 @@ def _reasons(pairs: str, size: tuple[int, int]) -> dict[str, str]:
     if pairs == UNPAIRED:
         return {**dict.fromkeys(METRIC_NAMES, "unpaired garments have no truth"), **_FEW}
     reasons = {**dict.fromkeys(METRIC_NAMES, f"the items have no truth for it ({pairs})"), **_FEW}
-    if pairs == PAIRED:
-        reasons["mIoU"] = "the model has no auxiliary head"
-        reasons["warped-mask IoU"] = "the garments were warped beforehand and have no masks"
+    reasons["mIoU"] = "the model has no auxiliary head"
+    reasons["warped-mask IoU"] = "the garments were warped beforehand and have no masks"
     if min(size) < image_quality.MS_SSIM_LEAST_SIDE:
         reasons["MS-SSIM"] = image_quality.TOO_SMALL.format(*size)
     return reasons

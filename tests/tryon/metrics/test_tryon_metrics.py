@@ -180,6 +180,10 @@ def test_unpaired_with_a_truth_is_measured_against_it_and_says_so():
     assert report["metrics"]["PSNR"] == pytest.approx(np.mean(expected), abs=1e-4)
     assert report["metrics"]["warped-mask IoU"] == pytest.approx(0.5)
     assert "warped-garment L1" not in report["metrics"]
+    for prediction in predictions:
+        del prediction.seg_map
+    _, report = evaluate(TryOnMetrics(**BASE), (data, predictions))
+    assert report["not_reported"]["mIoU"] == "the model has no auxiliary head"
 
 
 def test_a_perfect_image_makes_no_infinite_number():
