@@ -76,8 +76,8 @@ class TryOnDataset(SeededSamples):
             the counts in the log.
         image_size: (height, width) of all tensors. What is not of this size is resized: photos as the data set's
             published code does it, label maps and masks by nearest, keypoints scaled.
-        own_garments: give each person the garment they wear, whatever the pairs file says. Neither VITON nor VITON-HD
-            has a paired list of its test set.
+        own_garments: give each person the garment they wear, once, whatever the pairs file says. Neither VITON nor
+            VITON-HD has a paired list of its test set.
         paired: whether each line of the pairs file is of a person and the garment they wear, so that the photo is the
             truth; None for what the names say, see `Layout.garment_ending`.
         garment_classes: classes of the garment that is tried on, in place of the label space's upper union; for
@@ -128,7 +128,8 @@ class TryOnDataset(SeededSamples):
         self.data_root, self.pairs_file = Path(data_root), Path(data_root) / pairs
         self.pairs = read_pairs(self.pairs_file)
         if own_garments:
-            self.pairs = [Pair(pair.person, self.layout.own_garment(pair.person)) for pair in self.pairs]
+            persons = dict.fromkeys(pair.person for pair in self.pairs)  # an unpaired list may repeat them
+            self.pairs = [Pair(person, self.layout.own_garment(person)) for person in persons]
         self.left_out: Counter[str] = Counter()
         self.metainfo: dict[str, Any] = {}
         for step in self.pipeline.transforms:

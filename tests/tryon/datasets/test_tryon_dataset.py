@@ -124,6 +124,11 @@ def test_own_garments_make_a_paired_set_of_an_unpaired_list(tiny_dolls):
     assert "target" not in data[0]["inputs"]
 
 
+def test_own_garments_count_a_person_once_who_is_in_several_lines(dolls):
+    (dolls / "several.txt").write_text("000001_0.jpg 000002_1.jpg\n000001_0.jpg 000003_1.jpg\n")
+    assert len(dolls_of(dolls, "several.txt", "test", own_garments=True)) == 1
+
+
 @pytest.mark.parametrize(
     ("layout", "pairs", "places", "columns", "resampling"),
     [
