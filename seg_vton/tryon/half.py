@@ -56,13 +56,13 @@ class TryOnHalf(Half):
         training = trained or config
         model, data = training.model, training.train_dataloader
         head, channels = model.get("aux_head"), model.get("person_channels", NUM_CHANNELS)
-        roles = [step.get("role") for step in data.dataset.get("pipeline", ())]
+        roles = [step.get("role") for each in data_sets(data) for step in each.get("pipeline", ())]
         facts = {
             "stage": {"GMM": "gmm", "TOM": "tom"}.get(model.type, model.type),
             "aux": _decoder(model),
             "aux_head": head and {key: head.get(key) for key in ("label_space", "class_weight", "loss_weight")},
             "person_channels": None if channels == NUM_CHANNELS else channels,
-            "image_size": list(config.test_dataloader.dataset.get("image_size", _DEFAULT_SIZE)),
+            "image_size": list(next(data_sets(config.test_dataloader)).get("image_size", _DEFAULT_SIZE)),
             "optimizer": training.optim_wrapper.optimizer.type,
             "learning_rate": training.optim_wrapper.optimizer.lr,
             "iterations": training.train_cfg.get("max_iters"),
@@ -97,8 +97,7 @@ class TryOnHalf(Half):
                 )
             config.test_dataloader.dataset = {**config.test_dataloader.dataset, **config.unpaired}
             for data in data_sets(config.test_dataloader):
-                if data.get("paired"):
-                    data["paired"] = False  # the test set's own pairs are
+                data["paired"] = False  # also a person whom a shuffled list gave their own garment
         elif split == "train":
             config.test_dataloader.dataset = config.train_dataloader.dataset
         else:
@@ -133,7 +132,7 @@ def _decoder(model: dict[str, Any]) -> bool | str:
 
 def _warper(config: Config) -> dict[str, Any] | None:
     """What warps in a test of the config; None where nothing does, or garments come warped."""
-    exported = "warped_cloth" in (config.test_dataloader.dataset.get("folders") or {})
+    exported = "warped_cloth" in (next(data_sets(config.test_dataloader)).get("folders") or {})
     return None if exported else config.model.get("warper")
 
 

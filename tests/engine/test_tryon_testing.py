@@ -9,7 +9,7 @@ from mmengine.registry import DefaultScope
 from seg_vton.engine import launch, testing
 from seg_vton.engine.halves import half_of
 from seg_vton.errors import UserError
-from seg_vton.registry import build_model
+from seg_vton.registry import DATASETS, build_model
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +53,15 @@ def test_the_split_chooses_pairs_and_the_results_name(configs):
     assert config.test_evaluator.split == "train"
     half_of(config).select_split(config, "val")
     assert config.test_dataloader.dataset == paired
+
+
+def test_a_person_whose_own_garment_is_in_the_unpaired_list_is_unpaired_too(configs, tmp_path):
+    """A list that was shuffled has one such line on average, and metrics refuse to mix."""
+    (tmp_path / "shuffled.txt").write_text("000001_0.jpg 000002_1.jpg\n000002_0.jpg 000002_1.jpg\n")
+    configs["tom"].unpaired = dict(pairs=str(tmp_path / "shuffled.txt"))
+    half_of(configs["tom"]).select_split(configs["tom"], "test-unpaired")
+    data = DATASETS.build(configs["tom"].test_dataloader.dataset)
+    assert [data.is_paired(pair) for pair in data.pairs] == [False, False]
 
 
 def test_a_config_without_unpaired_garments_is_told_so(configs):

@@ -129,3 +129,12 @@ def test_a_row_knows_whose_maps_it_learned_from(name, maps):
 )
 def test_a_row_of_another_person_representation_says_so(name, channels):
     assert describe_row(config(name))["person_channels"] == channels
+
+
+def test_the_facts_of_data_sets_are_seen_through_their_wrappers():
+    name = "gmm_aux-seg_mask-rcnn-parse_128x96_2k_paper-doll"
+    wrapped = config(name)
+    for loader in (wrapped.train_dataloader, wrapped.test_dataloader):
+        loader.dataset = dict(type="ConcatDataset", datasets=[loader.dataset])
+    plain, row = describe_row(config(name)), describe_row(wrapped)
+    assert {**row, "recipe": None} == {**plain, "recipe": None}
