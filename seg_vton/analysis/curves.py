@@ -20,7 +20,7 @@ def read_curves(work_dir: str | Path) -> pd.DataFrame:
     starts at. `UserError` where there is no log, it is broken, or it has no training iteration yet.
     """
     # The folders between are named by the time of the start, so that their order is the order of the runs.
-    logs = sorted(Path(work_dir).rglob("vis_data/scalars.json"))
+    logs = sorted(Path(work_dir).glob("*/vis_data/scalars.json"))
     if not logs:
         raise UserError(f"{work_dir} has no */vis_data/scalars.json: is it the work dir of a training run?")
     by_iteration: dict[int, dict[str, float]] = {}

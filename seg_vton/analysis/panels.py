@@ -14,6 +14,7 @@ from mmengine.registry import init_default_scope
 from pycocotools import mask as coco_mask
 
 from seg_vton.coco import rle_area
+from seg_vton.engine.halves import half_of
 from seg_vton.errors import UserError
 from seg_vton.files import read_json, refuse_existing
 from seg_vton.parsing.instances import MAPS, Parsing
@@ -21,6 +22,7 @@ from seg_vton.parsing.predictor import ClothingParser
 from seg_vton.pictures.drawing import Instance, draw_instances, sheet
 from seg_vton.pictures.images import save_picture
 from seg_vton.progress import track
+from seg_vton.tryon.half import TryOnHalf
 
 SHEET = "panels.png"
 
@@ -55,9 +57,11 @@ def parse_source(text: str) -> Source:
 
 
 class Photographs:
-    """The photographs of a config's split, 'val' or 'test', with their ground truth; faulty data is a `UserError`."""
+    """Photographs of a config's split, 'val' or 'test', with their truth; faulty or try-on data is a `UserError`."""
 
     def __init__(self, config: Config, split: str) -> None:
+        if isinstance(half_of(config), TryOnHalf):
+            raise UserError(f"{config.filename} is a try-on config: tools/test.py --out writes the panels of those")
         init_default_scope(config.get("default_scope", "mmdet"))
         load = [{"type": "LoadImageFromFile"}, {"type": "LoadAnnotations", "with_bbox": True, "with_mask": True}]
         self.dataset: BaseDataset = DATASETS.build(dict(config[f"{split}_dataloader"].dataset, pipeline=load))

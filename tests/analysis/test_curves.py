@@ -52,6 +52,7 @@ def test_bad_logs_are_named(tmp_path, records, tail, message):
 
 
 def test_a_folder_without_a_log_is_named(tmp_path):
+    log(tmp_path / "one-run", "1", losses([50]))  # a folder of runs has none of its own
     with pytest.raises(UserError, match=r"no \*/vis_data/scalars\.json"):
         read_curves(tmp_path)
 

@@ -136,6 +136,11 @@ def test_photographs_are_found_by_id_and_by_file_name(photographs):
         photographs.find(["9"])
 
 
+def test_try_on_data_has_no_photographs_of_instances():
+    with pytest.raises(UserError, match="is a try-on config"):
+        Photographs(load_config(ROOT / "configs/tryon/gmm_cp-vton_128x96_3k_paper-doll.py"), "val")
+
+
 def test_random_photographs_follow_the_seed(photographs):
     drawn = {tuple(photographs.draw(2, seed)) for seed in range(20)}
     assert drawn == {(1, 2), (1, 3), (2, 3)}
