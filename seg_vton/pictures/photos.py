@@ -53,7 +53,7 @@ def read_cutout(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
     """Reads a photo upright (EXIF orientation obeyed) and in color, and what of it is opaque.
 
     Transparent parts become white. Colors of another profile than sRGB become sRGB; without a profile, or with a broken
-    one, they stay as they are. Gray of 16 bits is scaled to 8. Of an animation the first frame is read. The content
+    one, they stay as they are. Gray of more bits is scaled to 8. Of an animation the first frame is read. The content
     decides on the format, not the name.
 
     Returns:
@@ -88,11 +88,11 @@ def to_rgb(image: Image.Image, profile: bytes | None = None) -> tuple[Image.Imag
     """Any mode as RGB of 8 bits, before white where it is transparent, and its alpha where it has one.
 
     Args:
-        image: of any mode; gray of 16 bits is scaled.
+        image: of any mode; `gray` scales gray of more than 8 bits.
         profile: ICC profile of the colors, which become sRGB; None leaves them as they are.
     """
     alpha = None
-    if image.mode.startswith("I"):
+    if image.mode[0] in "IF":
         image = gray(image)
     elif image.mode in ("LA", "PA", "La", "RGBa", "RGBA") or "transparency" in image.info:
         image = image.convert("RGBA")
@@ -123,11 +123,16 @@ def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def gray(image: Image.Image) -> Image.Image:
-    """Converts an image of any mode to gray of 8 bits; that of 16 bits is scaled, which Pillow would clip."""
-    if not image.mode.startswith("I"):
+    """Converts an image of any mode to gray of 8 bits.
+
+    That of 16 bits is scaled, which Pillow would clip; so are floating-point numbers, whose white is 1, or else 255 or
+    65535, the first that none is above.
+    """
+    if image.mode[0] not in "IF":
         return image.convert("L")
-    levels = np.array(image).astype(np.int64)
-    return Image.fromarray(((levels + 128) // 257).clip(0, 255).astype(np.uint8))
+    levels = np.nan_to_num(np.array(image, np.float64))
+    white = next((most for most in (1, 255) if levels.max() <= most), 65535) if image.mode == "F" else 65535
+    return Image.fromarray(np.rint(levels * (255 / white)).clip(0, 255).astype(np.uint8))
 
 
 def limited(photo: np.ndarray, side: int = PARSE_SIDE) -> np.ndarray:

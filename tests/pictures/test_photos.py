@@ -116,6 +116,13 @@ def png_chunk(kind, content):
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
 
 
+@pytest.mark.parametrize("most", [1, 255, 65535])
+def test_gray_of_floating_point_numbers_is_scaled_by_its_range(tmp_path, most):
+    levels = np.linspace(0, most, 80, dtype=np.float32)[None].repeat(60, 0)
+    Image.fromarray(levels).save(tmp_path / "a.tiff")
+    assert np.array_equal(read_photo(tmp_path / "a.tiff")[..., 1], np.rint(levels / most * 255))
+
+
 def test_color_of_16_bits_is_read(tmp_path):
     color = np.full((40, 50, 3), (65535, 32896, 257), ">u2")
     rows = b"".join(b"\0" + row.tobytes() for row in color)
