@@ -40,7 +40,10 @@ class SegmentationHalf(Half):
         config.test_dataloader.dataset.pipeline = config.tta_pipeline
 
     def enable_painting(self, config: Config, show: bool, show_dir: str | None, wait_time: float) -> None:
-        """Paints instances by `default_hooks.visualization`; `UserError` where the config has none, or no display."""
+        """Paints instances by `default_hooks.visualization`.
+
+        `UserError` where the config has no such hook, or there is no display, or no folder.
+        """
         hook = config.get("default_hooks", {}).get("visualization")
         if hook is None:
             raise UserError(
@@ -52,6 +55,8 @@ class SegmentationHalf(Half):
                 f"--show needs a display, and there is none (DISPLAY={os.environ.get('DISPLAY', '')}, matplotlib draws "
                 f"with {backend}): write the pictures with --show-dir DIR, or set up a display and a GUI for matplotlib"
             )
+        if show_dir and Path(show_dir).is_file():
+            raise UserError(f"--show-dir {show_dir} is a file: name a folder")
         if hook.type == "DetVisualizationHook":
             hook.type = FolderVisualizationHook.__name__
         hook.update(draw=True, show=show, wait_time=wait_time, test_out_dir=show_dir)

@@ -67,6 +67,8 @@ def test_a_configs_own_tta_is_taken(config):
 
 
 def test_painting_is_switched_on(config, monkeypatch):
+    with pytest.raises(UserError, match=r"--show-dir .*test_testing\.py is a file: name a folder"):
+        half_of(config).enable_painting(config, show=False, show_dir=__file__, wait_time=2.0)
     half_of(config).enable_painting(config, show=False, show_dir="pictures", wait_time=2.0)
     hook = config.default_hooks.visualization
     assert hook == {
