@@ -30,6 +30,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="file of the result")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing result")
     args = parser.parse_args()
+    if args.out.is_dir():
+        parser.error(f"--out {args.out} is a folder: name a file in it, such as scores.json")
     from seg_vton.tryon.metrics import scoring
     from seg_vton.tryon.metrics.networks import InceptionFeatures, PerceptualDistance
 
