@@ -5,7 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -210,7 +210,7 @@ def _difference(first: Report, second: Report) -> Report:
 def _jpeg_cost(method: Method, samples: Samples, protocol: Protocol) -> str:
     """What the format alone takes: the numbers of photographs that are saved as the method's pictures are."""
     numbers = []
-    for path, photograph in zip(method.files.values(), samples.photographs.values(), strict=False):
+    for path, photograph in zip(method.files.values(), cycle(samples.photographs.values()), strict=False):
         with Image.open(path) as picture:
             if picture.format != "JPEG" or len(numbers) == _JPEGS:
                 continue

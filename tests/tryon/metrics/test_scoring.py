@@ -145,6 +145,16 @@ def test_jpeg_is_noted_with_what_it_costs(folders, tmp_path):
     assert said in jpeg["note"]
 
 
+def test_more_unpaired_pictures_than_photographs_may_be_jpeg_at_the_end(folders, tmp_path):
+    for number, ending in enumerate(("png", "png", "jpg")):
+        save(tmp_path / "mixed" / f"{number}.{ending}", np.asarray(Image.open(folders / "more/0_0_0_1.png")))
+    for number in range(2):
+        save(tmp_path / "two" / f"{number}.png", np.asarray(Image.open(folders / f"truth/{number}_0.png")))
+    protocol = Protocol(unpaired=True, inception=Colors())
+    (method,) = score([tmp_path / "mixed"], tmp_path / "two", protocol)["methods"]
+    assert method["note"].startswith("1 of 3 pictures are JPEG: ")
+
+
 def test_another_size_is_resized_by_the_named_rule(folders):
     report = score([folders / "more"], folders / "truth", Protocol(size=(88, 90), resize="lanczos"))
     (method,) = report["methods"]
@@ -205,3 +215,7 @@ def test_the_tool_prints_numbers_and_protocol_and_writes_both(folders, random_in
     assert list(report["methods"][0]["metrics"]) == [name for name in METRIC_NAMES if name != "LPIPS"]
     with pytest.raises(SystemExit, match=r"score\.json exists already"):
         runpy.run_path("tools/score.py", run_name="__main__")
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--overwrite", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit, match="2"):
+        runpy.run_path("tools/score.py", run_name="__main__")
+    assert f"--out {tmp_path} is a folder" in capsys.readouterr().err
