@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from logging import WARNING
@@ -18,6 +18,7 @@ from seg_vton.errors import DamagedFileError, UserError
 from seg_vton.files import MAX_PIXELS, exif_orientation, opened_image, plain_name, read_json
 
 _FAR = 100_000  # pixels: pycocotools follows a polygon's edges pixel by pixel, and crashes far out
+_STRIP = 100  # ratio of the sides from which an image is no picture: mmdet makes its long side as short as others' are
 
 MIN_BOX_IOU = 0.7
 """What a box and the one around its mask overlap by, at the least."""
@@ -90,9 +91,10 @@ def judge(content: Mapping[str, Any], path: str | Path) -> Findings:
             found.errors["file name twice"].append(f"{path}: {name} is the file of {count} images")
     sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
     for name, size in sizes.items():
-        if min(size) < 1 or math.prod(size) > MAX_PIXELS:
+        if min(size) < 1 or math.prod(size) > MAX_PIXELS or max(size) > _STRIP * min(size):
             found.faults["impossible size"].append(
-                f"{path}: image {name!r} is {size[0]}x{size[1]} pixels: it must have 1 to {MAX_PIXELS}"
+                f"{path}: image {name!r} is {size[0]}x{size[1]} pixels: it must have 1 to {MAX_PIXELS}, and no side of "
+                f"more than {_STRIP} times the other"
             )
     if found.faults:
         return found  # what follows would be judged by the wrong entry
@@ -116,6 +118,26 @@ def judge(content: Mapping[str, Any], path: str | Path) -> Findings:
         if not lost:
             names = (known[what][annotation[f"{what}_id"]] for what in ("category", "image"))
             _judge_instance(annotation, f"{where} ({' in '.join(names)})", sizes[annotation["image_id"]], found)
+    return found
+
+
+def by_image(
+    content: Mapping[str, Any], path: str | Path, known: Collection[int | str]
+) -> dict[int | str, list[dict[str, Any]]]:
+    """The annotations of each image of what `read_coco` returned, masks unseen, for who judges those one by one.
+
+    `UserError` where the ids or sizes have a fault, `iscrowd` is not 0 or 1, an image is not listed, or a category is
+    not among the `known` ids.
+    """
+    for messages in judge({**content, "annotations": []}, path).faults.values():
+        raise UserError(messages[0])
+    found: dict[int | str, list[dict[str, Any]]] = {image["id"]: [] for image in content["images"]}
+    for annotation in content["annotations"]:
+        for key, listed in (("image_id", found), ("category_id", known), ("iscrowd", (0, 1))):
+            if annotation[key] not in listed:
+                what = "not 0 or 1" if key == "iscrowd" else "which the file does not list (the text '1' is not 1)"
+                raise UserError(f"{path}: annotation {annotation['id']!r} has {key} {annotation[key]!r}, {what}")
+        found[annotation["image_id"]].append(annotation)
     return found
 
 
@@ -302,7 +324,7 @@ def to_rle(segmentation: Any, width: int, height: int) -> dict[str, Any] | None:
     if not isinstance(segmentation, dict) or not {"size", "counts"} <= segmentation.keys():
         raise ValueError("the segmentation is neither polygons nor RLE with size and counts")
     size, counts = segmentation["size"], segmentation["counts"]
-    if size not in ([height, width], (height, width)):
+    if size not in ([height, width], (height, width)) or not all(type(side) is int for side in size):
         raise ValueError(
             f"the mask is of size {size} and the image [{height}, {width}] (height, width): it belongs to another image"
         )
@@ -334,7 +356,8 @@ def category_ids(
     missing = [name for name in classes if name not in names]
     unknown = [n for n in names if n not in classes and n not in others and (missing or n not in unused)]
     twice = [name for name, count in Counter(names).items() if count > 1]
-    alike = [(u, m) for u in unknown for m in missing if u.strip().casefold() == m.strip().casefold()]
+    meant = dict.fromkeys((*missing, *others))
+    alike = [(u, m) for u in unknown for m in meant if u.strip().casefold() == m.strip().casefold()]
     faults = [
         f"{what}: {', '.join(map(repr, found))}"
         for what, found in (("unknown", unknown), ("missing", missing), ("twice", twice))
@@ -344,8 +367,9 @@ def category_ids(
     if faults:
         raise UserError(
             f"{path}: the categories are not the data set's classes ({'; '.join(faults)}). Expected, in any order: "
-            f"{', '.join(classes)}. Rename the categories in the file or convert it with a tool in tools/data; a class "
-            "without instances must still be listed. For other classes set metainfo=dict(classes=...) in the config"
+            f"{', '.join(classes or others)}. Rename the categories in the file or convert it by a tool in tools/data; "
+            "a class without instances must still be listed. For other classes set metainfo=dict(classes=...) in the "
+            "config"
         )
     ids = {category["name"]: category["id"] for category in content["categories"]}
     return {name: ids[name] for name in (*classes, *(n for n in ids if n in others and n not in classes))}

@@ -1,9 +1,8 @@
 """DeepFashion In-shop (Liu et al., CVPR 2016), as mmdet lays it out, to checked COCO files with one kind of mask."""
 
 from pathlib import Path
-from typing import Any
 
-from seg_vton.coco import category_ids, judge, read_coco, to_rle
+from seg_vton.coco import by_image, category_ids, read_coco, to_rle
 from seg_vton.data.coco_files import CocoBuilder, Summary
 from seg_vton.data.folders import find_folder, link_folder
 from seg_vton.errors import UserError
@@ -54,25 +53,13 @@ def convert_annotations(path: str | Path, name: str) -> CocoBuilder:
     `name` is the split's. A `UserError` of a broken file names the image and the annotation.
     """
     content = read_coco(path)
-    for messages in judge({**content, "annotations": []}, path).faults.values():  # masks are looked at one by one below
-        raise UserError(messages[0])
     labels = {key: n for n, key in enumerate(category_ids(content, CLOTHING_CLASSES, path).values(), 1)}
-    by_image: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in content["images"]}
-    for annotation in content["annotations"]:
-        for key, known in (("image_id", by_image), ("category_id", labels)):
-            if annotation[key] not in known:
-                raise UserError(
-                    f"{path}: annotation {annotation['id']} has {key} {annotation[key]}, which the file does not list: "
-                    "it is cut down or damaged; download it again"
-                )
-        if annotation["iscrowd"] not in (0, 1):
-            raise UserError(f"{path}: annotation {annotation['id']} has iscrowd {annotation['iscrowd']!r}, not 0 or 1")
-        by_image[annotation["image_id"]].append(annotation)
+    instances = by_image(content, path, labels)
     builder = CocoBuilder(name)
     for image in track(content["images"], f"{name}: masks"):
         size = image["width"], image["height"]
         image_id = builder.add_image(image["file_name"], *size)
-        for annotation in by_image[image["id"]]:
+        for annotation in instances[image["id"]]:
             category_id = labels[annotation["category_id"]]
             try:
                 rle = to_rle(annotation.get("segmentation"), *size)

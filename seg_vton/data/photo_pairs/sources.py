@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from seg_vton.coco import category_ids, judge, read_coco, to_rle
+from seg_vton.coco import by_image, category_ids, read_coco, to_rle
 from seg_vton.errors import UserError
 from seg_vton.files import find_file
 from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, convert, working_space
@@ -163,20 +163,18 @@ def _recorded(photos: Path, out: Path) -> dict[str, dict[str, Any]]:
 
 def _from_coco(photos: Path, path: Path, folder: Path = Path()) -> Iterator[LabeledPhoto]:
     content = read_coco(path)
-    for messages in judge({**content, "annotations": []}, path).faults.values():  # masks are judged when they are read
-        raise UserError(messages[0])
     names = {key: name for name, key in category_ids(content, (), path, CLOTHING_CLASSES).items()}
-    instances = defaultdict(list)
-    for annotation in content["annotations"]:
-        if annotation["category_id"] not in names or "segmentation" not in annotation:
-            raise UserError(f"{path}: annotation {annotation['id']} has no known category or no segmentation")
-        score = annotation.get("score", 1)
-        if not isinstance(score, int | float) or not 0 <= score <= 1:
-            raise UserError(f"{path}: annotation {annotation['id']} has the score {score!r}: it must be from 0 to 1")
-        if not annotation["iscrowd"]:
-            instance = names[annotation["category_id"]], float(score), annotation["segmentation"]
-            instances[annotation["image_id"]].append(instance)
+    annotations = by_image(content, path, names)
     for image in content["images"]:
+        instances = []
+        for annotation in annotations[image["id"]]:
+            if not annotation["iscrowd"]:
+                score = annotation.get("score", 1)
+                if not isinstance(score, int | float) or not 0 <= score <= 1:
+                    raise UserError(
+                        f"{path}: annotation {annotation['id']} has the score {score!r}, not one from 0 to 1"
+                    )
+                instances.append((names[annotation["category_id"]], float(score), annotation.get("segmentation")))
         file = folder / image["file_name"]
         size, photo = (image["height"], image["width"]), find_file(photos / file) or photos / file
-        yield LabeledPhoto(file.with_suffix("").as_posix(), photo, file, tuple(instances[image["id"]]), size)
+        yield LabeledPhoto(file.with_suffix("").as_posix(), photo, file, tuple(instances), size)

@@ -185,11 +185,20 @@ def test_sources_that_cannot_be_used(photos, tmp_path):
     with pytest.raises(UserError, match=r"gone\.png: .* has no photo gone"):
         find_labeled(photos, [tmp_path / "maps"])
     for changes, fault in (
-        ({"category_id": 99}, "no known category"),
-        ({"score": "high"}, "the score 'high': it must be from 0 to 1"),
+        ({"category_id": 99}, "category_id 99, which the file does not list"),
+        ({"image_id": "1"}, "image_id '1', which the file does not list"),
+        ({"iscrowd": "0"}, "iscrowd '0', not 0 or 1"),
+        ({"score": "high"}, "the score 'high', not one from 0 to 1"),
     ):
         with pytest.raises(UserError, match=f"annotation 1 has {fault}"):
             find_labeled(photos, [coco(tmp_path / "other.json", **changes)])
+    content = json.loads(good.read_text())
+    content["categories"][0]["name"] = "Top"
+    (tmp_path / "other.json").write_text(json.dumps(content))
+    with pytest.raises(
+        UserError, match=r"unknown: 'Top'; 'Top' and 'top' differ .* Expected, in any order: top, skirt"
+    ):
+        find_labeled(photos, [tmp_path / "other.json"])
     with pytest.raises(UserError, match="which names no file"):
         find_labeled(photos, [coco(tmp_path / "other.json", name="")])
     save_palette_png(tmp_path / "atr" / "album" / "b.png", labels(), "atr18")
