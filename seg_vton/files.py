@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from seg_vton.errors import BROKEN_IMAGE, DamagedFileError, UserError
 
@@ -188,7 +188,7 @@ def heic_hint(*paths: Path) -> str:
 
 
 def exif_orientation(image: Image.Image) -> int:
-    """EXIF orientation of an image file that was just opened, 1 to 8; 1 where it says nothing, or anything else.
+    """EXIF orientation of an image file that was just opened, 1 to 8; 1 where it says nothing, or nothing sound.
 
     Pillow decodes a whole PNG to look behind its pixels for one: that is left out where no such chunk is in the file.
     """
@@ -199,8 +199,16 @@ def exif_orientation(image: Image.Image) -> int:
         image.fp.seek(place)
         if not any(name in content for name in (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")):
             return 1
-    found = image.getexif().get(ExifTags.Base.Orientation)
+    try:
+        found = image.getexif().get(ExifTags.Base.Orientation)
+    except BROKEN_IMAGE:  # the picture may be whole; if not, its decoder says so
+        return 1
     return found if found in range(1, 9) else 1
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """An image file that was just opened, as viewers show it: turned by its EXIF orientation."""
+    return ImageOps.exif_transpose(image) if exif_orientation(image) > 1 else image
 
 
 def sha256(path: str | Path) -> str:

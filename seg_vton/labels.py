@@ -17,10 +17,10 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import Image, PngImagePlugin
 
 from seg_vton.errors import UserError
-from seg_vton.files import atomic_path, opened_image
+from seg_vton.files import atomic_path, opened_image, upright
 
 Color = tuple[int, int, int]
 
@@ -557,11 +557,11 @@ def load_palette_png(path: str | Path, space: str) -> np.ndarray:
             )
         if image.format == "JPEG":
             raise UserError(f"{path}: this parsing map is a JPEG, whatever its name says, which changes ids: write PNG")
-        image.load()
+        turned = upright(image)
         said = getattr(image, "text", {}).get(_PNG_KEY, space)
         if said != space:
             raise UserError(f"{path}: the file says that its labels are {said}, but {space} was asked for")
-        label_map = np.array(ImageOps.exif_transpose(image))
+        label_map = np.array(turned)
         palette = image.getpalette("RGB") if image.mode == "P" else None
     check_label_map(label_map, space, where=str(path))
     if palette is not None:

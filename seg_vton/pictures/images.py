@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from seg_vton.errors import UserError
-from seg_vton.files import atomic_path, exif_orientation, opened_image
+from seg_vton.files import atomic_path, exif_orientation, opened_image, upright
 from seg_vton.labels import load_palette_png
 from seg_vton.pictures.photos import gray, to_rgb
 
@@ -58,8 +58,7 @@ def read_picture(
     Transparent parts become white, an EXIF orientation is obeyed; `resampling` is for a picture of another size.
     """
     with opened_image(path) as image:
-        ImageOps.exif_transpose(image, in_place=True)
-        picture = np.asarray(to_rgb(image)[0])
+        picture = np.asarray(to_rgb(upright(image))[0])
     return resized(picture, size, resampling), picture.shape[:2]
 
 
@@ -70,11 +69,11 @@ def read_mask(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
     An EXIF orientation is obeyed.
     """
     with opened_image(path) as image:
-        ImageOps.exif_transpose(image, in_place=True)
-        levels = np.asarray(gray(image))
-        if "A" in image.getbands() or "transparency" in image.info:
-            alpha = np.asarray(image.convert("RGBA").getchannel("A"))
-            levels = alpha if alpha.min() < alpha.max() else levels
+        picture = upright(image)
+        levels = np.asarray(gray(picture))
+        if "A" in picture.getbands() or "transparency" in picture.info:
+            alpha = np.asarray(picture.convert("RGBA").getchannel("A"))
+            levels = alpha if alpha.min() < MASK_THRESHOLD <= alpha.max() else levels
     least = 1 if levels.max() == 1 else MASK_THRESHOLD
     return resized(levels, size or levels.shape, Image.Resampling.NEAREST) >= least
 

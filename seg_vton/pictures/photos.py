@@ -14,10 +14,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
 
 from seg_vton.errors import UserError
-from seg_vton.files import MAX_PIXELS, heic_hint, leads_nowhere, opened_image
+from seg_vton.files import MAX_PIXELS, heic_hint, leads_nowhere, opened_image, upright
 
 Image.init()  # loads all of Pillow's formats
 with suppress(ImportError):
@@ -67,7 +67,7 @@ def read_cutout(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `_check_size` is stricter
         with opened_image(path, _FORMATS) as image:
             _check_size(path, *image.size)
-            picture, alpha = to_rgb(ImageOps.exif_transpose(image), image.info.get("icc_profile"))
+            picture, alpha = to_rgb(upright(image), image.info.get("icc_profile"))
             return np.array(picture), None if alpha is None else np.array(alpha)
 
 
@@ -123,16 +123,15 @@ def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def gray(image: Image.Image) -> Image.Image:
-    """Converts an image of any mode to gray of 8 bits.
+    """Converts an image of any mode to gray of 8 bits; levels of 16 or 32 bits, which Pillow would clip, are scaled.
 
-    That of 16 bits is scaled, which Pillow would clip; so are floating-point numbers, whose white is 1, or else 255 or
-    65535, the first that none is above.
+    Nothing says what is white in them: it is 1, 255 or 65535, the first that no level exceeds.
     """
     if image.mode[0] not in "IF":
         return image.convert("L")
-    levels = np.nan_to_num(np.array(image, np.float64))
-    white = next((most for most in (1, 255) if levels.max() <= most), 65535) if image.mode == "F" else 65535
-    return Image.fromarray(np.rint(levels * (255 / white)).clip(0, 255).astype(np.uint8))
+    levels = np.nan_to_num(np.array(image, np.float64), posinf=0, neginf=0)
+    white = next((white for white in (1, 255) if levels.max() <= white), 65535)
+    return Image.fromarray((levels * (255 / white)).round().clip(0, 255).astype(np.uint8))
 
 
 def limited(photo: np.ndarray, side: int = PARSE_SIDE) -> np.ndarray:

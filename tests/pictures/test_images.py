@@ -96,8 +96,11 @@ def test_the_alpha_of_a_cut_out_is_its_mask(tmp_path, mode):
     (picture.quantize(4) if mode == "P" else picture.convert(mode)).save(tmp_path / "cut.png")
     assert np.array_equal(read_mask(tmp_path / "cut.png"), shape)
     opaque = Image.fromarray(np.where(shape, 255, 0).astype(np.uint8)).convert("RGBA")
-    opaque.save(tmp_path / "opaque.png")  # an alpha of one value says nothing
+    opaque.save(tmp_path / "opaque.png")  # an alpha that is opaque everywhere says nothing
     assert np.array_equal(read_mask(tmp_path / "opaque.png"), shape)
+    opaque.putpixel((0, 0), (0, 0, 0, 254))  # as lossy formats have it
+    opaque.save(tmp_path / "nearly.png")
+    assert np.array_equal(read_mask(tmp_path / "nearly.png"), shape)
 
 
 def garment_mask(top=8, bottom=88, left=6, right=58):

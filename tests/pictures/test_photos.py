@@ -8,6 +8,7 @@ from PIL import Image, ImageCms
 
 from seg_vton.errors import UserError
 from seg_vton.files import MAX_PIXELS
+from seg_vton.pictures.images import read_mask
 from seg_vton.pictures.photos import find_photos, limited, read_cutout, read_photo
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -111,16 +112,27 @@ def test_gray_of_16_bits_is_scaled(tmp_path):
     assert np.array_equal(read_photo(tmp_path / "deep.png")[..., 1], np.round(levels / 257).astype(np.uint8))
 
 
+@pytest.mark.parametrize(
+    ("white", "kind"), [(1, "float32"), (255, "float32"), (65535, "float32"), (255, "int32"), (255, "uint16")]
+)
+def test_white_is_the_first_of_1_255_and_65535_that_no_level_exceeds(tmp_path, white, kind):
+    levels = np.linspace(0, white, 80).astype(kind)[None].repeat(60, 0)
+    Image.fromarray(levels).save(tmp_path / "a.tif")
+    assert np.array_equal(read_photo(tmp_path / "a.tif")[..., 1], np.round(levels * (255 / white)).astype(np.uint8))
+    Image.fromarray((levels > white / 2).astype(kind)).save(tmp_path / "ones.tif")
+    assert np.array_equal(read_mask(tmp_path / "ones.tif"), levels > white / 2)
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+@pytest.mark.parametrize("exif", [b"Exif\0\0\1\2junk", b"II*\0"])
+def test_a_photo_with_broken_exif_is_as_it_is_stored(tmp_path, suffix, exif):
+    Image.fromarray(quarters()).save(tmp_path / f"a.{suffix}", exif=exif, lossless=True)
+    assert np.array_equal(read_photo(tmp_path / f"a.{suffix}"), quarters())
+
+
 def png_chunk(kind, content):
     checksum = zlib.crc32(kind + content)
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
-
-
-@pytest.mark.parametrize("most", [1, 255, 65535])
-def test_gray_of_floating_point_numbers_is_scaled_by_its_range(tmp_path, most):
-    levels = np.linspace(0, most, 80, dtype=np.float32)[None].repeat(60, 0)
-    Image.fromarray(levels).save(tmp_path / "a.tiff")
-    assert np.array_equal(read_photo(tmp_path / "a.tiff")[..., 1], np.rint(levels / most * 255))
 
 
 def test_color_of_16_bits_is_read(tmp_path):
