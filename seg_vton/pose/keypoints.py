@@ -43,8 +43,8 @@ def read_people(path: str | Path, size: Size, photo: Size | None = None, frame: 
 
     Returns:
         float64 `(18, 3)` for each person: x and y in pixels and the confidence (1 where the file has none), in COCO's
-        order with the neck as joint 1. What was not found, which files have at 0 or below and MMPose below `MIN_SCORE`,
-        is 0 0 0.
+        order with the neck as joint 1. What was not found, which files have at 0 or below or with no confidence and
+        MMPose below `MIN_SCORE`, is 0 0 0.
 
     Raises:
         UserError: the file is missing, broken or of another format; the message names it.
@@ -109,11 +109,14 @@ def _joints(person: Any, path: str | Path) -> np.ndarray:
         if scores.shape != (len(numbers),):
             raise UserError(f"{path}: expected {len(numbers)} keypoint_scores, found an array of shape {scores.shape}")
         numbers = np.column_stack([numbers[:, :2], scores]) * (scores >= MIN_SCORE)[:, None]
+    if not (numbers[:, 2] > 0).any():  # its writer knows no confidences
+        numbers[:, 2] = 1
+    numbers[(numbers[:, 2] <= 0) | (numbers[:, :2] == -1).all(1)] = 0
     if len(numbers) == 17:
         joints = np.zeros((NUM_JOINTS, 3))
         joints[FOUND] = numbers[OF_COCO_17]
         shoulders = joints[list(SHOULDERS)]
-        if (shoulders[:, :2] != 0).any(1).all():
+        if shoulders.any(1).all():
             joints[NECK] = shoulders.mean(0)
         return joints
     return numbers if len(numbers) == NUM_JOINTS else numbers[BODY_25]
@@ -122,12 +125,12 @@ def _joints(person: Any, path: str | Path) -> np.ndarray:
 def _normalize(people: Sequence[np.ndarray]) -> bool:
     """Whether coordinates are normalized; those from -1 to 1 are changed in place to go from 0 to 1."""
     points = [joints[:, :2] for joints in people]
-    spots = np.concatenate([each[(each != 0).any(1) & (each != -1).any(1)] for each in points])
+    spots = np.concatenate([each[each.any(1)] for each in points])
     if len(spots) < 2 or np.abs(spots).max() > _NORMALIZED:
         return False
     if (spots < 0).any():
         for each in points:
-            each[:] = np.where((each != 0).any(1, keepdims=True), (each + 1) / 2, 0)
+            each[:] = np.where(each.any(1, keepdims=True), (each + 1) / 2, 0)
     return True
 
 

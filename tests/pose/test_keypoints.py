@@ -64,9 +64,10 @@ def test_a_list_for_each_joint(tmp_path, names, columns):
     assert np.array_equal(first(write(tmp_path, [{"keypoints": rows}])), expected)
 
 
-def test_coco17_without_a_shoulder_has_no_neck(tmp_path):
+@pytest.mark.parametrize("missing", [0, -1])
+def test_coco17_without_a_shoulder_has_no_neck(tmp_path, missing):
     rows = np.reshape(numbers(COCO17), (-1, 3))
-    rows[COCO17.index("LShoulder")] = 0
+    rows[COCO17.index("LShoulder")] = missing
     assert not first(write(tmp_path, [{"keypoints": rows.ravel().tolist()}]))[[1, 5]].any()
 
 
@@ -104,6 +105,16 @@ def test_what_was_not_found_is_zero(tmp_path):
     found = first(write(tmp_path, {"people": [{"pose_keypoints": joints.ravel().tolist()}]}))
     assert not found[3:5].any()
     assert np.array_equal(found[5:], EXPECTED[5:])
+
+
+def test_joints_without_confidence_are_missing_unless_no_joint_has_any(tmp_path):
+    joints = np.reshape(numbers(COCO18), (-1, 3))
+    joints[3:5, 2] = 0, -1
+    (found,) = read_people(write(tmp_path, {"people": [{"pose_keypoints_2d": joints.tolist()}]}), SIZE)
+    assert np.flatnonzero(~found.any(1)).tolist() == [3, 4]
+    joints[:, 2] = 0
+    (found,) = read_people(write(tmp_path, {"people": [{"pose_keypoints_2d": joints.tolist()}]}), SIZE)
+    assert np.array_equal(found, np.column_stack([EXPECTED, np.ones(18)]))
 
 
 def test_scores_beside_mmposes_keypoints_are_their_confidences(tmp_path):
