@@ -11,7 +11,8 @@ from seg_vton.labels import SPACES, VOC_PALETTE, load_palette_png, working_space
 ENDINGS = (".png", ".bmp", ".tif", ".tiff")
 """How the names of label maps end, after the photo's without suffix: JPEG changes ids, and GIF their order."""
 
-_LOSSY = (".jpg", ".jpeg", ".webp")
+LOSSY = (".jpg", ".jpeg", ".webp")
+"""Endings of files that may be label maps which were saved in a way that changes ids."""
 
 
 class ParsingMaps:
@@ -31,7 +32,7 @@ class ParsingMaps:
     def file(self, photo: Path, place: Path) -> Path:
         """The label map of a photo, looked for first at its `place`, the path in the folder that it was found in."""
         found = find_beside(self.folder, place, ENDINGS)
-        if found is None and (lossy := find_beside(self.folder, place, _LOSSY)):
+        if found is None and (lossy := find_beside(self.folder, place, LOSSY)):
             raise UserError(
                 f"{photo} has no label map: {lossy} was compressed as a picture, which changes ids. Write maps as PNG"
             )

@@ -59,6 +59,7 @@ def main() -> None:
     """Makes the pairs and says what was left out."""
     args = parse_args()
     from seg_vton.data.photo_pairs import Plan, Settings, SplitRule, find_labeled, write_photo_pairs
+    from seg_vton.pictures.photos import find_photos
 
     settings = Settings(
         size=(args.size[1], args.size[0]),
@@ -79,6 +80,10 @@ def main() -> None:
             photos, args.pose, rule, settings, args.variants, args.mirror, args.seed, args.pose_models, predicted
         )
         outcome = write_photo_pairs(args.out, plan, args.workers, args.overwrite)
+        labeled, maps = {item.photo for item in photos}, (*args.masks, args.out, args.predicted or args.out)
+        others = [path for path in find_photos(args.photos) if path not in labeled]
+        others = [path.name for path in others if not any(map(path.is_relative_to, maps))]
+        outcome.dropped |= {"no labels": others} if others else {}
     for fault in outcome.faults:
         print(f"error: {fault}", file=sys.stderr)
     for reason, names in sorted(outcome.dropped.items()):

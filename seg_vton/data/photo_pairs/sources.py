@@ -17,7 +17,7 @@ from seg_vton.files import find_file
 from seg_vton.labels import CLOTHING_CLASSES, DEEPFASHION15, convert, working_space
 from seg_vton.parsing.jobs import read_records
 from seg_vton.parsing.label_map import merge_instances
-from seg_vton.parsing.maps import ENDINGS, read_label_map
+from seg_vton.parsing.maps import ENDINGS, LOSSY, read_label_map
 from seg_vton.pictures.photos import find_photos
 
 
@@ -119,8 +119,14 @@ def _from_label_maps(
     photos: Path, folder: Path, space: str, recorded: Mapping[str, dict[str, Any]]
 ) -> Iterator[LabeledPhoto]:
     by_name = _places_by_name(photos)
-    for path in sorted(path for path in folder.rglob("[!.]*") if path.suffix.lower() in ENDINGS):
-        name = path.relative_to(folder).with_suffix("").as_posix()
+    files = sorted(folder.rglob("[!.]*"))
+    named = {path: path.relative_to(folder).with_suffix("").as_posix() for path in files}
+    maps = {path: name for path, name in named.items() if path.suffix.lower() in ENDINGS}
+    for path in named.keys() - maps:
+        name = named[path]
+        if path.suffix.lower() in LOSSY and name not in maps.values() and by_name[unicodedata.normalize("NFC", name)]:
+            raise UserError(f"{path} was compressed as a picture, which changes ids: write label maps as PNG")
+    for path, name in maps.items():
         places = by_name[unicodedata.normalize("NFC", name)]
         if name in recorded:
             yield LabeledPhoto(**recorded[name], labels=path, space=space)

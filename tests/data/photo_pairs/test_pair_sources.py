@@ -184,6 +184,10 @@ def test_sources_that_cannot_be_used(photos, tmp_path):
         find_labeled(photos, [tmp_path / "empty"])
     with pytest.raises(UserError, match=r"gone\.png: .* has no photo gone"):
         find_labeled(photos, [tmp_path / "maps"])
+    (tmp_path / "empty" / "cover.jpg").write_bytes(b"of no photo")
+    (tmp_path / "empty" / "a.JPG").write_bytes(b"of one, and no label map")
+    with pytest.raises(UserError, match=r"a\.JPG was compressed as a picture, which changes ids"):
+        find_labeled(photos, [tmp_path / "empty"])
     for changes, fault in (
         ({"category_id": 99}, "category_id 99, which the file does not list"),
         ({"image_id": "1"}, "image_id '1', which the file does not list"),
