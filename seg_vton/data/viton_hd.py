@@ -1,5 +1,6 @@
 """Anybody's photos as a test set in VITON-HD's layout, for this repo's models and for others that read it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -145,7 +146,8 @@ def _plan(
         items = with_files(items, which, lambda item, finder=finder: finder.file(item.photo, item.place), run)
     names = {item.name for item in items}
     for item in items:
-        name = "_".join(item.name.split())  # other repositories' pairs files have white space between names only
+        # White space parts the names of other repositories' pairs files; a comma or a quote may part ours.
+        name = re.sub(r"[\s,;\"']+", "_", item.name)
         if name != item.name and name in names:
             run.fail(f"{item.photo} would be called {name}, like another photo: rename it")
         else:

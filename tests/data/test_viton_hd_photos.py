@@ -16,6 +16,7 @@ from seg_vton.parsing.maps import ParsingMaps
 from seg_vton.pictures.photos import read_photo
 from seg_vton.pose import Poses
 from seg_vton.pose.keypoints import read_people
+from seg_vton.tryon.datasets.layouts import read_pairs
 
 SIZE = (128, 96)
 
@@ -123,15 +124,17 @@ def test_photos_of_any_mode_serve_and_what_cannot_is_said_once(album, tmp_path, 
     Image.open(persons / "1.jpg").convert("CMYK").save(persons / "cmyk.jpg")
     gray.resize((48, 64)).save(persons / "small.png")
     (persons / "cut.jpg").write_bytes((persons / "1.jpg").read_bytes()[:900])
-    shutil.copy(persons / "1.jpg", persons / "two words.jpg")
+    shutil.copy(persons / "1.jpg", persons / "two words 1.0, 'new'.jpg")
     gray.save(persons / "2.png")  # the pose and the map of 2.jpg would be its, too
     Image.new("RGB", (96, 128), (90, 90, 90)).save(garments / "empty.png")
-    for name in ("deep", "gray", "cmyk", "small", "cut", "two words"):
+    for name in ("deep", "gray", "cmyk", "small", "cut", "two words 1.0, 'new'"):
         shutil.copy(album / "maps" / "1.png", album / "maps" / f"{name}.png")
         shutil.copy(album / "poses" / "1_keypoints.json", album / "poses" / f"{name}_keypoints.json")
     outcome = make(album, tmp_path / "set")
-    assert outcome.done == 5 + 2  # persons 1, deep, gray, cmyk, two_words
-    assert (tmp_path / "set" / "test" / "image" / "two_words.jpg").is_file()
+    assert outcome.done == 5 + 2  # persons 1, deep, gray, cmyk, two_words...
+    people = {path.name for path in (tmp_path / "set" / "test" / "image").iterdir()}
+    assert people == {"1.jpg", "deep.jpg", "gray.jpg", "cmyk.jpg", "two_words_1.0_new_.jpg"}
+    assert {pair.person for pair in read_pairs(tmp_path / "set" / "test_pairs.txt")} == people
     faults = ("cut.jpg is not a whole", "empty.png: no garment", "small.png: the masks are 96x128")
     faults += ("2_keypoints.json would be of",)
     for fault in faults:
