@@ -102,4 +102,4 @@ def find_images(path: Path, file_names: Sequence[str]) -> Path:
     parents, split = list(path.resolve().parents)[:4], path.stem.rpartition("_")[2]
     named = (parent / name for parent in parents for name in _IMAGE_FOLDERS)
     folders = [folder for each in named for folder in (each, each / split) if folder.is_dir()]
-    return max(folders, key=lambda folder: sum((folder / name).is_file() for name in file_names[:50]))
+    return max(folders, key=lambda folder: sum(find_file(folder / name) is not None for name in file_names[:50]))

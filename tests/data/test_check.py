@@ -80,6 +80,16 @@ def test_images_in_a_folder_of_their_split(tmp_path):
     assert list(check_data(tmp_path / "dolls").errors) == ["image not on disk"]
 
 
+def test_images_are_looked_for_as_they_are_read(root):
+    """By names that differ in their suffix's case, not in the first folder of a known name."""
+    photos = root / "photos"
+    for path in list(photos.rglob("*.jpg")):
+        path.rename(path.with_suffix(".JPG"))
+    photos.rename(root / "images")
+    photos.mkdir()
+    assert not check_data(root).errors
+
+
 def test_no_such_root(tmp_path):
     with pytest.raises(UserError, match=r"nowhere does not exist: pass the root of a data set or a COCO file"):
         check_data(tmp_path / "nowhere")
