@@ -184,8 +184,9 @@ photos-plan: | $(VENV)/.installed
 	@test -n "$(CCP)" || test -e $(PHOTOS_DATA)/annotations/instances_val.json || \
 		{ echo "name the folder of Clothing Co-Parsing: make photos CCP=FOLDER (git clone https://github.com/bearpaw/clothing-co-parsing)"; exit 1; }
 	@for path in "$(CCP)" "$(POSES)" "$(BACKBONE)"; do test -z "$$path" || test -e "$$path" || { echo "$$path does not exist"; exit 1; }; done
-	@test -n "$(POSES)" || test -e $(PHOTOS)/pairs/train_pairs.txt || $(PY) -c "from seg_vton.errors import exit_on_user_error; \
-		from seg_vton.pose import Poses; exit_on_user_error()(Poses('auto').load)()"  # not in an hour and a half
+	@test -e $(PHOTOS)/pairs/train_pairs.txt || $(PY) -c "import sys; from pathlib import Path; from seg_vton.errors import exit_on_user_error; \
+		from seg_vton.pose import Poses; exit_on_user_error()(lambda: (p := Poses(sys.argv[1])).file(Path('0001.jpg')) or p.load())()" \
+		"$(or $(POSES),auto)"  # not in an hour and a half
 	@echo "$$PHOTOS_PLAN"
 
 $(PHOTOS_DATA)/annotations/instances_val.json: | $(VENV)/.installed
