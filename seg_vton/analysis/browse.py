@@ -2,9 +2,9 @@
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,11 @@ def browse(config: Config, split: str, number: int, out: str | Path, overwrite: 
         raise UserError(f"--number {number}: show one item or more")
     loader = _loader(config, split)
     number = min(number, len(loader.dataset))
-    items = track(islice(_items(loader), number), "items", number)
-    entries = ((f"{index:03d}.png", *_draw_item(*item, loader.dataset.metainfo)) for index, item in enumerate(items))
+    items = track(islice(chain.from_iterable(loader), number), "items", number)
+    entries = (
+        (f"{index:03d}.png", *_draw_item(item["inputs"], item["data_samples"], loader.dataset.metainfo))
+        for index, item in enumerate(items)
+    )
     lead = f"The first {number} of {len(loader.dataset)} items of {split}, after the pipeline. A click enlarges."
     return write_page(out, f"{Path(config.filename).stem}: {split}", lead, entries, overwrite)
 
@@ -93,29 +96,18 @@ def _is_ours(path: Path) -> bool:
 
 
 def _loader(config: Config, split: str) -> DataLoader:
-    """The loader that the runner makes, in this process, at the start of the first epoch."""
+    """The loader that the runner makes, in this process, at the start of the first epoch; its batches are lists."""
     init_default_scope(config.get("default_scope", "mmdet"))
     settings = config.get(f"{split}_dataloader")
     if settings is None:
         raise UserError(f"{config.filename} has no {split}_dataloader")
     seed = (config.get("randomness") or {}).get("seed") or 0
     set_random_seed(seed)
-    here = {"num_workers": 0, "persistent_workers": False, "prefetch_factor": None}
+    here = {"num_workers": 0, "persistent_workers": False, "prefetch_factor": None, "collate_fn": list}
     loader = Runner.build_dataloader({**settings, **here}, seed=seed)
     if isinstance(loader.dataset, SeededSamples):
         loader.dataset.seed_samples(seed, epoch=0)
     return loader
-
-
-def _items(loader: DataLoader) -> Iterator[tuple[Any, BaseDataElement]]:
-    """Inputs and data sample of each item; collate functions stack try-on's inputs, and list photographs."""
-    for batch in loader:
-        inputs = batch["inputs"]
-        for index, sample in enumerate(batch["data_samples"]):
-            if isinstance(inputs, Mapping):
-                yield {key: values[index] for key, values in inputs.items()}, sample
-            else:
-                yield inputs[index], sample
 
 
 def _draw_item(
