@@ -397,18 +397,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def render(args: argparse.Namespace, root: Path = Path()) -> str:
     """The tables that the arguments of `add_arguments` ask for; paths are relative to `root`.
 
-    `UserError` where a file is missing, broken or of another kind, or nothing is left to show.
+    `UserError` where a file is missing, broken or of another kind, an option has no meaning there, or nothing is left
+    to show.
     """
     paths = [root / path for path in args.paths]
-    content = read_json(paths[0]) if len(paths) == 1 and paths[0].suffix == ".json" else None
-    if isinstance(content, dict) and "benchmarks" in content:
-        return benchmark_tables(paths[0], [value.removeprefix("benchmark=") for value in args.where])
-    files = [file for path in paths if path.is_dir() for file in sorted(path.glob("*.json"))]
-    records = list(map(read_json, files))
-    if records and all(isinstance(record, dict) and "promise" in record for record in records):
-        return fault_table(_select(pd.DataFrame(records), args.where))
-    if records and all(isinstance(record, dict) and record.get("task") == "score" for record in records):
-        return score_table([file.stem for file in files], records, args.where)
+    if (text := _other_tables(paths, args.where)) is not None:
+        if args.metrics or args.changes or args.all_rows or args.per_class:
+            raise UserError(f"{paths[0]} has no results of tools/test.py, so --where alone can choose what to show")
+        return text
+    if (args.per_class and (args.metrics or args.changes)) or (args.all_rows and args.changes):
+        raise UserError("--per-class goes with neither --metrics nor --changes, and --all-rows not with --changes")
     runs = _select(read_runs(paths), args.where)
     groups = [rows for _, rows in runs.groupby(["task", "stage"], sort=False, dropna=False)]
     if unknown := set(args.metrics) - set(runs):
@@ -421,6 +419,20 @@ def render(args: argparse.Namespace, root: Path = Path()) -> str:
     if args.metrics:
         return "\n\n".join(markdown(row_table(rows, args.all_rows, args.metrics)) for rows in groups)
     return result_tables(runs, args.all_rows, args.per_class)
+
+
+def _other_tables(paths: Sequence[Path], where: Sequence[str]) -> str | None:
+    """Tables of what other tools than tools/test.py wrote; None of anything else."""
+    content = read_json(paths[0]) if len(paths) == 1 and paths[0].suffix == ".json" else None
+    if isinstance(content, dict) and "benchmarks" in content:
+        return benchmark_tables(paths[0], [value.removeprefix("benchmark=") for value in where])
+    files = [file for path in paths if path.is_dir() for file in sorted(path.glob("*.json"))]
+    records = list(map(read_json, files))
+    if records and all(isinstance(record, dict) and "promise" in record for record in records):
+        return fault_table(_select(pd.DataFrame(records), where))
+    if records and all(isinstance(record, dict) and record.get("task") == "score" for record in records):
+        return score_table([file.stem for file in files], records, where)
+    return None
 
 
 def _select(frame: pd.DataFrame, where: Iterable[str]) -> pd.DataFrame:

@@ -1,5 +1,7 @@
 import argparse
 import json
+import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -292,6 +294,19 @@ def test_small_tables_and_choices(tmp_path):
     for wrong in (["--metrics", "SSIM"], ["--where", "neck=x"], ["--where", "config=x"]):
         with pytest.raises(UserError):
             table(folder, *wrong)
+
+
+def test_options_without_a_meaning_are_refused(tmp_path, monkeypatch):
+    change = ["--changes", "fpn:fpn"]
+    for wrong in (["--per-class", "--metrics", "segm AP"], ["--per-class", *change], ["--all-rows", *change]):
+        with pytest.raises(UserError, match="--per-class goes with neither"):
+            table(write(tmp_path / "-".join(wrong), segmentation()), *wrong)
+    for path in ("docs/results/benchmark_cpu.json", "docs/results/scoring", "docs/results/faults"):
+        with pytest.raises(UserError, match="--where alone"):
+            table(ROOT / path, "--metrics", "SSIM")
+    monkeypatch.setattr(sys, "argv", ["ablation_table.py", "--fill", "README.md", "--per-class"])
+    with pytest.raises(SystemExit, match="--fill takes no other option"):
+        runpy.run_path(str(ROOT / "tools/analysis/ablation_table.py"), run_name="__main__")
 
 
 def test_a_small_table_of_several_data_sets_names_none_in_its_header(tmp_path):

@@ -13,7 +13,7 @@ tool, with paths relative to the document.
 import argparse
 
 from seg_vton.analysis import tables
-from seg_vton.errors import ToolParser, exit_on_user_error
+from seg_vton.errors import ToolParser, UserError, exit_on_user_error
 from seg_vton.files import write_text
 
 
@@ -27,6 +27,8 @@ def main() -> None:
     args = parser.parse_args()
     with exit_on_user_error():
         if args.fill:
+            if any((args.where, args.metrics, args.changes, args.all_rows, args.per_class, args.out)):
+                raise UserError("--fill takes no other option: the documents say what their tables show")
             for path in args.paths:
                 tables.fill(path)
             return
