@@ -539,7 +539,7 @@ def save_palette_png(path: str | Path, label_map: np.ndarray, space: str, overwr
 
 
 def load_palette_png(path: str | Path, space: str) -> np.ndarray:
-    """Reads a parsing map: the indices of a palette PNG, or the gray levels of a PNG that stores ids as gray.
+    """Reads a parsing map: the indices of a palette PNG, or the gray levels, of 8 bits or more, of one that has none.
 
     The colors are not the labels: turning a palette image to gray (as `cv2.imread` does) gives luminance, not ids. They
     tell only a map that was saved with its palette sorted anew. An EXIF orientation is obeyed. Returns uint8 ids
@@ -550,7 +550,7 @@ def load_palette_png(path: str | Path, space: str) -> np.ndarray:
             has ids that the space has not, or has the space's colors at other indices.
     """
     with opened_image(path) as image:
-        if image.mode not in ("P", "L"):
+        if image.mode != "P" and image.mode != "L" and not image.mode.startswith("I"):
             raise UserError(
                 f"{path}: a parsing map is a palette (P) or gray (L) PNG whose values are ids, this one is "
                 f"{image.mode}: colors do not name labels; save the map as indices"
@@ -561,9 +561,10 @@ def load_palette_png(path: str | Path, space: str) -> np.ndarray:
         said = getattr(image, "text", {}).get(_PNG_KEY, space)
         if said != space:
             raise UserError(f"{path}: the file says that its labels are {said}, but {space} was asked for")
-        label_map = np.array(turned)
+        ids = np.array(turned)
         palette = image.getpalette("RGB") if image.mode == "P" else None
-    check_label_map(label_map, space, where=str(path))
+    check_label_map(ids, space, where=str(path))
+    label_map = ids.astype(np.uint8)
     if palette is not None:
         _check_colors(path, label_map, palette, get_space(space))
     return label_map

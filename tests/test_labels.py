@@ -257,7 +257,17 @@ def test_luminance_of_a_palette_is_refused(tmp_path):
         labels.load_palette_png(tmp_path / "gray.png", "lip20")
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "1", "I;16"])
+@pytest.mark.parametrize(("kind", "name"), [("uint16", "a.png"), ("int32", "a.tif")])
+def test_ids_of_more_bits_are_read(tmp_path, kind, name):
+    Image.fromarray(np.array([[0, 5], [13, 2]], kind)).save(tmp_path / name)
+    found = labels.load_palette_png(tmp_path / name, "lip20")
+    assert (found.dtype, found.tolist()) == (np.uint8, [[0, 5], [13, 2]])
+    Image.fromarray(np.array([[0, 261]], kind)).save(tmp_path / name)
+    with pytest.raises(UserError, match="lip20 has the ids 0 to 19, found also 261"):
+        labels.load_palette_png(tmp_path / name, "lip20")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "1"])
 def test_other_kinds_of_png_are_refused(tmp_path, mode):
     Image.new(mode, (4, 4)).save(tmp_path / "rgb.png")
     with pytest.raises(UserError, match=f"this one is {mode}: colors do not name labels"):
