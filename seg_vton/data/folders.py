@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from os.path import realpath
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,11 @@ def find_folder(root: str | Path, names: Sequence[str]) -> Path:
 
 
 def link_folder(target: Path, link: Path) -> None:
-    """Makes `link` a symbolic link to the folder `target`, unless a folder is there already."""
+    """Makes `link` a symbolic link to the folder `target`, unless a folder is there already; `UserError` for others."""
+    if link.is_symlink() and realpath(link) != realpath(target):
+        raise UserError(f"{link} is a link to {link.readlink()} and not to {target}: remove the link and run again")
     if link.is_dir():
         return
-    if link.is_symlink():
-        raise UserError(f"{link} is a link to {link.readlink()}, which is not there: remove the link and run again")
     if link.exists():
         raise UserError(f"{link} is a file, where a link to {target} belongs: move it away and run again")
     link.parent.mkdir(parents=True, exist_ok=True)

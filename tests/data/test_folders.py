@@ -50,6 +50,19 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
         make(tmp_path / "file" / "set", "doll", "first")
 
 
+def test_a_link_to_another_folder_is_not_taken_for_the_photos(tmp_path):
+    """As an earlier conversion of another copy leaves it."""
+    for name in ("photos", "others"):
+        (tmp_path / name).mkdir()
+    for _ in range(2):
+        link_folder(tmp_path / "photos", tmp_path / "out" / "photos")
+    for there in (True, False):
+        with pytest.raises(UserError, match=r"photos is a link to .*photos and not to .*others: remove the link"):
+            link_folder(tmp_path / "others", tmp_path / "out" / "photos")
+        if there:
+            (tmp_path / "photos").rmdir()
+
+
 def test_a_link_replaces_no_file(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "file").touch()
