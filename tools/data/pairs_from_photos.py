@@ -90,6 +90,9 @@ def main() -> None:
         print(f"left out {len(names)} x {reason}: {_some(names)}")
     if outcome.several:
         print(f"of several people, used the one on the body {len(outcome.several)} x: {_some(outcome.several)}")
+    if outcome.beside:
+        print(f"most joints lie beside the person {len(outcome.beside)} x: {_some(outcome.beside)}; poses must be of")
+        print("these photos, in pixels of the upright photos")
     if args.pose == "none":
         print("the pose maps are empty: --pose none")
     pairs = ", ".join(f"{count} in {name}" for name, count in outcome.pairs.items())

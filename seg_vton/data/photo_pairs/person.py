@@ -70,6 +70,7 @@ class Person:
     # uint8 `(H, W)` ids of `deepfashion15` that a segmenter sees in the frame; None without one
     predicted: np.ndarray | None = None
     people: int = 1  # number of people whose joints were given; these are of the one on the body
+    beside: bool = False  # whether most of these joints lie beside the body
     space: str = DEEPFASHION15.name  # name of the label space
 
     def mirrored(self) -> "Person":
@@ -131,6 +132,7 @@ def cut_person(
         padded=box.padded_share(photo.shape[:2]),
         predicted=predicted if predicted is None else _framed(predicted, box, settings.size),
         people=choice.people if choice else 0,
+        beside=bool(choice and choice.doubt),
         space=space,
     )
     _check(person, settings)

@@ -89,6 +89,8 @@ class Outcome:
     faults: list[str] = field(default_factory=list)  # a message for each photo that cannot be read
     # names of the photos used whose keypoints are of several people; the one on the body was taken
     several: list[str] = field(default_factory=list)
+    # names of the photos used most of whose joints lie beside the person: of another photo, or in another's pixels
+    beside: list[str] = field(default_factory=list)
 
 
 def write_photo_pairs(out: str | Path, plan: Plan, workers: int = 1, overwrite: bool = False) -> Outcome:
@@ -127,6 +129,7 @@ def write_photo_pairs(out: str | Path, plan: Plan, workers: int = 1, overwrite: 
                 persons.append((item, made))
                 outcome.persons[item.split] += 1
                 outcome.several += [item.photo.name] * (made["people"] > 1)
+                outcome.beside += [item.photo.name] * made["beside"]
         if not persons:
             reasons = [f"{len(names)} x {reason}" for reason, names in sorted(outcome.dropped.items())]
             reasons += [f"{len(outcome.faults)} with a fault, the first: {fault}" for fault in outcome.faults[:1]]
@@ -190,7 +193,8 @@ def _write_item(folder: Path, plan: Plan, poses: Poses, item: _Item) -> dict[str
         garment = lay_out_garment(shown, rng, plan.settings)
         _save(folder / item.split, _variant(item.stem, variant), shown, garment, seen.stamp if seen else {})
         mirrored.append(mirror)
-    return {"box": list(person.box), "padded": round(person.padded, 4), "mirrored": mirrored, "people": person.people}
+    facts = {"people": person.people, "beside": person.beside}
+    return {"box": list(person.box), "padded": round(person.padded, 4), "mirrored": mirrored, **facts}
 
 
 def _variant(stem: str, variant: int) -> str:

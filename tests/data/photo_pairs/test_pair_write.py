@@ -210,6 +210,10 @@ def test_of_several_people_the_one_on_the_body_is_taken(album, tmp_path):
     alone, both = files(tmp_path / "alone"), files(tmp_path / "both")
     assert {name for name in both if alone[name] != both[name]} == {MARKER}
     assert [person["people"] for person in json.loads(both[MARKER])["persons"]] == [1, 1, 1, 2, 1]
+    beside = {key: value[:3] + [1.0, 1.0, 1.0] * 17 for key, value in own.items() if key.startswith("pose_keypoints")}
+    path.write_text(json.dumps({**pose, "people": [beside]}))
+    outcome = write_photo_pairs(tmp_path / "beside", plan_of(album))
+    assert (outcome.beside, outcome.persons.total()) == (["000004_0"], 5)
     path.write_text(json.dumps({**pose, "people": [stranger]}))
     assert write_photo_pairs(tmp_path / "none", plan_of(album)).dropped == {"no joint on the person": ["000004_0"]}
 
