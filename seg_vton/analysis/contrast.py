@@ -45,13 +45,8 @@ def _by_image(rows: pd.DataFrame, name: str) -> pd.Series | None:
     return None if frame.isna().any(axis=None) else frame.mean(axis=1)
 
 
-def published_change(first: Content, second: Content) -> dict[str, float]:
-    """The paper's own difference between rows of these architectures: of segmentation at SGD, 0.009 and 2 epochs."""
-    before, after = (_architecture(run) for run in (first, second))
-    return {name: after[name] - before[name] for name in before if name in after} if before != after else {}
-
-
-def _architecture(run: Content) -> dict[str, float]:
+def _paper_numbers(run: Content) -> dict[str, float]:
+    """The paper's numbers of the architecture alone: of segmentation those of SGD, 0.009 and 2 epochs."""
     facts = run["row"]
     if run["task"] == "segmentation":
         rows = (row for row in paper.SEGMENTATION_ROWS if row[:4] == (facts.get("neck"), "SGD", 0.009, 2))
@@ -99,9 +94,9 @@ def change_table(runs: pd.DataFrame, changes: Sequence[str], names: Sequence[str
         intervals = {name: ends for name in found if (ends := interval(first, second, name))}
         cells = {name: f"[{signed(name, low)}, {signed(name, high)}]" for name, (low, high) in intervals.items()}
         lines += [{"change": f"{title}: 95 % over the images", **cells}] if cells else []
-        given = published_change(first["content"].iloc[0], second["content"].iloc[0])
-        cells = {name: signed(name, value) for name, value in given.items() if name in names}
-        lines += [{"change": f"{title}: the paper's own", **cells}] if cells else []
+        old, new = (_paper_numbers(rows["content"].iloc[0]) for rows in (first, second))
+        cells = {name: signed(name, new[name] - old[name]) for name in old if name in new and name in names}
+        lines += [{"change": f"{title}: the paper's own", **cells}] if cells and old != new else []
     columns = ["change", "seeds", *(name for name in names if name in shown), "seeds agree in"]
     return pd.DataFrame(lines, columns=columns, dtype=object).fillna("-")
 
