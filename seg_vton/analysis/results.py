@@ -41,7 +41,14 @@ _FORMS = {
     **{"warped-garment L1": "{:.4f}", "M parameters": "{:.1f}", "GFLOP an image": "{:.0f}"},
     "box-head train accuracy %": "{:.1f}",
 }
-_NECK_ORDER = ("FPN", "FPN + conv P6 (nearest)", "CARAFE, neck only", "CARAFE, mask head only", "CARAFE-FPN")
+_NECK_ORDER = (
+    "FPN",
+    "FPN + conv P6 (nearest)",
+    "CARAFE, neck only",
+    "CARAFE, mask head only",
+    "CARAFE-FPN",
+    "panoptic FPN",
+)
 
 
 def read_runs(paths: Iterable[str | Path]) -> pd.DataFrame:

@@ -146,6 +146,12 @@ def test_the_papers_rows_stand_in_its_order(tmp_path):
     assert [row["seeds"] for row in rows] == [*["not run here"] * 3, "0", *["not run here"] * 2]
 
 
+def test_an_architecture_stands_before_its_variants(tmp_path):
+    necks = {"b": "panoptic FPN", "a": "panoptic CARAFE-FPN, CARAFE in the branch", "c": "CARAFE-FPN"}
+    runs = results.read_runs([write(tmp_path, *(segmentation(config, neck=neck) for config, neck in necks.items()))])
+    assert list(runs["config"]) == ["c", "b", "a"]
+
+
 @pytest.mark.parametrize("changes", [{"dataset": "ccp"}, {"images": 50}])
 def test_numbers_on_other_images_say_that_they_do_not_compare(tmp_path, changes):
     [[row]] = read(table(write(tmp_path, segmentation(**changes))))
