@@ -49,10 +49,13 @@ class ConfigOptions(argparse.Action):
 
 
 class ToolParser(argparse.ArgumentParser):
-    """argparse's parser with the option that all tools have, `--debug`; see `exit_on_user_error`."""
+    """argparse's parser of a tool, whose `description` help shows as it is written.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    It has the option that all tools have, `--debug`; see `exit_on_user_error`.
+    """
+
+    def __init__(self, description: str | None = None) -> None:
+        super().__init__(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
         self.add_argument("--debug", action="store_true", help="show the traceback of an error in a file or option too")
 
 

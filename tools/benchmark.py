@@ -29,7 +29,7 @@ SUITES = {"cpu": ("ops", "detector", "tryon", "data"), "gpu": ("ops", "detector"
 
 def parse_args() -> argparse.Namespace:
     """Which, how often, where to."""
-    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__)
     parser.add_argument("--suite", nargs="+", choices=[*SUITES, *SUITES["cpu"]], required=True, help="what to measure")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="written after each")
     parser.add_argument("--rounds", type=int, default=5, help="measured rounds of each (default 5)")

@@ -6,7 +6,6 @@ python tools/convert_checkpoint.py epoch_2.safetensors epoch_2.pth
 Optimizer state and log are left out; classes, config and seed are kept. Every tool takes both kinds.
 """
 
-import argparse
 from pathlib import Path
 
 from seg_vton.errors import ToolParser, exit_on_user_error
@@ -14,7 +13,7 @@ from seg_vton.errors import ToolParser, exit_on_user_error
 
 def main() -> None:
     """Reads the one and writes the other."""
-    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__)
     parser.add_argument("source", type=Path, help="checkpoint: .pth or .safetensors")
     parser.add_argument("target", type=Path, help="file to write: .safetensors or .pth")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")

@@ -21,7 +21,7 @@ DOLLS = ((192, 256), (300, 300), (250, 600), (600, 800))
 
 def main() -> None:
     """Writes the folder, the ONNX file or both."""
-    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__)
     for model in ("segmenter", "gmm", "tom"):
         parser.add_argument(f"--{model}", nargs=2, metavar=("CONFIG", "CHECKPOINT"))
     parser.add_argument("--out", metavar="DIR", help="the folder to write")

@@ -27,7 +27,7 @@ _MAPS = {
 
 def parse_args() -> argparse.Namespace:
     """Which model, which photos, what to write."""
-    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__)
     inputs = "photos, or folders of them; before them, if you like, the CONFIG and CHECKPOINT of a segmenter"
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help=inputs)
     parser.add_argument("--models", metavar="MODELS", help=MODELS)

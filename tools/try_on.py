@@ -24,7 +24,7 @@ from seg_vton.parsing.options import add_photo_options, load_segmenter, parse_ph
 
 def parse_args() -> argparse.Namespace:
     """Which people, garments and models."""
-    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__)
     add_photo_options(parser)
     parser.add_argument("--label-space", choices=list(SPACES), help="of the --parsing maps: atr18 for SCHP, segformer")
     for model in ("gmm", "tom"):

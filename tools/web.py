@@ -5,7 +5,6 @@ python tools/web.py --models DIR
 The page is at http://127.0.0.1:7860, or the next free port. Only this computer can open it.
 """
 
-import argparse
 from pathlib import Path
 
 from seg_vton.errors import ToolParser, UserError, exit_on_user_error
@@ -17,7 +16,7 @@ GARMENTS = Path(__file__).parents[1] / "docs" / "images" / "garments"
 
 def main() -> None:
     """Loads the models and shows the page until Ctrl-C."""
-    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__)
     parser.add_argument("--models", metavar="DIR", help=MODELS)
     add_pose_options(parser)
     parser.add_argument("--device", help="torch device (default: the GPU if there is one)")

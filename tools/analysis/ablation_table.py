@@ -10,8 +10,6 @@ A table of a document is between `<!-- table: ARGUMENTS -->` and `<!-- /table --
 tool, with paths relative to the document.
 """
 
-import argparse
-
 from seg_vton.analysis import tables
 from seg_vton.errors import ToolParser, UserError, exit_on_user_error
 from seg_vton.files import write_text
@@ -19,7 +17,7 @@ from seg_vton.files import write_text
 
 def main() -> None:
     """Prints, writes or fills."""
-    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__)
     tables.add_arguments(parser)
     parser.add_argument("--fill", action="store_true", help="PATHs are Markdown files: make their tables again")
     parser.add_argument("--out", metavar="FILE", help="write to a file instead of printing")

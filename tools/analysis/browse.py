@@ -3,14 +3,12 @@
 python tools/analysis/browse.py CONFIG --out DIR
 """
 
-import argparse
-
 from seg_vton.errors import ConfigOptions, ToolParser, exit_on_user_error
 
 
 def main() -> None:
     """Reads the options and draws."""
-    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__)
     parser.add_argument("config", help="config file")
     parser.add_argument("--split", choices=["train", "val", "test"], default="train", help="default: train")
     parser.add_argument("--number", type=int, default=12, metavar="N", help="items to show (default: %(default)s)")

@@ -3,7 +3,6 @@
 python tools/analysis/errors.py CONFIG PREDICTIONS --out DIR
 """
 
-import argparse
 from pathlib import Path
 
 from seg_vton.errors import ConfigOptions, ToolParser, exit_on_user_error, share
@@ -11,7 +10,7 @@ from seg_vton.errors import ConfigOptions, ToolParser, exit_on_user_error, share
 
 def main() -> None:
     """Reads the options, compares and draws."""
-    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__)
     parser.add_argument("config", help="config file")
     predictions = "what tools/test.py --out wrote: COCO results (FILE.json), for try-on the folder"
     parser.add_argument("predictions", type=Path, help=predictions)

@@ -6,15 +6,13 @@ Writes the result beside the checkpoint as JSON: `epoch_2.ccp-val-label-map.json
 is the fused map; its two parts get `epoch_2.ccp-val-label-map-semantic.json` and `...-instances.json`.
 """
 
-import argparse
-
 from seg_vton.errors import ConfigOptions, ToolParser, exit_on_user_error, share
 from seg_vton.parsing.instances import SCORE_THR
 
 
 def main() -> None:
     """Applies the options and measures."""
-    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__)
     parser.add_argument("config", help="segmentation config")
     parser.add_argument("checkpoint", help="checkpoint file; the result is written beside it as JSON")
     parser.add_argument("--split", choices=["val", "test"], default="val", help="data to measure on (default: val)")

@@ -4,8 +4,6 @@ If there is a file model-cost.json among the results, the ablation table has its
 Co-Parsing are 550 x 825, those of DeepFashion 750 x 1101.
 """
 
-import argparse
-
 from rich.console import Console
 from rich.table import Table
 
@@ -14,7 +12,7 @@ from seg_vton.errors import ToolParser, exit_on_user_error
 
 def main() -> None:
     """Reads the arguments, counts, writes and prints."""
-    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__)
     parser.add_argument("configs", nargs="+", metavar="CONFIG", help="config file of a segmentation row")
     photo = "size of a photograph in pixels, before the config's test pipeline resizes and pads it"
     parser.add_argument("--photo", nargs=2, type=int, required=True, metavar=("WIDTH", "HEIGHT"), help=photo)

@@ -3,14 +3,12 @@
 python tools/analysis/panels.py CONFIG --models FPN=CONFIG,CHECKPOINT CARAFE=PREDICTIONS.json --random 4 --out DIR
 """
 
-import argparse
-
 from seg_vton.errors import ToolParser, exit_on_user_error, share
 
 
 def main() -> None:
     """Reads data and models and draws."""
-    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__)
     parser.add_argument("config", help="config whose data is shown")
     models = "a column each; or NAME=PREDICTIONS.json of tools/test.py --out; or NAME=CONFIG,CHECKPOINT,MAP for label "
     models += "maps, where MAP is fused, semantic or instances"

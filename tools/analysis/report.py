@@ -4,14 +4,12 @@ It shows curves, tables, panels, try-ons and timings of WORK_DIR/{segmenter,pane
 timings.jsonl, and needs no other file to be read. If the demo is not finished, it says what is missing.
 """
 
-import argparse
-
 from seg_vton.errors import ToolParser, exit_on_user_error
 
 
 def main() -> None:
     """Reads the arguments and writes."""
-    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__)
     parser.add_argument("work_dir", metavar="WORK_DIR", help="folder of the demo")
     parser.add_argument("--out", required=True, metavar="FILE", help="the report to write, FILE.html")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing report")

@@ -9,7 +9,6 @@ like it; one that somebody wears is found by the segmenter. If a picture has an 
 same command again to continue an interrupted run. If a photo cannot be used, the others are, and the exit code is 1.
 """
 
-import argparse
 import sys
 
 from seg_vton.errors import ToolParser, exit_on_user_error, height_by_width
@@ -18,7 +17,7 @@ from seg_vton.parsing.options import MODELS, THRESHOLD, load_segmenter
 
 def main() -> None:
     """Cuts the garments out and says how it went."""
-    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__)
     parser.add_argument("inputs", nargs="+", metavar="PHOTO_OR_FOLDER", help="photos, or folders of photos")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
     size = "size of the pictures, which frame the garment; photo keeps each photo's frame (default: %(default)s)"

@@ -24,7 +24,7 @@ _EXAMPLES = 5
 
 def parse_args() -> argparse.Namespace:
     """Which photos, which splits, and how the pairs are made."""
-    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__)
     parser.add_argument("--photos", type=Path, required=True, metavar="DIR", help="folder of the photos")
     masks = "COCO JSON files of the 15 classes, or folders of label maps NAME.png, or what tools/parse.py wrote"
     parser.add_argument("--masks", "--parsing", type=Path, nargs="+", required=True, metavar="PATH", help=masks)

@@ -22,7 +22,7 @@ from seg_vton.parsing.options import add_photo_options, load_segmenter, parse_ph
 
 def parse_args() -> argparse.Namespace:
     """Which photos, and what sees persons and poses in them."""
-    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__)
     add_photo_options(parser)
     parser.add_argument("--label-space", choices=SPACES, help="of --parsing; with a segmenter, of the maps to write")
     parser.add_argument("--out", type=Path, required=True, metavar="ROOT", help="root of the set")
