@@ -7,9 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmdet.registry import MODELS
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from PIL import Image
 
 from seg_vton.analysis.panels import (
@@ -30,33 +28,11 @@ from seg_vton.parsing.instances import Parsing
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """
-_base_ = ["{root}/configs/_base_/models/mask-rcnn_r50_fpn.py", "{root}/configs/_base_/schedules/sgd_2e.py",
-          "{root}/configs/_base_/default_runtime.py"]
-model = dict(
-    backbone=dict(depth=18, init_cfg=None),
-    neck=dict(in_channels=[64, 128, 256, 512], out_channels=16),
-    rpn_head=dict(in_channels=16, feat_channels=16),
-    roi_head=dict(
-        bbox_roi_extractor=dict(out_channels=16),
-        bbox_head=dict(in_channels=16, fc_out_channels=32),
-        mask_roi_extractor=dict(out_channels=16),
-        mask_head=dict(num_convs=1, in_channels=16, conv_out_channels=16),
-    ),
-    test_cfg=dict(rpn=dict(nms_pre=50, max_per_img=20)),
-)
-test_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="Resize", scale=(64, 96), keep_ratio=True),
-    dict(type="LoadAnnotations", with_bbox=True, with_mask=True),
-    dict(type="PackDetInputs", meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")),
-]
-val_dataloader = dict(
-    batch_size=1, num_workers=0, sampler=dict(type="DefaultSampler", shuffle=False),
-    dataset=dict(type="ClothingDataset", data_root="{data}", ann_file="val.json", data_prefix=dict(img="photos/"),
-                 test_mode=True, pipeline=test_pipeline),
-)
-train_dataloader = test_dataloader = val_dataloader
-val_evaluator = dict(type="InstanceAP", ann_file="{data}/val.json", dataset="dolls", split="val")
+_base_ = "{tiny}"
+data = dict(data_root="{data}", ann_file="val.json", data_prefix=dict(img="photos/"))
+val_dataloader = dict(dataset=data)
+test_dataloader = val_dataloader
+val_evaluator = dict(ann_file="{data}/val.json")
 test_evaluator = val_evaluator
 """
 
@@ -71,7 +47,7 @@ def label_map(index):
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
+def data(tiny_config_file, tmp_path_factory):
     root = tmp_path_factory.mktemp("data")
     builder = CocoBuilder("val")
     for index, name in enumerate(("a/1.jpg", "b/1.jpg", "b/2.jpg")):
@@ -81,23 +57,18 @@ def data(tmp_path_factory):
         Image.fromarray(noise).save(path, quality=95)
         builder.add_label_map(name, label_map(index))
     builder.write(root / "val.json")
-    (root / "tiny.py").write_text(CONFIG.format(root=ROOT, data=root))
+    (root / "tiny.py").write_text(CONFIG.format(tiny=tiny_config_file, data=root))
     return root
 
 
 @pytest.fixture(scope="module")
-def checkpoint(data):
+def checkpoint(data, tiny_weights):
     """An untrained model, with the meta data that a training run leaves: it changed the learning rate."""
-    config = Config.fromfile(data / "tiny.py")
-    init_default_scope("mmdet")
-    torch.manual_seed(0)
-    model = MODELS.build(config.model)
-    model.init_weights()
+    config, content = Config.fromfile(data / "tiny.py"), torch.load(tiny_weights[0], weights_only=True)
     config.optim_wrapper.optimizer.lr = 0.7
-    meta = {"cfg": config.pretty_text, "dataset_meta": {"classes": CLOTHING_CLASSES}, "seed": 3, "epoch": 2}
-    path = data / "epoch_2.pth"
-    torch.save({"state_dict": model.state_dict(), "meta": meta}, path)
-    return path
+    content["meta"] |= {"cfg": config.pretty_text, "seed": 3, "epoch": 2}
+    torch.save(content, data / "epoch_2.pth")
+    return data / "epoch_2.pth"
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +202,7 @@ def test_a_model_predicts_what_the_test_run_predicts(photographs, data, checkpoi
     assert all((a.mask == b.mask).all() for a, b in zip(by_model, by_file, strict=True))
     # The test run's result says what the row is, with what the training had changed.
     row = read_runs([data])["content"].iloc[0]["row"]
-    assert (row["neck"], row["learning_rate"], row["backbone"]) == ("FPN", 0.7, "ResNet-18")
+    assert (row["neck_type"], row["learning_rate"], row["backbone"]) == ("FPN_CARAFE", 0.7, "ResNet-18")
 
 
 def test_weights_of_other_classes_are_refused(photographs, data, checkpoint, tmp_path):
