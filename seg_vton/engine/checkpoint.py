@@ -30,6 +30,7 @@ SAFETENSORS = ".safetensors"
 """Suffix of files of tensors and text that have no way to hold code: https://github.com/huggingface/safetensors."""
 
 _META = "seg_vton.meta"
+_WRAPPERS = re.compile(r"((module|_orig_mod)\.)+")  # how DataParallel's and torch.compile's names of weights begin
 _KEPT = ("cfg", "dataset_meta", "CLASSES", "seed", "epoch", "iter", "origin")
 
 
@@ -38,18 +39,20 @@ def load_checkpoint_file(path: str | Path, map_location: Any = None) -> dict[str
 
     Args:
         path: a file written by `torch.save`: a state dict, or mmengine's dict with `state_dict`, `meta`, `message_hub`;
-            or one of safetensors, by its suffix.
+            or one of safetensors, by its suffix. A state dict under another key, `model` say, comes as `state_dict`;
+            names of weights come without what DataParallel and torch.compile put before them.
         map_location: as in `torch.load`.
 
     Raises:
         DamagedFileError: the file is cut off or no checkpoint.
-        UserError: the file is missing, holds no dict, or asks for a global outside the allow-list, which is named.
+        UserError: the file is missing, holds no dict or several state dicts, or asks for a global outside the
+            allow-list, which is named.
     """
     path = Path(path).expanduser()
     if not path.is_file():
         raise UserError(f"checkpoint {path} does not exist or is not a file")
     if path.suffix == SAFETENSORS:
-        return _read_safetensors(path, map_location)
+        return _unwrapped(_read_safetensors(path, map_location), path)
     try:
         content = torch.load(path, map_location=map_location, weights_only=True)
     except Exception as error:  # of any type: what torch raises depends on where the bytes go wrong
@@ -71,6 +74,25 @@ def load_checkpoint_file(path: str | Path, map_location: Any = None) -> dict[str
     if isinstance(content.get("meta"), dict):
         # mmengine's `Runner.resume` runs this field of mmcv 1's checkpoints as Python; nothing reads it since.
         content["meta"].pop("config", None)
+    return _unwrapped(content, path)
+
+
+def _unwrapped(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Puts the weights of a file where `load_checkpoint_file` has them, under the model's own names; in place."""
+    if "state_dict" not in content:
+        dicts = {key: d for key, d in content.items() if isinstance(d, dict) and "." in "".join(map(str, d))}
+        found = [key for key, d in dicts.items() if all(isinstance(value, torch.Tensor) for value in d.values())]
+        if len(found) > 1:
+            raise UserError(
+                f"checkpoint {path} holds several state dicts ({', '.join(map(str, found))}): save the one that is "
+                "meant in a file of its own"
+            )
+        if found:
+            content["state_dict"] = content.pop(found[0])
+    state = content.get("state_dict", content)
+    for name in [name for name in state if isinstance(name, str)] if isinstance(state, dict) else ():
+        if wrapper := _WRAPPERS.match(name):
+            state[name[wrapper.end() :]] = state.pop(name)
     return content
 
 
@@ -128,20 +150,20 @@ def write_safetensors(path: Path, content: dict[str, Any], overwrite: bool = Fal
         temporary.write_bytes(save(weights, {_META: json.dumps(kept)}))
 
 
-def check_fits(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path) -> None:
+def check_fits(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path, partly: bool = False) -> None:
     """Refuses a checkpoint that is not this model's; mmengine would load what fits and go on with the rest at random.
 
     `checkpoint` is what `load_checkpoint_file` returned for `path`; `model` may be wrapped for several processes or for
     test-time augmentation. It is a `UserError` where tensors are missing, left over or of another shape;
     `num_batches_tracked` of batch norms may be missing: checkpoints of other libraries lack it, and it has no use at a
-    fixed momentum.
+    fixed momentum. With `partly` it is one where nothing fits.
     """
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
     state = checkpoint.get("state_dict", checkpoint)
     if not isinstance(state, Mapping):
         raise UserError(f"checkpoint {path} has no state dict: expected a dict, found {type(state).__name__}")
-    found = {str(key).removeprefix("module."): _shape(value) for key, value in state.items()}
+    found = {str(key): _shape(value) for key, value in state.items()}
     wanted = {key: _shape(value) for key, value in model.state_dict().items()}
     faults = {
         "missing": [key for key in wanted if key not in found and not key.endswith("num_batches_tracked")],
@@ -152,7 +174,7 @@ def check_fits(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path
             if key in found and found[key] != shape
         ],
     }
-    if any(faults.values()):
+    if any(faults.values()) and not (partly and any(found.get(key) == shape for key, shape in wanted.items())):
         listed = "; ".join(f"{len(keys)} {kind}: {_first(keys)}" for kind, keys in faults.items() if keys)
         raise UserError(
             f"checkpoint {path} does not fit the model of the config ({listed}). Use the config it was trained with"
@@ -172,7 +194,7 @@ def usable_state(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Pa
             f"checkpoint {path} holds NaN or infinity in {_first(broken)} ({len(broken)} of {len(state)} tensors): its "
             "training diverged, take an earlier checkpoint"
         )
-    return {key.removeprefix("module."): value for key, value in state.items()}
+    return dict(state)
 
 
 def load_weights(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path) -> None:

@@ -192,19 +192,21 @@ class OriginHook(Hook):
 
 
 class CheckpointFitHook(Hook):
-    """Refuses a checkpoint that is not the model's before a test or a resumed training uses it.
+    """Refuses a checkpoint that is not the model's before a test or a training uses it.
 
-    mmengine loads whatever fits and warns about the rest, which is right for transfer (`load_from`) alone. `path` is
-    for the message; to `resume`, a checkpoint must also hold what a training needs to go on. A detector's classes must
-    be the data set's, in its order.
+    mmengine loads whatever fits and warns about the rest, which is right for transfer (`load_from`) alone: with
+    `partly` something must fit. `path` is for the message; to `resume`, a checkpoint must also hold what a training
+    needs to go on. A detector's classes must be the data set's, in its order.
     """
 
-    def __init__(self, path: str, resume: bool = False) -> None:
-        self.path, self.resume = path, resume
+    def __init__(self, path: str, resume: bool = False, partly: bool = False) -> None:
+        self.path, self.resume, self.partly = path, resume, partly
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Raises `UserError` before it gets into the model; see `check_fits`."""
-        check_fits(runner.model, checkpoint, self.path)
+        check_fits(runner.model, checkpoint, self.path, self.partly)
+        if self.partly:
+            return
         trained = trained_classes(checkpoint)
         if trained and any(heads_of(runner.cfg.get("model"))):
             loop = runner.train_loop if self.resume else runner.test_loop

@@ -117,6 +117,8 @@ def train(config: Config) -> None:
     runner = build_runner(config)
     runner.register_hook(OriginHook())
     runner.register_hook(ScheduleHook())
+    if config.get("load_from") and not config.get("resume"):
+        runner.register_hook(CheckpointFitHook(config.load_from, partly=True))
     with explain_faults():
         runner.train()
 

@@ -254,7 +254,7 @@ def _describe(name: str, config: Config, checkpoint: str | Path, facts: dict[str
 
 def _state(checkpoint: Path, half: bool) -> dict[str, Any]:
     content = load_checkpoint_file(checkpoint, "cpu")
-    state = {key.removeprefix("module."): value for key, value in content.get("state_dict", content).items()}
+    state = content.get("state_dict", content)
     if half:
         state = {k: v.half() if v.is_floating_point() and v.dim() > 1 else v for k, v in state.items()}
         if broken := not_finite(state):

@@ -494,26 +494,35 @@ def test_the_models_own_weights_fit():
     state = network().state_dict()
     check_fits(network(), state, "a.pth")
     check_fits(network(), {"state_dict": state, "meta": {}}, "a.pth")
-    check_fits(network(), {f"module.{key}": value for key, value in state.items()}, "a.pth")
     check_fits(network(), {key: value for key, value in state.items() if "num_batches" not in key}, "a.pth")
 
 
-@pytest.mark.parametrize("prefix", ["", "module."])
-def test_weights_get_into_the_model_whatever_their_prefix(prefix):
-    trained, model = network(), network()
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "module._orig_mod."])
+@pytest.mark.parametrize("place", [None, "state_dict", "model", "net"])
+def test_weights_get_into_the_model_whatever_their_prefix_and_place(tmp_path, prefix, place):
+    trained, model, path = network(), network(), tmp_path / "a.pth"
     trained.norm.running_mean.fill_(3)
     state = {f"{prefix}{key}": value for key, value in trained.state_dict().items() if "num_batches" not in key}
-    load_weights(model, {"state_dict": state}, "a.pth")
+    rest = {"optimizer": {"state": {}, "param_groups": [{"lr": 0.1}]}, "random": {"cpu": torch.ones(3)}, "epoch": 3}
+    torch.save(state if place is None else {place: state, **rest}, path)
+    load_weights(model, load_checkpoint_file(path), path)
     assert all(value.equal(trained.state_dict()[key]) for key, value in model.state_dict().items())
+    del state[f"{prefix}head.bias"]
+    torch.save({place: state} if place else state, path)
     with pytest.raises(UserError, match=r"1 missing: head\.bias"):
-        load_weights(model, {key: value for key, value in state.items() if not key.endswith("head.bias")}, "a.pth")
+        load_weights(model, load_checkpoint_file(path), path)
+
+
+def test_of_several_state_dicts_none_is_chosen(tmp_path):
+    torch.save({"model": network().state_dict(), "ema": network().state_dict()}, tmp_path / "a.pth")
+    with pytest.raises(UserError, match=r"a\.pth holds several state dicts \(model, ema\): save the one"):
+        load_checkpoint_file(tmp_path / "a.pth")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-@pytest.mark.parametrize("prefix", ["", "module."])
-def test_weights_that_are_no_numbers_are_refused_and_named(prefix, value):
-    state = {f"{prefix}{key}": tensor for key, tensor in network().state_dict().items()}
-    state[f"{prefix}norm.running_var"][2] = value
+def test_weights_that_are_no_numbers_are_refused_and_named(value):
+    state = network().state_dict()
+    state["norm.running_var"][2] = value
     model = network()
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     with pytest.raises(UserError, match=r"a\.pth holds NaN or infinity in .*norm\.running_var \(1 of 9 tensors\)"):
@@ -545,6 +554,13 @@ def test_what_does_not_fit_is_counted_and_the_first_keys_are_named():
         "1 of another shape: conv.weight 4x3x1x1 instead of 4x3x3x3",
     ):
         assert part in str(error.value)
+
+
+def test_for_transfer_something_must_fit():
+    state = network().state_dict()
+    check_fits(network(), {"conv.bias": state["conv.bias"], "conv.weight": torch.ones(2)}, "a.pth", partly=True)
+    with pytest.raises(UserError, match=r"a\.pth does not fit .*8 missing.*1 unexpected: other\.bias"):
+        check_fits(network(), {"other.bias": state["conv.bias"]}, "a.pth", partly=True)
 
 
 @pytest.mark.parametrize("change", [torch.Tensor.to_sparse, lambda weight: weight.to(torch.complex64), str])
