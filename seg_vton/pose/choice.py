@@ -5,6 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seg_vton.labels import TRYON8, LabelConversionError, conversion_table, get_space
+
+_CHEST = 0.3  # of the way from the neck to the hips
+_NEVER = {"nose": ("upper", "lower", "footwear", "accessories"), "chest": ("face+eyeglass", "lower", "footwear")}
+"""What is not there, in a label map of the space that it is read in."""
+
 
 class Choice(NamedTuple):
     """One of several people."""
@@ -47,3 +53,29 @@ def _rank(joints: np.ndarray, body: np.ndarray, scale: float) -> tuple[int, floa
     places = points * scale
     x, y = places[(places < body.shape[::-1]).all(1)].astype(int).T
     return int(body[y, x].sum()), float(np.ptp(points, axis=0).prod())
+
+
+def label_doubt(label_map: np.ndarray, joints: np.ndarray, space: str, scale: float = 1.0) -> str | None:
+    """What a label map has at nose and chest that is not there, in words; None where nothing is odd.
+
+    Maps of another space are full of it, which their ids do not tell: most spaces have about 20.
+
+    Args:
+        label_map: ids of `space`, `(h, w)`.
+        joints: `(18, 3)` in pixels of the photo, missing ones 0.
+        space: name of the label space.
+        scale: of the map to the photo.
+    """
+    try:
+        kinds = conversion_table(space, TRYON8.name)
+    except LabelConversionError:  # one of the user's
+        return None
+    nose, neck, right, left = joints[[0, 1, 8, 11], :2] * scale
+    chest = neck + _CHEST * ((right + left) / 2 - neck) if min(*neck, *right, *left) > 0 else np.zeros(2)
+    for name, spot in (("nose", nose), ("chest", chest)):
+        if min(spot) > 0 and (spot < label_map.shape[::-1]).all():
+            label = label_map[tuple(spot.astype(int)[::-1])]
+            if TRYON8.classes[kinds[label]] in _NEVER[name]:
+                found = get_space(space).classes[label]
+                return f"the {name} lies on {found}: is the map of another label space than {space}?"
+    return None

@@ -166,6 +166,7 @@ def test_faults(viton, spoil, kind, said):
         (write(POSE, {"people": []}), "pose without people", POSE),
         (write(POSE, {"people": [{"pose_keypoints": [40, 9, 1] * 18}]}), "joint outside the picture", "[40.0, 9.0]"),
         (replace_parse(label=13), "no upper garment in the parsing map", "000001_0.png"),
+        (replace_parse(label=6), "parsing map that does not fit the pose", "000001_0.png: the nose lies on dress"),
         (half_mask, "garment mask of another size than the garment", "is 16x24"),
         (write("mine_pairs.txt", "a b\n"), "pairs file not checked", "mine_pairs.txt"),
         (

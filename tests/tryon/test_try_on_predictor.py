@@ -77,6 +77,14 @@ def test_a_photo_that_is_framed_already_gives_the_data_sets_own_input(oracle, ti
     assert (got[1:4] - expected[1:4]).abs().mean() < 0.05  # the photo was resized twice
 
 
+def test_a_parsing_map_of_another_label_space_is_said_to_be_odd(oracle, doll_photos):
+    photo = photo_of(doll_photos)
+    labels = oracle(photo).label_map(fill_holes=False)
+    of_acgpn = np.select([np.isin(labels, (1, 4, 5)), labels == 15, labels > 0], [5, 12, 14]).astype(np.uint8)
+    person = prepare_person(photo, of_acgpn, people_of(doll_photos), (64, 48), "lip20")
+    assert any("the nose lies on skirt: is the map of another label space than lip20?" in w for w in person.warnings)
+
+
 def test_each_stage_gets_what_its_own_configs_pipeline_makes(oracle, stages, doll_photos):
     """Here the TOM's config marks joints by larger squares; targets, which need a truth, are left out."""
     config = load_config(stages["tom"][0])

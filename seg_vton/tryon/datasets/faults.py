@@ -9,7 +9,7 @@ import numpy as np
 from seg_vton.errors import UserError
 from seg_vton.labels import get_space, load_palette_png
 from seg_vton.pictures.images import check_shape, image_size, mask_fault, read_mask
-from seg_vton.pose.choice import choose_pose
+from seg_vton.pose.choice import choose_pose, label_doubt
 from seg_vton.pose.keypoints import read_people
 from seg_vton.tryon.datasets.layouts import Layout
 
@@ -52,7 +52,7 @@ class FileJudge:
         parsing = None if parse is None else self.parse(parse, size)
         present = () if parsing is None else np.flatnonzero(np.bincount(parsing.ravel()))
         classes = tuple(self.space.classes[i] for i in present if i > 0)
-        return Person(size, classes, pose is None or size is None or self._pose(pose, size, parsing))
+        return Person(size, classes, pose is None or size is None or self._pose(pose, size, parse, parsing))
 
     def garment(self, photo: Path, mask: Path | None) -> None:
         """Looks at a garment's photo and its mask."""
@@ -99,15 +99,16 @@ class FileJudge:
             self.warnings["no upper garment in the parsing map"].append(f"{path}: nothing to train the warp on")
         return parse
 
-    def _pose(self, path: Path, size: tuple[int, int], parsing: np.ndarray | None) -> bool:
-        """Whether the file has people."""
+    def _pose(self, path: Path, size: tuple[int, int], parse: Path | None, parsing: np.ndarray | None) -> bool:
+        """Whether the file has people; `parsing` is what the file `parse` has."""
         try:
             people = read_people(path, size, frame=self.layout.pose_frame)
         except UserError as error:
             self.errors["pose that cannot be used"].append(str(error))
             return True
         body = np.ones(size[::-1], bool) if parsing is None else parsing > 0
-        choice = choose_pose(people, body, body.shape[0] / size[1])
+        scale = body.shape[0] / size[1]
+        choice = choose_pose(people, body, scale)
         if choice is None:
             self.warnings["pose without people"].append(f"{path}: its pose maps will be empty")
             return False
@@ -118,4 +119,6 @@ class FileJudge:
             )
         elif choice.doubt:
             self.warnings["pose beside the person"].append(f"{path}: {choice.doubt}")
+        elif parsing is not None and (doubt := label_doubt(parsing, choice.joints, self.space.name, scale)):
+            self.warnings["parsing map that does not fit the pose"].append(f"{parse}: {doubt}")
         return True

@@ -13,7 +13,7 @@ from seg_vton.labels import DEEPFASHION15, get_space
 from seg_vton.parsing.label_map import Regions, regions
 from seg_vton.pictures.crop import Box, crop, move_joints, person_box
 from seg_vton.pictures.images import resized
-from seg_vton.pose.choice import choose_pose
+from seg_vton.pose.choice import choose_pose, label_doubt
 from seg_vton.pose.face import label_face
 from seg_vton.pose.joints import NUM_JOINTS, SHOULDERS
 
@@ -83,6 +83,8 @@ def prepare_person(
     _check_upper_body(seen, label_map, space)
     scale = label_map.shape[0] / photo.shape[0]
     joints, warnings = _choose_pose(people, seen.body, scale)
+    if joints is not None and space != DEEPFASHION15.name and (doubt := label_doubt(label_map, joints, space, scale)):
+        warnings.append(doubt)  # a segmenter's own maps are of the space that it says
     if joints is not None and (outside := (joints[:, :2] >= photo.shape[1::-1]).any(1)).any():
         joints = np.where(outside[:, None], 0, joints)
         warnings.append(f"{np.count_nonzero(outside)} joints lie outside the photo and count as missing")
