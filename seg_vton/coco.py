@@ -118,6 +118,14 @@ def judge(content: Mapping[str, Any], path: str | Path) -> Findings:
         if not lost:
             names = (known[what][annotation[f"{what}_id"]] for what in ("category", "image"))
             _judge_instance(annotation, f"{where} ({' in '.join(names)})", sizes[annotation["image_id"]], found)
+    used, listed = {annotation["category_id"] for annotation in content["annotations"]}, known["category"].keys()
+    whole = not used <= listed and all(isinstance(name, int) for name in used)
+    step = next((step for step in (1, -1) if whole and {name + step for name in used} <= listed), 0)
+    if step:  # so the instances whose category is listed have the name of another
+        found.faults["category ids counted from another number"].append(
+            f"{path}: the category ids of its annotations are {min(used)} to {max(used)}, and those of its categories "
+            f"one {'higher' if step > 0 else 'lower'}: count both from the same number"
+        )
     return found
 
 
@@ -171,6 +179,8 @@ def _judge_instance(annotation: Mapping[str, Any], where: str, size: tuple[int, 
     box, area, crowd = annotation.get("bbox"), annotation.get("area"), annotation["iscrowd"]
     if crowd not in (0, 1):
         found.faults["broken iscrowd"].append(f"{where}: iscrowd {crowd!r} must be 0 or 1")
+    elif crowd:
+        found.warnings["crowd"].append(f"{where} is not trained on: set iscrowd to 0 if its mask shows one garment")
     if not _is_number(area):
         found.faults["no area"].append(f"{where}: area {area} must be a number; mmdet and COCO's metrics need it")
     segmentation = annotation.get("segmentation")
@@ -191,7 +201,7 @@ def _judge_instance(annotation: Mapping[str, Any], where: str, size: tuple[int, 
         return
     pixels, (x, y, width, height) = int(coco_mask.area(rle)), box
     if pixels == 0:
-        found.errors["empty mask"].append(f"{where}: no pixel in the mask")
+        found.errors["empty mask"].append(f"{where}: no pixel in the mask; coordinates must be pixels of the image")
     elif annotation.get("ignore") or (_is_number(area) and area <= 0):
         found.errors["instance that is left out"].append(
             f"{where}: area {area}, ignore {annotation.get('ignore', 0)!r}; mmdet leaves such instances out silently: "
@@ -316,7 +326,7 @@ def to_rle(segmentation: Any, width: int, height: int) -> dict[str, Any] | None:
         return None
     if isinstance(segmentation, list):
         if not all(isinstance(p, list) and not len(p) % 2 and all(map(_is_number, p)) for p in segmentation):
-            raise ValueError("a polygon is not a list of x, y, x, y, ...")
+            raise ValueError(f"expected a list of polygons [x, y, x, y, ...], found {str(segmentation)[:60]}")
         if any(abs(number) > _FAR for polygon in segmentation for number in polygon):
             raise ValueError(f"a polygon has a point more than {_FAR} pixels away")
         whole = [polygon for polygon in segmentation if len(polygon) >= 6]

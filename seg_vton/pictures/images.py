@@ -65,8 +65,8 @@ def read_picture(
 def read_mask(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
     """Reads a mask, white on black, or the opaque part of a cut-out: an alpha channel that is of use is the mask.
 
-    bool `(H, W)`, true from 128 of 255, or where a mask of 0 and 1 is 1; `size` is (height, width) wanted, by nearest.
-    An EXIF orientation is obeyed.
+    bool `(H, W)`, true from 128 of 255, or where a mask of two darker levels has the higher: 0 and 1, say, or the dark
+    red of annotation tools' first label. `size` is (height, width) wanted, by nearest. An EXIF orientation is obeyed.
     """
     with opened_image(path) as image:
         picture = upright(image)
@@ -74,7 +74,8 @@ def read_mask(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
         if "A" in picture.getbands() or "transparency" in picture.info:
             alpha = np.asarray(picture.convert("RGBA").getchannel("A"))
             levels = alpha if alpha.min() < MASK_THRESHOLD <= alpha.max() else levels
-    least = 1 if levels.max() == 1 else MASK_THRESHOLD
+    top = int(levels.max())
+    least = top if top < MASK_THRESHOLD and len(np.unique(levels)) == 2 else MASK_THRESHOLD
     return resized(levels, size or levels.shape, Image.Resampling.NEAREST) >= least
 
 

@@ -71,6 +71,20 @@ def test_sound_data_has_no_findings_and_true_counts(root, as_file):
     assert summary.sizes == {(WIDTH, HEIGHT): 2}
 
 
+def test_crowds_are_said_to_be_left_out(root):
+    edit(root, of_first("iscrowd", 1))
+    report = check_data(root)
+    assert not report.errors
+    assert "annotation 1 (top in a.jpg) is not trained on: set iscrowd to 0" in report.warnings["crowd"][0]
+
+
+def test_images_are_found_whatever_case_their_suffixes_have(root):
+    edit(
+        root, lambda content: [image.update(file_name=f"{image['file_name'][:-4]}.JPG") for image in content["images"]]
+    )
+    assert not check_data(root).errors
+
+
 def test_images_in_a_folder_of_their_split(tmp_path):
     write_paper_dolls(tmp_path / "dolls", Plan(train=2, val=1, size=(48, 64), layout="coco"), workers=1)
     report = check_data(tmp_path / "dolls")
@@ -246,6 +260,11 @@ def test_image_of_another_size(root):
     assert "says 48x64" in message
 
 
+def count_from_0(content):
+    for annotation in content["annotations"]:
+        annotation["category_id"] -= 1
+
+
 def of_first(key, value):
     def change(content):
         content["annotations"][0][key] = value
@@ -277,10 +296,12 @@ def of_first(key, value):
         ),
         (of_first("segmentation", {"size": [HEIGHT, WIDTH], "counts": "PPP"}), "broken mask", "run lengths"),
         (of_first("segmentation", {"size": [HEIGHT, WIDTH], "counts": [5, 5]}), "broken mask", "do not fill"),
-        (of_first("segmentation", [[0, 1, 2]]), "broken mask", "not a list of x, y"),
+        (of_first("segmentation", [[0, 1, 2]]), "broken mask", r"polygons \[x, y.* found \[\[0, 1, 2\]\]"),
+        (of_first("segmentation", [5, 3, 30, 3, 30, 20]), "broken mask", r"found \[5, 3, 30, 3, 30, 20\]"),
         (of_first("area", None), "no area", "area None"),
         (of_first("area", 0), "instance that is left out", "area 0, ignore 0; mmdet leaves .* the area in pixels, 425"),
         (of_first("ignore", 1), "instance that is left out", "area 425, ignore 1"),
+        (count_from_0, "category ids counted from another number", "are 0 to 14, and those of its .* one higher"),
         (lambda c: c["images"].append(c["images"][0]), "id twice in images", "1"),
         (lambda c: c["images"][1].pop("width"), "broken annotation file", "no width"),
         (lambda c: c.pop("categories"), "broken annotation file", "no list of categories"),

@@ -137,7 +137,7 @@ def with_image(**changes):
         (renamed("skirt", "Skirt"), r"unknown: 'Skirt'; missing: 'skirt'"),
         (without("file_name"), "an entry of images has no file_name"),
         (without("width"), "an entry of images has no width"),
-        (content([[[1, 2, 3]]]), r"img/WOMEN/a\.jpg, annotation 0: a polygon is not a list of x, y"),
+        (content([[[1, 2, 3]]]), r"img/WOMEN/a\.jpg, annotation 0: expected a list of polygons"),
         (content(["polygon"]), "neither polygons nor RLE"),
         (content([{"size": [HEIGHT, WIDTH], "counts": [3, 4]}]), "do not fill the image's 20x30 pixels"),
         (content([{"size": [HEIGHT, WIDTH], "counts": "04"}]), "do not fill the image's 20x30 pixels"),

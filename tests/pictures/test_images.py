@@ -125,14 +125,18 @@ def test_masks_of_the_background_are_told_from_masks_of_garments():
 
 
 def test_mask_is_true_from_128(tmp_path):
-    """Or where it is 1, if that is all it has: many a program saves 0 and 1."""
+    """Or where it is the higher of two levels: programs save 0 and 1, or indices with PASCAL VOC's dark red."""
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
     Image.fromarray(levels).save(tmp_path / "mask.png")
     assert np.array_equal(read_mask(tmp_path / "mask.png", (16, 16)), levels > 127)
     small = read_mask(tmp_path / "mask.png", (4, 8))
     assert np.array_equal(small, np.asarray(Image.fromarray(levels).resize((8, 4), Image.Resampling.NEAREST)) > 127)
-    Image.fromarray(levels // 128).save(tmp_path / "ones.png")
-    assert np.array_equal(read_mask(tmp_path / "ones.png"), levels > 127)
+    ones = Image.fromarray(levels // 128)
+    ones.save(tmp_path / "ones.png")
+    ones.putpalette([0, 0, 0, 128, 0, 0])
+    ones.save(tmp_path / "red.png")
+    for name in ("ones.png", "red.png"):
+        assert np.array_equal(read_mask(tmp_path / name), levels > 127)
 
 
 def test_parse_is_resized_by_nearest(parse):

@@ -214,8 +214,8 @@ _FORMS = (
 def read_pairs(path: str | Path) -> list[Pair]:
     """Reads a pairs file: a line is the file name of a person and that of a garment.
 
-    They stand apart by white space; names with spaces in them by a tab, a comma or a semicolon, or each in quotes. The
-    text is UTF-8, or UTF-16 with a byte order mark.
+    They stand apart by white space; names with spaces in them by a tab, a comma or a semicolon, or each in quotes.
+    Backslashes become slashes. The text is UTF-8, or UTF-16 with a byte order mark.
 
     Raises:
         UserError: the file is missing, not text or empty, or a line has not two names; the message has its number.
@@ -239,10 +239,11 @@ def read_pairs(path: str | Path) -> list[Pair]:
         found = next(filter(None, (re.fullmatch(form, line.strip()) for form in _FORMS)), None)
         if found is None:
             raise UserError(
-                f"{path}, line {number}: expected two file names, a person's and a garment's, found {line!r}. "
-                "Separate names with spaces by a tab or a comma, or quote each"
+                f"{path}, line {number}: expected two file names, a person's and a garment's, and nothing else, found "
+                f"{line!r}. Separate names with spaces by a tab or a comma, or quote each"
             )
-        pairs.append(Pair(*(name[1:-1] if re.fullmatch(_QUOTED, name) else name for name in found.groups())))
+        names = (name[1:-1] if re.fullmatch(_QUOTED, name) else name for name in found.groups())
+        pairs.append(Pair(*(name.replace("\\", "/") for name in names)))
     if not pairs:
         raise UserError(f"{path} names no pair: it is empty")
     return pairs

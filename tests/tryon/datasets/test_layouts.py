@@ -77,8 +77,8 @@ def test_warps_are_named_for_the_pair_or_as_published(tmp_path, name):
 
 def test_pairs(tmp_path):
     path = tmp_path / "pairs.txt"
-    path.write_text("a_0.jpg b_1.jpg\n\n c_0.jpg\td_1.jpg \r\n")
-    assert read_pairs(path) == [("a_0.jpg", "b_1.jpg"), ("c_0.jpg", "d_1.jpg")]
+    path.write_text("a_0.jpg b_1.jpg\n\n c_0.jpg\td_1.jpg \r\nx\\e_0.jpg f_1.jpg\n")
+    assert read_pairs(path) == [("a_0.jpg", "b_1.jpg"), ("c_0.jpg", "d_1.jpg"), ("x/e_0.jpg", "f_1.jpg")]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_an_own_garment_may_have_another_suffix(garment, own):
     ("content", "said"),
     [
         (b"a_0.jpg b_1.jpg\nc_0.jpg\n", r"pairs.txt, line 2: expected two file names.*found 'c_0.jpg'"),
-        (b"a_0.jpg b_1.jpg c_1.jpg\n", "line 1: expected two file names"),
+        (b"a_0.jpg b_1.jpg c_1.jpg\n", "line 1: expected two file names, .* and nothing else, found"),
         (b"\n \n", "names no pair"),
         (b"\xff\xfea\x00", "line 1: expected two file names.*found 'a'"),
         (b"\xe9.jpg b.jpg", "is not a text file"),
