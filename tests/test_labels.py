@@ -10,7 +10,7 @@ from PIL import Image
 
 from seg_vton import labels
 from seg_vton.errors import UserError
-from seg_vton.labels import SPACES, LabelConversionError, convert, dropped_classes, get_space, unions
+from seg_vton.labels import SPACES, LabelConversionError, convert, dropped_classes, get_space, is_interpolated, unions
 
 NAMES = tuple(SPACES)
 PAIRS = tuple(itertools.permutations(NAMES, 2))
@@ -294,6 +294,17 @@ def test_broken_and_missing_png(tmp_path):
 def test_unknown_class_name():
     with pytest.raises(UserError, match=r"tryon8 has no label 'hat'"):
         get_space("tryon8").id_of("hat")
+
+
+@pytest.mark.parametrize("how", ["NEAREST", "BILINEAR", "BICUBIC", "LANCZOS"])
+@pytest.mark.parametrize("size", [(60, 80), (96, 128), (250, 333)])
+def test_resizes_with_interpolation_are_told_from_others(how, size):
+    labels = np.zeros((160, 120), np.uint8)
+    for label, (top, bottom, left, right) in enumerate([(5, 25, 45, 75), (25, 90, 20, 101), (60, 157, 30, 77)], 4):
+        labels[top:bottom, left:right] = 2 * label
+    assert not is_interpolated(labels)
+    resized = Image.fromarray(labels).resize(size, Image.Resampling[how])
+    assert is_interpolated(np.array(resized)) == (how != "NEAREST")
 
 
 @pytest.fixture

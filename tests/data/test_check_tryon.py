@@ -165,7 +165,7 @@ def test_faults(viton, spoil, kind, said):
     [
         (write(POSE, {"people": []}), "pose without people", POSE),
         (write(POSE, {"people": [{"pose_keypoints": [40, 9, 1] * 18}]}), "joint outside the picture", "[40.0, 9.0]"),
-        (replace_parse(label=13), "no upper garment in the parsing map", "000001_0.png"),
+        (replace_parse(label=14), "no upper garment in the parsing map", "000001_0.png"),
         (replace_parse(label=6), "parsing map that does not fit the pose", "000001_0.png: the nose lies on dress"),
         (half_mask, "garment mask of another size than the garment", "is 16x24"),
         (write("mine_pairs.txt", "a b\n"), "pairs file not checked", "mine_pairs.txt"),
@@ -184,6 +184,18 @@ def test_oddities(viton, spoil, kind, said):
     assert not report.errors
     assert set(report.warnings) - before == {kind}
     assert said in report.warnings[kind][0]
+
+
+def test_garments_on_another_background_and_maps_resized_with_interpolation_are_named(dolls):
+    kinds = "garment that is not on white", "parsing map that was resized with interpolation"
+    assert not set(kinds) & check_data(dolls).warnings.keys()
+    cloth, parse = dolls / "train/cloth/000001_1.jpg", dolls / "train/image-parse/000001_0.png"
+    Image.open(cloth).point(lambda level: 255 - level).save(cloth)
+    Image.fromarray(np.array(Image.open(parse))).resize((96, 128), Image.Resampling.BILINEAR).save(parse)
+    warnings = check_data(dolls).warnings
+    for kind, path in zip(kinds, (cloth, parse), strict=True):
+        (message,) = warnings[kind]
+        assert message.startswith(f"{path}: ")
 
 
 def test_a_pose_without_people_is_counted(viton):

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from seg_vton.errors import UserError
-from seg_vton.labels import get_space, load_palette_png
-from seg_vton.pictures.images import check_shape, image_size, mask_fault, read_mask
+from seg_vton.labels import get_space, is_interpolated, load_palette_png
+from seg_vton.pictures.images import check_shape, image_size, mask_fault, read_mask, read_picture
 from seg_vton.pose.choice import choose_pose, label_doubt
 from seg_vton.pose.keypoints import read_people
 from seg_vton.tryon.datasets.layouts import Layout
@@ -17,6 +17,8 @@ SQUEEZED = 0.05
 """A photo of another aspect than the models' images by more than this share is said to be squeezed."""
 
 MASK = "garment mask that is not of the garment"
+
+_WHITE = 200  # the level from which a background counts as white: VITON's is 255, VITON-HD's 246
 
 
 class Person(NamedTuple):
@@ -61,12 +63,15 @@ class FileJudge:
             return
         try:
             found = read_mask(mask)
+            fault = mask_fault(found)
+            dark = not fault and size and np.median(read_picture(photo, found.shape)[0][~found]) < _WHITE
         except UserError as error:
             self.errors["broken image"].append(str(error))
             return
-        fault = mask_fault(found)
         if fault:
             self.errors[MASK].append(f"{mask} {fault}")
+        if dark:
+            self.warnings["garment that is not on white"].append(f"{photo}: set what is outside its mask to white")
         height, width = found.shape
         if size and (width, height) != size:
             self.warnings["garment mask of another size than the garment"].append(
@@ -97,6 +102,10 @@ class FileJudge:
             return None
         if not np.isin(parse, self.space.unions.upper).any():
             self.warnings["no upper garment in the parsing map"].append(f"{path}: nothing to train the warp on")
+        if is_interpolated(parse):
+            self.warnings["parsing map that was resized with interpolation"].append(
+                f"{path}: between its regions lie ids of other labels: resize maps by nearest"
+            )
         return parse
 
     def _pose(self, path: Path, size: tuple[int, int], parse: Path | None, parsing: np.ndarray | None) -> bool:

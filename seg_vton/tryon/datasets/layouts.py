@@ -149,7 +149,7 @@ _VITON = register_layout(
             "cloth": Place(("cloth",), ("{garment_file}",)),
             "cloth_mask": Place(("cloth-mask",), ("{garment_file}", "{garment}.png", "{garment}.jpg")),
             "parse": Place(("image-parse",), ("{person}.png",)),
-            "pose": Place(("pose",), ("{person}_keypoints.json",)),
+            "pose": Place(("pose",), ("{person}_keypoints.json", "{person}.json")),
         },
         published_space="lip20",
     )
@@ -162,7 +162,7 @@ register_layout(
             **_VITON.places,
             # The first release of the test set has the second names.
             "parse": Place(("image-parse-v3", "image-parse"), ("{person}.png",)),
-            "pose": Place(("openpose_json", "openpose-json"), ("{person}_keypoints.json",)),
+            "pose": Place(("openpose_json", "openpose-json"), _VITON.places["pose"].names),
         },
         published_space="cihp20",
         garment_ending=None,
