@@ -30,7 +30,7 @@ SAFETENSORS = ".safetensors"
 """Suffix of files of tensors and text that have no way to hold code: https://github.com/huggingface/safetensors."""
 
 _META = "seg_vton.meta"
-_WRAPPERS = re.compile(r"((module|_orig_mod)\.)+")  # how DataParallel's and torch.compile's names of weights begin
+_WRAPPERS = re.compile(r"^((module|_orig_mod)\.)+")  # how DataParallel's and torch.compile's names of weights begin
 _KEPT = ("cfg", "dataset_meta", "CLASSES", "seed", "epoch", "iter", "origin")
 
 
@@ -40,7 +40,8 @@ def load_checkpoint_file(path: str | Path, map_location: Any = None) -> dict[str
     Args:
         path: a file written by `torch.save`: a state dict, or mmengine's dict with `state_dict`, `meta`, `message_hub`;
             or one of safetensors, by its suffix. A state dict under another key, `model` say, comes as `state_dict`;
-            names of weights come without what DataParallel and torch.compile put before them.
+            names of weights come without what DataParallel and torch.compile put before them, and without the copies
+            that mmcv 1 keeps beside averaged weights.
         map_location: as in `torch.load`.
 
     Raises:
@@ -90,9 +91,13 @@ def _unwrapped(content: dict[str, Any], path: Path) -> dict[str, Any]:
         if found:
             content["state_dict"] = content.pop(found[0])
     state = content.get("state_dict", content)
-    for name in [name for name in state if isinstance(name, str)] if isinstance(state, dict) else ():
-        if wrapper := _WRAPPERS.match(name):
-            state[name[wrapper.end() :]] = state.pop(name)
+    names = [name for name in state if isinstance(name, str)] if isinstance(state, dict) else []
+    for name in names:
+        own = _WRAPPERS.sub("", name)
+        if own != name:
+            state[own] = state.pop(name)
+        # mmcv 1 keeps a second copy of each weight beside the averaged ones, which have the model's names.
+        state.pop(f"ema_{own.replace('.', '_')}", None)
     return content
 
 

@@ -503,6 +503,7 @@ def test_weights_get_into_the_model_whatever_their_prefix_and_place(tmp_path, pr
     trained, model, path = network(), network(), tmp_path / "a.pth"
     trained.norm.running_mean.fill_(3)
     state = {f"{prefix}{key}": value for key, value in trained.state_dict().items() if "num_batches" not in key}
+    state |= {f"ema_{key.replace('.', '_')}": value + 1 for key, value in trained.named_parameters()}
     rest = {"optimizer": {"state": {}, "param_groups": [{"lr": 0.1}]}, "random": {"cpu": torch.ones(3)}, "epoch": 3}
     torch.save(state if place is None else {place: state, **rest}, path)
     load_weights(model, load_checkpoint_file(path), path)
