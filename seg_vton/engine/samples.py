@@ -23,6 +23,7 @@ from torch.utils.data import Dataset, get_worker_info
 
 from seg_vton.engine.randomness import random_numbers_of
 from seg_vton.errors import BROKEN_IMAGE, UserError
+from seg_vton.files import opened_image
 
 _MAX_WORKERS = 256
 
@@ -126,7 +127,10 @@ class SeededSamples(Dataset):
 def _image_fault(path: str) -> str:
     """Why an image file cannot be decoded; empty where it can."""
     try:
-        return "" if mmcv.imread(path) is not None else "it is no whole image"
+        if mmcv.imread(path) is not None:
+            return ""
+        with opened_image(path):  # which knows more: of a HEIC that is called .jpg, say
+            return "it is no image that OpenCV reads"
     except (*BROKEN_IMAGE, cv2.error) as error:
         return str(error) or type(error).__name__
 

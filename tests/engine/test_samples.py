@@ -56,6 +56,12 @@ def test_samples_are_loaded_as_they_are_and_a_broken_one_is_named(workers, fault
     assert str(error.value) == f"sample 3 (photos/3.png) cannot be loaded: {said}"
 
 
+def test_a_photo_of_another_format_than_its_name_says_is_called_by_it(tmp_path):
+    (tmp_path / "3.png").write_bytes(b"\0\0\0\x18ftypheic" + bytes(300))
+    with pytest.raises(SampleError, match=r"3\.png\) cannot be loaded: .* HEIC needs one more package"):
+        load(Photos(broken=3, fault=AttributeError("None"), folder=tmp_path), 0)
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_where_the_file_is_good_the_fault_is_the_codes_and_passes(workers, tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "3.png")
