@@ -15,7 +15,7 @@ from seg_vton.data.report import print_report
 from seg_vton.errors import UserError
 from seg_vton.labels import load_palette_png, save_palette_png
 from seg_vton.tryon.datasets.faults import MASK
-from seg_vton.tryon.datasets.layouts import Layout, Place, get_layout, register_layout
+from seg_vton.tryon.datasets.layouts import LAYOUTS, Layout, Place, get_layout, register_layout
 
 TOOL = Path(__file__).parents[2] / "tools" / "data" / "check.py"
 PAIRS = [("000001_0.jpg", "000001_1.jpg"), ("000002_0.jpg", "000002_1.jpg")]
@@ -271,8 +271,9 @@ def test_tool_exit_codes(viton, monkeypatch, capsys):
     assert "error: missing pose (1)" in capsys.readouterr().out
 
 
-def test_a_layout_of_ones_own_is_checked_as_the_config_says(tmp_path, write_set):
+def test_a_layout_of_ones_own_is_checked_as_the_config_says(tmp_path, write_set, monkeypatch):
     places = {**get_layout("viton").places, "image": Place(("people",), ("{person_file}",))}
+    monkeypatch.setattr("seg_vton.tryon.datasets.layouts.LAYOUTS", dict(LAYOUTS))
     register_layout(Layout("test_of_check", places))
     pairs = [("p-7.jpg", "g-A.jpg"), ("p-8.jpg", "g-B.jpg")]
     write_set(tmp_path, "test_of_check", "train", pairs, (36, 48), label_space="lip20")
