@@ -30,8 +30,9 @@ def check_data(
     """Checks a COCO file, or all data sets below a root; `UserError` where there is none.
 
     Args:
-        path: a COCO JSON; or the root of a data set: a converted one with `annotations/*.json`, DeepFashion as mmdet
-            has it (`[In-shop/]Anno/segmentation/*.json`), or a try-on set in one of the published layouts.
+        path: a COCO JSON; or the root of a data set: a converted one with `annotations/*.json`, one of Roboflow's with
+            `SPLIT/_annotations.coco.json`, DeepFashion as mmdet has it (`[In-shop/]Anno/segmentation/*.json`), or a
+            try-on set in one of the published layouts.
         images: folder that the file names of a COCO file are relative to; found beside the annotations when None.
         label_space: of a try-on set's parsing maps; when None that of its marker or of the layout's publication.
         data: a config's data set, where the path is the root of a try-on set in its layout.
@@ -42,17 +43,17 @@ def check_data(
     root = in_shop_root(path)
     folders = dict.fromkeys((path / "annotations", root / "Anno" / "segmentation", root / "annotations"))
     files = [path] if path.is_file() else [file for folder in folders for file in sorted(folder.glob("[!.]*.json"))]
+    files += sorted(path.glob("*/_annotations.coco.json"))
     sets = tryon_checks(path, label_space, data)
     if not files and not sets:
         raise UserError(
             f"{path}: found no data set here. Known are a COCO file FILE.json, a converted set (annotations/*.json), "
-            "DeepFashion as mmdet has it ([In-shop/]Anno/segmentation/*.json), and try-on sets: VITON's, VITON-HD's, "
-            "DressCode's (or one of its categories) and the paper doll's folder"
+            "Roboflow's (SPLIT/_annotations.coco.json), DeepFashion as in mmdet ([In-shop/]Anno/segmentation/*.json) "
+            "and try-on sets: VITON's, VITON-HD's, DressCode's (or one of its categories) and the paper doll's folder"
         )
     report = Report()
     for file in files:
-        known = root / "Img" if file.parent != path / "annotations" and not path.is_file() else None
-        report.merge(check_coco(file, images or known))
+        report.merge(check_coco(file, images))
     for check in sets:
         report.merge(check())
     return report
@@ -75,7 +76,7 @@ def check_coco(path: str | Path, images: Path | None = None) -> Report:
         report.warnings["category left out"].append(f"{path}: {name} is left out: no annotation has this category")
     if all(annotation["iscrowd"] for annotation in content["annotations"]):
         report.errors["no instance to train on"].append(f"{path}: {no_instances(len(content['annotations']))}")
-    report.summaries.append(summarize(content, path.stem))
+    report.summaries.append(summarize(content, path.parent.name if path.stem.startswith("_") else path.stem))
     folder = images or find_images(path, [image["file_name"] for image in content["images"]])
     sizes = {}
     for image in track(content["images"], f"{path.name}: images"):

@@ -104,6 +104,14 @@ def test_images_are_looked_for_as_they_are_read(root):
     assert not check_data(root).errors
 
 
+def test_roboflows_layout(root):
+    (root / "photos").rename(root / "train")
+    ann_file(root).rename(root / "train" / "_annotations.coco.json")
+    report = check_data(root)
+    assert not report.errors
+    assert [(summary.name, summary.images) for summary in report.summaries] == [("train", 2)]
+
+
 def test_no_such_root(tmp_path):
     with pytest.raises(UserError, match=r"nowhere does not exist: pass the root of a data set or a COCO file"):
         check_data(tmp_path / "nowhere")
