@@ -81,6 +81,10 @@ def read_runs(paths: Iterable[str | Path]) -> pd.DataFrame:
     contents = sorted(found.values(), key=lambda run: (_order(run), _row_key(run), run["training"].get("seed") or 0))
     runs = pd.DataFrame([_line(run, costs) for run in contents], dtype=object)  # so that seeds stay whole numbers
     keys = pd.Series([_row_key(run) for run in contents])
+    # What one TOM gives with several GMMs are rows of their own, whose mean would not be over seeds.
+    several = (keys + pd.Series([run["checkpoint_sha256"] for run in contents])).duplicated(keep=False)
+    warpers = pd.Series([str(run.get("warper")) for run in contents])
+    keys = keys.mask(several.groupby(keys).transform("any"), keys + warpers)
     runs.insert(0, "#", keys.groupby(runs["task"]).transform(lambda column: pd.factorize(column)[0] + 1))
     return runs.where(runs.notna(), None)
 

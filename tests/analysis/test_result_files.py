@@ -174,6 +174,7 @@ def test_another_test_of_a_checkpoint_is_another_row(tmp_path):
     warps = [tryon(warper="a", ssim=0.6), tryon(warper="b", ssim=0.8)]
     runs = results.read_runs([write(tmp_path, low, high, *warps)])
     assert sorted(runs["mIoU"].dropna()) == [0.4, 0.5] and sorted(runs["SSIM"].dropna()) == [0.6, 0.8]
+    assert list(runs["#"]) == [1, 2, 1, 2]
 
 
 def test_results_of_before_american_spelling(tmp_path):
