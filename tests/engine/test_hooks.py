@@ -159,6 +159,13 @@ def load(content, resume, classes=(), model=None):
     CheckpointFitHook("epoch_1.pth", resume).after_load_checkpoint(runner, content)
 
 
+def test_of_weights_that_a_training_starts_from_some_must_fit():
+    hook, runner = CheckpointFitHook("coco.pth", partly=True), SimpleNamespace(model=nn.Linear(2, 1))
+    hook.after_load_checkpoint(runner, {"bias": torch.ones(1), "weight": torch.ones(80, 2)})
+    with pytest.raises(UserError, match=r"coco\.pth does not fit .*unexpected: fc\.bias"):
+        hook.after_load_checkpoint(runner, {"fc.bias": torch.ones(1)})
+
+
 def test_a_resumed_training_needs_the_models_weights_and_its_state():
     whole = {"state_dict": nn.Linear(2, 1).state_dict(), "meta": {}, "optimizer": {}}
     load(whole, resume=True)

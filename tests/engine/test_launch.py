@@ -1,5 +1,6 @@
 import os
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import nn
 
 import seg_vton  # noqa: F401  registers the optimizer wrapper
 from seg_vton.engine import launch
+from seg_vton.engine.hooks import CheckpointFitHook
 from seg_vton.errors import UserError
 
 PLAIN = """
@@ -185,3 +187,12 @@ def test_a_runner_of_another_kind_is_built_by_name(tmp_path):
 
     RUNNERS.register_module(module=Special, name="SpecialRunner", force=True)
     assert type(launch.build_runner(line_config(tmp_path / "run", runner_type="SpecialRunner"))) is Special
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_what_a_training_starts_from_must_fit_in_part(tmp_path, monkeypatch, resume):
+    hooks = []
+    runner = SimpleNamespace(register_hook=hooks.append, train=lambda: None)
+    monkeypatch.setattr(launch, "build_runner", lambda config: runner)
+    launch.train(Config({"work_dir": str(tmp_path), "train_cfg": {}, "load_from": "coco.pth", "resume": resume}))
+    assert [hook.path for hook in hooks if isinstance(hook, CheckpointFitHook)] == ["coco.pth"] * (not resume)
