@@ -181,9 +181,10 @@ def check_fits(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path
     }
     if any(faults.values()) and not (partly and any(found.get(key) == shape for key, shape in wanted.items())):
         listed = "; ".join(f"{len(keys)} {kind}: {_first(keys)}" for kind, keys in faults.items() if keys)
-        raise UserError(
-            f"checkpoint {path} does not fit the model of the config ({listed}). Use the config it was trained with"
-        )
+        prefix = next((name.removesuffix(key) for name in found for key in wanted if name.endswith(f".{key}")), None)
+        named = prefix and sum(name.removeprefix(prefix) in wanted for name in found) > len(found) / 2
+        advice = f"Take {prefix!r} off its names" if named else "Use the config it was trained with"
+        raise UserError(f"checkpoint {path} does not fit the model of the config ({listed}). {advice}")
 
 
 def usable_state(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path) -> dict[str, torch.Tensor]:

@@ -557,6 +557,12 @@ def test_what_does_not_fit_is_counted_and_the_first_keys_are_named():
         assert part in str(error.value)
 
 
+def test_names_with_a_prefix_of_another_library_are_called_that():
+    state = {f"net.model.{key}": value for key, value in network().state_dict().items()}
+    with pytest.raises(UserError, match=r"a\.pth does not fit .*\. Take 'net\.model\.' off its names"):
+        check_fits(network(), state, "a.pth")
+
+
 def test_for_transfer_something_must_fit():
     state = network().state_dict()
     check_fits(network(), {"conv.bias": state["conv.bias"], "conv.weight": torch.ones(2)}, "a.pth", partly=True)
