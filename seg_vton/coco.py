@@ -233,25 +233,29 @@ def _overlap(one: Sequence[float], other: Sequence[float]) -> float:
 def decoded_size(path: str | Path, flag: str = "color", backend: str | None = None) -> tuple[tuple[int, int], int]:
     """(width, height) of an image as mmcv decodes it, and its EXIF orientation, 1 to 8; mostly by the header alone.
 
-    Whether a decoder turns what EXIF says is turned depends on its version and the file's format: it is asked once for
-    each format. `flag` is the `color_type` of mmdet's loader (some ignore the orientation), `backend` mmcv's decoder.
-    `UserError` where the file is missing, broken, or Pillow does not know it for an image.
+    Whether a decoder reads a file, and turns what EXIF says is turned, depends on its version and the file's format: it
+    is asked once for each format. `flag` is the `color_type` of mmdet's loader (some ignore the orientation), `backend`
+    mmcv's decoder. `UserError` where the file is missing or broken, or Pillow or that decoder knows it for no image.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with opened_image(path, whole=True) as image:
             size, orientation = image.size, exif_orientation(image)
-            kind = image.format, orientation, "exif" in image.info, flag, backend
-    if orientation in (5, 6, 7, 8) and size[0] != size[1]:
+            square = size[0] == size[1]
+            kind = image.format, image.mode, orientation, "exif" in image.info, flag, backend, square
+    if kind[0] not in _ALWAYS_DECODED or (orientation in (5, 6, 7, 8) and not square):
         if kind not in _TURNED:
             import mmcv  # here, since it takes seconds to import and of most files the header is enough
 
             decoded = mmcv.imread(str(path), flag, backend=backend)
-            _TURNED[kind] = decoded is not None and decoded.shape[1::-1] == size[::-1]
+            if decoded is None:
+                raise DamagedFileError(f"{path}: mmcv cannot decode this image ({kind[0]}, {kind[1]}): save it as JPEG")
+            _TURNED[kind] = decoded.shape[1::-1] == size[::-1]
         size = size[::-1] if _TURNED[kind] else size
     return size, orientation
 
 
+_ALWAYS_DECODED = {"JPEG", "MPO", "PNG", "BMP", "WEBP"}  # by OpenCV, whatever it was built with
 _TURNED: dict[tuple[Any, ...], bool] = {}  # whether the decoder gives the sides that Pillow reads in the other order
 
 

@@ -63,10 +63,12 @@ def test_an_image_is_evaluated_by_its_own_annotations():
             check_evaluated(right | wrong, images, "b.json")
 
 
-def test_images_that_were_cut_off_are_found_by_their_ends(tmp_path):
+def test_images_that_were_cut_off_or_that_mmcv_does_not_read_are_found(tmp_path):
     Image.effect_noise((64, 48), 50).save(tmp_path / "a.jpg")
     (tmp_path / "b.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:-100])
     (tmp_path / "c.exr").write_bytes(b"Pillow does not know it")
-    found = judge_sizes({tmp_path / name: (64, 48) for name in ("a.jpg", "b.jpg", "c.exr")}, "x.json")
-    assert {kind: len(messages) for kind, messages in found.errors.items()} == {"broken image": 1}
+    Image.new("RGB", (64, 48)).save(tmp_path / "d.tga")  # nor OpenCV this
+    found = judge_sizes({tmp_path / name: (64, 48) for name in ("a.jpg", "b.jpg", "c.exr", "d.tga")}, "x.json")
+    assert {kind: len(messages) for kind, messages in found.errors.items()} == {"broken image": 2}
     assert "b.jpg is not a whole image" in found.errors["broken image"][0]
+    assert "d.tga: mmcv cannot decode this image (TGA, RGB)" in found.errors["broken image"][1]
