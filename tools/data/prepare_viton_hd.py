@@ -63,7 +63,8 @@ def main() -> None:
     for folder, maker in LEFT_OUT.items():
         print(f"left out {folder}: {maker}")
     counts = f"{run.complete} were done before, {len(run.failures)} faults; {run.pairs} pairs"
-    print(f"made {run.done} persons and garments, {counts}: {args.out}, shown in {args.out / SHEET}")
+    shown = f", shown in {args.out / SHEET}" if (args.out / SHEET).exists() else ""
+    print(f"made {run.done} persons and garments, {counts}: {args.out}{shown}")
     sys.exit(bool(run.failures))
 
 

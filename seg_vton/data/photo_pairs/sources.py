@@ -112,7 +112,7 @@ def _read_source(photos: Path, source: Path, label_space: str) -> Iterator[Label
     elif source.is_dir():
         yield from _from_label_maps(photos, source, label_space, {})
     else:
-        raise UserError(f"--masks {source} does not exist: give COCO JSON files or a folder of label maps")
+        raise UserError(f"{source} does not exist: give COCO JSON files or a folder of label maps")
 
 
 def _from_label_maps(
@@ -122,9 +122,9 @@ def _from_label_maps(
     files = sorted(folder.rglob("[!.]*"))
     named = {path: path.relative_to(folder).with_suffix("").as_posix() for path in files}
     maps = {path: name for path, name in named.items() if path.suffix.lower() in ENDINGS}
-    for path in named.keys() - maps:
-        name = named[path]
-        if path.suffix.lower() in LOSSY and name not in maps.values() and by_name[unicodedata.normalize("NFC", name)]:
+    mapped = set(maps.values())
+    for path, name in named.items():
+        if path.suffix.lower() in LOSSY and name not in mapped and by_name[unicodedata.normalize("NFC", name)]:
             raise UserError(f"{path} was compressed as a picture, which changes ids: write label maps as PNG")
     for path, name in maps.items():
         places = by_name[unicodedata.normalize("NFC", name)]
