@@ -112,7 +112,8 @@ def fuse_maps(ranked: np.ndarray, masks: np.ndarray, labels: np.ndarray, scores:
     A map that labels pixel by pixel is good at the body and at large garments, and loses or smears small things, which
     a detector finds. Accessories are the classes that `LAYERS` has as `Accessory`; in a space without any the map stays
     as it is. Where an accessory has an instance, the instance is all there is of it: other pixels that the map gives
-    it get their next best label that is no accessory. An accessory without an instance stays as the map has it.
+    it get their next best label that is no accessory. An accessory without an instance, or with empty masks alone,
+    stays as the map has it.
 
     Args:
         ranked: uint8 ids `(R, H, W)` of `space`, the labels of each pixel from the best on; where all are accessories
@@ -123,7 +124,7 @@ def fuse_maps(ranked: np.ndarray, masks: np.ndarray, labels: np.ndarray, scores:
         space: name of the label space.
     """
     names, classes = accessories(space), get_space(space).classes
-    chosen = np.array([classes[label] in names for label in labels], bool)
+    chosen = np.array([classes[i] in names and mask.any() for i, mask in zip(labels, masks, strict=True)], bool)
     fused = merge_instances(masks[chosen], labels[chosen], scores[chosen], fill_holes=False, space=space)
     free = fused == 0
     fused[free] = ranked[0][free]

@@ -197,15 +197,14 @@ class LabelMapGraph(nn.Module):
         factors = torch.stack([width, height, width, height]) / torch.stack([*size[::-1], *size[::-1]])
         pasted = _paste(masks, boxes * factors, height, width)
         test = self.model.roi_head.test_cfg
-        found = scores > test.score_thr
+        seen = (pasted >= test.mask_thr_binary) & (scores > test.score_thr)[:, None, None]
         if self.map == MAPS[0]:  # as `fuse_maps`
             accessory = self.painted[:, None] + 1 == torch.arange(len(self.ids))
-            small, doubted = accessory.any(dim=0), (accessory & found[:, None]).any(dim=0)
+            small, doubted = accessory.any(dim=0), (accessory & seen.flatten(1).any(dim=1)[:, None]).any(dim=0)
             best = torch.zeros_like(base)
             for labels in ranked.flip(0):
                 best = torch.where(small[labels], best, self.ids[labels])
             base = torch.where(doubted[ranked[0]], best, base)
-        seen = (pasted >= test.mask_thr_binary) & found[:, None, None]
         above, which = torch.where(seen, (self.heights + scores)[:, None, None], -1.0).max(dim=0)
         return torch.where(above >= 0, self.ids[self.painted + 1][which], base)
 

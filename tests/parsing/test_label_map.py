@@ -264,6 +264,7 @@ def test_fused_accessories_follow_the_layers_and_what_the_map_has_of_them_stays(
     assert (semantic == ID["belt"]).all()
     assert np.array_equal(fuse(semantic), semantic)
     assert np.array_equal(fuse(semantic, ("bag", box(SHAPE, 0, 2, 0, 2)))[2:], semantic[2:])
+    assert np.array_equal(fuse(np.stack([semantic, 0 * semantic]), ("belt", LEFT & ~LEFT)), semantic)  # nothing to see
 
 
 def test_pixels_of_an_accessory_outside_its_instance_get_the_next_label_that_is_none():
