@@ -17,15 +17,18 @@ def use_cpu_forms(model: nn.Module) -> None:
     """Puts fast forms in the place of a model's plain layers, as far as these lie on the CPU; frozen networks included.
 
     A 3 x 3 convolution of stride 1 and many channels takes Winograd's way where that is faster (`WinogradConv2d`). A
-    bilinear `nn.Upsample` and the 3 x 3 convolution after it in an `nn.Sequential` become one step (`resize_conv3x3`).
+    bilinear `nn.Upsample` (to a size, or by 2) and the 3 x 3 convolution after it in an `nn.Sequential` become one step
+    (`resize_conv3x3`). Subclasses with a `forward` of their own are left alone.
     Results are the same up to rounding. Each layer stays the object that it is, with its parameters and their names:
     only its class changes, so that checkpoints, optimizers and wrappers see no difference. A second call does nothing.
     """
     for module in model.modules():
-        if isinstance(module, nn.Sequential):
+        if type(module).forward is nn.Sequential.forward:
             for resize, conv in pairwise(module):
-                bilinear = isinstance(resize, nn.Upsample) and resize.mode == "bilinear" and not resize.align_corners
-                if bilinear and _is_plain_3x3(conv) and conv.bias is not None:
+                resizes = type(resize) in (nn.Upsample, UpsampleTo) and resize.mode == "bilinear"
+                # By 1.5 a side of 5 becomes 7, of which torch then takes places 1 / 1.5 apart and not 5 / 7.
+                fits = resizes and not resize.align_corners and resize.scale_factor in (None, 2)
+                if fits and _is_plain_3x3(conv) and conv.bias is not None:
                     resize.__class__, conv.__class__ = DeferredUpsample, ResizeConv2d
         elif _is_plain_3x3(module) and min(module.in_channels, module.out_channels) >= WINOGRAD_CHANNELS:
             module.__class__ = WinogradConv2d
@@ -100,6 +103,17 @@ def resize_conv3x3(x: Tensor, weight: Tensor, bias: Tensor, size: tuple[int, int
     maps = F.linear(x.permute(0, 2, 3, 1), taps, F.pad(bias, (4 * out, 4 * out))).permute(0, 3, 1, 2)
     maps = _ShiftedSum.apply(_resize(maps, (x.shape[2], size[1])), 3)  # (B, 3 rows * C_out, h, W)
     return _ShiftedSum.apply(_resize(maps, size), 2)
+
+
+class UpsampleTo(nn.Upsample):
+    """Resizes to a given size, for U-Nets whose images are not divisible by 2 at every level.
+
+    Such sizes (96 at the sixth) round down on the way down; on the way up features are resized to what they meet there.
+    """
+
+    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        """`(B, C, h, w)` to `(B, C, *size)`."""
+        return F.interpolate(x, size, mode=self.mode)
 
 
 class DeferredUpsample(nn.Upsample):

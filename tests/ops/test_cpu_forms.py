@@ -38,6 +38,22 @@ def test_results_gradients_and_state_dict_stay(bias):
         torch.testing.assert_close(ours, expected, atol=1e-4 * expected.abs().max().item(), rtol=0)
 
 
+class Doubling(nn.Upsample):
+    """Not only resizes."""
+
+    def forward(self, x):
+        """Twice the values."""
+        return 2 * super().forward(x)
+
+
+class Residual(nn.Sequential):
+    """Not only one layer after the other."""
+
+    def forward(self, x):
+        """Something in between."""
+        return self[1](self[0](x) + 1)
+
+
 @pytest.mark.parametrize(
     "layer",
     [
@@ -51,6 +67,9 @@ def test_results_gradients_and_state_dict_stay(bias):
         nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(2, 2, 3, padding=1)),
         nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), nn.Conv2d(2, 2, 3, padding=1)),
         nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(2, 2, 1)),
+        nn.Sequential(nn.Upsample(scale_factor=1.5, mode="bilinear"), nn.Conv2d(2, 2, 3, padding=1)),
+        nn.Sequential(Doubling(scale_factor=2, mode="bilinear"), nn.Conv2d(2, 2, 3, padding=1)),
+        Residual(nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(2, 2, 3, padding=1)),
     ],
 )
 def test_other_layers_are_left_alone(layer):

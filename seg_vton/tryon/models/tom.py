@@ -5,27 +5,15 @@ from typing import Any
 import torch
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from seg_vton.errors import UserError
+from seg_vton.ops.cpu_forms import UpsampleTo
 from seg_vton.registry import MODELS, build_model
 from seg_vton.tryon.models.base import Inputs, TryOnModel, need
 from seg_vton.tryon.models.warper import Warper
 
 WIDTHS = (1, 2, 4, 8, 8, 8)  # of the levels, in units of the first
 MASK_TARGETS = ("warped_mask", "parse_cloth_mask")
-
-
-class UpsampleTo(nn.Upsample):
-    """Resizes to a given size: at even sizes, that of the published factor of 2.
-
-    Sizes that are not divisible by 2 at every level (96 at the sixth) round down on the way down; on the way up the
-    features are resized to what they meet there.
-    """
-
-    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
-        """`(B, C, h, w)` to `(B, C, *size)`."""
-        return F.interpolate(x, size, mode=self.mode)
 
 
 class UNetBlock(nn.Module):
