@@ -5,6 +5,7 @@ fails. `install` replaces the loaders that mmengine's `CheckpointLoader` finds b
 `--resume`, `init_cfg` and the inference APIs all read through `load_checkpoint_file`.
 """
 
+import io
 import json
 import pickle
 import re
@@ -107,9 +108,17 @@ def _read_safetensors(path: Path, map_location: Any = None) -> dict[str, Any]:
         with safe_open(path, "pt", device=str(map_location or "cpu")) as content:
             state = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118  no dict
             meta = json.loads((content.metadata() or {}).get(_META, "{}"))
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise DamagedFileError(f"{path} cannot be read as safetensors ({error}): get it again") from None
     return {"state_dict": state, "meta": meta if isinstance(meta, dict) else {}}
+
+
+def state_of(content: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
+    """The weights by name in what `load_checkpoint_file` returned for `path`; `UserError` where it has none."""
+    state = content.get("state_dict", content)
+    if not isinstance(state, Mapping):
+        raise UserError(f"checkpoint {path} has no state dict: expected a dict, found {type(state).__name__}")
+    return {str(key): value for key, value in state.items()}
 
 
 def checkpoint_meta(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,7 +131,8 @@ def trained_classes(content: Mapping[str, Any]) -> tuple[str, ...] | None:
     """The class names that a checkpoint says it knows; None where it names none."""
     meta = checkpoint_meta(content)
     data = meta.get("dataset_meta")
-    classes = data.get("classes") if isinstance(data, dict) else meta.get("CLASSES")  # the latter of mmdet 2.x
+    # In capitals in mmdet 2.x, and in the first releases of 3.0.
+    classes = data.get("classes", data.get("CLASSES")) if isinstance(data, dict) else meta.get("CLASSES")
     named = isinstance(classes, list | tuple) and all(isinstance(name, str) for name in classes)
     return tuple(classes) if named and classes else None
 
@@ -134,25 +144,28 @@ def convert(source: str | Path, target: str | Path, overwrite: bool = False) -> 
         raise UserError(f"{target}: the name must end in {SAFETENSORS} or .pth")
     refuse_existing(target, overwrite)
     content = load_checkpoint_file(source, "cpu")
+    state, meta = state_of(content, source), checkpoint_meta(content)
     if target.suffix == SAFETENSORS:
-        write_safetensors(target, content, overwrite)
+        write_safetensors(target, state, meta, overwrite)
         return
+    stream = io.BytesIO()  # on a full disk torch's own writer raises a RuntimeError that does not say so
+    torch.save({"state_dict": state, "meta": meta}, stream)
     with atomic_path(target, overwrite) as temporary:
-        torch.save({"state_dict": content.get("state_dict", content), "meta": content.get("meta", {})}, temporary)
+        temporary.write_bytes(stream.getbuffer())
 
 
-def write_safetensors(path: Path, content: dict[str, Any], overwrite: bool = False) -> None:
-    """Writes what `load_checkpoint_file` returned: weights, and of the `meta` what says how they were trained."""
-    state, meta = content.get("state_dict", content), content.get("meta", {})
-    odd = [key for key, value in state.items() if not hasattr(value, "contiguous")]
+def write_safetensors(path: Path, state: Mapping[str, Any], meta: Mapping[str, Any], overwrite: bool = False) -> None:
+    """Writes weights, and of a checkpoint's `meta` what says how they were trained."""
+    odd = [key for key, value in state.items() if _shape(value) == "no tensor"]
     if odd:
-        raise UserError(f"{path} cannot be written: {', '.join(map(str, odd[:3]))} of the checkpoint are no tensors")
+        raise UserError(f"{path} cannot be written: {_first(odd)} of the checkpoint are no plain tensors")
     # Weights that share memory, or whose channels come last, are written each for itself and row by row.
     weights = {key: value.detach().clone().contiguous() for key, value in state.items()}
     kept = {key: meta[key] for key in _KEPT if key in meta}
     with atomic_path(path, overwrite) as temporary:
         # The library's own way to write a file lets its owner alone read it. One entry, since it shuffles several.
-        temporary.write_bytes(save(weights, {_META: json.dumps(kept)}))
+        text = json.dumps(kept, default=lambda value: value.tolist())  # NumPy's numbers and arrays
+        temporary.write_bytes(save(weights, {_META: text}))
 
 
 def check_fits(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path, partly: bool = False) -> None:
@@ -165,10 +178,7 @@ def check_fits(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path
     """
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
-    state = checkpoint.get("state_dict", checkpoint)
-    if not isinstance(state, Mapping):
-        raise UserError(f"checkpoint {path} has no state dict: expected a dict, found {type(state).__name__}")
-    found = {str(key): _shape(value) for key, value in state.items()}
+    found = {key: _shape(value) for key, value in state_of(checkpoint, path).items()}
     wanted = {key: _shape(value) for key, value in model.state_dict().items()}
     faults = {
         "missing": [key for key in wanted if key not in found and not key.endswith("num_batches_tracked")],
@@ -193,14 +203,13 @@ def usable_state(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Pa
     Also a `UserError` where a weight is NaN or infinite, of which a model makes pictures all the same.
     """
     check_fits(model, checkpoint, path)
-    state = checkpoint.get("state_dict", checkpoint)
-    broken = not_finite(state)
-    if broken:
+    state = state_of(checkpoint, path)
+    if broken := not_finite(state):
         raise UserError(
             f"checkpoint {path} holds NaN or infinity in {_first(broken)} ({len(broken)} of {len(state)} tensors): its "
             "training diverged, take an earlier checkpoint"
         )
-    return dict(state)
+    return state
 
 
 def load_weights(model: nn.Module, checkpoint: Mapping[str, Any], path: str | Path) -> None:

@@ -20,7 +20,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, TASK_UTILS, TRANSFORMS, WEIGHT_INITIALIZERS
 
 from seg_vton import __version__
-from seg_vton.engine.checkpoint import SAFETENSORS, load_checkpoint_file, not_finite, write_safetensors
+from seg_vton.engine.checkpoint import SAFETENSORS, load_checkpoint_file, not_finite, state_of, write_safetensors
 from seg_vton.engine.configs import data_sets
 from seg_vton.engine.model_card import model_card
 from seg_vton.engine.results import config_hash, training_facts
@@ -223,7 +223,7 @@ def write_folder(
         for name, (_, checkpoint, _) in sources.items():
             file = folder / parts[name]["weights"]
             classes = {"classes": sources[name][2].get("classes")}  # for who takes the file as a checkpoint
-            write_safetensors(file, {"state_dict": _state(Path(checkpoint), half), "meta": {"dataset_meta": classes}})
+            write_safetensors(file, _state(checkpoint, half), {"dataset_meta": classes})
             parts[name]["sha256"] = sha256(file)
         write_json(folder / MODEL_JSON, {"format": FORMAT, "version": __version__, "parts": parts}, indent=1)
         write_text(folder / "README.md", model_card(parts, half))
@@ -252,9 +252,8 @@ def _describe(name: str, config: Config, checkpoint: str | Path, facts: dict[str
     }
 
 
-def _state(checkpoint: Path, half: bool) -> dict[str, Any]:
-    content = load_checkpoint_file(checkpoint, "cpu")
-    state = content.get("state_dict", content)
+def _state(checkpoint: str | Path, half: bool) -> dict[str, Any]:
+    state = state_of(load_checkpoint_file(checkpoint, "cpu"), checkpoint)
     if half:
         state = {k: v.half() if v.is_floating_point() and v.dim() > 1 else v for k, v in state.items()}
         if broken := not_finite(state):

@@ -1,6 +1,7 @@
 import os
 import pickle
 import pickletools
+import resource
 import socket
 import urllib.error
 import zipfile
@@ -18,7 +19,7 @@ from torch import nn
 
 import seg_vton  # noqa: F401  installs the loaders
 from seg_vton.engine import checkpoint as ours
-from seg_vton.engine.checkpoint import check_fits, load_checkpoint_file, load_weights
+from seg_vton.engine.checkpoint import check_fits, convert, load_checkpoint_file, load_weights
 from seg_vton.errors import UserError
 
 
@@ -583,6 +584,32 @@ def test_a_file_without_a_dict_is_refused(tmp_path, content):
     torch.save(content, tmp_path / "a.pth")
     with pytest.raises(UserError, match=r"a\.pth has no state dict: expected a dict, found"):
         load_checkpoint_file(tmp_path / "a.pth")
+
+
+def test_weights_and_what_is_known_of_them_are_converted_there_and_back(tmp_path):
+    meta = {"seed": np.int64(3), "dataset_meta": {"classes": ("top",), "palette": np.zeros((1, 3), int)}, "time": "now"}
+    torch.save({"state_dict": {"module.w": torch.rand(2, 3).t()}, "meta": meta}, tmp_path / "a.pth")
+    convert(tmp_path / "a.pth", tmp_path / "a.safetensors")
+    convert(tmp_path / "a.safetensors", tmp_path / "b.pth")
+    first, last = (load_checkpoint_file(tmp_path / name) for name in ("a.pth", "b.pth"))
+    assert torch.equal(last["state_dict"]["w"], first["state_dict"]["module.w"])
+    assert last["meta"] == {"seed": 3, "dataset_meta": {"classes": ["top"], "palette": [[0, 0, 0]]}}
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_what_cannot_be_converted_says_why(tmp_path, suffix):
+    torch.save({"state_dict": [1], "meta": 3}, tmp_path / "a.pth")
+    with pytest.raises(UserError, match=r"a\.pth has no state dict: expected a dict, found list"):
+        convert(tmp_path / "a.pth", tmp_path / f"b{suffix}")
+    torch.save({"state_dict": {"w": torch.ones(100_000)}, "meta": 3}, tmp_path / "a.pth")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(UserError, match=rf"b\{suffix} cannot be written: File too large\. .*make room"):
+            convert(tmp_path / "a.pth", tmp_path / f"b{suffix}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pth"]
 
 
 def test_without_a_state_dict_nothing_fits():
