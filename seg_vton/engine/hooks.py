@@ -1,6 +1,7 @@
 """Hooks that both halves use."""
 
 import logging
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -216,9 +217,11 @@ class CheckpointFitHook(Hook):
                     f"checkpoint {self.path} knows the classes {', '.join(trained)} in this order, and the data set "
                     f"has {', '.join(classes)}: set metainfo=dict(classes=...) of the data set to the checkpoint's"
                 )
-        missing = [key for key in ("meta", "optimizer") if key not in checkpoint]
+        missing = [key for key in ("meta", "optimizer", "message_hub") if not isinstance(checkpoint.get(key), Mapping)]
+        missing += [f"meta.{key}" for key in ("epoch", "iter") if not missing and key not in checkpoint["meta"]]
         if self.resume and missing:
             raise UserError(
-                f"checkpoint {self.path} has no {' and no '.join(missing)}: it holds weights only and no training can "
-                "go on from it. To start a new one from these weights set load_from instead of --resume"
+                f"checkpoint {self.path} has no {' and no '.join(missing)}: no training can go on from it, as from "
+                "weights alone, or those of mmdet 2.x. To start a new one from these weights set load_from instead of "
+                "--resume"
             )

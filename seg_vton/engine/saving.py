@@ -152,10 +152,15 @@ class PreemptibleCheckpointHook(CheckpointHook):
             sys.exit(128 + number)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Hands the training loop what it needs to go on within an epoch, and keeps the config's kind of optimizer."""
+        """Hands on the place in an epoch and the seed, and keeps the config's kind of optimizer."""
         if not runner.cfg.get("resume"):
             return
-        runner.train_loop.interrupted = checkpoint_meta(checkpoint).get("interrupted")
+        meta = checkpoint_meta(checkpoint)
+        runner.train_loop.interrupted = meta.get("interrupted")
+        # mmengine gives the run the checkpoint's seed, but the sampler was built with the config's, or a random one.
+        sampler = getattr(runner.train_loop.dataloader.batch_sampler, "sampler", None)
+        if meta.get("seed") is not None and getattr(sampler, "seed", None) == runner.seed:
+            sampler.seed = meta["seed"]
         # A fused optimizer whose checkpoint says that it is not would fail at the first step of mixed precision.
         own = getattr(getattr(runner.optim_wrapper, "optimizer", None), "defaults", {})
         for group in checkpoint["optimizer"].get("param_groups", ()):

@@ -1,7 +1,8 @@
-"""Schedules of a training that is resumed to train longer, and learning rates that end too early.
+"""Schedules and settings of a training that is resumed with others, and learning rates that end too early.
 
 A checkpoint holds the settings of its schedulers beside their progress, and mmengine loads both: a training resumed
-with a longer schedule would go on with the shorter one, whose learning rate is 0 by then.
+with a longer schedule would go on with the shorter one, whose learning rate is 0 by then. With the optimizer's settings
+it is the same.
 """
 
 import warnings
@@ -16,13 +17,14 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
+from seg_vton.engine.results import parse_config_text
 from seg_vton.errors import UserError
 
 _PROGRESS = ("last_step", "_global_step", "_last_value", "verbose")  # of a scheduler's state; the rest are settings
 
 
 class ScheduleHook(Hook):
-    """Makes a resumed training follow the config's schedule, and names one that ends before the training.
+    """Makes a resumed training follow the config's schedule and settings, and names one that ends before the training.
 
     Schedulers that the config has changed since the checkpoint are run from the start up to the iteration it was
     written at, so the training goes on at the learning rate it would have had with them from the start. Every training
@@ -30,9 +32,12 @@ class ScheduleHook(Hook):
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Puts the state of changed schedulers, and what they set in the optimizer, into the checkpoint."""
+        """Puts the state of changed schedulers, and what the config sets in the optimizer, into the checkpoint."""
+        if not runner.cfg.get("resume"):
+            return
+        _keep_settings(runner, checkpoint)
         saved = checkpoint.get("param_schedulers")
-        if not runner.cfg.get("resume") or not isinstance(saved, list) or not _by_time(runner.param_schedulers):
+        if not isinstance(saved, list) or not _by_time(runner.param_schedulers):
             return
         changes = _changes(saved, [scheduler.state_dict() for scheduler in runner.param_schedulers])
         if not changes:
@@ -89,6 +94,34 @@ class ScheduleHook(Hook):
         if resumed:
             raise UserError(message)
         print_log(message, "current", WARNING)
+
+
+def _keep_settings(runner: Runner, checkpoint: dict[str, Any]) -> None:
+    """Puts settings of the optimizer that the config has changed since into the checkpoint, but for scheduled ones.
+
+    `UserError` where it names another optimizer. Nothing is done for several optimizers, nor for checkpoints that do
+    not know their config.
+    """
+    text, groups = checkpoint["meta"].get("cfg"), checkpoint["optimizer"].get("param_groups")
+    trained = (parse_config_text(text) if isinstance(text, str) else None) or {}
+    before, now = ((config.get("optim_wrapper") or {}).get("optimizer") for config in (trained, runner.cfg))
+    if not before or not now or groups is None:
+        return
+    if before.get("type") != now.get("type"):
+        raise UserError(
+            f"the checkpoint's optimizer is {before.get('type')}, and the config's {now.get('type')} cannot go on with "
+            "its state. To start anew from these weights set load_from instead of --resume"
+        )
+    scheduled = {scheduler.param_name for scheduler in runner.param_schedulers or ()}
+    scheduled |= {"betas"} if "momentum" in scheduled else set()
+    changed = [key for key in before | now if key not in scheduled and before.get(key) != now.get(key)]
+    for group, own in zip(groups, runner.optim_wrapper.param_groups, strict=False):
+        group.update({key: own[key] for key in changed if key in own})
+    if changed:
+        changes = (f"{key} was {before.get(key)} and is {now.get(key)}" for key in changed)
+        print_log(
+            f"the optimizer differs from the checkpoint's ({'; '.join(changes)}): the config's is used", "current"
+        )
 
 
 def _by_time(schedulers: Any) -> bool:

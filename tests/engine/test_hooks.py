@@ -167,19 +167,29 @@ def test_of_weights_that_a_training_starts_from_some_must_fit():
 
 
 def test_a_resumed_training_needs_the_models_weights_and_its_state():
-    whole = {"state_dict": nn.Linear(2, 1).state_dict(), "meta": {}, "optimizer": {}}
+    whole = {
+        "state_dict": nn.Linear(2, 1).state_dict(),
+        "meta": {"epoch": 1, "iter": 2},
+        "optimizer": {},
+        "message_hub": {},
+    }
     load(whole, resume=True)
     load(whole["state_dict"], resume=False)
-    with pytest.raises(UserError, match=r"epoch_1\.pth has no meta and no optimizer: .*load_from"):
+    with pytest.raises(UserError, match=r"epoch_1\.pth has no meta and no optimizer and no message_hub: .*load_from"):
         load(whole["state_dict"], resume=True)
-    with pytest.raises(UserError, match=r"epoch_1\.pth has no optimizer"):
-        load({"state_dict": whole["state_dict"], "meta": {}}, resume=True)
+    for change, missing in (({"message_hub": None}, "message_hub"), ({"meta": {"iter": 2}}, r"meta\.epoch")):
+        with pytest.raises(UserError, match=rf"epoch_1\.pth has no {missing}: no training can go on from it"):
+            load(whole | change, resume=True)
     with pytest.raises(UserError, match=r"epoch_1\.pth does not fit .*weight 1x3 instead of 1x2"):
         load({"state_dict": nn.Linear(3, 1).state_dict()}, resume=False)
 
 
 def test_a_detectors_classes_are_the_data_sets_in_its_order():
-    for meta in ({"dataset_meta": {"classes": ["top", "skirt"]}}, {"CLASSES": ("top", "skirt")}):  # of mmdet 3.x, 2.x
+    for meta in (  # of mmdet 3, 3.0rc and 2
+        {"dataset_meta": {"classes": ["top", "skirt"]}},
+        {"dataset_meta": {"CLASSES": ("top", "skirt")}},
+        {"CLASSES": ("top", "skirt")},
+    ):
         content = {"state_dict": nn.Linear(2, 1).state_dict(), "meta": meta}
         for classes, model in ((("skirt", "top"), {}), (("top", "skirt"), {"head": {"num_classes": 2}})):
             load(content, resume=False, classes=classes, model=model)

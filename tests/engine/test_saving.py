@@ -6,10 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.dataset import DefaultSampler
 from mmengine.fileio import get_file_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner.checkpoint import save_checkpoint
 from torch import nn
+from torch.utils.data import DataLoader
 
 from seg_vton.engine.saving import AtomicLocalBackend, PreemptibleCheckpointHook, find_good_checkpoint
 from seg_vton.errors import UserError
@@ -96,13 +98,22 @@ def test_a_training_that_began_without_a_fused_optimizer_goes_on_with_one_in_mix
     before, optimizer = kind([weight], 0.5, weight_decay=0), kind([weight], 0.5, weight_decay=0, fused=True)
     step(before)
     checkpoint = {"optimizer": before.state_dict()}
-    wrapper = SimpleNamespace(optimizer=optimizer)
-    runner = SimpleNamespace(cfg={"resume": True}, train_loop=SimpleNamespace(), optim_wrapper=wrapper)
+    wrapper, loop = SimpleNamespace(optimizer=optimizer), SimpleNamespace(dataloader=DataLoader([1]))
+    runner = SimpleNamespace(cfg={"resume": True}, train_loop=loop, optim_wrapper=wrapper)
     PreemptibleCheckpointHook().after_load_checkpoint(runner, checkpoint)
     optimizer.load_state_dict(checkpoint["optimizer"])
     now = weight.detach().clone()
     step(optimizer)
     assert (weight < now).all()
+
+
+@pytest.mark.parametrize(("own", "expected"), [(7, 3), (5, 5)], ids=["the run's", "a sampler's own"])
+def test_the_order_of_the_data_follows_the_checkpoints_seed(own, expected):
+    sampler = DefaultSampler(range(4), seed=own)
+    loop = SimpleNamespace(dataloader=DataLoader(range(4), sampler=sampler))
+    runner = SimpleNamespace(cfg={"resume": True}, seed=7, train_loop=loop, optim_wrapper=None)
+    PreemptibleCheckpointHook().after_load_checkpoint(runner, {"meta": {"seed": 3}, "optimizer": {}})
+    assert sampler.seed == expected
 
 
 def test_mmengine_saves_through_it(tmp_path):

@@ -121,6 +121,33 @@ def test_the_same_schedule_is_resumed_as_it_was(monkeypatch):
     assert not said
 
 
+def test_settings_of_the_optimizer_are_the_configs_unless_they_are_scheduled(monkeypatch):
+    said = []
+    monkeypatch.setattr(schedules, "print_log", lambda text, *_: said.append(text))
+    training = Training(SCHEDULES["momentum"](2), 2)
+    training.run(3)
+    checkpoint = training.checkpoint()
+    momentum = checkpoint["optimizer"]["param_groups"][0]["momentum"]
+    for group in checkpoint["optimizer"]["param_groups"]:
+        group.update(lr=0.7, weight_decay=0.1, nesterov=True)
+    optimizer = {"type": "SGD", "lr": 0.7, "momentum": 0.9, "weight_decay": 0.1}
+    checkpoint["meta"]["cfg"] = f"optim_wrapper = dict(optimizer=dict({optimizer}))"
+    again = Training(SCHEDULES["momentum"](2), 2)
+    again.cfg["optim_wrapper"] = {"optimizer": {"type": "SGD", "lr": 0.1, "momentum": 0.5}}
+    again.resume(checkpoint)
+    groups = again.optim_wrapper.optimizer.param_groups
+    assert [[group[key] for group in groups] for key in ("lr", "weight_decay", "nesterov")] == [
+        [0.1, 0.3],
+        [0, 0],
+        [True, True],
+    ]
+    assert groups[0]["momentum"] == momentum != 0.9
+    assert "(lr was 0.7 and is 0.1; weight_decay was 0.1 and is None)" in said[0]
+    again.cfg["optim_wrapper"]["optimizer"]["type"] = "Adam"
+    with pytest.raises(UserError, match="checkpoint's optimizer is SGD, and the config's Adam cannot go on"):
+        again.resume(checkpoint)
+
+
 def test_a_schedule_that_ends_before_the_training(monkeypatch):
     said = []
     monkeypatch.setattr(schedules, "print_log", lambda text, *_: said.append(text))
