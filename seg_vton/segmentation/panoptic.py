@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from mmcv.cnn import ConvModule, build_upsample_layer
 from mmdet.models.detectors import TwoStagePanopticSegmentor
+from mmdet.models.roi_heads.bbox_heads import BBoxHead
 from mmdet.models.seg_heads.base_semantic_head import BaseSemanticHead
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
@@ -36,7 +37,8 @@ class SemanticFPNHead(BaseSemanticHead):
         channels: of the branch.
         upsample_cfg: how a level is made twice as large: type 'bilinear', 'nearest' or 'carafe' with its settings.
         norm_cfg: normalization in the branch.
-        loss_seg: a loss of mmdet's that ignores 255; its `class_weight` has K + 1 numbers, the background's first.
+        loss_seg: a loss of mmdet's that ignores 255; its `class_weight` has K + 1 numbers, the background's first, then
+            the classes' in the data set's order.
         num_levels: how many levels are used, from stride 4 on.
     """
 
@@ -102,7 +104,7 @@ class PanopticMaskRCNN(TwoStagePanopticSegmentor):
 
     Args:
         semantic_head: config of the head, `SemanticFPNHead` say.
-        test_cfg: as Mask R-CNN's, and `instance_masks`, one of `MASKS` for all classes or a list of one for each:
+        test_cfg: as Mask R-CNN's, and `instance_masks`, one of `MASKS` for all classes or a list in their order:
             'roi_head' takes the mask head's masks; 'semantic' the pixels in the box that the map gives the box's class;
             'mean' those where the mean of both probabilities reaches `rcnn.mask_thr_binary`.
         kwargs: what `mmdet.models.MaskRCNN` takes.
@@ -112,7 +114,8 @@ class PanopticMaskRCNN(TwoStagePanopticSegmentor):
             augmentation needs; it takes much memory.
 
     Raises:
-        UserError: `instance_masks` names something else, or not as many as there are classes.
+        UserError: `instance_masks` names something else, or not as many as there are classes, or the heads have not
+            the same number of classes.
     """
 
     def __init__(self, *, semantic_head: dict[str, Any], test_cfg: dict[str, Any], **kwargs: Any) -> None:
@@ -128,6 +131,8 @@ class PanopticMaskRCNN(TwoStagePanopticSegmentor):
         if "mean" in sources:
             test_cfg["rcnn"]["mask_thr_binary"] = -1  # mmdet then gives probabilities, in 255ths
         super().__init__(semantic_head=semantic_head, test_cfg=test_cfg, **kwargs)
+        if others := {m.num_classes for m in self.modules() if isinstance(m, BBoxHead)} - {classes}:
+            raise UserError(f"bbox_head.num_classes is {others.pop()} and semantic_head.num_classes {classes}")
         self.instance_masks, self.mask_threshold, self.keep_logits = sources, threshold, False
 
     def predict(

@@ -167,6 +167,11 @@ def test_masks_come_from_the_chosen_source(build):
                 assert not ((found != expected) & ~(near & (kind != "semantic"))).any()
 
 
+def test_heads_of_different_classes_are_refused(build):
+    with pytest.raises(UserError, match=r"bbox_head\.num_classes is 15 and semantic_head\.num_classes 14"):
+        build(head={"num_classes": 14})
+
+
 @pytest.mark.parametrize("choice", ["map", ["mean"] * 3, ["mask"] * 15])
 def test_other_sources_are_refused(build, choice):
     with pytest.raises(UserError, match=r"instance_masks is .* give one of roi_head, semantic, mean"):
