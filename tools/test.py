@@ -24,14 +24,14 @@ def main() -> None:
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    from seg_vton.engine import halves, launch, testing
+    from seg_vton.engine import launch, testing
+    from seg_vton.engine.halves import half_of
     from seg_vton.processes import leave_process_group
 
     with exit_on_user_error():
         config = launch.load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
-        halves.refuse_unread(args.cfg_options, args.split)
-        half = halves.half_of(config)
-        half.select_split(config, args.split)
+        half = half_of(config)
+        half.select_split(config, args.split, args.cfg_options)
         if args.show or args.show_dir:
             half.enable_painting(config, args.show, args.show_dir, args.wait_time)
         if args.tta:

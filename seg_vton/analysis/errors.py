@@ -1,6 +1,6 @@
 """Where a model is wrong: the worst images first, each with its truth, and which classes it takes for which."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ def find_errors(
     number: int = 20,
     score_thr: float = 0.5,
     overwrite: bool = False,
+    options: Mapping[str, Any] | None = None,
 ) -> Path:
     """Writes `OUT/errors.json`, `OUT/confusion.png`, pictures of the worst and `OUT/index.html`; returns the last.
 
@@ -61,12 +62,13 @@ def find_errors(
         number: of images that are drawn, 0 or more; the JSON has all.
         score_thr: predicted instances below this score do not count.
         overwrite: whether an existing page and its files may be replaced.
+        options: the command line's `--cfg-options`, which must be of that split.
     """
     if number < 0:
         raise UserError(f"--number is {number}: it must be 0 or more")
     refuse_existing(out / PAGE, overwrite)
     half = half_of(config)
-    half.select_split(config, split)
+    half.select_split(config, split, options)
     found = (
         PairErrors(config, predictions) if isinstance(half, TryOnHalf) else PhotoErrors(config, predictions, score_thr)
     )

@@ -1,5 +1,6 @@
 """What a test asks the half of the repository that a config belongs to; each half registers an answer."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,12 +25,24 @@ class Half:
         """The facts of a test, and of its training where the checkpoint has its config, that an ablation is about."""
         return {}
 
-    def select_split(self, config: Config, split: str) -> None:
-        """Points the config's test loop at one of `splits`; raises `UserError` where the config has no such data."""
-        if split == "val":
-            config.test_dataloader, config.test_evaluator = config.val_dataloader, config.val_evaluator
-        elif split != "test":
+    def select_split(self, config: Config, split: str, options: Mapping[str, Any] | None = None) -> None:
+        """Points the config's test loop at one of `splits`.
+
+        Raises:
+            UserError: the config has no such data, or `options`, the command line's, change data that are not read.
+        """
+        if split not in self.splits:
             raise UserError(f"{config.filename} has no {split} split to test on: it has {' and '.join(self.splits)}")
+        own = "val" if split == "val" else "test"
+        for part, read in {r"dataloader\.dataset": "train" if split == "train" else own, "evaluator": own}.items():
+            for key in options or {}:
+                other = re.fullmatch(rf"(val|test)(_{part}\..*)", key)
+                if other and other[1] != read and (instead := read + other[2]) not in options:
+                    raise UserError(f"--cfg-options {key}: --split {split} does not read it; it reads {instead}")
+        parts = {part: config.get(f"{own}_{part}") for part in ("dataloader", "evaluator")}
+        if missing := [f"{own}_{part}" for part, found in parts.items() if found is None]:
+            raise UserError(f"{config.filename} has no {' and no '.join(missing)}: --split {split} needs them")
+        config.test_dataloader, config.test_evaluator = parts.values()
 
     def enable_tta(self, config: Config) -> None:
         """Wraps the model and the pipeline in test-time augmentation."""
@@ -48,15 +61,6 @@ class Half:
         return {}
 
 
-def refuse_unread(options: Mapping[str, Any] | None, split: str) -> None:
-    """Raises `UserError` where `--cfg-options` change the data of val alone, and the split is test, or the reverse."""
-    other = {"val": "test", "test": "val"}.get(split)
-    for key in options or {}:
-        read = key.replace(f"{other}_", f"{split}_", 1)
-        if key.startswith((f"{other}_dataloader.dataset.", f"{other}_evaluator.")) and read not in options:
-            raise UserError(f"--cfg-options {key}: --split {split} does not read it; it reads {read}")
-
-
 _HALVES: list[Half] = []
 
 
@@ -66,7 +70,8 @@ def register_half(half: Half) -> None:
 
 
 def half_of(config: Config) -> Half:
-    """The half that a config belongs to, by the class of its test data set."""
-    kinds = [kind for data in data_sets(config.get("test_dataloader") or {}) for kind in built_by(data.get("type"))]
+    """The half that a config belongs to, by the class of its test data set, or of that to validate on."""
+    loader = config.get("test_dataloader") or config.get("val_dataloader") or {}
+    kinds = [kind for data in data_sets(loader) for kind in built_by(data.get("type"))]
     classes = [kind for kind in kinds if isinstance(kind, type)]
     return next((half for half in _HALVES if any(issubclass(c, half.data_set) for c in classes)), Half())

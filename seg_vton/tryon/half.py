@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -83,12 +84,13 @@ class TryOnHalf(Half):
         known = gmm.get("loss_theta") is not None
         return {**facts, "warper": Path(warper["config"]).stem, "warper_aux": _decoder(gmm), "known_warps": known}
 
-    def select_split(self, config: Config, split: str) -> None:
+    def select_split(self, config: Config, split: str, options: Mapping[str, Any] | None = None) -> None:
         """Also takes 'test-unpaired', each person of the test set with another's garment, and 'train'.
 
         The first is for a config that says by a dict `unpaired` what changes in the data set; the second is to export
         warped garments, say.
         """
+        super().select_split(config, split, options)
         if split == "test-unpaired":
             if "unpaired" not in config:
                 raise UserError(
@@ -98,12 +100,10 @@ class TryOnHalf(Half):
             config.test_dataloader.dataset = {**config.test_dataloader.dataset, **config.unpaired}
             for data in data_sets(config.test_dataloader):
                 data["paired"] = False  # also a person whom a shuffled list gave their own garment
-        elif split == "train":
+        if split == "train":
             config.test_dataloader.dataset = config.train_dataloader.dataset
-        else:
-            super().select_split(config, split)
-            return
-        config.test_evaluator.split = split
+        if split in ("test-unpaired", "train"):
+            config.test_evaluator.split = split
 
     def enable_painting(self, config: Config, show: bool, show_dir: str | None, wait_time: float) -> None:
         """Refuses: `--out` writes the images."""

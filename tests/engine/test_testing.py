@@ -5,8 +5,9 @@ import torch
 from mmengine.config import Config
 
 from seg_vton.engine import launch, testing
-from seg_vton.engine.halves import Half, half_of, refuse_unread
+from seg_vton.engine.halves import Half, half_of
 from seg_vton.errors import UserError
+from seg_vton.tryon.half import TryOnHalf
 
 
 @pytest.fixture
@@ -35,14 +36,30 @@ def test_the_split_chooses_data_and_evaluator():
     for split in ("test-unpaired", "train"):
         with pytest.raises(UserError, match=f"has no {split} split"):
             half_of(config).select_split(config, split)
+    for key, value in {"val_dataloader": None, "test_evaluator": None}.items():
+        with pytest.raises(UserError, match=f"has no {key}: --split {key.split('_')[0]} needs"):
+            Half().select_split(Config(parts | {key: value}), key.split("_")[0])
 
 
-def test_options_of_the_other_split_are_not_left_unread():
+def test_options_of_the_other_split_are_not_left_unread(config):
     options = {"test_dataloader.dataset.data_root": "mine", "test_dataloader.num_workers": 0}
-    refuse_unread(options, "test")
-    refuse_unread({**options, "val_dataloader.dataset.data_root": "mine"}, "val")
+    Half().select_split(config, "test", options)
+    Half().select_split(config, "val", {**options, "val_dataloader.dataset.data_root": "mine"})
     with pytest.raises(UserError, match=r"test_dataloader\.dataset\.data_root: --split val does not .* val_dataloader"):
-        refuse_unread(options, "val")
+        Half().select_split(config, "val", options)
+
+
+@pytest.mark.parametrize(
+    ("split", "unread", "read"),
+    [
+        ("test-unpaired", "val_dataloader.dataset.pairs", "test_dataloader.dataset.pairs"),
+        ("train", "test_dataloader.dataset.pairs", "train_dataloader.dataset.pairs"),
+        ("train", "val_evaluator.fid", "test_evaluator.fid"),
+    ],
+)
+def test_options_of_data_that_a_split_of_try_on_does_not_read(config, split, unread, read):
+    with pytest.raises(UserError, match=f"{unread}: --split {split} does not read it; it reads {read}"):
+        TryOnHalf().select_split(config, split, {unread: "x"})
 
 
 def test_tta_flips_after_all_of_the_pipeline_but_packing(config):
@@ -98,6 +115,11 @@ def refused(config, match, *args, **kwargs):
 def test_files_are_checked_before_anything_is_built(config, checkpoint, tmp_path, monkeypatch):
     monkeypatch.setattr(launch, "build_runner", lambda _: pytest.fail("a runner was built"))
     refused(config, r"none\.pth does not exist", tmp_path / "none.pth")
+    of_mmdet = Config(config.to_dict() | {"test_evaluator": {"type": "CocoMetric"}})
+    refused(of_mmdet, r"test_evaluator CocoMetric does not say .*dataset='NAME'", checkpoint)
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)
+    refused(config, "cannot be written to, and results go there", checkpoint)
+    monkeypatch.setattr("os.access", lambda path, mode: True)
     refused(config, r"must end in \.json .* or \.pkl", checkpoint, out=str(tmp_path / "out.txt"))
     (tmp_path / "out.json").write_text("[]")
     refused(config, r"out\.json exists already", checkpoint, out=str(tmp_path / "out.json"))

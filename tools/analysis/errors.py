@@ -28,13 +28,11 @@ def main() -> None:
     parser.add_argument("--cfg-options", nargs="+", action=ConfigOptions, metavar="KEY=VALUE", help="change the config")
     args = parser.parse_args()
     from seg_vton.analysis.errors import find_errors
-    from seg_vton.engine.halves import refuse_unread
     from seg_vton.engine.launch import load_config
 
     with exit_on_user_error():
         config = load_config(args.config, args.cfg_options)
-        refuse_unread(args.cfg_options, args.split)
-        options = (args.split, args.out, args.number, args.score_thr, args.overwrite)
+        options = (args.split, args.out, args.number, args.score_thr, args.overwrite, args.cfg_options)
         print(find_errors(config, args.predictions, *options))
 
 

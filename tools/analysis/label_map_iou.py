@@ -26,14 +26,13 @@ def main() -> None:
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
     args = parser.parse_args()
     from seg_vton.engine import launch, testing
-    from seg_vton.engine.halves import half_of, refuse_unread
+    from seg_vton.engine.halves import half_of
     from seg_vton.parsing.evaluation import judge_label_maps
     from seg_vton.processes import leave_process_group
 
     with exit_on_user_error():
         config = launch.load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
-        refuse_unread(args.cfg_options, args.split)
-        half_of(config).select_split(config, args.split)
+        half_of(config).select_split(config, args.split, args.cfg_options)
         rules = {"one_per_class": not args.all_instances, "fill_holes": not args.keep_holes}
         judge_label_maps(config, score_thr=args.score_thr, **rules)
         testing.run(config, args.checkpoint, overwrite=args.overwrite)
