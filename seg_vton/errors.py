@@ -41,11 +41,16 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 class ConfigOptions(argparse.Action):
     """`--cfg-options KEY=VALUE ...` as mmengine reads it; mmengine is imported when the option is there."""
 
-    def __call__(self, parser: argparse.ArgumentParser, *arguments: Any, **options: Any) -> None:
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
         """Puts a dict of values by dotted keys into the namespace."""
         from mmengine.config import DictAction
 
-        DictAction(self.option_strings, self.dest)(parser, *arguments, **options)
+        try:
+            DictAction(self.option_strings, self.dest)(parser, namespace, values, option)
+        except (ValueError, AssertionError):  # no `=`; brackets that are not closed
+            parser.error(f"{option} takes KEY=VALUE ..., found {' '.join(values)}")
 
 
 class ToolParser(argparse.ArgumentParser):

@@ -7,7 +7,7 @@ import sys
 import pytest
 from mmengine.logging import MMLogger
 
-from seg_vton.errors import ToolParser, UserError, exit_on_user_error, share
+from seg_vton.errors import ConfigOptions, ToolParser, UserError, exit_on_user_error, share
 
 
 def test_a_user_error_ends_the_process_with_its_message(capsys):
@@ -19,6 +19,16 @@ def test_a_user_error_ends_the_process_with_its_message(capsys):
 def test_other_errors_keep_their_traceback():
     with pytest.raises(ValueError, match="ours"), exit_on_user_error():
         raise ValueError("ours")
+
+
+@pytest.mark.parametrize("option", ["lr", "a=[1,(2]"])
+def test_an_option_that_is_none_is_one_message(option, capsys):
+    parser = ToolParser()
+    parser.add_argument("--cfg-options", nargs="+", action=ConfigOptions)
+    assert parser.parse_args(["--cfg-options", "a.b=[1,2]", "c=x=y"]).cfg_options == {"a.b": [1, 2], "c": "x=y"}
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--cfg-options", option])
+    assert f"error: --cfg-options takes KEY=VALUE ..., found {option}" in capsys.readouterr().err
 
 
 def test_nothing_happens_without_an_error():

@@ -1,10 +1,12 @@
 """Reading a config: what the command line may change in it, and the classes of a segmenter."""
 
 import inspect
+import sys
 import sysconfig
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from pickle import UnpicklingError
@@ -17,7 +19,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.hooks import DistSamplerSeedHook, IterTimerHook, LoggerHook, ParamSchedulerHook, RuntimeInfoHook
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
-from mmengine.registry import DATASETS, Registry
+from mmengine.registry import DATASETS, Registry, build_functions
 from mmengine.runner import LogProcessor, Runner, set_random_seed
 from torch.utils.data import DataLoader
 from yaml import YAMLError
@@ -130,6 +132,7 @@ def load_config(
     if options:
         for key, value in options.items():
             _check_option(config, key, value, options)
+            _refuse_unread(config, key)
         config.merge_from_dict(options)
     set_classes(config, options or {})
     for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
@@ -161,14 +164,44 @@ def _comes_from_code(error: BaseException | None) -> bool:
     """Whether an error went through Python code other than the readers': a config's own, or a module's."""
     if isinstance(error, YAMLError):
         return False
-    readers, library = (str(Path(mmengine.__file__).parent), __file__, "<frozen"), sysconfig.get_path("stdlib")
     while error is not None:
-        for frame in traceback.extract_tb(error.__traceback__):
-            in_library = frame.filename.startswith(library) and "site-packages" not in frame.filename
-            if not frame.filename.startswith(readers) and not in_library:
-                return True
+        files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+        if not all(file == __file__ or _is_of(file, "mmengine") for file in files):
+            return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def _is_of(file: str, *packages: str) -> bool:
+    """Whether a file with code is of Python's own library, or of packages that are imported by now."""
+    folders = [f"{Path(sys.modules[name].__file__).parent}/" for name in packages if name in sys.modules]
+    own = file.startswith((sysconfig.get_path("stdlib"), "<frozen")) and "site-packages" not in file
+    return own or file.startswith(tuple(folders))
+
+
+@contextmanager
+def blamed_on_config(config: Config) -> Iterator[None]:
+    """What goes wrong in the body while a library builds what the config names is a `UserError` that says so.
+
+    A value that its class does not take, say, or a type that nobody has registered. What went through any other code,
+    a researcher's class for one, passes as it is.
+    """
+    try:
+        yield
+    except Exception as error:
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        files = [frame.f_code.co_filename for frame in frames]
+        builds = [index for index, file in enumerate(files) if file == build_functions.__file__]
+        libraries = ("mmengine", "mmcv", "mmdet", "torch")
+        if (
+            not builds
+            or isinstance(error, UserError)
+            or not all(_is_of(file, "seg_vton", *libraries) for file in files[builds[0] :])
+            or not all(_is_of(file, *libraries) for file in files[builds[-1] :])
+        ):
+            raise
+        kind, said = frames[builds[-1]].f_locals.get("obj_type"), error.args[0] if error.args else error
+        raise UserError(f"{config.filename}: type={kind!r} cannot be built: {type(error).__name__}: {said}") from error
 
 
 def _check_option(config: Config, key: str, value: Any, options: Mapping[str, Any]) -> None:
@@ -211,6 +244,25 @@ def _check_option(config: Config, key: str, value: Any, options: Mapping[str, An
             _check_option(config, f"{key}.{name}", inner, options | {f"{key}.{n}": v for n, v in value.items()})
         return
     _check_value(config, key, value, node)
+
+
+def _refuse_unread(config: Config, key: str) -> None:
+    """Raises `UserError` where an option changes a variable of the config's text, whose value others have by now."""
+    name, _, below = key.partition(".")
+    if name not in config or name in {*arguments(Runner)[0], *_ALSO[""], "metainfo"}:
+        return
+    value = config[name]
+    whole = isinstance(value, list | Mapping) and bool(value)
+    users = [
+        place
+        for place, there in _dotted(dict(config.items()))
+        if "." in place and there == value and (whole or place.rpartition(".")[2] == name)
+    ]
+    if users:
+        raise UserError(
+            f"--cfg-options {key}: {name} is a variable of {config.filename}, which has been read already: set "
+            + " and ".join(f"{place}.{below}".rstrip(".") for place in users[:3])
+        )
 
 
 def _check_value(config: Config, key: str, value: Any, there: Any) -> None:
@@ -262,7 +314,7 @@ def _unknown(config: Config, key: str, above: str, part: str, known: Sequence[st
     for old, new in _OLD_KEYS.items():
         if key == old or key.startswith(f"{old}."):
             return f"--cfg-options {key} is a key of mmdet 2.x: it is called {new}{key[len(old) :]} now"
-    everywhere = list(_dotted(dict(config.items())))
+    everywhere = [place for place, _ in _dotted(dict(config.items()))]
     same = [other for other in everywhere if other.rpartition(".")[2] == part]
     prefix = f"{above}." if above else ""
     beside = get_close_matches(part, known, 1, 0.0 if above and not same else 0.6)
@@ -270,11 +322,11 @@ def _unknown(config: Config, key: str, above: str, part: str, known: Sequence[st
     return f"--cfg-options {key}: {config.filename} has no {prefix}{part}; the nearest known key is {nearest}"
 
 
-def _dotted(node: Any, prefix: str = "") -> Iterator[str]:
-    """All keys of a config, the shallow ones first."""
+def _dotted(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """All keys of a config and their values, the shallow ones first."""
     items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
     items = [(f"{prefix}{key}", value) for key, value in items]
-    yield from (key for key, _ in items)
+    yield from items
     for key, value in items:
         yield from _dotted(value, f"{key}.")
 
@@ -293,10 +345,11 @@ def _short(value: Any) -> str:
 def set_classes(config: Config, options: Mapping[str, Any]) -> None:
     """Makes a segmenter's data sets and heads agree on the classes, which a config names once.
 
-    The list is one of the command line; or else that of the data sets' `metainfo`, of a variable `metainfo` or
-    `classes` of the config, or the data set class's own. All data sets get it, and each head with a `num_classes` gets
-    their number, with a line in the log; a loss's class weights for another number are left out, and the log says where
-    others stay. The options are merged already. `UserError` where two lists differ, a name is no text or comes twice.
+    The list is one of the command line; or else that of the data sets' `metainfo` and of a variable `metainfo` or
+    `classes` of the config; or else the data set class's own. All data sets get it, and each head with a `num_classes`
+    gets their number, with a line in the log; a loss's class weights for another number are left out, and the log says
+    where others stay. The options are merged already. `UserError` where two lists differ, a name is no text or comes
+    twice.
     """
     heads = list(heads_of(config.get("model")))
     sets = [d for name in ("train", "val", "test") for d in data_sets(config.get(f"{name}_dataloader") or {})]
@@ -306,7 +359,7 @@ def set_classes(config: Config, options: Mapping[str, Any]) -> None:
     in_sets = [(dataset.get("metainfo") or {}).get("classes") for dataset in sets]
     variables = [(config.get("metainfo") or {}).get("classes"), config.get("classes")]
     lists = next(
-        (found for source in (on_command_line, in_sets, variables) if (found := list(filter(None, source)))), []
+        (found for source in (on_command_line, in_sets + variables) if (found := list(filter(None, source)))), []
     )
     lists = [list_from_file(found) if isinstance(found, str) and Path(found).is_file() else found for found in lists]
     if named := [found for found in lists if isinstance(found, str)]:

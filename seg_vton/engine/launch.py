@@ -1,5 +1,6 @@
 """From a config and command-line options to a Runner: mmdet's flags, plus the CPU."""
 
+import errno
 import os
 import traceback
 from logging import WARNING
@@ -14,6 +15,7 @@ from mmengine.runner import Runner
 from mmengine.visualization import vis_backend
 
 from seg_vton import machine
+from seg_vton.engine.configs import blamed_on_config
 from seg_vton.engine.configs import load_config as load_config
 from seg_vton.engine.hooks import CheckpointFitHook, NonFiniteLossHook, OriginHook
 from seg_vton.engine.samples import explain_faults
@@ -70,7 +72,7 @@ def set_resume(config: Config, resume: str) -> None:
     if last:
         config.load_from = str(last)
     else:
-        start = config.load_from or "scratch"
+        start = config.get("load_from") or "scratch"
         print_log(f"no checkpoint in {config.work_dir} to resume from: starting from {start}", "current")
 
 
@@ -79,13 +81,16 @@ def build_runner(config: Config) -> Runner:
 
     mmengine's start-up of several processes binds each to a GPU. Without one, processes talk through gloo and the model
     is wrapped without device ids. A checkpoint to resume from must be the model's own and hold the training's state.
-    `UserError` where a package is missing that a backend of the visualizer needs, or the work dir cannot be made.
+    `UserError` where a package is missing that a backend of the visualizer needs, the work dir cannot be used, or a
+    part of the config cannot be built.
     """
     try:
         Path(config.work_dir).mkdir(parents=True, exist_ok=True)
+        if not os.access(config.work_dir, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise UserError(
-            f"work dir {config.work_dir} cannot be made: {error.strerror}. Choose another --work-dir"
+            f"work dir {config.work_dir} cannot be made or written to: {error.strerror}. Choose another --work-dir"
         ) from None
     on_cpu = config.launcher == "pytorch" and not torch.cuda.is_available()
     if on_cpu and not torch.distributed.is_initialized():
@@ -95,7 +100,8 @@ def build_runner(config: Config) -> Runner:
     # mmengine reads it where it wraps the model, and MPI calls it otherwise.
     os.environ.setdefault("LOCAL_RANK", os.environ.get("OMPI_COMM_WORLD_LOCAL_RANK", "0"))
     try:
-        runner = RUNNERS.build(config) if "runner_type" in config else Runner.from_cfg(config)
+        with blamed_on_config(config):
+            runner = RUNNERS.build(config) if "runner_type" in config else Runner.from_cfg(config)
     except ImportError as error:
         if traceback.extract_tb(error.__traceback__)[-1].filename != vis_backend.__file__:
             raise
@@ -110,6 +116,8 @@ def build_runner(config: Config) -> Runner:
 def train(config: Config) -> None:
     """Builds the Runner and trains; a worker's or another process's death is a `UserError` too."""
     remove_leftovers(config.work_dir)
+    if config.get("resume") and config.get("load_from") is None:  # mmengine's own search takes no second look
+        set_resume(config, "auto")
     checkpoint = (config.get("default_hooks") or {}).get("checkpoint") or {}
     for found in (checkpoint.get("type", "CheckpointHook"), config.train_cfg.get("type", "EpochBasedTrainLoop")):
         if found in _PLAIN:
@@ -119,7 +127,7 @@ def train(config: Config) -> None:
     runner.register_hook(ScheduleHook())
     if config.get("load_from") and not config.get("resume"):
         runner.register_hook(CheckpointFitHook(config.load_from, partly=True))
-    with explain_faults():
+    with explain_faults(), blamed_on_config(config):
         runner.train()
 
 

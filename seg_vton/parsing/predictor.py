@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from seg_vton.engine.checkpoint import load_checkpoint_file, load_weights, trained_classes
+from seg_vton.engine.configs import blamed_on_config
 from seg_vton.engine.launch import load_config
 from seg_vton.engine.model_folder import blamed_on_folder, read_part
 from seg_vton.engine.results import config_hash
@@ -74,7 +75,7 @@ class ClothingParser:
         config = deepcopy(config) if isinstance(config, Config) else load_config(config)
         content = load_checkpoint_file(checkpoint, map_location="cpu")
         self._unproven: str | None = config.filename  # until the model has run once
-        with blamed_on_folder(self._unproven):
+        with blamed_on_config(config), blamed_on_folder(self._unproven):
             model_sha256 = self._build(config, content, checkpoint, classes)
         load_weights(self.model, content, checkpoint)
         self.model.to(self.device).eval()

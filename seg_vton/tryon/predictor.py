@@ -14,7 +14,7 @@ from mmengine.dataset import Compose
 from torch import Tensor, nn
 
 from seg_vton.engine.checkpoint import load_checkpoint_file, load_weights
-from seg_vton.engine.configs import built_by
+from seg_vton.engine.configs import blamed_on_config, built_by
 from seg_vton.engine.launch import load_config
 from seg_vton.engine.model_folder import blamed_on_folder, chosen_parts
 from seg_vton.engine.results import config_hash
@@ -237,7 +237,7 @@ def _load(
     """A trained stage without what only training needs, its config, and what it is; `kind` or a class derived of it."""
     config = config if isinstance(config, Config) else load_config(config)
     content = load_checkpoint_file(checkpoint, "cpu")
-    with blamed_on_folder(config.filename):
+    with blamed_on_config(config), blamed_on_folder(config.filename):
         model = config.get("model") or {}
         if not any(isinstance(found, type) and issubclass(found, kind) for found in built_by(model.get("type"))):
             name = kind.__name__

@@ -102,6 +102,27 @@ def test_a_value_must_be_of_the_kind_that_is_there(tiny_config_file, option, exp
     assert expected in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "named"),
+    [
+        ("max_epochs", 9, r"set train_cfg\.max_epochs$"),
+        ("test_pipeline.1.scale", (9, 9), r"set val_dataloader\.dataset\.pipeline\.1\.scale and test_dataloader\."),
+    ],
+)
+def test_a_variable_that_the_config_has_used_already_is_not_left_unread(write, key, value, named):
+    path = write("""
+max_epochs = 2
+note = "mine"
+test_pipeline = [dict(type="A"), dict(type="B", scale=(1, 2))]
+train_cfg = dict(max_epochs=max_epochs)
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
+""")
+    with pytest.raises(UserError, match=rf"{key}: {key.split('.')[0]} is a variable of .*row\.py, .* {named}"):
+        load_config(path, {key: value})
+    assert load_config(path, {"note": "yours"}).note == "yours"  # somebody's hook may read it
+
+
 def test_a_dict_takes_the_place_of_none():
     replaced = {"_delete_": True, "type": "PerceptualLoss", "weights": "vgg19.pth"}
     path = Path(__file__).parents[2] / "configs" / "tryon" / "tom_aux-seg_128x96_2k_paper-doll.py"
@@ -227,6 +248,8 @@ def test_classes_in_the_configs_own_ways(tiny_config_file, write):
     two = "train_dataloader = dict(dataset=dict(metainfo=dict(classes=('a',))))\n"
     with pytest.raises(UserError, match="both named as classes"):
         load_config(write(base + two + "val_dataloader = dict(dataset=dict(metainfo=dict(classes=('b',))))"))
+    with pytest.raises(UserError, match="both named as classes"):
+        load_config(write(base + two + "classes = ('b',)"))
     with pytest.raises(UserError, match="names that differ"):
         load_config(tiny_config_file, {"classes": ["a", "a"]})
 

@@ -1,4 +1,5 @@
 import os
+import re
 import sys
 from types import SimpleNamespace
 
@@ -130,10 +131,13 @@ def test_the_runner_trains_and_resumes(tmp_path):
     assert not (tmp_path / "second" / "epoch_2.pth").exists()
 
 
-def test_a_work_dir_that_is_a_file_is_named(tmp_path):
+def test_a_work_dir_that_cannot_be_used_is_named(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"work dir .*file cannot be made: File exists"):
+    with pytest.raises(UserError, match=r"work dir .*file cannot be made or written to: File exists"):
         launch.build_runner(line_config(tmp_path / "file"))
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(UserError, match=r"work dir .*new cannot be made or written to: Permission denied"):
+        launch.build_runner(line_config(tmp_path / "new"))
 
 
 @pytest.mark.parametrize(("named", "expected"), [({"OMPI_COMM_WORLD_LOCAL_RANK": "3"}, "3"), ({}, "0")])
@@ -157,6 +161,49 @@ def test_a_backend_of_the_visualizer_whose_package_is_missing_is_one_message(tmp
     monkeypatch.setattr(launch.Runner, "from_cfg", lambda _: __import__("ours"))
     with pytest.raises(ModuleNotFoundError, match="ours"):  # anybody else's missing module is none of the user's faults
         launch.build_runner(line_config(tmp_path / "own"))
+
+
+@MODELS.register_module(force=True)
+class Outer(TwoNumbers):
+    """Builds what it is told to."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = MODELS.build(inner)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"model": {"type": "TwoNumber"}}, r"type='TwoNumber' cannot be built: KeyError: TwoNumber is not in the"),
+        ({"model": {"type": "TwoNumbers", "with": 2}}, "type='TwoNumbers' cannot be built: TypeError: .*'with'"),
+        (
+            {"optim_wrapper": {"optimizer": {"type": "SGD", "lr": -1}}},
+            "type='SGD' .* ValueError: Invalid learning rate",
+        ),
+        ({"default_scope": "foo", "custom_hooks": [{"type": "FooHook"}]}, "type='FooHook' cannot be built: KeyError"),
+        ({"model": {"type": "TwoNumbers", "width": "x"}}, TypeError),  # raised in a class of the researcher's
+        ({"model": {"type": "Outer", "inner": {"type": "None"}}}, KeyError),  # which may have made up the type
+    ],
+)
+def test_what_cannot_be_built_is_the_configs_fault_unless_other_code_was_on_the_way(tmp_path, settings, expected):
+    (tmp_path / "mine.py").touch()
+    config = Config(line_config(tmp_path / "run", **settings).to_dict(), filename=tmp_path / "mine.py")
+    with pytest.raises(UserError if isinstance(expected, str) else expected) as error:
+        launch.train(config)
+    if isinstance(expected, str):
+        assert re.search(rf"mine\.py: {expected}", str(error.value))
+    else:
+        assert not isinstance(error.value, UserError)
+
+
+def test_a_config_that_resumes_by_itself_passes_over_damaged_checkpoints(tmp_path):
+    launch.build_runner(line_config(tmp_path)).train()
+    (tmp_path / "epoch_2.pth").write_bytes(b"cut")
+    config = line_config(tmp_path, resume=True, train_cfg={"by_epoch": True, "max_epochs": 3})
+    launch.train(config)
+    assert config.load_from == str(tmp_path / "epoch_1.pth")
+    assert (tmp_path / "epoch_3.pth").is_file()
 
 
 def test_resuming_from_another_models_checkpoint_is_refused(tmp_path):
