@@ -60,8 +60,10 @@ def atomic_path(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yields a temporary folder beside `path` that takes its name when the body succeeds, and goes when it fails.
 
-    What is at `path` is replaced: the caller has looked whether it may be. `UserError` where it cannot be written.
+    What is at `path` is replaced: the caller has looked whether it may be. A link stays, and what it leads to is
+    replaced. `UserError` where it cannot be written.
     """
+    path = Path(os.path.realpath(path))
     temporary, old = (path.with_name(f".{path.name}.{os.getpid()}.{kind}") for kind in ("tmp", "old"))
     try:
         temporary.mkdir(parents=True)

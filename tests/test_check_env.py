@@ -119,6 +119,7 @@ def test_a_wrong_environment(repo, tmp_path):
         folder = tmp_path / f"{name}-{version}.dist-info"
         folder.mkdir()
         (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (tmp_path / "half_removed-1.0.dist-info").mkdir()
     (tmp_path / "cv2.py").write_text('raise ImportError("libGL.so.1: cannot open shared object file")\n')
     (tmp_path / "torch.py").write_text('raise ImportError("libcudart.so: cannot open shared object file")\n')
     result = run_tool(repo, PYTHONPATH=str(tmp_path))

@@ -10,6 +10,7 @@ from PIL import Image
 
 from seg_vton.errors import DamagedFileError, UserError
 from seg_vton.files import (
+    atomic_folder,
     atomic_path,
     exif_orientation,
     opened_image,
@@ -218,3 +219,13 @@ def test_a_photo_that_was_cut_off_is_named_by_its_end(tmp_path, kind):
 def test_names_are_compared_by_composed_accents_and_small_suffixes():
     names = ("a.JPG", "b/A.PnG", "x.y/ABC", "e\u0301.Png", ".Hidden")
     assert list(map(plain_name, names)) == ["a.jpg", "b/A.png", "x.y/ABC", "é.png", ".Hidden"]
+
+
+def test_a_folder_behind_a_link_is_replaced_where_it_is(tmp_path):
+    (tmp_path / "disk" / "models").mkdir(parents=True)
+    (tmp_path / "disk" / "models" / "old").touch()
+    (tmp_path / "models").symlink_to(tmp_path / "disk" / "models")
+    with atomic_folder(tmp_path / "models") as folder:
+        (folder / "new").touch()
+    assert (tmp_path / "models").is_symlink()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["disk", "models", "models", "new"]

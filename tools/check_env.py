@@ -53,7 +53,8 @@ def check() -> list[Finding]:
     """Looks at the interpreter, the packages, what can be imported, the operators and the devices."""
     installed: dict[str, str] = {}
     for distribution in metadata.distributions():
-        installed.setdefault(_normalize(distribution.metadata["Name"]), distribution.version)  # the path's first one
+        if name := distribution.metadata.get("Name"):  # what pip has left of an interrupted removal has none
+            installed.setdefault(_normalize(name), distribution.version)  # the path's first one
     findings = [check_python(sys.version_info[:2]), *check_families(installed), *check_requirements(installed)]
     runs = {code: _start(code) for code in (*IMPORTS, PACKAGE)}
     findings += [check_run(code, runs[code], hint)[0] for code, hint in IMPORTS.items()]

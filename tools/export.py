@@ -44,6 +44,10 @@ def main() -> None:
         parser.error("--gmm, --tom, --half and --results are for a model folder: give --out DIR too")
     if args.models and (args.segmenter or not args.onnx):
         parser.error("--models names the segmenter of --onnx FILE: give it there, and no --segmenter beside it")
+    if args.photos and not args.onnx:
+        parser.error("--photos are for the check of an ONNX file: give --onnx FILE too")
+    if args.license and not args.segmenter:
+        parser.error("--license is of a segmenter that is given here; the file of a model folder has the folder's")
     from seg_vton.tryon.export import export
 
     with exit_on_user_error():

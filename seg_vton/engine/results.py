@@ -56,7 +56,7 @@ def parse_config_text(text: str) -> Config | None:
     try:
         statements = ast.parse(text).body
         return Config({s.targets[0].id: ast.literal_eval(_DictCalls().visit(s.value)) for s in statements})
-    except (SyntaxError, ValueError, AttributeError):
+    except (SyntaxError, ValueError, AttributeError, TypeError, KeyError, RecursionError, MemoryError):
         return None
 
 

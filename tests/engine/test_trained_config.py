@@ -26,6 +26,9 @@ def test_a_config_comes_back_from_its_text(path):
         "__import__('pathlib').Path('{}').touch()",
         "a = [b for b in (1, 2)]",
         "a = dict(",
+        "a = {{[1]: 2}}",
+        "filename = 'reserved'",
+        "a = " + "-" * 5000 + "1",
     ],
 )
 def test_text_is_never_run(tmp_path, text):

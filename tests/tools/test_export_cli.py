@@ -64,6 +64,8 @@ def test_without_any_model_the_tools_say_what_to_give(here, models, tiny_coco, t
     [
         (["--models", "a", "--onnx", "a.onnx", "--half"], "are for a model folder: give --out DIR too"),
         (["--models", "a", "--segmenter", "a.py", "a.pth", "--onnx", "a.onnx"], "and no --segmenter beside it"),
+        (["--segmenter", "a.py", "a.pth", "--out", "a", "--photos", "a.jpg"], "give --onnx FILE too"),
+        (["--models", "a", "--onnx", "a.onnx", "--license", "MIT"], "--license is of a segmenter that is given here"),
     ],
 )
 def test_export_refuses_what_it_would_ignore(here, arguments, reason, capsys):
