@@ -53,11 +53,11 @@ def find_good_checkpoint(work_dir: str | Path) -> Path | None:
     """
     folder, mark = Path(work_dir), Path(work_dir) / MARK
     named = Path(mark.read_text(encoding="utf-8", errors="replace").strip()) if mark.is_file() else Path()
-    folders = {folder, named.parent} if named.name else {folder}
+    # The mark has a whole path; the work dir may have been moved or copied since, and its own file is meant then.
+    first = next((path for path in (folder / named.name, named) if named.name and path.is_file()), None)
+    folders = {folder, (first or named).parent} if named.name else {folder}
     found = {path for f in folders if f.is_dir() for path in f.iterdir() if _NAME.fullmatch(path.name)}
     candidates = sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
-    # The one that the mark names comes first; the work dir may have been moved since.
-    first = next((path for path in (named, folder / named.name) if named.name and path.is_file()), None)
     if first:
         candidates = [first, *(path for path in candidates if path != first)]
     for path in candidates:

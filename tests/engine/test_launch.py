@@ -176,7 +176,7 @@ class Outer(TwoNumbers):
     ("settings", "expected"),
     [
         ({"model": {"type": "TwoNumber"}}, r"type='TwoNumber' cannot be built: KeyError: TwoNumber is not in the"),
-        ({"model": {"type": "TwoNumbers", "with": 2}}, "type='TwoNumbers' cannot be built: TypeError: .*'with'"),
+        ({"model": {"type": "TwoNumbers", "depth": 2}}, "type='TwoNumbers' cannot be built: TypeError: .*'depth'"),
         (
             {"optim_wrapper": {"optimizer": {"type": "SGD", "lr": -1}}},
             "type='SGD' .* ValueError: Invalid learning rate",
@@ -199,7 +199,7 @@ def test_what_cannot_be_built_is_the_configs_fault_unless_other_code_was_on_the_
 
 def test_a_config_that_resumes_by_itself_passes_over_damaged_checkpoints(tmp_path):
     launch.build_runner(line_config(tmp_path)).train()
-    (tmp_path / "epoch_2.pth").write_bytes(b"cut")
+    (tmp_path / "epoch_2.pth").write_bytes(b"")
     config = line_config(tmp_path, resume=True, train_cfg={"by_epoch": True, "max_epochs": 3})
     launch.train(config)
     assert config.load_from == str(tmp_path / "epoch_1.pth")

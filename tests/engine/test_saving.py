@@ -31,6 +31,14 @@ def test_the_marked_checkpoint_is_taken_also_from_a_work_dir_that_was_moved(tmp_
     for folder in (tmp_path, tmp_path / "before"):
         (tmp_path / "last_checkpoint").write_text(f"{folder}/epoch_1.pth\n")
         assert find_good_checkpoint(tmp_path) == tmp_path / "epoch_1.pth"
+    copied = tmp_path / "copied"
+    copied.mkdir()
+    save(copied / "epoch_1.pth", 1)
+    (copied / "last_checkpoint").write_text(str(tmp_path / "epoch_1.pth"))
+    assert find_good_checkpoint(copied) == copied / "epoch_1.pth"
+    save(copied / "epoch_1.pth", 1, 0.5)
+    with pytest.raises(UserError, match="none of the 1 checkpoints"):  # and never what the first work dir has
+        find_good_checkpoint(copied)
 
 
 def test_without_a_mark_the_newest_is_taken(tmp_path):
