@@ -80,7 +80,8 @@ class LabelMapIoU(BaseMetric):
         super().__init__(**kwargs)
         content = read_coco(ann_file)
         refuse_faults(content, ann_file)
-        names = [category["name"] for category in content["categories"]]
+        # Exporters list a background, which every label space has already.
+        names = [category["name"] for category in content["categories"] if category["name"] != "background"]
         if set(CLOTHING_CLASSES) <= set(names):
             unused = unused_categories(content, CLOTHING_CLASSES)
             names = [name for name in names if name not in unused]

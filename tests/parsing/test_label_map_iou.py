@@ -140,6 +140,7 @@ def test_other_categories_are_judged_in_a_label_space_of_their_own(dolls, tmp_pa
     names = [f"cat {category['id']}" for category in content["categories"]]
     for category, name in zip(content["categories"], names, strict=True):
         category["name"] = name
+    content["categories"].append({"id": 0, "name": "background"})  # as exporters list it
     (tmp_path / "cats.json").write_text(json.dumps(content))
     samples = [sample(doll, index + 1) for index, doll in enumerate(dolls[1])]
     metric, numbers = judge(tmp_path / "cats.json", samples, classes=names, fill_holes=False)
