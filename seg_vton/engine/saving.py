@@ -218,5 +218,6 @@ class PreemptibleCheckpointHook(CheckpointHook):
         if outdated is not None and is_main_process():
             (Path(self.out_dir) / self.filename_tmpl.format(outdated)).unlink(missing_ok=True)
         if self.by_epoch and is_main_process():
-            for path in Path(self.out_dir).glob("iter_*.pth"):  # of `_end`
-                path.unlink()
+            for path in Path(self.out_dir).glob("iter_*.pth"):
+                if _NAME.fullmatch(path.name):  # of `_end`, and no copy of a user's
+                    path.unlink()

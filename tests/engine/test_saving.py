@@ -82,6 +82,16 @@ def test_the_oldest_checkpoint_goes_when_the_new_one_is_there(tmp_path, monkeypa
     assert [path.name for path in tmp_path.iterdir()] == ["iter_6.pth"]
 
 
+def test_the_checkpoint_of_an_epoch_removes_those_within_it_and_no_copies(tmp_path, monkeypatch):
+    monkeypatch.setattr(CheckpointHook, "_save_checkpoint_with_step", lambda *_: None)
+    for name in ("epoch_1.pth", "iter_7.pth", "iter_7_kept.pth"):
+        (tmp_path / name).touch()
+    hook = PreemptibleCheckpointHook()
+    hook.out_dir = str(tmp_path)
+    hook._save_checkpoint_with_step(SimpleNamespace(model=nn.Linear(1, 1)), 2, {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch_1.pth", "iter_7_kept.pth"]
+
+
 def test_a_second_signal_ends_at_once_unless_it_is_the_launchers_echo_of_the_first():
     hook = PreemptibleCheckpointHook(interval=1)
     hook._process = os.getpid()
