@@ -109,7 +109,7 @@ def build_runner(config: Config) -> Runner:
     if not any(isinstance(hook, NonFiniteLossHook) for hook in runner.hooks):
         runner.register_hook(NonFiniteLossHook())
     if config.get("resume"):
-        runner.register_hook(CheckpointFitHook(config.load_from or f"in {config.work_dir}", resume=True))
+        runner.register_hook(CheckpointFitHook(config.get("load_from") or f"in {config.work_dir}", resume=True))
     return runner
 
 
