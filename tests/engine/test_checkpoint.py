@@ -592,7 +592,7 @@ def test_weights_and_what_is_known_of_them_are_converted_there_and_back(tmp_path
     convert(tmp_path / "a.pth", tmp_path / "a.safetensors")
     convert(tmp_path / "a.safetensors", tmp_path / "b.pth")
     first, last = (load_checkpoint_file(tmp_path / name) for name in ("a.pth", "b.pth"))
-    assert torch.equal(last["state_dict"]["w"], first["state_dict"]["module.w"])
+    assert torch.equal(last["state_dict"]["w"], first["state_dict"]["w"])
     assert last["meta"] == {"seed": 3, "dataset_meta": {"classes": ["top"], "palette": [[0, 0, 0]]}}
 
 
