@@ -157,9 +157,7 @@ def _order(run: Content) -> tuple[Any, ...]:
         decoders = bool(facts.get("warper_aux")), bool(facts["aux"])
         loss, by_class = decoder_weights(facts)
         return 2, facts["stage"] != "tom", *where, *decoders, run["config"], (loss or 1, *by_class.values())
-    if run["task"] == "parsing":
-        return 1, *where, run["config"]
-    return 0, *paper_order(facts, *where)
+    return int(run["task"] == "parsing"), *paper_order(facts, *where)
 
 
 def decoder_weights(facts: Mapping[str, Any]) -> tuple[float | None, dict[str, float]]:
