@@ -66,7 +66,8 @@ class SegmentationHalf(Half):
         refuse_existing(Path(out), overwrite)
         suffix = Path(out).suffix
         if suffix == ".json":
-            config.test_evaluator.predictions_file = out
+            evaluator = config.test_evaluator
+            (evaluator[0] if isinstance(evaluator, list) else evaluator)["predictions_file"] = out
             return []
         if suffix not in (".pkl", ".pickle"):
             raise UserError(f"--out {out}: the name must end in .json (COCO results) or .pkl (mmdet dump)")

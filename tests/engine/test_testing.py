@@ -83,6 +83,12 @@ def test_a_configs_own_tta_is_taken(config):
     assert [step.type for step in config.test_dataloader.dataset.pipeline] == ["LoadImageFromFile"]
 
 
+def test_the_first_of_several_evaluators_writes_the_predictions(config):
+    config.test_evaluator = [config.test_evaluator, dict(config.test_evaluator)]
+    half_of(config).set_output(config, "new.json", overwrite=False)
+    assert [evaluator.get("predictions_file") for evaluator in config.test_evaluator] == ["new.json", None]
+
+
 def test_painting_is_switched_on(config, monkeypatch):
     with pytest.raises(UserError, match=r"--show-dir .*test_testing\.py is a file: name a folder"):
         half_of(config).enable_painting(config, show=False, show_dir=__file__, wait_time=2.0)
