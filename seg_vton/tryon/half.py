@@ -97,13 +97,15 @@ class TryOnHalf(Half):
                     f"{config.filename} has no test-unpaired split: it needs a dict `unpaired` of what changes in the "
                     "data"
                 )
-            config.test_dataloader.dataset = {**config.test_dataloader.dataset, **config.unpaired}
-            for data in data_sets(config.test_dataloader):
-                data["paired"] = False  # also a person whom a shuffled list gave their own garment
+            config.test_dataloader.dataset = deepcopy(config.test_dataloader.dataset)
+            for data in data_sets(config.test_dataloader):  # also a person whom a shuffled list gave their own garment
+                data.update({**config.unpaired, "paired": False})
         if split == "train":
             config.test_dataloader.dataset = config.train_dataloader.dataset
         if split in ("test-unpaired", "train"):
-            config.test_evaluator.split = split
+            evaluators = config.test_evaluator
+            for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
+                evaluator["split"] = split
 
     def enable_painting(self, config: Config, show: bool, show_dir: str | None, wait_time: float) -> None:
         """Refuses: `--out` writes the images."""
@@ -111,7 +113,8 @@ class TryOnHalf(Half):
 
     def set_output(self, config: Config, out: str, overwrite: bool) -> list[BaseMetric]:
         """Writes try-on images, intermediates and panels to a folder; its hook refuses existing ones."""
-        config.default_hooks.visualization.update(out_dir=out, overwrite=overwrite)
+        hook = config.default_hooks.get("visualization") or {"type": "TryOnVisualizationHook"}
+        config.default_hooks.visualization = {**hook, "out_dir": out, "overwrite": overwrite}
         return []
 
     def more_facts(self, config: Config) -> dict[str, Any]:

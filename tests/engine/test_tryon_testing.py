@@ -48,9 +48,10 @@ def test_the_split_chooses_pairs_and_the_results_name(configs):
     half_of(config).select_split(config, "test-unpaired")
     assert config.test_dataloader.dataset == paired | {"pairs": "test_unpaired_pairs.txt", "paired": False}
     assert config.test_evaluator.split == "test-unpaired"
+    config.test_evaluator = [config.test_evaluator, dict(config.test_evaluator)]
     half_of(config).select_split(config, "train")
     assert config.test_dataloader.dataset == config.train_dataloader.dataset
-    assert config.test_evaluator.split == "train"
+    assert [evaluator["split"] for evaluator in config.test_evaluator] == ["train", "train"]
     half_of(config).select_split(config, "val")
     assert config.test_dataloader.dataset == paired
 
@@ -59,8 +60,10 @@ def test_a_person_whose_own_garment_is_in_the_unpaired_list_is_unpaired_too(conf
     """A list that was shuffled has one such line on average, and metrics refuse to mix."""
     (tmp_path / "shuffled.txt").write_text("000001_0.jpg 000002_1.jpg\n000002_0.jpg 000002_1.jpg\n")
     configs["tom"].unpaired = dict(pairs=str(tmp_path / "shuffled.txt"))
+    loader = configs["tom"].test_dataloader
+    loader.dataset = dict(type="ConcatDataset", datasets=[loader.dataset])
     half_of(configs["tom"]).select_split(configs["tom"], "test-unpaired")
-    data = DATASETS.build(configs["tom"].test_dataloader.dataset)
+    data = DATASETS.build(configs["tom"].test_dataloader.dataset.datasets[0])
     assert [data.is_paired(pair) for pair in data.pairs] == [False, False]
 
 
@@ -76,6 +79,13 @@ def test_what_is_for_detections_is_refused(configs):
     for show, folder in ((True, None), (False, "pictures")):
         with pytest.raises(UserError, match="pass --out DIR"):
             half_of(configs["tom"]).enable_painting(configs["tom"], show, folder, 2.0)
+
+
+def test_pictures_are_written_without_a_hook_in_the_config(configs):
+    configs["tom"].default_hooks.visualization = None
+    half_of(configs["tom"]).set_output(configs["tom"], "out", False)
+    expected = {"type": "TryOnVisualizationHook", "out_dir": "out", "overwrite": False}
+    assert configs["tom"].default_hooks.visualization == expected
 
 
 def test_a_bare_state_dict_is_tested(configs, tom, tmp_path):
