@@ -20,7 +20,7 @@ from seg_vton.engine.model_folder import blamed_on_folder, chosen_parts
 from seg_vton.engine.results import config_hash
 from seg_vton.errors import UserError
 from seg_vton.files import sha256
-from seg_vton.labels import DEEPFASHION15, conversion_table, convert, working_space
+from seg_vton.labels import DEEPFASHION15, conversion_table, convert, unions, working_space
 from seg_vton.machine import usable_device
 from seg_vton.ops.cpu_forms import use_cpu_forms
 from seg_vton.parsing.label_map import enlarged
@@ -29,7 +29,7 @@ from seg_vton.pictures.images import resized
 from seg_vton.pictures.photos import limited
 from seg_vton.registry import build_model
 from seg_vton.tryon.datasets.dataset import build_pipeline
-from seg_vton.tryon.datasets.transforms import LoadParsing, TargetTransform
+from seg_vton.tryon.datasets.transforms import LoadParsing, TargetTransform, garment_ids
 from seg_vton.tryon.inference.composition import Composition, compose, place
 from seg_vton.tryon.inference.garment import Garment, prepare_garment
 from seg_vton.tryon.inference.person import Person, prepare_person
@@ -76,8 +76,8 @@ class TryOn:
 
     Raises:
         UserError: a file is missing, broken or refused, a config is of another model or has no pipeline, a checkpoint
-            does not fit, the two stages are of different sizes, or the segmenter's classes cannot become
-            `deepfashion15`.
+            does not fit, the two stages are of different sizes or not of upper garments, or the segmenter's classes
+            cannot become `deepfashion15`.
     """
 
     def __init__(
@@ -98,7 +98,8 @@ class TryOn:
         self._tom, tom_config, tom_stamp = _load(TOM, *tom)
         self._unproven = gmm_config.filename, tom_config.filename  # until the models have run once
         self.image_size: tuple[int, int] = self._gmm.image_size
-        _check_sizes(self.image_size, gmm_config, tom_config)
+        for config in (gmm_config, tom_config):
+            _check_data(self.image_size, config)
         self._aspect = self.image_size[1] / self.image_size[0]
         (gmm_steps, self._gmm_pipeline), (tom_steps, self._tom_pipeline) = map(_pipeline, (gmm_config, tom_config))
         if gmm_steps == tom_steps:
@@ -265,16 +266,22 @@ def _data(config: Config) -> dict[str, Any]:
     return (config.get("test_dataloader") or {}).get("dataset") or {}
 
 
-def _check_sizes(size: tuple[int, int], gmm: Config, tom: Config) -> None:
-    """Raises `UserError` unless both stages are of images of one size."""
-    for config in (gmm, tom):
-        with blamed_on_folder(config.filename):
-            found = tuple(_data(config).get("image_size", (256, 192)))
-        if found != size:
-            raise UserError(
-                f"{config.filename} is for images of {found} (height, width) and the GMM for {size}: give the two "
-                "stages of one row of configs/tryon"
-            )
+def _check_data(size: tuple[int, int], config: Config) -> None:
+    """Raises `UserError` unless a stage is of images of the GMM's size and of upper garments."""
+    with blamed_on_folder(config.filename):
+        data = _data(config)
+        found, garment = tuple(data.get("image_size", (256, 192))), data.get("garment_classes")
+        upper = garment is None or set(garment_ids(data.label_space, garment)) & set(unions(data.label_space).upper)
+    if found != size:
+        raise UserError(
+            f"{config.filename} is for images of {found} (height, width) and the GMM for {size}: give the two stages "
+            "of one row of configs/tryon"
+        )
+    if not upper:
+        raise UserError(
+            f"{config.filename} tries on {', '.join(garment)}, and own photos are dressed in upper garments: give the "
+            "stages of a row that tries these on"
+        )
 
 
 def _pipeline(config: Config) -> tuple[list[dict[str, Any]], Compose]:

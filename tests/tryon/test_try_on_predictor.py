@@ -289,6 +289,10 @@ def test_checkpoints_and_configs_of_other_models_are_refused(oracle, stages, tmp
     with pytest.raises(UserError, match=r"is for images of \(128, 96\)"):
         TryOn(oracle, gmm, (other, tom[1]))
     other = load_config(tom[0])
+    other.test_dataloader.dataset.garment_classes = ("pants", "skirt")
+    with pytest.raises(UserError, match=r"tom_tiny\.py tries on pants, skirt, and own photos are dressed in upper"):
+        TryOn(oracle, gmm, (other, tom[1]))
+    other = load_config(tom[0])
     del other.test_dataloader.dataset["pipeline"]
     with pytest.raises(UserError, match=r"tom_tiny\.py has no test_dataloader\.dataset\.pipeline"):
         TryOn(oracle, gmm, (other, tom[1]))

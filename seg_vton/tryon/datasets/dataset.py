@@ -242,7 +242,7 @@ class TryOnDataset(SeededSamples):
             files[predicted.ROLE] = maps[files["image"]]
         if not {step.key for step in loaders} & {step.parsing for step in self._steps(TargetTransform)}:
             return
-        reasons = predicted.find_unusable(maps, record["label_space"])
+        reasons = predicted.find_unusable(maps, record["label_space"], self.garment_classes)
         self.left_out.update(reasons[files["image"]] for files in self.files if files["image"] in reasons)
         kept = [i for i, files in enumerate(self.files) if files["image"] not in reasons]
         if not kept:
@@ -258,7 +258,7 @@ class TryOnDataset(SeededSamples):
         loader = next(iter(self._steps(LoadParsing)), LoadParsing())
         space = loader.label_space or self.label_spaces.get(loader.role) or self.label_spaces["image"]
         height, width = self.image_size
-        judge = FileJudge(self.layout, space, width / height, whole=False)
+        judge = FileJudge(self.layout, space, width / height, whole=False, garment=self.garment_classes)
         chosen = self.files[:: -(-len(self.files) // LOOKED_AT)]
         for image, files in {files["image"]: files for files in chosen}.items():
             judge.person(image, files.get(loader.role), files.get("pose"))

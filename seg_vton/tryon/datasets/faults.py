@@ -1,6 +1,7 @@
 """What is odd about the files of pairs: a data set looks at some when it is built, `tools/data/check.py` at all."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,14 +38,23 @@ class FileJudge:
         space: label space of the parsing maps.
         aspect: width by height of the models' images.
         whole: decode photos too, to see that all of their pixels are there.
+        garment: classes that the parsing maps should have; None, or none of the label space, for the upper garments.
 
     Attributes:
         errors: messages by kind of fault, of files that cannot be used.
         warnings: messages by kind of oddity.
     """
 
-    def __init__(self, layout: Layout, space: str, aspect: float = 3 / 4, whole: bool = True) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        space: str,
+        aspect: float = 3 / 4,
+        whole: bool = True,
+        garment: Sequence[str] | None = None,
+    ) -> None:
         self.layout, self.space, self.aspect, self.whole = layout, get_space(space), aspect, whole
+        self.worn = [name for name in self.space.classes if name in (garment or ())]
         self.errors: defaultdict[str, list[str]] = defaultdict(list)
         self.warnings: defaultdict[str, list[str]] = defaultdict(list)
 
@@ -100,8 +110,9 @@ class FileJudge:
         except UserError as error:
             self.errors["parsing map that cannot be used"].append(str(error))
             return None
-        if not np.isin(parse, self.space.unions.upper).any():
-            self.warnings["no upper garment in the parsing map"].append(f"{path}: nothing to train the warp on")
+        if not np.isin(parse, [*map(self.space.id_of, self.worn)] or self.space.unions.upper).any():
+            kind = f"no {' or '.join(self.worn) or 'upper garment'} in the parsing map"
+            self.warnings[kind].append(f"{path}: nothing to train the warp on")
         if is_interpolated(parse):
             self.warnings["parsing map that was resized with interpolation"].append(
                 f"{path}: between its regions lie ids of other labels: resize maps by nearest"

@@ -19,13 +19,14 @@ from mmengine.logging import print_log
 from seg_vton.errors import UserError
 from seg_vton.labels import DEEPFASHION15, get_space, load_palette_png
 from seg_vton.parsing.jobs import read_records, relative
+from seg_vton.tryon.datasets.transforms import garment_ids
 
 ROLE = "predicted_parse"
 FOLDER = "image-parse-predicted"
 """Where the maps are if `folders` does not say: in the split's folder."""
 
-LEAST_UPPER, LEAST_HEAD = 0.01, 0.0008
-"""The smallest upper garment and head to train on, as shares of the photo (at 256 x 192: 492 and 40 pixels)."""
+LEAST_GARMENT, LEAST_HEAD = 0.01, 0.0008
+"""The smallest garment and head to train on, as shares of the photo (at 256 x 192: 492 and 40 pixels)."""
 
 _KIND = "label-map"
 
@@ -61,21 +62,22 @@ def find_predicted(folders: Sequence[Path], photos: Sequence[Path]) -> tuple[dic
     return {photo: out / each["files"][_KIND] for photo, each in found.items()}, record
 
 
-def missing_part(label_map: np.ndarray, space: str) -> str | None:
+def missing_part(label_map: np.ndarray, space: str, garment: Sequence[str] | None = None) -> str | None:
     """What a predicted map lacks to be trained on: 'no upper garment', 'no head', or None.
 
-    `label_map` has uint8 ids `(H, W)` of the label space of that name.
+    `label_map` has uint8 ids `(H, W)` of the label space of that name; `garment` are classes in the place of the upper
+    garments.
     """
     classes, ids = get_space(space).classes, get_space(space).unions
     shares = np.bincount(label_map.ravel(), minlength=len(classes)) / label_map.size
-    if shares[list(ids.upper)].sum() < LEAST_UPPER:
-        return "no upper garment"
+    if shares[list(garment_ids(space, garment))].sum() < LEAST_GARMENT:
+        return f"no {' or '.join(garment or ['upper garment'])}"
     return "no head" if shares[list(ids.head)].sum() < LEAST_HEAD else None
 
 
-def find_unusable(maps: Mapping[Path, Path], space: str) -> dict[Path, str]:
+def find_unusable(maps: Mapping[Path, Path], space: str, garment: Sequence[str] | None) -> dict[Path, str]:
     """The reason for each photo whose map (file by photo) is not to be trained on, and the counts in the log."""
-    found = {photo: missing_part(load_palette_png(path, space), space) for photo, path in maps.items()}
+    found = {photo: missing_part(load_palette_png(path, space), space, garment) for photo, path in maps.items()}
     reasons = {photo: reason for photo, reason in found.items() if reason is not None}
     if reasons:
         counts = ", ".join(f"{count} with {reason}" for reason, count in Counter(reasons.values()).most_common())

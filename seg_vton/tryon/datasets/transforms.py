@@ -207,10 +207,17 @@ class VITONHDAgnostic(CPVTONAgnostic):
     The photo with torso, arms and neck in gray (3 channels, see `viton_hd.hidden_region`), then CP-VTON's pose maps
     (18). It hides the arms, whose outline CP-VTON's body shape gives away with the old sleeves', and shows trousers,
     hands beyond the strokes and background. Models of it have `person_channels=21`; arguments as `CPVTONAgnostic`'s.
+    `UserError` where the data set tries on a garment that it shows.
     """
 
     def represent(self, results: dict[str, Any], parsing: np.ndarray, space: str, radius: int) -> np.ndarray:
         """The representation; see the class."""
+        kept = {get_space(space).classes[label] for label in viton_hd.parts_of(space).kept}
+        if shown := kept & {*(results.get("garment_classes") or ())}:
+            raise UserError(
+                f"VITONHDAgnostic shows {', '.join(sorted(shown))}, which garment_classes says are to be tried on: it "
+                "is for upper garments; use CPVTONAgnostic"
+            )
         channels = np.full((3 + NUM_JOINTS, *parsing.shape), -1, np.float32)
         region = viton_hd.hidden_region(parsing, results["joints"], space).region
         channels[:3] = agnostic.to_unit(viton_hd.agnostic_image(results["photo"], region))
@@ -242,18 +249,19 @@ class GarmentTargets(TargetTransform):
 
     def check(self, label_space: str, garment_classes: Sequence[str] | None) -> None:
         """Raises `UserError` where the label space lacks a class of the garment."""
-        _garment_ids(label_space, garment_classes)
+        garment_ids(label_space, garment_classes)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Adds to the results; see the class."""
-        ids = _garment_ids(results[f"{self.parsing}_space"], results["garment_classes"])
+        ids = garment_ids(results[f"{self.parsing}_space"], results["garment_classes"])
         worn, inputs = agnostic.union_mask(results[self.parsing], ids), results["inputs"]
         inputs["parse_cloth"] = agnostic.on_white(inputs["image"], worn)
         inputs["parse_cloth_mask"] = worn[None].astype(np.float32)
         return results
 
 
-def _garment_ids(label_space: str, classes: Sequence[str] | None) -> tuple[int, ...]:
+def garment_ids(label_space: str, classes: Sequence[str] | None) -> tuple[int, ...]:
+    """The ids of the garment that is tried on: of the named classes, or of the label space's upper union."""
     space = get_space(label_space)
     return space.unions.upper if classes is None else tuple(space.id_of(name) for name in classes)
 

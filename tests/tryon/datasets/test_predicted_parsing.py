@@ -118,6 +118,13 @@ def test_what_a_map_lacks():
         assert missing_part(other, "deepfashion15") == lacks
 
 
+def test_of_the_garment_that_is_tried_on_a_map_must_have_enough(dolls):
+    pants = DEEPFASHION15.id_of("pants")
+    write_maps(dolls, {name: np.where(label_map == pants, 0, label_map) for name, label_map in maps_of(dolls).items()})
+    with pytest.raises(UserError, match=r"is left to train on: \{'no pants': 5\}"):
+        build(dolls, pipeline=ALL_SEEN, folders={"predicted_parse": "seen"}, garment_classes=["pants"])
+
+
 def test_missing_maps_are_counted_and_the_command_is_said(dolls):
     with pytest.raises(
         UserError, match=r"no label maps of 5 of 5.*tools/parse.py .*image --out .*seen --write label-map"

@@ -165,7 +165,7 @@ def test_the_first_viton_hd_release_has_other_folder_names(tmp_path, write_set):
     assert data[0]["inputs"]["agnostic"].shape == (22, 48, 32)
 
 
-def test_garments_of_dresscode_need_their_classes(tmp_path, write_set):
+def test_garments_of_dresscode_need_their_classes(tmp_path, write_set, warnings):
     root = tmp_path / "set"
     write_set(root, "dresscode", "train", PAIRS, (32, 48))
     arguments = {"layout": "dresscode", "label_space": "atr18", "split": "train", "image_size": (48, 32)}
@@ -174,6 +174,9 @@ def test_garments_of_dresscode_need_their_classes(tmp_path, write_set):
     data = build(root, "train_pairs.txt", **arguments, garment_classes=("pants", "skirt"))
     parse = np.array(Image.open(root / "label_maps" / "000001_4.png"))
     assert np.array_equal(data[0]["inputs"]["parse_cloth_mask"][0], np.isin(parse, (5, 6)))
+    save_palette_png(root / "label_maps" / "000001_4.png", np.full((48, 32), 4), "atr18", overwrite=True)
+    build(root, "train_pairs.txt", **arguments, garment_classes=("pants", "skirt"))
+    assert "no skirt or pants in the parsing map: 1 found in 2 pairs checked" in " ".join(warnings)
 
 
 def test_exported_warps_are_read_when_named(dolls, tmp_path):

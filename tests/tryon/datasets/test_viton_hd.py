@@ -6,6 +6,7 @@ import torch
 from PIL import Image, ImageDraw
 from tryon_pipelines import STEPS, build
 
+from seg_vton.errors import UserError
 from seg_vton.labels import SPACES, convert, get_space
 from seg_vton.tryon.datasets.viton_hd import GRAY, agnostic_image, agnostic_parse, hidden_region
 
@@ -131,6 +132,9 @@ def test_transform(tiny_dolls):
     """Photo in gray, then pose maps; the GMM's and the TOM's other inputs are as ever."""
     steps = [{**step, "type": "VITONHDAgnostic"} if step["type"] == "CPVTONAgnostic" else step for step in STEPS]
     options = {"split": "train", "image_size": (64, 48)}
+    lower = {"pipeline": steps, "garment_classes": ("pants", "skirt"), **options}
+    with pytest.raises(UserError, match="VITONHDAgnostic shows pants, skirt, which garment_classes says are to be"):
+        build(tiny_dolls, "train_pairs.txt", "paper_doll", "deepfashion15", **lower)[0]
     ours = build(tiny_dolls, "train_pairs.txt", "paper_doll", "deepfashion15", pipeline=steps, **options)[0]["inputs"]
     known = build(tiny_dolls, "train_pairs.txt", "paper_doll", "deepfashion15", **options)[0]["inputs"]
     agnostic, gray = ours["agnostic"], torch.full((3, 1, 1), (GRAY / 255 - 0.5) / 0.5)
